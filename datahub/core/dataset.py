@@ -1,0 +1,166 @@
+"""A dataset: named rows under one schema, with one key and k named classes.
+
+Rows lie in parts: immutable Parquet objects in canonical order (ascending key),
+so that an answer about part p needs no keys beside it. `content_hash` is the
+stable identity of one row's content; `content_keys` makes keys for rows that
+came without.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+
+from datahub.core.errors import InputError
+
+FORMAT_VERSION = 1
+MAX_CLASSES = 127  # votes are int8, and -1 is ABSTAIN
+ROWS_PER_PART = 100_000
+MADE_KEY = "row_key"  # the column that import adds where the user names no key
+
+Key = str | int
+
+
+@dataclass(frozen=True)
+class Part:
+    """One immutable run of rows. `sha256` is of the object's bytes; keys are inclusive."""
+
+    sha256: str
+    rows: int
+    first_key: Key
+    last_key: Key
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """What dataset.json holds. `columns` are (name, polars type) in file order, key included."""
+
+    name: str
+    key: str
+    columns: tuple[tuple[str, str], ...]
+    parts: tuple[Part, ...]
+    classes: tuple[str, ...] = ()
+    text: str | None = None
+    key_made: bool = False
+    has_gold: bool = False
+
+    @property
+    def rows(self) -> int:
+        """Number of rows in all parts."""
+        return sum(part.rows for part in self.parts)
+
+    @property
+    def content_columns(self) -> tuple[str, ...]:
+        """Columns that are the row's content: all but a key that import made."""
+        return tuple(name for name, _ in self.columns if not (self.key_made and name == self.key))
+
+    def to_json(self) -> str:
+        """Write as canonical JSON."""
+        return to_canonical_json({"format": FORMAT_VERSION, **asdict(self)})
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Dataset:
+        """Read what `to_json` wrote. Raises InputError on another format version."""
+        raw = json.loads(text)
+        if raw.pop("format", None) != FORMAT_VERSION:
+            raise InputError(
+                "dataset.json has a format version that this datahub does not know.",
+                hint="Upgrade datahub, or restore the dataset from a commit it wrote.",
+            )
+        return cls(
+            **{
+                **raw,
+                "columns": tuple((name, kind) for name, kind in raw["columns"]),
+                "parts": tuple(Part(**part) for part in raw["parts"]),
+                "classes": tuple(raw["classes"]),
+            }
+        )
+
+    def with_classes(self, classes: Sequence[str]) -> Dataset:
+        """Return the dataset with these class names, checked."""
+        return replace(self, classes=checked_classes(classes))
+
+
+def to_canonical_json(value: object) -> str:
+    r"""One text for one value: sorted names, indented, a newline at the end.
+
+    >>> to_canonical_json({"b": 1, "a": [1]})
+    '{\n  "a": [\n    1\n  ],\n  "b": 1\n}\n'
+    """
+    return json.dumps(value, sort_keys=True, indent=2, ensure_ascii=False) + "\n"
+
+
+def checked_name(name: str) -> str:
+    """Return `name` if it can name a dataset, else raise InputError.
+
+    >>> checked_name("news-2024")
+    'news-2024'
+    """
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}", name):
+        raise InputError(
+            f"{name!r} cannot name a dataset.",
+            hint="Use letters, digits, '-', '_' and '.', starting with a letter or digit.",
+        )
+    return name
+
+
+def checked_classes(classes: Sequence[str]) -> tuple[str, ...]:
+    """Return the classes in their order if they can be used, else raise InputError.
+
+    >>> checked_classes(["ham", "spam"])
+    ('ham', 'spam')
+    """
+    names = tuple(name.strip() for name in classes)
+    if len(names) < 2 or len(names) > MAX_CLASSES:
+        raise InputError(
+            f"{len(names)} classes given; a dataset has between 2 and {MAX_CLASSES}.",
+            hint="Name them in order: --classes ham,spam",
+        )
+    repeated = sorted(name for name, count in Counter(names).items() if count > 1)
+    if repeated or "" in names:
+        raise InputError(
+            f"Class names are not distinct: {', '.join(repeated) or 'one is empty'}.",
+            hint="Give every class its own name.",
+        )
+    return names
+
+
+def content_hash(row: Mapping[str, object]) -> str:
+    """SHA-256 of one row's content, hexadecimal; the order of its columns does not matter.
+
+    >>> content_hash({"a": 1, "b": "x"}) == content_hash({"b": "x", "a": 1})
+    True
+    >>> content_hash({"a": 1}) == content_hash({"a": "1"})
+    False
+    """
+    text = json.dumps(row, sort_keys=True, ensure_ascii=False, default=_plain)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def content_keys(rows: Iterable[Mapping[str, object]]) -> list[str]:
+    """A key per row: 16 hexadecimal digits of its content, and an ordinal among equal rows.
+
+    >>> first, second = content_keys([{"text": "same"}, {"text": "same"}])
+    >>> first[:-1] == second[:-1], first[-2:], second[-2:]
+    (True, '-0', '-1')
+    """
+    seen: Counter[str] = Counter()
+    keys = []
+    for row in rows:
+        digest = content_hash(row)
+        keys.append(f"{digest[:16]}-{seen[digest]}")
+        seen[digest] += 1
+    return keys
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, (dt.datetime, dt.date, dt.time)):
+        return {"iso": value.isoformat()}
+    if isinstance(value, (bytes, bytearray)):
+        return {"hex": value.hex()}
+    return {type(value).__name__: str(value)}

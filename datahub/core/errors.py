@@ -1,0 +1,251 @@
+"""The whole error tree: what happened, and what to do next.
+
+Every error has a stable `code` (machines read it), a message and a hint. Facts
+are attributes; the text is made once, here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datahub.core.verdict import Verdict
+
+
+class DatahubError(Exception):
+    """What every error of datahub is."""
+
+    code = "error"
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class ConfigError(DatahubError):
+    """A setting is missing or cannot be used."""
+
+    code = "config"
+
+
+class InputError(DatahubError):
+    """What the user handed in cannot be used."""
+
+    code = "bad_input"
+
+
+class SourceError(InputError):
+    """A file of rows cannot be read as what it claims to be."""
+
+    code = "bad_source"
+
+
+class LabelingFunctionError(InputError):
+    """A labeling function cannot be used, or broke its contract on a row."""
+
+    code = "bad_labeling_function"
+
+    def __init__(self, message: str, *, hint: str = "", lf: str = "", key: object = None) -> None:
+        super().__init__(message, hint=hint)
+        self.lf = lf
+        self.key = key
+
+
+class AnnotationError(InputError):
+    """An annotation cannot be taken: empty, or a label outside the classes."""
+
+    code = "bad_annotation"
+
+
+class NotFound(DatahubError):
+    """A named thing is not there."""
+
+    code = "not_found"
+
+
+class DatasetNotFound(NotFound):
+    """No dataset of that name at that ref."""
+
+    code = "dataset_not_found"
+
+    def __init__(self, dataset: str, ref: str) -> None:
+        super().__init__(
+            f"Dataset {dataset!r} is not on {ref!r}.",
+            hint="`datahub import FILE --dataset NAME` adds one; `datahub status` lists them.",
+        )
+        self.dataset = dataset
+
+
+class BranchNotFound(NotFound):
+    """No branch of that name."""
+
+    code = "branch_not_found"
+
+    def __init__(self, branch: str) -> None:
+        super().__init__(
+            f"Branch {branch!r} does not exist.",
+            hint="`datahub branch list` shows the branches you have.",
+        )
+        self.branch = branch
+
+
+class RefNotFound(NotFound):
+    """No branch or commit of that name."""
+
+    code = "ref_not_found"
+
+    def __init__(self, ref: str) -> None:
+        super().__init__(
+            f"{ref!r} names no branch and no commit.",
+            hint="`datahub branch list` and `datahub log` show what there is.",
+        )
+        self.ref = ref
+
+
+class ObjectNotFound(NotFound):
+    """A commit does not hold that path, or the store does not hold those bytes."""
+
+    code = "object_not_found"
+
+    def __init__(self, path: str, ref: str = "") -> None:
+        where = f" at {ref}" if ref else ""
+        super().__init__(
+            f"There is no object {path!r}{where}.",
+            hint="`datahub show REF` lists what a commit holds.",
+        )
+        self.path = path
+
+
+class SuiteNotFound(NotFound):
+    """gates.toml binds a suite that is not committed beside it."""
+
+    code = "suite_not_found"
+
+    def __init__(self, suite: str, branch: str) -> None:
+        super().__init__(
+            f"The gate of {branch!r} binds {suite!r}, which is not committed beside it.",
+            hint="Add the suite to expectations/ and run `datahub gate set --reason ...`.",
+        )
+        self.suite = suite
+
+
+class Conflict(DatahubError):
+    """Somebody or something else is in the way."""
+
+    code = "conflict"
+
+
+class BranchExists(Conflict):
+    """A branch of that name is there already."""
+
+    code = "branch_exists"
+
+    def __init__(self, branch: str) -> None:
+        super().__init__(
+            f"Branch {branch!r} exists already.",
+            hint="Choose another name, or `datahub branch delete` the old one.",
+        )
+        self.branch = branch
+
+
+class StaleHead(Conflict):
+    """The branch moved on after it was read."""
+
+    code = "stale_head"
+
+    def __init__(self, branch: str, expected: str, actual: str) -> None:
+        super().__init__(
+            f"Branch {branch!r} moved from {expected[:12]} to {actual[:12]} in the meantime.",
+            hint="Nothing was changed. Run the command again: it starts from the new head.",
+        )
+        self.branch = branch
+        self.expected = expected
+        self.actual = actual
+
+
+class MergeConflict(Conflict):
+    """Both sides changed the same objects."""
+
+    code = "merge_conflict"
+
+    def __init__(self, paths: Sequence[str]) -> None:
+        shown = ", ".join(paths[:5]) + (f" and {len(paths) - 5} more" if len(paths) > 5 else "")
+        super().__init__(
+            f"Both sides changed {shown}.",
+            hint="Merge the destination into your branch by `datahub merge DESTINATION --into "
+            "YOUR_BRANCH --theirs` (or --ours), run `label fit` again, then merge.",
+        )
+        self.paths = tuple(paths)
+
+
+class Guarded(Conflict):
+    """A guarded branch takes merges with a passing verdict and nothing else."""
+
+    code = "guarded"
+
+    def __init__(self, branch: str, message: str = "", *, hint: str = "") -> None:
+        super().__init__(
+            message or f"Branch {branch!r} is guarded: it takes merges that pass its gate only.",
+            hint=hint
+            or f"Commit on a branch of your own (`datahub branch create NAME`), then "
+            f"`datahub merge NAME --into {branch}`.",
+        )
+        self.branch = branch
+
+
+class GateRefused(DatahubError):
+    """The data said no. An outcome, not a crash."""
+
+    code = "gate_refused"
+
+    def __init__(self, verdict: Verdict, into: str) -> None:
+        count = len(verdict.failures)
+        what = "expectation" if count == 1 else "expectations"
+        super().__init__(
+            f"The gate of {into!r} refused {verdict.source[:12]}: {count} {what} failed.",
+            hint="Mend what the reasons name on the source branch and merge again.",
+        )
+        self.verdict = verdict
+        self.into = into
+
+
+class GateError(DatahubError):
+    """The gate could not run. Never a pass."""
+
+    code = "gate_could_not_run"
+
+
+class AuthenticationError(DatahubError):
+    """The other side does not know us."""
+
+    code = "authentication"
+
+
+class StorageError(DatahubError):
+    """The disk is full, read-only, or gave back other bytes than were stored."""
+
+    code = "storage"
+
+
+class BackendError(DatahubError):
+    """Another system answered wrongly or not at all."""
+
+    code = "backend"
+
+    def __init__(self, message: str, *, hint: str = "", backend: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.backend = backend
+
+
+class Unavailable(BackendError):
+    """Another system did not answer. The only error that is worth a retry."""
+
+    code = "unavailable"
+
+
+class Rejected(BackendError):
+    """Another system answered, and said no."""
+
+    code = "rejected"

@@ -1,0 +1,82 @@
+"""Where things lie in a commit. docs/format.md says the same to people.
+
+datasets/<name>/dataset.json            schema, key, classes, parts
+datasets/<name>/rows/000/000000.parquet
+datasets/<name>/gold/000/000000.parquet    key, label: nothing in labeling reads it
+datasets/<name>/lfs.json                which LFs voted, with fingerprints and faults
+datasets/<name>/votes/<2 of fingerprint>/<fingerprint>/<part sha>.npy   int8 [rows of part]
+datasets/<name>/label_model.json
+datasets/<name>/soft_labels/000/000000.parquet
+datasets/<name>/labels/000/000000.parquet
+datasets/<name>/review/<batch>.json     tasks that were asked, with reasons
+datasets/<name>/annotations/<pull>.jsonl    append-only log
+expectations/gates.toml, expectations/*.json
+_datahub/...                            datahub's own: verdict.json
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+DATASETS = "datasets/"
+OWN = "_datahub/"
+VERDICT = "_datahub/verdict.json"
+RULES = "expectations/"
+GATES = "expectations/gates.toml"
+
+
+def dataset_file(dataset: str) -> str:
+    """Path of the object that says what the dataset is."""
+    return f"{DATASETS}{dataset}/dataset.json"
+
+
+def table_prefix(dataset: str, table: str) -> str:
+    """Prefix of a table's parts; `table` is rows, gold, soft_labels or labels."""
+    return f"{DATASETS}{dataset}/{table}/"
+
+
+def table_part(dataset: str, table: str, index: int) -> str:
+    """Path of a table's part, a thousand to a folder.
+
+    >>> table_part("news", "rows", 1234)
+    'datasets/news/rows/001/001234.parquet'
+    """
+    return f"{table_prefix(dataset, table)}{index // 1000:03d}/{index:06d}.parquet"
+
+
+def lfs_file(dataset: str) -> str:
+    """Path of the manifest of the LFs that voted."""
+    return f"{DATASETS}{dataset}/lfs.json"
+
+
+def votes_file(dataset: str, fingerprint: str, part_sha256: str) -> str:
+    """Path of one LF's votes on one part."""
+    return f"{DATASETS}{dataset}/votes/{fingerprint[:2]}/{fingerprint}/{part_sha256}.npy"
+
+
+def label_model_file(dataset: str) -> str:
+    """Path of the fitted label model."""
+    return f"{DATASETS}{dataset}/label_model.json"
+
+
+def review_file(dataset: str, batch: str) -> str:
+    """Path of one pushed batch of tasks."""
+    return f"{DATASETS}{dataset}/review/{batch}.json"
+
+
+def annotations_file(dataset: str, pull: str) -> str:
+    """Path of one pull's entries in the annotation log."""
+    return f"{DATASETS}{dataset}/annotations/{pull}.jsonl"
+
+
+def dataset_names(paths: Iterable[str]) -> list[str]:
+    """Names of the datasets among these paths, sorted.
+
+    >>> dataset_names(["datasets/news/dataset.json", "datasets/news/rows/000/000000.parquet"])
+    ['news']
+    """
+    found = set()
+    for path in paths:
+        if path.startswith(DATASETS) and path.endswith("/dataset.json"):
+            found.add(path[len(DATASETS) : -len("/dataset.json")])
+    return sorted(found)

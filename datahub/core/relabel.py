@@ -1,0 +1,100 @@
+"""What people said, and what a row's label is in the end.
+
+An annotation is one line of an append-only log: an edit or a withdrawal is a
+later line with the same id. Several people's answers go by majority; a tie
+stays open. An answer counts only while the row is what it was when asked.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+from datahub.core.dataset import Key
+from datahub.core.errors import AnnotationError
+
+
+@dataclass(frozen=True)
+class Annotation:
+    """One person's answer about one row. `label` None is a skip: the person could not say."""
+
+    id: str  # stays the same through edits
+    key: Key
+    row_hash: str  # core.dataset.content_hash of the row as it was shown
+    label: str | None
+    annotator: str
+    time: str  # ISO 8601, as the queue recorded it
+    batch: str
+    withdrawn: bool = False
+
+    def to_json(self) -> str:
+        """One line of the log, without its newline."""
+        return json.dumps(asdict(self), sort_keys=True, ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, line: str | bytes) -> Annotation:
+        """Read what `to_json` wrote."""
+        return cls(**json.loads(line))
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What people's answers to one row come to; `by` are the annotations that say so."""
+
+    outcome: Literal["label", "tie", "skipped"]
+    label: str | None
+    by: tuple[str, ...]
+    annotators: int
+
+
+def current(log: Iterable[Annotation]) -> list[Annotation]:
+    """The latest line of every annotation, withdrawn ones dropped, in log order of first lines."""
+    latest: dict[str, Annotation] = {}
+    for entry in log:
+        known = latest.get(entry.id)
+        if known is None or entry.time >= known.time:
+            latest[entry.id] = entry
+    return [entry for entry in latest.values() if not entry.withdrawn]
+
+
+def decide(log: Iterable[Annotation], row_hashes: Mapping[Key, str]) -> dict[Key, Decision]:
+    """Return the decision for every key that has a counting answer.
+
+    `row_hashes` are of the rows as they are now; answers to other content do not count.
+    One person's latest answer to a row counts once.
+
+    >>> a = Annotation("1", "k", "h", "tech", "ann", "2026-01-01", "b")
+    >>> decide([a], {"k": "h"})["k"].label
+    'tech'
+    >>> decide([a], {"k": "changed"})
+    {}
+    """
+    by_row: dict[Key, dict[str, Annotation]] = {}
+    for entry in sorted(current(log), key=lambda entry: (entry.time, entry.id)):
+        if row_hashes.get(entry.key) == entry.row_hash:
+            by_row.setdefault(entry.key, {})[entry.annotator] = entry
+    return {key: _decision(list(answers.values())) for key, answers in by_row.items()}
+
+
+def _decision(answers: list[Annotation]) -> Decision:
+    said = Counter(answer.label for answer in answers if answer.label is not None)
+    if not said:
+        return Decision("skipped", None, tuple(sorted(a.id for a in answers)), len(answers))
+    (label, count), *others = said.most_common()
+    if others and others[0][1] == count:
+        return Decision("tie", None, tuple(sorted(a.id for a in answers)), len(answers))
+    by = tuple(sorted(answer.id for answer in answers if answer.label == label))
+    return Decision("label", label, by, len(answers))
+
+
+def checked_label(label: str | None, classes: tuple[str, ...], *, key: Key) -> str | None:
+    """Return the label if it is a class (or a skip), else raise AnnotationError."""
+    if label is None or label in classes:
+        return label
+    raise AnnotationError(
+        f"The answer to {key!r} is {label!r}, which is no class of the dataset.",
+        hint=f"Classes are {', '.join(classes)}. Mend the answer and pull again.",
+    )

@@ -1,0 +1,129 @@
+"""Gates, and what they say of one candidate commit.
+
+A gate binds an expectation suite to a table of a dataset on a branch; gates.toml
+lists them. A verdict is passed or refused, with its failures, and names exactly
+what it judged. A gate that could not run gives no verdict at all.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+from datahub.core.dataset import to_canonical_json
+from datahub.core.errors import ConfigError
+from datahub.core.layout import RULES
+
+TABLES = ("labels", "rows", "soft_labels")
+VERDICT_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Gate:
+    """One line of gates.toml: this suite must pass on this table before a merge into `branch`."""
+
+    branch: str
+    dataset: str
+    suite: str  # path in the commit, under expectations/
+    table: str = "labels"
+
+
+@dataclass(frozen=True)
+class CheckFailure:
+    """One expectation that the data did not meet."""
+
+    suite: str
+    expectation: str
+    message: str
+    dataset: str = ""
+    column: str | None = None
+    observed: str | None = None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What was said of one candidate: `kind` rules means that only rules changed, for `reason`."""
+
+    passed: bool
+    content_id: str
+    source: str
+    judged_head: str
+    suite_hash: str
+    time: dt.datetime
+    kind: Literal["data", "rules"] = "data"
+    failures: tuple[CheckFailure, ...] = ()
+    checks: int = 0
+    reason: str = ""
+
+    def to_json(self) -> str:
+        """Write as canonical JSON."""
+        raw = {"format": VERDICT_FORMAT, **asdict(self), "time": self.time.isoformat()}
+        return to_canonical_json(raw)
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Verdict:
+        """Read what `to_json` wrote."""
+        raw = json.loads(text)
+        if raw.pop("format", None) != VERDICT_FORMAT:
+            raise ConfigError(
+                "A verdict has a format version that this datahub does not know.",
+                hint="Upgrade datahub.",
+            )
+        return cls(
+            **{
+                **raw,
+                "time": dt.datetime.fromisoformat(raw["time"]),
+                "failures": tuple(CheckFailure(**failure) for failure in raw["failures"]),
+            }
+        )
+
+
+def gates_of(gates_toml: bytes | None) -> list[Gate]:
+    """Read gates.toml. Raises ConfigError when it cannot be understood.
+
+    >>> gates_of(b'[[gate]]\\nbranch = "main"\\ndataset = "news"\\nsuite = "labels.json"\\n')
+    [Gate(branch='main', dataset='news', suite='expectations/labels.json', table='labels')]
+    >>> gates_of(None)
+    []
+    """
+    if gates_toml is None:
+        return []
+    try:
+        raw = tomllib.loads(gates_toml.decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"expectations/gates.toml is not TOML: {error}", hint=_EXAMPLE) from error
+    if set(raw) - {"gate"} or not isinstance(raw.get("gate", []), list):
+        raise ConfigError("expectations/gates.toml holds more than [[gate]].", hint=_EXAMPLE)
+    return [_gate(entry) for entry in raw.get("gate", [])]
+
+
+def guards(gates: list[Gate], branch: str) -> list[Gate]:
+    """The gates of one branch."""
+    return [gate for gate in gates if gate.branch == branch]
+
+
+_EXAMPLE = (
+    'Write it as: [[gate]] branch = "main", dataset = "news", table = "labels", '
+    'suite = "labels.json", one assignment a line.'
+)
+
+
+def _gate(entry: Mapping[str, object]) -> Gate:
+    if not isinstance(entry, dict) or any(not isinstance(v, str) for v in entry.values()):
+        raise ConfigError("A [[gate]] in gates.toml holds more than text.", hint=_EXAMPLE)
+    missing = {"branch", "dataset", "suite"} - set(entry)
+    unknown = set(entry) - {"branch", "dataset", "suite", "table"}
+    if missing or unknown:
+        what = f"lacks {sorted(missing)}" if missing else f"does not know {sorted(unknown)}"
+        raise ConfigError(f"A [[gate]] in gates.toml {what}.", hint=_EXAMPLE)
+    table = str(entry.get("table", "labels"))
+    if table not in TABLES:
+        raise ConfigError(
+            f"A [[gate]] names the table {table!r}.", hint=f"Tables are {', '.join(TABLES)}."
+        )
+    suite = str(entry["suite"]).removeprefix(RULES)
+    return Gate(str(entry["branch"]), str(entry["dataset"]), RULES + suite, table)

@@ -1,0 +1,1 @@
+"""Use cases, one file an act; ports come as keyword arguments."""

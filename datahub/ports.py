@@ -1,0 +1,362 @@
+"""What datahub needs of the world, in its own words. Adapters fit these by shape.
+
+All calls raise only errors of `datahub.core.errors`. The contract suite of each
+port (tests/contract/) runs on every registered backend.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy.typing as npt
+import polars as pl
+
+from datahub.core.dataset import Key
+from datahub.core.labeling import LabelingFunction
+from datahub.core.labels import LabelMatrix, SoftLabels
+from datahub.core.relabel import Annotation
+from datahub.core.triage import Task
+from datahub.core.verdict import CheckFailure, Verdict
+from datahub.core.versions import Candidate, Changes, Commit, ObjectId, Objects
+
+
+class Rows(Protocol):
+    """Tables in files: Parquet and ORC (and CSV on the way in)."""
+
+    def scan(self, paths: Sequence[Path]) -> pl.LazyFrame:
+        """All rows of these files, one table; the format is read off each file's bytes.
+
+        Raises SourceError: not there, corrupt, of no known format, or of unequal schemas.
+        """
+        ...
+
+    def batches(
+        self, paths: Sequence[Path], *, columns: Sequence[str] | None = None, size: int = 50_000
+    ) -> Iterator[pl.DataFrame]:
+        """The same rows in file order, in bounded memory, a frame of at most `size` at a time."""
+        ...
+
+    def write(self, frame: pl.DataFrame | pl.LazyFrame, path: Path) -> int:
+        """Write all rows in their order; the suffix (.parquet, .orc, .csv) says how.
+
+        Returns the number of rows. The same rows give the same bytes. Written beside and
+        renamed: a file is whole or absent. Raises StorageError, SourceError (unknown suffix,
+        or a type the format cannot hold).
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class LabelModelFit:
+    """What a label model learned: plain arrays, so that it can be saved as JSON.
+
+    `weights[j]` is the model's estimate that LF j is right where it votes, or NaN when it
+    never voted. `class_balance` is the prior over classes, and `balance_from` says how it was
+    got: given, estimated or uniform.
+    """
+
+    model: str
+    cardinality: int
+    seed: int
+    weights: npt.NDArray[Any]  # float64 [m]
+    class_balance: npt.NDArray[Any]  # float64 [k]
+    balance_from: str
+    arrays: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
+
+
+class LabelModel(Protocol):
+    """Votes to soft labels."""
+
+    name: str
+
+    def fit(
+        self,
+        votes: LabelMatrix,
+        *,
+        cardinality: int,
+        seed: int,
+        class_balance: Sequence[float] | None = None,
+    ) -> LabelModelFit:
+        """Learn from votes [n, m]. Leaves global random state alone; n or m may be 0."""
+        ...
+
+    def predict(self, fit: LabelModelFit, votes: LabelMatrix) -> SoftLabels:
+        """Soft labels [n, k], rows summing to 1; a row without a vote is NaN throughout."""
+        ...
+
+
+class EndModel(Protocol):
+    """Text to classes, learned from soft labels: the second opinion that triage asks."""
+
+    name: str
+
+    def out_of_fold(
+        self, texts: Sequence[str], soft: SoftLabels, *, seed: int, folds: int = 5
+    ) -> SoftLabels:
+        """Probabilities [n, k] for every row by a model that has not seen that row.
+
+        Rows of `soft` that are NaN are scored but not learned from. With too few labeled rows
+        or classes to learn from, all rows are NaN.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Pulled:
+    """Answers that are new or changed since `cursor` of an earlier pull, and the next cursor."""
+
+    annotations: tuple[Annotation, ...]
+    refused: tuple[tuple[Key, str], ...]  # answers that cannot be taken (empty), with the reason
+    cursor: str
+
+
+class ReviewQueue(Protocol):
+    """Tasks out to people, answers back."""
+
+    def push(self, batch: str, tasks: Sequence[Task], *, classes: Sequence[str]) -> None:
+        """Ask these tasks. Pushing the same batch again adds only what is missing of it."""
+        ...
+
+    def open_tasks(self, *, limit: int | None = None) -> list[tuple[str, Task]]:
+        """(task id, task) of tasks nobody has answered yet, in the order people see them."""
+        ...
+
+    def answer(self, task_id: str, label: str | None, *, annotator: str) -> None:
+        """Record one person's answer, None for a skip.
+
+        Raises AnnotationError (label outside the classes), NotFound.
+        """
+        ...
+
+    def pull(self, cursor: str | None) -> Pulled:
+        """All answers, edits and withdrawals since the cursor; the window may overlap."""
+        ...
+
+    def where(self) -> str:
+        """Where a person goes to answer: an address or a command."""
+        ...
+
+
+class VersionStore(Protocol):
+    """Branches, commits and bytes of one repository.
+
+    A merge is seen by nobody until `land`. A guarded branch (its gates.toml binds a suite to
+    it) takes nothing but `land`.
+    """
+
+    def branches(self) -> dict[str, str]:
+        """Branch name -> commit id of its head."""
+        ...
+
+    def create_branch(self, name: str, *, at: str) -> Commit:
+        """Cut a branch at a ref, without a copy. Raises BranchExists, RefNotFound, InputError."""
+        ...
+
+    def delete_branch(self, name: str) -> None:
+        """Remove the name, not the history. Raises BranchNotFound, Guarded."""
+        ...
+
+    def commit_at(self, ref: str) -> Commit:
+        """The commit a branch, id, unique id prefix (8+) or `ref~n` names. Raises RefNotFound."""
+        ...
+
+    def objects(self, ref: str, prefix: str = "") -> dict[str, ObjectId]:
+        """Path -> object id of what a commit holds under a prefix."""
+        ...
+
+    def log(self, ref: str, *, limit: int | None = None) -> list[Commit]:
+        """History, children before parents."""
+        ...
+
+    def merge_base(self, ours: str, theirs: str) -> Commit:
+        """The best common ancestor. Raises RefNotFound, InputError (unrelated histories)."""
+        ...
+
+    def stage(self, suffix: str) -> Path:
+        """A fresh path in the store's own scratch folder, to write a file that `put` will take."""
+        ...
+
+    def put(self, path: Path) -> ObjectId:
+        """Store a file by content, durably. A staged file is moved, any other is copied."""
+        ...
+
+    def put_bytes(self, content: bytes) -> ObjectId:
+        """Store bytes by content, durably."""
+        ...
+
+    def fetch(self, oid: ObjectId) -> Path:
+        """A local, read-only file with these bytes; checked when read the first time.
+
+        Raises ObjectNotFound, StorageError (the bytes are not what was stored).
+        """
+        ...
+
+    def read(self, oid: ObjectId) -> bytes:
+        """The bytes themselves. Raises like `fetch`."""
+        ...
+
+    def commit(
+        self,
+        branch: str,
+        changes: Changes,
+        *,
+        message: str,
+        author: str,
+        time: datetime,
+        expected: str,
+        metadata: Mapping[str, str] | None = None,
+    ) -> Commit:
+        """Add one commit on top of `expected`, which must be the branch's head.
+
+        Raises StaleHead, Guarded, BranchNotFound, ObjectNotFound (bytes never put), InputError
+        (nothing changed, bad path). Atomic: all of it is there or none of it.
+        """
+        ...
+
+    def propose(
+        self,
+        source: str,
+        *,
+        into: str,
+        objects: Objects,
+        message: str,
+        author: str,
+        time: datetime,
+    ) -> Candidate:
+        """Build the merge of `source` into branch `into` where nobody sees it.
+
+        `objects` is the whole merged tree. Raises BranchNotFound, RefNotFound, ObjectNotFound.
+        """
+        ...
+
+    def land(self, candidate: Candidate, verdict: Verdict) -> Commit:
+        """Put the judged content on its branch, with the verdict inside.
+
+        Raises StaleHead if the head moved on; Guarded if the verdict is not a pass of exactly
+        this content, source, head and rules, or if rules and data change together on a guarded
+        branch, or if the rules of a guarded branch change without a verdict of kind "rules"
+        that gives a reason.
+        """
+        ...
+
+    def drop(self, candidate: Candidate) -> None:
+        """Forget a candidate that will not land."""
+        ...
+
+
+class Gate(Protocol):
+    """Expectation suites over tables."""
+
+    def check_suite(self, suite: bytes, *, name: str) -> int:
+        """Number of expectations. Raises GateError when it cannot be read or holds none."""
+        ...
+
+    def judge(self, paths: Sequence[Path], suite: bytes, *, name: str) -> list[CheckFailure]:
+        """What failed; empty when everything passed.
+
+        `paths` are Parquet files of one table with equal schemas. Raises GateError when any
+        expectation could not be computed (a missing column, an unknown expectation).
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Run:
+    """One step that was run, by commit id; `figures` are its counts and seconds."""
+
+    commit: str
+    step: str
+    branch: str
+    time: datetime
+    figures: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A merge that the gate refused."""
+
+    into: str
+    branch: str
+    verdict: Verdict
+
+
+@dataclass(frozen=True)
+class LedgerEntry:
+    """One row that was asked: by whom it is awaited, and what became of it.
+
+    state: intent (about to be posted), asked, answered, stale (the row changed: ask again).
+    """
+
+    queue: str
+    dataset: str
+    branch: str
+    batch: str
+    key: Key
+    row_hash: str
+    state: str
+
+
+class Catalog(Protocol):
+    """What happened and what is under way, by commit id. Never a copy of a branch head."""
+
+    def upgrade(self) -> str:
+        """Bring the schema to the newest migration; return its revision."""
+        ...
+
+    def record_run(self, run: Run) -> None:
+        """Keep a run."""
+        ...
+
+    def runs(self, *, limit: int = 50) -> list[Run]:
+        """Newest first."""
+        ...
+
+    def record_refusal(self, refusal: Refusal) -> None:
+        """Keep a refusal with all its reasons."""
+        ...
+
+    def refusals(self, *, limit: int = 50) -> list[Refusal]:
+        """Newest first."""
+        ...
+
+    def record_asked(self, entries: Iterable[LedgerEntry]) -> None:
+        """Add or overwrite ledger entries, by (queue, dataset, branch, key). All or none."""
+        ...
+
+    def asked(self, *, queue: str, dataset: str, branch: str) -> list[LedgerEntry]:
+        """The ledger of one queue for one dataset on one branch, in the order it was written."""
+        ...
+
+    def cursor(self, *, queue: str, dataset: str, branch: str) -> str | None:
+        """Where the last pull ended."""
+        ...
+
+    def set_cursor(self, cursor: str, *, queue: str, dataset: str, branch: str) -> None:
+        """Remember where a pull ended."""
+        ...
+
+
+@dataclass(frozen=True)
+class FoundLF:
+    """A labeling function and where it stands. The fingerprint changes whenever its votes may."""
+
+    lf: LabelingFunction
+    fingerprint: str  # SHA-256, hexadecimal
+    file: str  # relative to the project
+    line: int
+    kind: str  # snorkel, keywords, regex, expression
+
+
+class LFSource(Protocol):
+    """Where labeling functions come from."""
+
+    def discover(self) -> list[FoundLF]:
+        """All LFs in order of file and definition.
+
+        Raises LabelingFunctionError: a file does not import, a name stands twice, none found.
+        """
+        ...

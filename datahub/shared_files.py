@@ -1,0 +1,11 @@
+"""Where the files stand that the wheel carries from the top level of the repository."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def shared_folder(name: str) -> Path:
+    """Folder `migrations`, `labeling_functions` or `expectations`, installed or in a checkout."""
+    installed = Path(__file__).parent / "_share" / name
+    return installed if installed.is_dir() else Path(__file__).parent.parent / name
