@@ -83,9 +83,9 @@ class Verdict:
 
 
 def gates_of(gates_toml: bytes | None) -> list[Gate]:
-    """Read gates.toml. Raises ConfigError when it cannot be understood.
+    r"""Read gates.toml. Raises ConfigError when it cannot be understood.
 
-    >>> gates_of(b'[[gate]]\\nbranch = "main"\\ndataset = "news"\\nsuite = "labels.json"\\n')
+    >>> gates_of(b'[[gate]]\nbranch = "main"\ndataset = "news"\nsuite = "labels.json"\n')
     [Gate(branch='main', dataset='news', suite='expectations/labels.json', table='labels')]
     >>> gates_of(None)
     []
