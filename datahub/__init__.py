@@ -1,3 +1,35 @@
-"""datahub: data-centric labeling with versioned datasets."""
+"""datahub: data-centric labeling with versioned datasets.
+
+The public face, light to import: names load what they need on first use. Files in
+labeling_functions/ import from here and from nowhere else in datahub.
+
+    from datahub import ABSTAIN, expression, keywords, regex
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datahub.core.declarative import expression, keywords, regex
+    from datahub.core.labels import ABSTAIN
+    from datahub.hub import Hub
 
 __version__ = "0.1.0"
+__all__ = ["ABSTAIN", "Hub", "expression", "keywords", "regex"]
+
+_HOMES = {
+    "ABSTAIN": "datahub.core.labels",
+    "Hub": "datahub.hub",
+    "expression": "datahub.core.declarative",
+    "keywords": "datahub.core.declarative",
+    "regex": "datahub.core.declarative",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'datahub' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_HOMES[name]), name)

@@ -1,15 +1,180 @@
-"""Labeling functions (LFs), and how they are applied to rows."""
+"""Labeling functions (LFs), and how they are applied to rows.
+
+An LF is a name and a call on a row. Declarative ones run as polars expressions, a
+column at a time; all others are called on light rows. An LF that raises is a
+fault: its cell holds no vote, and the fault is listed with key, error and line.
+An LF that returns what is no class breaks its contract and stops the run.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import CodeType, SimpleNamespace, TracebackType
 from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from datahub.core.dataset import Key
+from datahub.core.declarative import DeclarativeLF
+from datahub.core.errors import LabelingFunctionError
+from datahub.core.labels import ABSTAIN, LabelMatrix
+
+FAULTS_KEPT = 1_000  # of one LF in one call of `apply`; all of them are counted
 
 
 class LabelingFunction(Protocol):
     """A name and a call on a row: row -> class 0..k-1, or ABSTAIN (-1)."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """Unique among the LFs of a project."""
+        ...
 
     def __call__(self, x: object, /) -> int:
         """Vote on one row."""
         ...
+
+
+class Row(SimpleNamespace):
+    """One row as LFs see it: columns as attributes, and by name as in a pandas row.
+
+    >>> row = Row(text="hello")
+    >>> row.text == row["text"]
+    True
+    """
+
+    def __getitem__(self, name: str) -> object:
+        try:
+            return self.__dict__[name]
+        except KeyError:
+            raise KeyError(name) from None
+
+    def get(self, name: str, default: object = None) -> object:
+        """The column, or `default` where there is none."""
+        return self.__dict__.get(name, default)
+
+
+@dataclass(frozen=True)
+class Fault:
+    """An LF raised on a row: what, and in which file and line."""
+
+    lf: str
+    key: Key
+    error: str
+    where: str
+
+
+@dataclass(frozen=True)
+class Applied:
+    """Votes [n, m] in row order; `fault_counts[j]` of LF j, of which `faults` are kept."""
+
+    votes: LabelMatrix
+    faults: tuple[Fault, ...]
+    fault_counts: tuple[int, ...]
+
+
+def apply(
+    frame: pl.DataFrame, lfs: Sequence[LabelingFunction], *, key: str, cardinality: int
+) -> Applied:
+    """Apply LFs to rows. Raises LabelingFunctionError where an LF cannot be run or broke faith.
+
+    >>> from datahub.core.declarative import keywords
+    >>> frame = pl.DataFrame({"id": [1, 2], "text": ["a goal", None]})
+    >>> apply(frame, [keywords("goal", ["goal"], 1)], key="id", cardinality=2).votes.tolist()
+    [[1], [-1]]
+    """
+    votes = np.full((frame.height, len(lfs)), ABSTAIN, dtype=np.int8)
+    declarative = [(j, lf) for j, lf in enumerate(lfs) if isinstance(lf, DeclarativeLF)]
+    for j, column in _run_declarative(frame, declarative, key=key, cardinality=cardinality):
+        votes[:, j] = column
+    faults: list[Fault] = []
+    counts = [0] * len(lfs)
+    called = [(j, lf) for j, lf in enumerate(lfs) if not isinstance(lf, DeclarativeLF)]
+    rows = [Row(**row) for row in frame.iter_rows(named=True)] if called else []
+    keys = frame[key].to_list()
+    for j, lf in called:
+        found = _call(lf, rows, keys, votes[:, j], cardinality=cardinality)
+        counts[j] = len(found)
+        faults += found[:FAULTS_KEPT]
+    return Applied(votes, tuple(faults), tuple(counts))
+
+
+def _run_declarative(
+    frame: pl.DataFrame,
+    lfs: Sequence[tuple[int, DeclarativeLF]],
+    *,
+    key: str,
+    cardinality: int,
+) -> list[tuple[int, npt.NDArray[np.int8]]]:
+    for _, lf in lfs:
+        _checked_vote(lf.label, lf.name, None, cardinality)
+    if not lfs:
+        return []
+    try:  # the key travels along: a select without it need not keep rows in place
+        out = frame.select(pl.col(key).alias("__key"), *(lf.expression() for _, lf in lfs))
+    except pl.exceptions.PolarsError:
+        for _, lf in lfs:
+            _run_alone(frame, lf)
+        raise
+    return [(j, out[lf.name].to_numpy()) for j, lf in lfs]
+
+
+def _run_alone(frame: pl.DataFrame, lf: DeclarativeLF) -> None:
+    try:
+        frame.select(lf.expression())
+    except pl.exceptions.PolarsError as error:
+        raise LabelingFunctionError(
+            f"LF {lf.name!r} cannot run on these rows: {str(error).strip().splitlines()[0]}",
+            hint=f"Columns are {', '.join(frame.columns)}.",
+            lf=lf.name,
+        ) from error
+
+
+def _call(
+    lf: LabelingFunction,
+    rows: Sequence[Row],
+    keys: Sequence[Key],
+    out: npt.NDArray[np.int8],
+    *,
+    cardinality: int,
+) -> list[Fault]:
+    faults = []
+    for i, row in enumerate(rows):
+        try:
+            vote = lf(row)
+        except Exception as error:  # noqa: BLE001  a fault is whatever user code raised
+            text = f"{type(error).__name__}: {error}"[:300]
+            faults.append(Fault(lf.name, keys[i], text, _where(lf, error)))
+        else:
+            out[i] = _checked_vote(vote, lf.name, keys[i], cardinality)
+    return faults
+
+
+def _checked_vote(vote: object, lf: str, key: Key | None, cardinality: int) -> int:
+    whole = isinstance(vote, (int, np.integer)) or (isinstance(vote, float) and vote.is_integer())
+    if whole and ABSTAIN <= int(vote) < cardinality:  # type: ignore[call-overload]
+        return int(vote)  # type: ignore[call-overload, no-any-return]
+    on = "" if key is None else f" on row {key!r}"
+    raise LabelingFunctionError(
+        f"LF {lf!r} returned {vote!r}{on}; there are {cardinality} classes.",
+        hint=f"Return a class 0..{cardinality - 1}, or ABSTAIN (-1) for no vote.",
+        lf=lf,
+        key=key,
+    )
+
+
+def _where(lf: LabelingFunction, error: BaseException) -> str:
+    """File and line of the LF's own file that raised; of the innermost frame if none is."""
+    code = getattr(getattr(lf, "_f", lf), "__code__", None)
+    own = code.co_filename if isinstance(code, CodeType) else None
+    place, trace = "", error.__traceback__
+    innermost = ""
+    while isinstance(trace, TracebackType):
+        innermost = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"
+        if trace.tb_frame.f_code.co_filename == own:
+            place = innermost
+        trace = trace.tb_next
+    return place or innermost

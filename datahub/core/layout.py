@@ -4,7 +4,7 @@ datasets/<name>/dataset.json            schema, key, classes, parts
 datasets/<name>/rows/000/000000.parquet
 datasets/<name>/gold/000/000000.parquet    key, label: nothing in labeling reads it
 datasets/<name>/lfs.json                which LFs voted, with fingerprints and faults
-datasets/<name>/votes/<2 of fingerprint>/<fingerprint>/<part sha>.npy   int8 [rows of part]
+datasets/<name>/votes/<2 of fingerprint>/<fingerprint>/<part sha>.int8   one byte a row
 datasets/<name>/label_model.json
 datasets/<name>/soft_labels/000/000000.parquet
 datasets/<name>/labels/000/000000.parquet
@@ -51,7 +51,7 @@ def lfs_file(dataset: str) -> str:
 
 def votes_file(dataset: str, fingerprint: str, part_sha256: str) -> str:
     """Path of one LF's votes on one part."""
-    return f"{DATASETS}{dataset}/votes/{fingerprint[:2]}/{fingerprint}/{part_sha256}.npy"
+    return f"{DATASETS}{dataset}/votes/{fingerprint[:2]}/{fingerprint}/{part_sha256}.int8"
 
 
 def label_model_file(dataset: str) -> str:
