@@ -13,6 +13,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Literal
 
+import polars as pl
+
 from datahub.core.dataset import Key
 from datahub.core.errors import AnnotationError
 
@@ -97,4 +99,75 @@ def checked_label(label: str | None, classes: tuple[str, ...], *, key: Key) -> s
     raise AnnotationError(
         f"The answer to {key!r} is {label!r}, which is no class of the dataset.",
         hint=f"Classes are {', '.join(classes)}. Mend the answer and pull again.",
+    )
+
+
+def final_labels(
+    scores: pl.DataFrame, decisions: Mapping[Key, Decision], *, key: str, model: str
+) -> pl.DataFrame:
+    """One line a row: its label in the end, and what made it so.
+
+    Columns: the key; label; status (accepted, doubted, annotated, open: people are tied,
+    unlabeled); source (label_model, annotation, null); confidence (of the model, or the share
+    of people who said so); reason (of the doubt); lfs, model and annotations: the provenance.
+    """
+    said = _decided(scores.schema[key], decisions, key=key)
+    joined = scores.join(said, on=key, how="left", maintain_order="left")
+    by_people = pl.col("outcome") == "label"
+    lfs = pl.when(pl.col("label").is_null()).then(pl.lit([], pl.List(pl.String))).otherwise("lfs")
+    return joined.select(
+        key,
+        label=pl.coalesce("said", "label"),
+        status=_status(),
+        source=pl.when(by_people)
+        .then(pl.lit("annotation"))
+        .when(pl.col("label").is_not_null())
+        .then(pl.lit("label_model")),
+        confidence=pl.when(by_people).then("share").otherwise("confidence"),
+        reason=pl.when(pl.col("outcome") == "tie")
+        .then(pl.lit("people disagree"))
+        .when(pl.col("outcome") == "skipped")
+        .then(pl.lit("a person could not say"))
+        .when(by_people)
+        .then(pl.lit(None, pl.String))
+        .otherwise("doubt"),
+        lfs=lfs,
+        model=pl.when(pl.col("label").is_not_null()).then(pl.lit(model)),
+        annotations=pl.coalesce("annotations", pl.lit([], pl.List(pl.String))),
+    )
+
+
+def _decided(kind: pl.DataType, decisions: Mapping[Key, Decision], *, key: str) -> pl.DataFrame:
+    rows = [
+        {
+            key: row,
+            "outcome": decision.outcome,
+            "said": decision.label,
+            "share": len(decision.by) / decision.annotators,
+            "annotations": list(decision.by),
+        }
+        for row, decision in decisions.items()
+    ]
+    schema = {
+        key: kind,
+        "outcome": pl.String(),
+        "said": pl.String(),
+        "share": pl.Float64(),
+        "annotations": pl.List(pl.String),
+    }
+    return pl.DataFrame(rows, schema=schema)
+
+
+def _status() -> pl.Expr:
+    outcome = pl.col("outcome")
+    return (
+        pl.when(outcome == "label")
+        .then(pl.lit("annotated"))
+        .when(outcome == "tie")
+        .then(pl.lit("open"))
+        .when(pl.col("label").is_null())
+        .then(pl.lit("unlabeled"))
+        .when((outcome == "skipped") | pl.col("doubt").is_not_null())
+        .then(pl.lit("doubted"))
+        .otherwise(pl.lit("accepted"))
     )

@@ -1,19 +1,30 @@
 """Which rows a person should see, in which order, and why.
 
-A queue is within a budget, capped per vote pattern, and keeps a share of
-randomly drawn rows apart (the audit slice): those tasks carry no prediction,
-so that what people say of them is an unbiased estimate.
+`score` holds the label model against a second opinion (the end model, which has
+not seen the row) and says which labels to doubt. `queue` picks rows within a
+budget, capped per vote pattern; a share of it, drawn at random, is the audit
+slice: those tasks carry no prediction, so that what people say of them is an
+unbiased estimate.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
 from datahub.core.dataset import Key
+from datahub.core.errors import ConfigError
+from datahub.core.labels import ABSTAIN, LabelMatrix, SoftLabels
 
 Slice = Literal["doubt", "audit"]
+
+DOUBT_MARGIN = 0.2  # a label model this undecided between its two best classes is doubted
+AUDIT_REASON = "random audit slice"
 
 
 @dataclass(frozen=True)
@@ -31,3 +42,156 @@ class Task:
     slice: Slice
     prediction: str | None
     score: float | None
+
+
+def score(
+    keys: pl.Series,
+    votes: LabelMatrix,
+    soft: SoftLabels,
+    end: SoftLabels,
+    *,
+    lfs: Sequence[str],
+    classes: Sequence[str],
+) -> pl.DataFrame:
+    """One line a row: what the models say, how far to trust it, and why not.
+
+    Columns: the key; probabilities [k] (null where no LF voted), label (null where none or a
+    tie), confidence, margin, lfs (names that voted for the label), end_label, end_confidence,
+    trust 0..1, doubt (a reason, null where there is none), pattern (equal votes, equal number).
+    """
+    best, p_best, second, p_second = _two_best(soft)
+    end_best, end_p, _, _ = _two_best(end)
+    voted = ~np.isnan(soft).any(axis=1) if soft.size else np.zeros(len(keys), dtype=bool)
+    heard = ~np.isnan(end).any(axis=1) if end.size else np.zeros(len(keys), dtype=bool)
+    labeled = voted & (p_best > p_second)
+    agreed = np.where(heard, np.take_along_axis(end, best[:, None], axis=1)[:, 0], p_best)
+    trust = np.where(labeled, (p_best + agreed) / 2, np.where(heard, end_p / 2, 0.0))
+    patterns, pattern = _patterns(votes)
+    names = np.array([*classes, ""], dtype=object)
+    frame = pl.DataFrame(
+        {
+            keys.name: keys,
+            "probabilities": pl.Series(
+                [row if ok else None for row, ok in zip(soft.tolist(), voted, strict=True)],
+                dtype=pl.List(pl.Float64),
+            ),
+            "label": _text(names[best], labeled),
+            "confidence": _number(p_best, voted),
+            "margin": _number(p_best - p_second, voted),
+            "lfs": _voters(patterns, pattern, np.where(labeled, best, ABSTAIN), lfs),
+            "end_label": _text(names[end_best], heard),
+            "end_confidence": _number(end_p, heard),
+            "trust": trust,
+            "second": _text(names[second], voted),
+            "pattern": pl.Series(pattern, dtype=pl.UInt32),
+        }
+    )
+    return frame.with_columns(_doubt().alias("doubt")).drop("second")
+
+
+def queue(
+    scores: pl.DataFrame,
+    *,
+    key: str,
+    budget: int,
+    seed: int,
+    audit_share: float = 0.2,
+    per_pattern: int = 3,
+    leave_out: Collection[Key] = (),
+) -> pl.DataFrame:
+    """Pick at most `budget` rows: key, slice, reason, prediction, score; first to ask first.
+
+    Doubted rows come before the others, the least trusted first; `per_pattern` of one vote
+    pattern before any further row of that pattern. The same seed draws the same audit slice.
+    """
+    if budget < 1 or not 0 <= audit_share <= 1 or per_pattern < 1:
+        raise ConfigError(
+            f"A review of {budget} rows with an audit share of {audit_share} cannot be made.",
+            hint="The budget is at least 1, the audit share between 0 and 1.",
+        )
+    left_out = pl.Series(list(leave_out), dtype=scores[key].dtype)
+    eligible = scores.filter(~pl.col(key).is_in(left_out.implode())).sort(key)
+    audits = min(round(budget * audit_share), eligible.height)
+    drawn = np.random.default_rng(seed).choice(eligible.height, size=audits, replace=False)
+    audit = eligible[np.sort(drawn)].select(
+        key,
+        slice=pl.lit("audit"),
+        reason=pl.lit(AUDIT_REASON),
+        prediction=pl.lit(None, pl.String),
+        score=pl.lit(None, pl.Float64),
+    )
+    rest = eligible.filter(~pl.col(key).is_in(audit[key].implode()))
+    order = ["calm", "round", "trust", key]
+    doubt = (
+        rest.with_columns(calm=pl.col("doubt").is_null())
+        .sort("calm", "trust", key)
+        .with_columns(round=pl.int_range(pl.len()).over("calm", "pattern") // per_pattern)
+        .sort(order)
+        .head(budget - audits)
+        .select(
+            key,
+            slice=pl.lit("doubt"),
+            reason=pl.coalesce("doubt", pl.lit("least trusted of the rest")),
+            prediction=pl.coalesce("label", "end_label"),
+            score=pl.col("trust"),
+        )
+        .sort("score", key)
+    )
+    return pl.concat([doubt, audit])
+
+
+def _two_best(
+    soft: SoftLabels,
+) -> tuple[
+    npt.NDArray[np.intp], npt.NDArray[np.float64], npt.NDArray[np.intp], npt.NDArray[np.float64]
+]:
+    filled = np.nan_to_num(soft, nan=0.0)
+    order = np.argsort(-filled, axis=1, kind="stable")[:, :2]
+    p = np.take_along_axis(filled, order, axis=1)
+    return order[:, 0], p[:, 0], order[:, 1], p[:, 1]
+
+
+def _patterns(votes: LabelMatrix) -> tuple[LabelMatrix, npt.NDArray[np.intp]]:
+    if votes.shape[1] == 0:
+        return votes[:1], np.zeros(len(votes), dtype=np.intp)
+    found, inverse = np.unique(votes, axis=0, return_inverse=True)
+    return found, inverse.reshape(-1)
+
+
+def _voters(
+    patterns: LabelMatrix,
+    pattern: npt.NDArray[np.intp],
+    label: npt.NDArray[np.intp],
+    lfs: Sequence[str],
+) -> pl.Series:
+    known: dict[tuple[int, int], list[str]] = {}
+    for p, y in {*zip(pattern.tolist(), label.tolist(), strict=True)}:
+        known[p, y] = [] if y == ABSTAIN else [lfs[j] for j in np.flatnonzero(patterns[p] == y)]
+    pairs = zip(pattern.tolist(), label.tolist(), strict=True)
+    return pl.Series([known[pair] for pair in pairs], dtype=pl.List(pl.String))
+
+
+def _text(values: npt.NDArray[np.object_], known: npt.NDArray[np.bool_]) -> pl.Series:
+    shown = [v if ok else None for v, ok in zip(values.tolist(), known.tolist(), strict=True)]
+    return pl.Series(shown, dtype=pl.String)
+
+
+def _number(values: npt.NDArray[np.float64], known: npt.NDArray[np.bool_]) -> pl.Series:
+    return pl.Series(np.where(known, values, np.nan)).fill_nan(None)
+
+
+def _doubt() -> pl.Expr:
+    label, end = pl.col("label"), pl.col("end_label")
+    p, q = pl.col("confidence").round(2), pl.col("end_confidence").round(2)
+    margin = pl.col("margin")
+    return (
+        pl.when(pl.col("confidence").is_null())
+        .then(pl.lit("no LF voted"))
+        .when(label.is_null())
+        .then(pl.lit("the label model is undecided"))
+        .when(end.is_not_null() & (end != label))
+        .then(pl.format("label model says {} ({}), end model says {} ({})", label, p, end, q))
+        .when(margin < DOUBT_MARGIN)
+        .then(pl.format("small margin: {} between {} and {}", margin.round(2), label, "second"))
+        .otherwise(pl.lit(None, pl.String))
+    )
