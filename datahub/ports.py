@@ -288,7 +288,8 @@ class Refusal:
 class LedgerEntry:
     """One row that was asked: by whom it is awaited, and what became of it.
 
-    state: intent (about to be posted), asked, answered, stale (the row changed: ask again).
+    state: intent (about to be posted), asked, answered, stale (the row changed: ask again),
+    dropped (never committed, so never posted).
     """
 
     queue: str

@@ -21,6 +21,13 @@ from datahub.core.errors import InputError
 FORMAT_VERSION = 1
 MAX_CLASSES = 127  # votes are int8, and -1 is ABSTAIN
 ROWS_PER_PART = 100_000
+RESERVED_KEYS = frozenset(  # columns of the tables of labels: no key can be named so
+    (
+        *("label", "status", "source", "confidence", "reason", "lfs", "model", "annotations"),
+        *("probabilities", "margin", "end_label", "end_confidence", "trust", "doubt", "pattern"),
+        *("second", "outcome", "said", "share", "calm", "round", "slice", "score", "prediction"),
+    )
+)
 MADE_KEY = "row_key"  # the column that import adds where the user names no key
 
 Key = str | int

@@ -59,14 +59,24 @@ def label_model_file(dataset: str) -> str:
     return f"{DATASETS}{dataset}/label_model.json"
 
 
+def review_prefix(dataset: str) -> str:
+    """Prefix of the batches of tasks that were asked."""
+    return f"{DATASETS}{dataset}/review/"
+
+
 def review_file(dataset: str, batch: str) -> str:
     """Path of one pushed batch of tasks."""
-    return f"{DATASETS}{dataset}/review/{batch}.json"
+    return f"{review_prefix(dataset)}{batch}.json"
+
+
+def annotations_prefix(dataset: str) -> str:
+    """Prefix of the annotation log."""
+    return f"{DATASETS}{dataset}/annotations/"
 
 
 def annotations_file(dataset: str, pull: str) -> str:
     """Path of one pull's entries in the annotation log."""
-    return f"{DATASETS}{dataset}/annotations/{pull}.jsonl"
+    return f"{annotations_prefix(dataset)}{pull}.jsonl"
 
 
 def dataset_names(paths: Iterable[str]) -> list[str]:

@@ -9,21 +9,23 @@ unbiased estimate.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from datahub.core.dataset import Key
-from datahub.core.errors import ConfigError
+from datahub.core.dataset import Key, to_canonical_json
+from datahub.core.errors import ConfigError, InputError
 from datahub.core.labels import ABSTAIN, LabelMatrix, SoftLabels
 
 Slice = Literal["doubt", "audit"]
 
 DOUBT_MARGIN = 0.2  # a label model this undecided between its two best classes is doubted
+BATCH_FORMAT = 1
 AUDIT_REASON = "random audit slice"
 
 
@@ -42,6 +44,30 @@ class Task:
     slice: Slice
     prediction: str | None
     score: float | None
+
+
+@dataclass(frozen=True)
+class Batch:
+    """The tasks of one push, as the commit keeps them: `queue` says who was asked."""
+
+    id: str
+    queue: str
+    tasks: tuple[Task, ...]
+
+    def to_json(self) -> str:
+        """Write as canonical JSON."""
+        return to_canonical_json({"format": BATCH_FORMAT, **asdict(self)})
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Batch:
+        """Read what `to_json` wrote."""
+        raw: dict[str, Any] = json.loads(text)
+        if raw.pop("format", None) != BATCH_FORMAT:
+            raise InputError(
+                "A review batch has a format version that this datahub does not know.",
+                hint="Upgrade datahub.",
+            )
+        return cls(raw["id"], raw["queue"], tuple(Task(**task) for task in raw["tasks"]))
 
 
 def score(

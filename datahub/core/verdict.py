@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal
 
@@ -34,7 +34,7 @@ class Gate:
 
 @dataclass(frozen=True)
 class CheckFailure:
-    """One expectation that the data did not meet."""
+    """One expectation that the data did not meet; `severity` is Great Expectations' word."""
 
     suite: str
     expectation: str
@@ -42,6 +42,7 @@ class CheckFailure:
     dataset: str = ""
     column: str | None = None
     observed: str | None = None
+    severity: Literal["critical", "warning", "info"] = "critical"
 
 
 @dataclass(frozen=True)
@@ -104,6 +105,11 @@ def gates_of(gates_toml: bytes | None) -> list[Gate]:
 def guards(gates: list[Gate], branch: str) -> list[Gate]:
     """The gates of one branch."""
     return [gate for gate in gates if gate.branch == branch]
+
+
+def refusing(failures: Sequence[CheckFailure]) -> list[CheckFailure]:
+    """The failures that refuse a merge: the critical ones. The others are told, no more."""
+    return [failure for failure in failures if failure.severity == "critical"]
 
 
 _EXAMPLE = (

@@ -1,0 +1,231 @@
+"""Looking back and around: status, log, show, diff. Nothing here writes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from datahub.core.layout import RULES, dataset_file, label_model_file, lfs_file
+from datahub.core.manifest import ModelManifest
+from datahub.core.verdict import Verdict
+from datahub.core.versions import Change, Commit, changes_between, suite_hash
+from datahub.flow.label import manifest_at
+from datahub.flow.publish import gates_at, verdict_at
+from datahub.flow.tables import dataset_at, datasets_at, read_table
+from datahub.ports import FoundLF, Rows, VersionStore
+
+
+@dataclass(frozen=True)
+class Stale:
+    """Something that is out of date, and what to do about it."""
+
+    what: str
+    hint: str
+
+
+@dataclass(frozen=True)
+class DatasetState:
+    """A dataset as a branch holds it."""
+
+    name: str
+    rows: int
+    classes: tuple[str, ...]
+    lfs: int
+    labeled: bool
+
+
+@dataclass(frozen=True)
+class Status:
+    """Where one stands: branch, head, its datasets, and what is out of date."""
+
+    branch: str
+    head: Commit
+    guarded: bool
+    datasets: tuple[DatasetState, ...]
+    out_of_date: tuple[Stale, ...]
+
+
+@dataclass(frozen=True)
+class RowChanges:
+    """What changed in a dataset's rows and labels, by key."""
+
+    dataset: str
+    added: int = 0
+    removed: int = 0
+    changed: int = 0
+    labels: Mapping[str, int] = field(default_factory=dict)  # "old -> new": how many rows
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What differs between two refs."""
+
+    objects: tuple[Change, ...]
+    rows: tuple[RowChanges, ...]
+
+
+def status(
+    branch: str,
+    *,
+    store: VersionStore,
+    found: Sequence[FoundLF],
+    rules: Mapping[str, str],
+    open_rows: Mapping[str, int],
+) -> Status:
+    """Where a branch stands. `rules` are object ids of local rule files; `open_rows` by dataset."""
+    head = store.commit_at(branch)
+    names = datasets_at(store, head.id)
+    stale = [line for name in names for line in _stale_dataset(store, head.id, name, found)]
+    for name, count in open_rows.items():
+        if count:
+            stale.append(
+                Stale(
+                    f"{count} rows of {name} wait for an answer",
+                    "`datahub review answer`, then `datahub review pull`",
+                )
+            )
+    stale += _stale_rules(store, head.id, rules)
+    return Status(
+        branch=branch,
+        head=head,
+        guarded=bool(gates_at(store, head.id, branch)),
+        datasets=tuple(_state(store, head.id, name) for name in names),
+        out_of_date=tuple(stale),
+    )
+
+
+def diff(old: str, new: str, *, store: VersionStore, rows: Rows) -> Difference:
+    """What differs between two refs: objects, rows by key, and labels old -> new."""
+    before, after = store.objects(old), store.objects(new)
+    changes = changes_between(before, after)
+    touched = sorted(
+        {change.path.split("/")[1] for change in changes if change.path.startswith("datasets/")}
+    )
+    both = [
+        name for name in touched if dataset_file(name) in before and dataset_file(name) in after
+    ]
+    return Difference(
+        tuple(changes), tuple(_row_changes(store, rows, old, new, name, changes) for name in both)
+    )
+
+
+def verdict_of(store: VersionStore, ref: str) -> Verdict | None:
+    """The verdict that landed a commit; None for a commit that is no gated merge."""
+    commit = store.commit_at(ref)
+    verdict = verdict_at(store, commit.id)
+    if verdict is None or len(commit.parents) < 2 or verdict.judged_head != commit.parents[0]:
+        return None
+    return verdict
+
+
+def _state(store: VersionStore, ref: str, name: str) -> DatasetState:
+    known = dataset_at(store, ref, name)
+    manifest = manifest_at(store, ref, name)
+    labeled = label_model_file(name) in store.objects(ref, label_model_file(name))
+    return DatasetState(
+        name, known.rows, known.classes, len(manifest.lfs) if manifest else 0, labeled
+    )
+
+
+def _stale_dataset(
+    store: VersionStore, ref: str, name: str, found: Sequence[FoundLF]
+) -> list[Stale]:
+    manifest = manifest_at(store, ref, name)
+    if manifest is None:
+        return [Stale(f"No LF has voted on {name}", "`datahub lf run`")]
+    stale = []
+    voted = {entry.name: entry.fingerprint for entry in manifest.lfs}
+    here = {lf.lf.name: lf.fingerprint for lf in found}
+    edited = sorted(lf for lf in voted.keys() & here.keys() if voted[lf] != here[lf])
+    for what, lfs in (
+        ("edited", edited),
+        ("new", sorted(here.keys() - voted.keys())),
+        ("gone", sorted(voted.keys() - here.keys()) if found else []),
+    ):
+        if lfs:
+            text = f"LFs {what} since the votes on {name}: {', '.join(lfs)}"
+            stale.append(Stale(text, "`datahub lf run`"))
+    path = label_model_file(name)
+    oid = store.objects(ref, path).get(path)
+    votes = store.objects(ref, lfs_file(name))[lfs_file(name)]
+    if oid is None:
+        stale.append(Stale(f"No label model is fitted to {name}", "`datahub label fit`"))
+    elif ModelManifest.from_json(store.read(oid)).votes != votes:
+        stale.append(Stale(f"The labels of {name} are of earlier votes", "`datahub label fit`"))
+    return stale
+
+
+def _stale_rules(store: VersionStore, ref: str, local: Mapping[str, str]) -> list[Stale]:
+    held = store.objects(ref)
+    committed = {path: oid for path, oid in held.items() if path.startswith(RULES)}
+    stale = []
+    if local and dict(local) != committed:
+        stale.append(
+            Stale(
+                "expectations/ differs from the rules of this branch",
+                "`datahub gate set --reason ...` makes them the rules",
+            )
+        )
+    verdict = verdict_at(store, ref)
+    if verdict is not None and verdict.suite_hash != suite_hash(held):
+        stale.append(
+            Stale(
+                "The rules are newer than the last verdict",
+                "`datahub gate run SOURCE --into BRANCH` judges by the new ones",
+            )
+        )
+    return stale
+
+
+def _row_changes(
+    store: VersionStore, rows: Rows, old: str, new: str, name: str, changes: Sequence[Change]
+) -> RowChanges:
+    key = dataset_at(store, new, name).key
+    paths = [change.path for change in changes]
+    added = removed = changed = 0
+    if any(path.startswith(f"datasets/{name}/rows/") for path in paths):
+        before = read_table(store, rows, old, name, "rows", made_by="import")
+        after = read_table(store, rows, new, name, "rows", made_by="import")
+        if before.schema.get(key) == after.schema.get(key):
+            added = after.join(before, on=key, how="anti").height
+            removed = before.join(after, on=key, how="anti").height
+            changed = _changed(before, after, key)
+    labels: dict[str, int] = {}
+    if any(path.startswith(f"datasets/{name}/labels/") for path in paths):
+        labels = _label_changes(store, rows, old, new, name)
+    return RowChanges(name, added, removed, changed, labels)
+
+
+def _changed(before: pl.DataFrame, after: pl.DataFrame, key: str) -> int:
+    columns = [column for column in before.columns if column != key]
+    if set(columns) != set(after.columns) - {key}:
+        return before.join(after, on=key, how="semi").height
+    joined = before.join(after, on=key, how="inner", suffix="__new")
+    if not columns:
+        return 0
+    same = [pl.col(column).eq_missing(pl.col(f"{column}__new")) for column in columns]
+    return joined.filter(~pl.all_horizontal(same)).height
+
+
+def _label_changes(
+    store: VersionStore, rows: Rows, old: str, new: str, name: str
+) -> dict[str, int]:
+    found = []
+    for ref in (old, new):
+        if not store.objects(ref, f"datasets/{name}/labels/"):
+            return {}
+        key = dataset_at(store, ref, name).key
+        labels = read_table(store, rows, ref, name, "labels", made_by="label fit")
+        found.append(labels.select(pl.col(key).alias("key"), "label"))
+    joined = found[0].join(found[1], on="key", how="inner", suffix="_new")
+    moved = joined.filter(pl.col("label").ne_missing(pl.col("label_new"))).select(
+        pair=pl.format(
+            "{} -> {}",
+            pl.col("label").fill_null("(none)"),
+            pl.col("label_new").fill_null("(none)"),
+        )
+    )
+    counted = moved["pair"].value_counts().sort("count", "pair", descending=[True, False])
+    return dict(counted.iter_rows())

@@ -1,0 +1,289 @@
+"""Act three: commit -> gate -> merge.
+
+Gate and merge speak of one candidate: flow merges objects, the store builds the
+merge where nobody sees it, the gate judges that, and exactly that lands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from datahub.core.errors import (
+    BranchNotFound,
+    ConfigError,
+    Conflict,
+    GateError,
+    GateRefused,
+    Guarded,
+    MergeConflict,
+    SuiteNotFound,
+)
+from datahub.core.layout import GATES, RULES, VERDICT, dataset_file
+from datahub.core.verdict import CheckFailure, Gate, Verdict, gates_of, guards, refusing
+from datahub.core.versions import (
+    Candidate,
+    Commit,
+    Objects,
+    changes_between,
+    checked_path,
+    suite_hash,
+    three_way,
+    touches,
+)
+from datahub.flow.steps import Step, begin, end
+from datahub.flow.tables import table_paths
+from datahub.ports import Catalog, Refusal, VersionStore
+from datahub.ports import Gate as GatePort
+
+Side = Literal["ours", "theirs"]
+
+
+@dataclass(frozen=True)
+class Merged:
+    """A merge that landed, with the verdict it carries."""
+
+    commit: Commit
+    verdict: Verdict
+
+
+def commit_files(
+    files: Mapping[str, bytes | None], *, message: str, store: VersionStore, step: Step
+) -> Commit:
+    """Commit named files (None deletes) on a branch. Raises Guarded, InputError."""
+    head = begin(store, step)
+    changes = {
+        checked_path(path): None if content is None else store.put_bytes(content)
+        for path, content in files.items()
+    }
+    if GATES in files:
+        gates_of(files[GATES])
+    made = end(store, step, head, changes, message=message, metadata={"step": "commit"})
+    if made == head:
+        raise Conflict(
+            "Nothing to commit: the files are what the branch holds already.",
+            hint="`datahub diff` shows what a branch changed.",
+        )
+    return made
+
+
+def gate_run(
+    source: str, *, into: str, store: VersionStore, gate: GatePort, catalog: Catalog, step: Step
+) -> Verdict:
+    """Judge the merge of `source` into a branch, and land nothing.
+
+    Raises MergeConflict, GateError (could not run), BranchNotFound, RefNotFound, Guarded
+    (rules and data change together).
+    """
+    candidate = _propose(source, into=into, side=None, message="", store=store, step=step)
+    try:
+        verdict = _judge(candidate, store=store, gate=gate, time=step.time, reason="")
+    finally:
+        store.drop(candidate)
+    if not verdict.passed:
+        catalog.record_refusal(Refusal(into, source, verdict))
+    return verdict
+
+
+def merge(
+    source: str,
+    *,
+    into: str,
+    message: str,
+    side: Side | None,
+    reason: str,
+    store: VersionStore,
+    gate: GatePort,
+    catalog: Catalog,
+    step: Step,
+) -> Merged:
+    """Merge `source` into a branch if its gate passes: always one merge commit.
+
+    `side` settles objects that both sides changed; `reason` is owed where only rules change.
+    Raises GateRefused, GateError, MergeConflict, StaleHead, Guarded, Conflict (nothing new).
+    """
+    candidate = _propose(source, into=into, side=side, message=message, store=store, step=step)
+    try:
+        verdict = _judge(candidate, store=store, gate=gate, time=step.time, reason=reason)
+        if not verdict.passed:
+            catalog.record_refusal(Refusal(into, source, verdict))
+            raise GateRefused(verdict, into)
+        return Merged(store.land(candidate, verdict), verdict)
+    except BaseException:
+        store.drop(candidate)
+        raise
+
+
+def gate_set(
+    rules: Mapping[str, bytes],
+    *,
+    into: str,
+    reason: str,
+    store: VersionStore,
+    gate: GatePort,
+    catalog: Catalog,
+    step: Step,
+) -> Merged:
+    """Make `rules` (everything under expectations/) the rules of a branch, for a reason.
+
+    Raises ConfigError (no reason, unreadable), SuiteNotFound, GateError (a suite that cannot
+    be read), Conflict (they are its rules already).
+    """
+    if not reason.strip():
+        raise ConfigError(
+            "A change of rules owes a reason.", hint='Say why: --reason "tighter class balance"'
+        )
+    if into not in store.branches():
+        raise BranchNotFound(into)
+    gates_of(rules.get(GATES))
+    head = store.commit_at(into)
+    held = store.objects(head.id, RULES)
+    work = f"gate-set/{step.id}"
+    store.create_branch(work, at=head.id)
+    try:
+        changes = {**dict.fromkeys(held, None)} | {
+            path: store.put_bytes(content) for path, content in rules.items()
+        }
+        on_work = Step(work, step.author, step.time, step.id, step.progress)
+        made = end(store, on_work, head, changes, message=f"Set the gate: {reason}")
+        if made == head:
+            raise Conflict(
+                f"These are the rules of {into!r} already.", hint="Edit expectations/ first."
+            )
+        return merge(
+            work,
+            into=into,
+            message=f"Set the gate of {into}: {reason}",
+            side=None,
+            reason=reason,
+            store=store,
+            gate=gate,
+            catalog=catalog,
+            step=step,
+        )
+    finally:
+        store.delete_branch(work)
+
+
+def gates_at(store: VersionStore, ref: str, branch: str) -> list[Gate]:
+    """The gates that a commit's rules bind to a branch."""
+    oid = store.objects(ref, GATES).get(GATES)
+    return guards(gates_of(None if oid is None else store.read(oid)), branch)
+
+
+def verdict_at(store: VersionStore, ref: str) -> Verdict | None:
+    """The verdict of the last merge in a commit, if there was one."""
+    oid = store.objects(ref, VERDICT).get(VERDICT)
+    return None if oid is None else Verdict.from_json(store.read(oid))
+
+
+def _propose(
+    source: str, *, into: str, side: Side | None, message: str, store: VersionStore, step: Step
+) -> Candidate:
+    if into not in store.branches():
+        raise BranchNotFound(into)
+    head, theirs = store.commit_at(into), store.commit_at(source)
+    base = store.merge_base(head.id, theirs.id)
+    if base.id == theirs.id:
+        raise Conflict(
+            f"{source!r} is in {into!r} already: there is nothing to merge.",
+            hint="Commit something on the source branch first.",
+        )
+    ours = store.objects(head.id)
+    objects, conflicts = three_way(store.objects(base.id), ours, store.objects(theirs.id))
+    if conflicts and side is None:
+        raise MergeConflict(conflicts)
+    if side == "theirs":
+        objects = _taking(store.objects(theirs.id), conflicts, objects)
+    _check_parted(head, ours, objects, into=into, store=store)
+    return store.propose(
+        theirs.id,
+        into=into,
+        objects=objects,
+        message=message or f"Merge {source} into {into}",
+        author=step.author,
+        time=step.time,
+    )
+
+
+def _taking(theirs: Objects, paths: list[str], merged: dict[str, str]) -> dict[str, str]:
+    taken = {path: oid for path, oid in merged.items() if path not in paths}
+    return taken | {path: theirs[path] for path in paths if path in theirs}
+
+
+def _check_parted(
+    head: Commit, ours: Objects, merged: Objects, *, into: str, store: VersionStore
+) -> None:
+    """A merge into a guarded branch changes rules or data, never both."""
+    rules, content = touches(changes_between(ours, merged))
+    if rules and content and gates_at(store, head.id, into):
+        raise Guarded(
+            into,
+            f"This merge changes the rules of {into!r} together with its data.",
+            hint="Take the changes under expectations/ out of the branch, and change the rules "
+            f"by `datahub gate set --into {into} --reason ...`.",
+        )
+
+
+def _judge(
+    candidate: Candidate, *, store: VersionStore, gate: GatePort, time: datetime, reason: str
+) -> Verdict:
+    """The verdict of the destination's rules on exactly this candidate."""
+    head = store.objects(candidate.judged_head)
+    merged = store.objects(candidate.id)
+    rules, content = touches(changes_between(head, merged))
+    kind: Literal["data", "rules"] = "rules" if rules and not content else "data"
+    failures: list[CheckFailure] = []
+    checks = 0
+    if kind == "rules":
+        checks = _check_rules(merged, store=store, gate=gate)
+    else:
+        for bound in gates_at(store, candidate.judged_head, candidate.into):
+            count, failed = _judge_one(bound, candidate, head, store=store, gate=gate)
+            checks += count
+            failures += failed
+    return Verdict(
+        passed=not refusing(failures),
+        content_id=candidate.content_id,
+        source=candidate.source,
+        judged_head=candidate.judged_head,
+        suite_hash=suite_hash(head),
+        time=time,
+        kind=kind,
+        failures=tuple(failures),
+        checks=checks,
+        reason=reason,
+    )
+
+
+def _judge_one(
+    bound: Gate, candidate: Candidate, head: Objects, *, store: VersionStore, gate: GatePort
+) -> tuple[int, list[CheckFailure]]:
+    if bound.suite not in head:
+        missing = f"The suite is not committed on {candidate.into!r}: what is missing refuses."
+        return 1, [CheckFailure(bound.suite, "suite", missing, bound.dataset)]
+    suite = store.read(head[bound.suite])
+    checks = gate.check_suite(suite, name=bound.suite)
+    paths = table_paths(store, candidate.id, bound.dataset, bound.table)
+    if not paths:
+        known = dataset_file(bound.dataset) in store.objects(candidate.id)
+        raise GateError(
+            f"The gate of {candidate.into!r} asks about {bound.table} of {bound.dataset!r}, which "
+            + ("has none" if known else "is not there")
+            + " in this merge.",
+            hint="Run `datahub lf run` and `datahub label fit` on the source branch, "
+            "or mend gates.toml by `datahub gate set`.",
+        )
+    return checks, gate.judge(paths, suite, name=bound.suite)
+
+
+def _check_rules(merged: Objects, *, store: VersionStore, gate: GatePort) -> int:
+    """New rules must at least be able to run: every bound suite is there and can be read."""
+    checks = 0
+    for bound in gates_of(store.read(merged[GATES]) if GATES in merged else None):
+        if bound.suite not in merged:
+            raise SuiteNotFound(bound.suite, bound.branch)
+        checks += gate.check_suite(store.read(merged[bound.suite]), name=bound.suite)
+    return checks

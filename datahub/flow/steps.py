@@ -1,0 +1,66 @@
+"""What every step that commits has in common: who, when, on which branch, and may it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from datahub.core.errors import BranchNotFound, Guarded
+from datahub.core.layout import GATES
+from datahub.core.verdict import gates_of, guards
+from datahub.core.versions import Changes, Commit
+from datahub.ports import VersionStore
+
+Progress = Callable[[str, int, int], None]  # what, done, of how many
+
+
+def quiet(what: str, done: int, total: int) -> None:
+    """Progress that nobody watches."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step about to be made: on which branch, by whom, when; `id` is fresh and unique."""
+
+    branch: str
+    author: str
+    time: datetime
+    id: str
+    progress: Progress = quiet
+
+
+def begin(store: VersionStore, step: Step) -> Commit:
+    """The head the step starts from. Raises Guarded at once, before any work is done."""
+    if step.branch not in store.branches():
+        raise BranchNotFound(step.branch)
+    head = store.commit_at(step.branch)
+    gates = store.objects(head.id, GATES).get(GATES)
+    if gates is not None and guards(gates_of(store.read(gates)), step.branch):
+        raise Guarded(step.branch)
+    return head
+
+
+def end(
+    store: VersionStore,
+    step: Step,
+    head: Commit,
+    changes: Changes,
+    *,
+    message: str,
+    metadata: Mapping[str, str] | None = None,
+) -> Commit:
+    """Commit what differs from the head; the head itself when nothing does."""
+    held = store.objects(head.id)
+    needed = {path: oid for path, oid in changes.items() if held.get(path) != oid}
+    if not needed:
+        return head
+    return store.commit(
+        step.branch,
+        needed,
+        message=message,
+        author=step.author,
+        time=step.time,
+        expected=head.id,
+        metadata=metadata,
+    )
