@@ -1,1 +1,148 @@
-"""Settings; the only reader of the environment and of datahub.toml."""
+"""Settings: flag > environment > datahub.toml > default.
+
+The only reader of the environment and of datahub.toml. Every setting `name` is
+`DATAHUB_NAME` in the environment and `name = ...` in datahub.toml.
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from datahub.core.errors import ConfigError
+
+FILE = "datahub.toml"
+QUEUES = ("embedded", "label-studio")
+LABEL_MODELS = ("snorkel", "majority")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All settings of one project. `root` is the folder of its datahub.toml."""
+
+    root: Path
+    dataset: str = ""
+    author: str = ""
+    queue: str = "embedded"
+    label_model: str = "snorkel"
+    seed: int = 0
+    max_fault_share: float = 0.01
+    budget: int = 100
+    audit_share: float = 0.2
+    labelstudio_url: str = ""
+    labelstudio_token: str = ""
+    labelstudio_port: int = 0
+    labelstudio_environment: str = ""
+    catalog_url: str = ""
+
+    @property
+    def own_folder(self) -> Path:
+        """Where datahub keeps what is not the user's."""
+        return self.root / ".datahub"
+
+    @property
+    def catalog(self) -> str:
+        """Database URL of the catalog."""
+        return self.catalog_url or f"sqlite:///{self.own_folder / 'catalog.db'}"
+
+    @property
+    def labelstudio_home(self) -> Path:
+        """Virtual environment of Label Studio, shared by all projects of a user."""
+        if self.labelstudio_environment:
+            return Path(self.labelstudio_environment).expanduser()
+        return Path("~/.cache/datahub/label-studio-1.23.2").expanduser()
+
+
+def load(
+    start: Path, *, flags: Mapping[str, Any] | None = None, environment: Mapping[str, str] | None
+) -> Settings:
+    """Settings of the project that `start` lies in. Raises ConfigError.
+
+    `environment` None means the process's own.
+    """
+    seen = dict(os.environ) if environment is None else dict(environment)
+    root = find_root(start)
+    values: dict[str, Any] = {"author": _someone(seen)}
+    values |= _from_file(root / FILE)
+    values |= _from_environment(seen)
+    values |= {name: value for name, value in (flags or {}).items() if value is not None}
+    return _checked(Settings(root=root, **values))
+
+
+def find_root(start: Path) -> Path:
+    """The nearest folder upwards with a datahub.toml. Raises ConfigError."""
+    for folder in (start.resolve(), *start.resolve().parents):
+        if (folder / FILE).is_file():
+            return folder
+    raise ConfigError(
+        f"Neither {start.resolve()} nor a folder above it is a datahub project.",
+        hint="`datahub init` makes one here.",
+    )
+
+
+def _someone(environment: Mapping[str, str]) -> str:
+    try:
+        return environment.get("GIT_AUTHOR_NAME") or getpass.getuser()
+    except (KeyError, OSError):  # no such user in a bare container
+        return "unknown"
+
+
+def _kinds() -> dict[str, type]:
+    kinds = {"str": str, "int": int, "float": float}
+    return {f.name: kinds[str(f.type)] for f in fields(Settings) if f.name != "root"}
+
+
+def _from_file(path: Path) -> dict[str, Any]:
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{path.name} cannot be read: {error}", hint="Mend the file.") from error
+    unknown = sorted(set(raw) - set(_kinds()))
+    if unknown:
+        raise ConfigError(
+            f"{path.name} has a setting {unknown[0]!r} that there is not.",
+            hint=f"Settings are {', '.join(_kinds())}.",
+        )
+    return {name: _typed(name, value, f"{path.name}") for name, value in raw.items()}
+
+
+def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
+    found = {}
+    for name in _kinds():
+        variable = f"DATAHUB_{name.upper()}"
+        if environment.get(variable):
+            found[name] = _typed(name, environment[variable], variable)
+    return found
+
+
+def _typed(name: str, value: object, where: str) -> Any:
+    kind = _kinds()[name]
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        raise ConfigError(f"{where}: {name} is {value!r}.", hint=f"Write a {kind.__name__}.")
+    try:
+        return kind(value)
+    except ValueError as error:
+        raise ConfigError(
+            f"{where}: {name} is {value!r}.", hint=f"Write a {kind.__name__}."
+        ) from error
+
+
+def _checked(settings: Settings) -> Settings:
+    for name, value, allowed in (
+        ("queue", settings.queue, QUEUES),
+        ("label_model", settings.label_model, LABEL_MODELS),
+    ):
+        if value not in allowed:
+            raise ConfigError(f"{name} is {value!r}.", hint=f"It is one of {', '.join(allowed)}.")
+    for name, share in (
+        ("max_fault_share", settings.max_fault_share),
+        ("audit_share", settings.audit_share),
+    ):
+        if not 0 <= share <= 1:
+            raise ConfigError(f"{name} is {share}.", hint="It is a share between 0 and 1.")
+    return settings

@@ -87,9 +87,8 @@ def score(
     """
     best, p_best, second, p_second = _two_best(soft)
     end_best, end_p, _, _ = _two_best(end)
-    voted = ~np.isnan(soft).any(axis=1) if soft.size else np.zeros(len(keys), dtype=bool)
-    heard = ~np.isnan(end).any(axis=1) if end.size else np.zeros(len(keys), dtype=bool)
-    labeled = voted & (p_best > p_second)
+    voted, heard = _known(soft), _known(end)
+    labeled = np.asarray(voted & (p_best > p_second), dtype=np.bool_)
     agreed = np.where(heard, np.take_along_axis(end, best[:, None], axis=1)[:, 0], p_best)
     trust = np.where(labeled, (p_best + agreed) / 2, np.where(heard, end_p / 2, 0.0))
     patterns, pattern = _patterns(votes)
@@ -164,6 +163,10 @@ def queue(
         .sort("score", key)
     )
     return pl.concat([doubt, audit])
+
+
+def _known(soft: SoftLabels) -> npt.NDArray[np.bool_]:
+    return np.asarray(~np.isnan(soft).any(axis=1), dtype=np.bool_)
 
 
 def _two_best(

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
+from datahub.core.errors import LabelingFunctionError
 from datahub.core.layout import RULES, dataset_file, label_model_file, lfs_file
 from datahub.core.manifest import ModelManifest
 from datahub.core.verdict import Verdict
@@ -71,13 +72,19 @@ def status(
     *,
     store: VersionStore,
     found: Sequence[FoundLF],
+    broken: LabelingFunctionError | None,
     rules: Mapping[str, str],
     open_rows: Mapping[str, int],
 ) -> Status:
-    """Where a branch stands. `rules` are object ids of local rule files; `open_rows` by dataset."""
+    """Where a branch stands.
+
+    `found` are the LFs on disk, or `broken` says why they cannot be had; `rules` are object
+    ids of local rule files; `open_rows` counts rows that wait for an answer, by dataset.
+    """
     head = store.commit_at(branch)
     names = datasets_at(store, head.id)
-    stale = [line for name in names for line in _stale_dataset(store, head.id, name, found)]
+    stale = [Stale(broken.message, broken.hint)] if broken and names else []
+    stale += [line for name in names for line in _stale_dataset(store, head.id, name, found)]
     for name, count in open_rows.items():
         if count:
             stale.append(

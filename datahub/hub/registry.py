@@ -1,6 +1,9 @@
-"""Registry and wiring: which adapter serves which port."""
+"""Which adapter serves which port: dotted strings, so that nothing loads before its use."""
 
 from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
 
 REGISTRY: dict[str, dict[str, str]] = {
     "rows": {"polars": "datahub.adapters.rows_polars:PolarsRows"},
@@ -18,3 +21,15 @@ REGISTRY: dict[str, dict[str, str]] = {
     "catalog": {"sql": "datahub.adapters.catalog_sql:SqlCatalog"},
     "lf_source": {"folder": "datahub.adapters.lfs_folder:FolderLFSource"},
 }
+
+
+def adapter(port: str, name: str) -> Any:
+    """The class that serves a port under a name; its module is imported now."""
+    module, _, attribute = REGISTRY[port][name].partition(":")
+    return getattr(import_module(module), attribute)
+
+
+def load(dotted: str) -> Any:
+    """The attribute that `module:attribute` names."""
+    module, _, attribute = dotted.partition(":")
+    return getattr(import_module(module), attribute)

@@ -1,0 +1,101 @@
+"""The project's own folder: its current branch, its named files, its rules, its scaffold.
+
+No port: only hub asks, and there is one kind of folder.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from datahub.core.errors import Conflict, InputError, NotFound, StorageError
+
+RULES_FOLDER = "expectations"
+
+
+class ProjectFolder:
+    """Files of a project that people edit, and `.datahub/HEAD`, which names their branch."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._head = root / ".datahub" / "HEAD"
+
+    def branch(self) -> str:
+        """The current branch; main before anybody switched."""
+        with _translated():
+            return self._head.read_text().strip() if self._head.exists() else "main"
+
+    def switch(self, branch: str) -> None:
+        """Make a branch the current one."""
+        with _translated():
+            self._head.parent.mkdir(parents=True, exist_ok=True)
+            beside = self._head.with_name(f"HEAD.{os.getpid()}")
+            beside.write_text(branch + "\n")
+            beside.replace(self._head)
+
+    def read(self, paths: Sequence[str]) -> dict[str, bytes]:
+        """Contents of named files and of all files in named folders, by path in the project."""
+        found: dict[str, bytes] = {}
+        with _translated():
+            for path in paths:
+                found |= {self._inside(file): file.read_bytes() for file in self._files(path)}
+        return found
+
+    def rules(self) -> dict[str, bytes]:
+        """Everything under expectations/ (suites and gates.toml); empty where there is none."""
+        return self.read([RULES_FOLDER]) if (self._root / RULES_FOLDER).is_dir() else {}
+
+    def scaffold(self, files: Mapping[str, str]) -> list[str]:
+        """Write files that are not there yet; return their paths. Nothing is overwritten."""
+        written = []
+        with _translated():
+            for path, content in files.items():
+                target = self._root / path
+                if not target.exists():
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    target.write_text(content, encoding="utf-8")
+                    written.append(path)
+        return written
+
+    def check_new(self) -> None:
+        """Raise Conflict when the folder is a project already."""
+        if (self._root / ".datahub" / "versions.db").exists():
+            raise Conflict(
+                f"{self._root} is a datahub project already.", hint="`datahub status` shows it."
+            )
+
+    def _files(self, path: str) -> list[Path]:
+        target = Path(path) if Path(path).is_absolute() else self._root / path
+        if target.is_dir():
+            return sorted(
+                file
+                for file in target.rglob("*")
+                if file.is_file() and not any(map(_hidden, file.relative_to(target).parts))
+            )
+        if not target.is_file():
+            raise NotFound(f"There is no file {path!r}.", hint="Paths are within the project.")
+        return [target]
+
+    def _inside(self, file: Path) -> str:
+        try:
+            return file.resolve().relative_to(self._root.resolve()).as_posix()
+        except ValueError as error:
+            raise InputError(
+                f"{file} is outside the project.", hint="Copy it into the project first."
+            ) from error
+
+
+def _hidden(piece: str) -> bool:
+    return piece.startswith(".") or piece == "__pycache__"
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except (OSError, UnicodeError) as error:
+        raise StorageError(
+            f"The project's folder: {error}", hint="Look at the disk and at permissions."
+        ) from error

@@ -1,0 +1,62 @@
+"""`datahub branch`: list, create, delete."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from datahub.cli.context import Json, opened
+from datahub.cli.output import emit_json, line
+
+app = typer.Typer(help="Branches: list, create, delete.", invoke_without_command=True)
+
+
+@app.callback()
+def root(context: typer.Context) -> None:
+    """List branches when no command is named."""
+    if context.invoked_subcommand is None:
+        list_()
+
+
+@app.command("list")
+def list_(json: Json = False) -> None:
+    """List branches and their heads."""
+    with opened() as hub:
+        found = hub.store.branches()
+        current = hub.branch
+    if json:
+        emit_json([{"branch": name, "commit": head} for name, head in sorted(found.items())])
+        return
+    for name, head in sorted(found.items()):
+        line(f"{'*' if name == current else ' '} {name} {head[:12]}")
+
+
+@app.command()
+def create(
+    name: Annotated[str, typer.Argument(help="Name of the new branch.")],
+    source: Annotated[
+        str | None, typer.Option("--from", help="Branch or commit [default: the current branch].")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Cut a branch, without a copy."""
+    with opened() as hub:
+        commit = hub.create_branch(name, at=source)
+    if json:
+        emit_json({"branch": name, "commit": commit.id})
+        return
+    line(f"{name} {commit.id[:12]}")
+
+
+@app.command()
+def delete(
+    name: Annotated[str, typer.Argument(help="Branch to remove.")], json: Json = False
+) -> None:
+    """Remove a branch's name; its commits stay."""
+    with opened() as hub:
+        hub.delete_branch(name)
+    if json:
+        emit_json({"deleted": name})
+        return
+    line(f"deleted {name}")

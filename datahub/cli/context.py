@@ -1,0 +1,55 @@
+"""What commands share: the options that many have, and the hub of the project in hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from datahub.cli.output import watched
+
+if TYPE_CHECKING:
+    from datahub.hub import Hub
+
+
+@dataclass
+class State:
+    """What the root group was given, and whether the command answers in JSON."""
+
+    folder: Path = Path()
+    json: bool = False
+
+
+state = State()
+
+
+def _note_json(wanted: bool) -> bool:
+    state.json = wanted
+    return wanted
+
+
+Json = Annotated[
+    bool, typer.Option("--json", callback=_note_json, is_eager=True, help="Answer in JSON.")
+]
+Branch = Annotated[
+    str | None, typer.Option("--branch", "-b", help="Branch to work on [default: the current].")
+]
+Dataset = Annotated[
+    str | None, typer.Option("--dataset", "-d", help="Dataset [default: the project's].")
+]
+Ref = Annotated[str | None, typer.Option("--ref", help="Branch or commit [default: the branch].")]
+
+
+@contextmanager
+def opened(branch: str | None = None, **settings: Any) -> Iterator[Hub]:
+    """The project's hub, its progress shown on a terminal while the command runs."""
+    from datahub.hub import Hub
+
+    hub = Hub.open(state.folder, branch=branch, **settings)
+    with watched() as progress:
+        hub.progress = progress
+        yield hub

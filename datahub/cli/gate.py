@@ -1,0 +1,65 @@
+"""`datahub gate`: set the rules of a branch, judge a merge, see refusals."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from datahub.cli.context import Json, opened
+from datahub.cli.output import emit_json, line, table
+
+app = typer.Typer(help="Gates: rules that a merge must pass.", no_args_is_help=True)
+
+
+@app.command("set")
+def set_(
+    reason: Annotated[str, typer.Option(help="Why the rules change.")],
+    into: Annotated[str, typer.Option("--into", help="Branch whose rules they are.")] = "main",
+    json: Json = False,
+) -> None:
+    """Make the files in expectations/ the rules of a branch."""
+    with opened() as hub:
+        merged = hub.gate_set(reason=reason, into=into)
+    if json:
+        emit_json(merged)
+        return
+    line(f"rules of {into} set: {merged.commit.id[:12]}, {merged.verdict.checks} expectations")
+
+
+@app.command()
+def run(
+    source: Annotated[str, typer.Argument(help="Branch or commit to judge.")],
+    into: Annotated[str, typer.Option("--into", help="Branch whose gate judges.")] = "main",
+    json: Json = False,
+) -> None:
+    """Judge a merge without landing it: exits 0 passed, 1 refused, 7 could not run."""
+    with opened() as hub:
+        verdict = hub.gate_run(source, into=into)
+    if json:
+        emit_json(verdict)
+    else:
+        said = "passed" if verdict.passed else "refused"
+        line(f"{said}: {source} into {into}, {verdict.checks} expectations")
+        for failure in verdict.failures:
+            line(f"  {failure.severity} {failure.suite} {failure.expectation}: {failure.message}")
+    if not verdict.passed:
+        raise typer.Exit(1)
+
+
+@app.command()
+def refusals(
+    limit: Annotated[int, typer.Option("--max-count", "-n", help="At most so many.")] = 20,
+    json: Json = False,
+) -> None:
+    """List merges that were refused, newest first."""
+    with opened() as hub:
+        found = hub.refusals(limit=limit)
+    if json:
+        emit_json(found)
+        return
+    rows = [
+        (r.verdict.time, r.branch, r.into, "; ".join(f.message for f in r.verdict.failures))
+        for r in found
+    ]
+    table(["time", "source", "into", "reasons"], rows)

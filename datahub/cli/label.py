@@ -1,0 +1,64 @@
+"""`datahub label`: votes to labels."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from datahub.cli.context import Branch, Dataset, Json, opened
+from datahub.cli.output import emit_json, line, share, table
+from datahub.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from datahub.flow.label import Fitted
+
+app = typer.Typer(help="Labels: fit the label model to the votes.", no_args_is_help=True)
+
+
+@app.command()
+def fit(
+    model: Annotated[
+        str | None, typer.Option("--model", help="snorkel or majority [default: the project's].")
+    ] = None,
+    class_balance: Annotated[
+        str, typer.Option(help="Shares of the classes in order, 0.9,0.1 [default: uniform].")
+    ] = "",
+    seed: Annotated[
+        int | None, typer.Option(help="Of the models [default: the project's].")
+    ] = None,
+    dataset: Dataset = None,
+    branch: Branch = None,
+    json: Json = False,
+) -> None:
+    """Fit the label model, hold it against a second opinion, commit soft labels and labels."""
+    balance = _shares(class_balance)
+    with opened(branch, label_model=model, seed=seed) as hub:
+        fitted = hub.label_fit(dataset, class_balance=balance)
+    if json:
+        emit_json(fitted)
+        return
+    print_fitted(fitted)
+    line(f"committed {fitted.commit.id[:12]}")
+
+
+def print_fitted(fitted: Fitted) -> None:
+    """Print what fitting came to."""
+    table(["status", "rows"], list(fitted.statuses.items()))
+    table(["class", "rows"], list(fitted.classes.items()))
+    line(
+        f"{fitted.model}: {fitted.covered} of {fitted.rows} rows have a vote, "
+        f"{share(fitted.agreement)} agree with the majority vote, "
+        f"class balance {fitted.balance_from}"
+    )
+
+
+def _shares(text: str) -> list[float] | None:
+    if not text:
+        return None
+    try:
+        return [float(piece) for piece in text.split(",")]
+    except ValueError as error:
+        raise ConfigError(
+            f"--class-balance {text!r} is no list of shares.", hint="For example 0.9,0.1"
+        ) from error

@@ -1,0 +1,53 @@
+"""`datahub labelstudio`: a Label Studio server for this project, on loopback."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from datahub.cli.context import Json, opened
+from datahub.cli.output import emit_json, line, talk
+
+app = typer.Typer(help="Label Studio on this machine: start, stop, status.", no_args_is_help=True)
+
+
+@app.command()
+def start(
+    port: Annotated[int | None, typer.Option(help="Port [default: a free one].")] = None,
+    json: Json = False,
+) -> None:
+    """Install Label Studio if need be (2 minutes, 1 GB), and start it for this project."""
+    with opened(labelstudio_port=port) as hub:
+        info = hub.labelstudio.start(say=talk)
+    _print(info, as_json=json)
+
+
+@app.command()
+def stop(json: Json = False) -> None:
+    """Stop the server that `start` started."""
+    with opened() as hub:
+        stopped = bool(hub.labelstudio.stop())
+    if json:
+        emit_json({"stopped": stopped})
+        return
+    line("stopped" if stopped else "it was not running")
+
+
+@app.command()
+def status(json: Json = False) -> None:
+    """Say whether it runs, and where."""
+    with opened() as hub:
+        info = hub.labelstudio.status()
+    _print(info, as_json=json)
+
+
+def _print(info: Any, *, as_json: bool) -> None:
+    if as_json:
+        emit_json(info)
+        return
+    if info is None or not info.running:
+        line("not running: `datahub labelstudio start`")
+        return
+    line(f"{info.url}")
+    line(f"login: {info.email}  password: {info.password}")

@@ -1,0 +1,81 @@
+"""`datahub lf`: labeling functions run, and what they did."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from datahub.cli.context import Branch, Dataset, Json, Ref, opened
+from datahub.cli.output import emit_json, line, share, table, talk
+
+if TYPE_CHECKING:
+    from datahub.flow.label import LFReport
+
+app = typer.Typer(help="Labeling functions: run them, see what they do.", no_args_is_help=True)
+
+
+@app.command()
+def run(
+    sample: Annotated[
+        int, typer.Option(min=0, help="Try on so many random rows; commits nothing.")
+    ] = 0,
+    dataset: Dataset = None,
+    branch: Branch = None,
+    json: Json = False,
+) -> None:
+    """Let all labeling functions vote on all rows, and commit the votes."""
+    with opened(branch) as hub:
+        report = hub.lf_try(sample, dataset) if sample else hub.lf_run(dataset)
+        classes = hub.dataset(dataset).classes
+    _print(report, classes, as_json=json)
+
+
+@app.command()
+def stats(
+    ref: Ref = None,
+    gold: Annotated[
+        bool | None, typer.Option("--gold/--no-gold", help="Accuracy [default: if gold is there].")
+    ] = None,
+    dataset: Dataset = None,
+    branch: Branch = None,
+    json: Json = False,
+) -> None:
+    """Show the LF table of the committed votes."""
+    with opened(branch) as hub:
+        report = hub.lf_stats(dataset, ref=ref, gold=gold)
+        classes = hub.dataset(dataset, ref=ref).classes
+    _print(report, classes, as_json=json)
+
+
+def _print(report: LFReport, classes: tuple[str, ...], *, as_json: bool) -> None:
+    if as_json:
+        emit_json(report)
+        return
+    print_lf_table(report, classes)
+    line(
+        f"{report.rows} rows, {len(report.table)} LFs, {report.votes} votes, "
+        f"{share(report.coverage)} of rows covered, {sum(report.fault_counts)} faults"
+    )
+    for fault in report.faults[:10]:
+        talk(f"fault: {fault.lf} on {fault.key!r} at {fault.where}: {fault.error}")
+    if report.commit is not None:
+        line(f"committed {report.commit.id[:12]}")
+
+
+def print_lf_table(report: LFReport, classes: tuple[str, ...]) -> None:
+    """Print Snorkel's LF table, faults and (with gold) accuracy beside it."""
+    rows = [
+        (
+            lf.name,
+            ",".join(classes[y] for y in lf.polarity) or "-",
+            share(lf.coverage),
+            share(lf.overlaps),
+            share(lf.conflicts),
+            faults,
+            share(lf.accuracy),
+        )
+        for lf, faults in zip(report.table, report.fault_counts, strict=True)
+    ]
+    columns = ["LF", "votes for", "coverage", "overlaps", "conflicts", "faults", "accuracy"]
+    table(columns, rows)

@@ -1,0 +1,138 @@
+"""What commands print: results to stdout (tables, or JSON), talk and progress to stderr."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, is_dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+
+def plain(value: Any) -> Any:
+    """The value as JSON can hold it: dataclasses as objects, times as ISO 8601, NaN as null."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return plain(asdict(value))
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [plain(item) for item in value]
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return str(value) if isinstance(value, Path) else value
+
+
+def emit_json(value: Any) -> None:
+    """Print one JSON document."""
+    sys.stdout.write(json.dumps(plain(value), ensure_ascii=False, indent=2) + "\n")
+
+
+def line(text: str = "") -> None:
+    """Print one line of results."""
+    sys.stdout.write(text + "\n")
+
+
+def talk(text: str) -> None:
+    """Say something that is no result."""
+    sys.stderr.write(text + "\n")
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, title: str = "") -> None:
+    """Print a table: drawn on a terminal, tab-separated in a pipe."""
+    if not sys.stdout.isatty():
+        for row in [columns, *rows]:
+            line("\t".join(_cell(cell) for cell in row))
+        return
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+
+    drawn = Table(title=title or None, box=SIMPLE_HEAD, title_justify="left")
+    for column, cells in zip(columns, zip(*rows, strict=True) if rows else [()] * len(columns)):  # noqa: B905
+        numbers = bool(cells) and all(_numeric(cell) for cell in cells)
+        drawn.add_column(column, justify="right" if numbers else "left", overflow="fold")
+    for row in rows:
+        drawn.add_row(*(_escaped(_cell(cell)) for cell in row))
+    Console().print(drawn)
+
+
+def share(value: float | None) -> str:
+    """A share as people read it.
+
+    >>> share(0.12345), share(None)
+    ('12.3%', '-')
+    """
+    return "-" if value is None else f"{value:.1%}"
+
+
+@contextmanager
+def watched() -> Iterator[Any]:
+    """A progress callback that draws a bar on a terminal, and nothing in a pipe."""
+    if not sys.stderr.isatty():
+        yield lambda what, done, total: None
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    tasks: dict[str, Any] = {}
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+
+        def progress(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = bars.add_task(what, total=total)
+            bars.update(tasks[what], completed=done, total=total)
+
+        yield progress
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, datetime):
+        return value.astimezone().strftime("%Y-%m-%d %H:%M")
+    if isinstance(value, float):
+        return "-" if math.isnan(value) else f"{value:.3f}"
+    return str(value).replace("\t", " ").replace("\n", " ")
+
+
+def _numeric(cell: Any) -> bool:
+    text = _cell(cell).rstrip("%")
+    return text == "-" or text.replace(".", "", 1).replace("-", "", 1).isdigit()
+
+
+def _escaped(text: str) -> str:
+    return text.replace("[", "\\[")
+
+
+def emit_error(error: Any, *, as_json: bool) -> None:
+    """Say what happened and what to do next, on stderr; a refusal's reasons with it."""
+    verdict = getattr(error, "verdict", None)
+    if as_json:
+        said = {"code": error.code, "message": error.message, "hint": error.hint}
+        if verdict is not None:
+            said["verdict"] = plain(verdict)
+        talk(json.dumps({"error": said}, ensure_ascii=False))
+        return
+    talk(f"error[{error.code}]: {error.message}")
+    for failure in verdict.failures if verdict is not None else ():
+        talk(f"  {failure.severity} {failure.suite} {failure.expectation}: {failure.message}")
+    if error.hint:
+        talk(f"hint: {error.hint}")

@@ -1,0 +1,133 @@
+"""Commands of the project itself: init, import, export, status, demo."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from datahub.cli.context import Branch, Dataset, Json, Ref, opened, state
+from datahub.cli.output import emit_json, line
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands to the root group."""
+    app.command()(init)
+    app.command("import")(import_)
+    app.command()(export)
+    app.command()(status)
+    app.command()(demo)
+
+
+def init(
+    folder: Annotated[Path | None, typer.Argument(help="Folder [default: this one].")] = None,
+    dataset: Annotated[str, typer.Option("--dataset", "-d", help="Name of its dataset.")] = "rows",
+    json: Json = False,
+) -> None:
+    """Make a folder a project: settings, labeling_functions/, expectations/, branch main."""
+    from datahub.hub import Hub
+
+    hub, written = Hub.init(folder or state.folder, dataset=dataset)
+    head = hub.store.commit_at("main")
+    if json:
+        emit_json(
+            {"folder": hub.settings.root, "branch": "main", "commit": head.id, "files": written}
+        )
+        return
+    line(f"Project {hub.settings.root} on branch main ({head.id[:12]})")
+    for path in written:
+        line(f"  wrote {path}")
+    line(f"Next: datahub import FILE --dataset {dataset}")
+
+
+def import_(
+    file: Annotated[Path, typer.Argument(help="Parquet, ORC or CSV.")],
+    dataset: Dataset = None,
+    key: Annotated[
+        str | None, typer.Option(help="Column that names each row [default: one is made].")
+    ] = None,
+    gold: Annotated[
+        str | None, typer.Option(help="Column of given labels, kept apart from labeling.")
+    ] = None,
+    classes: Annotated[
+        str, typer.Option(help="Class names in order, a,b,c [default: those of --gold].")
+    ] = "",
+    text: Annotated[
+        str | None, typer.Option(help="Column that people read [default: the only text column].")
+    ] = None,
+    branch: Branch = None,
+    json: Json = False,
+) -> None:
+    """Make a file's rows a dataset (or a dataset's new rows)."""
+    named = [name for name in classes.split(",") if name.strip()]
+    with opened(branch) as hub:
+        made = hub.import_rows(file, dataset=dataset, key=key, gold=gold, classes=named, text=text)
+    if json:
+        emit_json(made)
+        return
+    known = made.dataset
+    origin = "made from content" if known.key_made else "given"
+    line(f"{known.rows} rows in {known.name}, key {known.key} ({origin}), {made.commit.id[:12]}")
+    line(f"classes: {', '.join(known.classes) or 'none yet: name them with --classes'}")
+
+
+def export(
+    file: Annotated[Path, typer.Argument(help="Target; .parquet, .orc or .csv says how.")],
+    table: Annotated[
+        str, typer.Option(help="labeled (rows with labels), labels, rows, soft_labels, gold.")
+    ] = "labeled",
+    dataset: Dataset = None,
+    ref: Ref = None,
+    branch: Branch = None,
+    json: Json = False,
+) -> None:
+    """Write rows and their labels to a file."""
+    with opened(branch) as hub:
+        count = hub.export_rows(file, dataset=dataset, ref=ref, table=table)
+        commit = hub.store.commit_at(ref or hub.branch).id
+    if json:
+        emit_json({"file": file, "rows": count, "table": table, "commit": commit})
+        return
+    line(f"{count} rows to {file} as of {commit[:12]}")
+
+
+def status(branch: Branch = None, json: Json = False) -> None:
+    """Say the branch, its head, and what is out of date."""
+    with opened(branch) as hub:
+        found = hub.status()
+    if json:
+        emit_json(found)
+        return
+    guarded = ", guarded" if found.guarded else ""
+    line(
+        f"On branch {found.branch}{guarded} at {found.head.id[:12]} {_subject(found.head.message)}"
+    )
+    for known in found.datasets:
+        labeled = "labeled" if known.labeled else "no labels yet"
+        line(
+            f"  {known.name}: {known.rows} rows, {len(known.classes)} classes, "
+            f"{known.lfs} LFs, {labeled}"
+        )
+    if not found.out_of_date:
+        line("Everything is up to date.")
+    for stale in found.out_of_date:
+        line(f"! {stale.what}")
+        line(f"    {stale.hint}")
+
+
+def demo(
+    folder: Annotated[Path, typer.Argument(help="Where the demo's project goes.")] = Path(
+        "demo-news"
+    ),
+    queue: Annotated[str, typer.Option(help="embedded or label-studio.")] = "embedded",
+    json: Json = False,
+) -> None:
+    """Walk a row's whole path on 2,225 real news articles."""
+    from datahub.cli.demo import run
+
+    run(folder, queue=queue, as_json=json)
+
+
+def _subject(message: str) -> str:
+    return message.splitlines()[0] if message else ""

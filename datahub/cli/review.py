@@ -1,0 +1,153 @@
+"""`datahub review`: ask people, answer, take the answers in."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from datahub.cli.context import Branch, Dataset, Json, opened
+from datahub.cli.output import emit_json, line, table, talk
+from datahub.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from datahub.core.triage import Task
+    from datahub.hub import Hub
+
+app = typer.Typer(help="Review: rows that people are asked about.", no_args_is_help=True)
+
+SEEN = 1_200  # characters of a row that the terminal shows
+
+
+@app.command()
+def push(
+    budget: Annotated[
+        int | None, typer.Option(min=1, help="Ask about so many rows [default: the project's].")
+    ] = None,
+    queue: Annotated[str | None, typer.Option(help="embedded or label-studio.")] = None,
+    dataset: Dataset = None,
+    branch: Branch = None,
+    json: Json = False,
+) -> None:
+    """Ask people about the rows whose label is least to be trusted."""
+    with opened(branch, queue=queue) as hub:
+        pushed = hub.review_push(dataset, budget=budget)
+    if json:
+        emit_json(pushed)
+        return
+    line(f"{pushed.tasks} rows asked: {pushed.doubt} doubted, {pushed.audit} drawn at random")
+    line(f"answer them: {pushed.where}")
+
+
+@app.command()
+def answer(
+    csv: Annotated[
+        Path | None, typer.Option("--csv", help="A file with the key column and `label`.")
+    ] = None,
+    listed: Annotated[
+        bool, typer.Option("--list", help="List what waits; answer nothing.")
+    ] = False,
+    annotator: Annotated[str | None, typer.Option(help="Who answers [default: you].")] = None,
+    queue: Annotated[str | None, typer.Option(help="embedded or label-studio.")] = None,
+    dataset: Dataset = None,
+    branch: Branch = None,
+    json: Json = False,
+) -> None:
+    """Answer tasks one by one here, or all at once from a file."""
+    with opened(branch, queue=queue) as hub:
+        if csv is not None:
+            count = hub.review_answer_file(csv, annotator=annotator, dataset=dataset)
+            emit_json({"answered": count}) if json else line(f"{count} answers recorded")
+            return
+        waiting = hub.review_open(dataset)
+        if listed or json:
+            _list(waiting, as_json=json)
+            return
+        classes = hub.dataset(dataset).classes
+    if not sys.stdin.isatty():
+        raise ConfigError(
+            "There is no terminal to ask in.", hint="Answer from a file: --csv answers.csv"
+        )
+    with opened(branch, queue=queue) as hub:
+        _ask(hub, waiting, classes, annotator=annotator, dataset=dataset)
+
+
+@app.command()
+def pull(
+    queue: Annotated[str | None, typer.Option(help="embedded or label-studio.")] = None,
+    dataset: Dataset = None,
+    branch: Branch = None,
+    json: Json = False,
+) -> None:
+    """Take people's answers into the labels. Exits 1 when answers were refused."""
+    with opened(branch, queue=queue) as hub:
+        report = hub.review_pull(dataset)
+    if json:
+        emit_json(report)
+    else:
+        line(
+            f"{report.annotations} annotations taken, {report.changed} labels changed, "
+            f"{report.commit.id[:12]}"
+        )
+        table(["status", "rows"], list(report.statuses.items()))
+        for key, reason in report.refused:
+            talk(f"refused: {key!r}: {reason}")
+        if report.asked_again:
+            talk(f"asked again: {len(report.asked_again)} rows that changed")
+    if report.refused:
+        raise typer.Exit(1)
+
+
+def _list(waiting: list[tuple[str, Task]], *, as_json: bool) -> None:
+    if as_json:
+        emit_json([{"task": task_id, **vars(task)} for task_id, task in waiting])
+        return
+    rows = [
+        (task_id, task.key, task.prediction, task.reason, _first(task)) for task_id, task in waiting
+    ]
+    table(["task", "key", "prediction", "reason", "row"], rows)
+
+
+def _ask(
+    hub: Hub,
+    waiting: list[tuple[str, Task]],
+    classes: tuple[str, ...],
+    *,
+    annotator: str | None,
+    dataset: str | None,
+) -> None:
+    done = 0
+    choices = "  ".join(f"{i + 1} {name}" for i, name in enumerate(classes))
+    for number, (task_id, task) in enumerate(waiting, start=1):
+        line(f"\n--- {number} of {len(waiting)}: {task.reason}")
+        for name, text in task.fields.items():
+            line(f"{name}: {text[:SEEN]}{' ...' if len(text) > SEEN else ''}")
+        predicted = f"  Enter {task.prediction}" if task.prediction else ""
+        line(f"{choices}{predicted}  s skip  q quit")
+        label = _choice(classes, task.prediction)
+        if label == "q":
+            break
+        hub.review_answer([(task_id, label or None)], annotator=annotator, dataset=dataset)
+        done += 1
+    line(f"{done} answered. `datahub review pull` takes them into the labels.")
+
+
+def _choice(classes: tuple[str, ...], prediction: str | None) -> str:
+    """A class name, "" for a skip, "q" to quit."""
+    while True:
+        said = typer.prompt("label", default="", show_default=False).strip()
+        if said == "" and prediction:
+            return prediction
+        if said in ("s", "q"):
+            return "" if said == "s" else "q"
+        if said in classes:
+            return str(said)
+        if said.isdigit() and 1 <= int(said) <= len(classes):
+            return classes[int(said) - 1]
+        talk(f"1 to {len(classes)}, a class name, s or q")
+
+
+def _first(task: Task) -> str:
+    return next(iter(task.fields.values()))[:80]

@@ -1,0 +1,161 @@
+"""Git's verbs: switch, commit, log, show, diff, merge."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from datahub.cli.context import Branch, Json, opened
+from datahub.cli.output import emit_json, line, table
+from datahub.core.errors import ConfigError
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands to the root group."""
+    for command in (switch, commit, log, show, diff, merge):
+        app.command()(command)
+
+
+def switch(
+    branch: Annotated[str, typer.Argument(help="Branch to make the current one.")],
+    create: Annotated[bool, typer.Option("--create", "-c", help="Cut it first.")] = False,
+    json: Json = False,
+) -> None:
+    """Make a branch the current one."""
+    with opened() as hub:
+        head = hub.switch(branch, create=create)
+    if json:
+        emit_json({"branch": branch, "commit": head.id})
+        return
+    line(f"On branch {branch} at {head.id[:12]}")
+
+
+def commit(
+    files: Annotated[list[str], typer.Argument(help="Files or folders of the project.")],
+    message: Annotated[str, typer.Option("--message", "-m", help="What and why.")],
+    branch: Branch = None,
+    json: Json = False,
+) -> None:
+    """Commit named files. There is no staging area."""
+    with opened(branch) as hub:
+        made = hub.commit(files, message=message)
+        on = hub.branch
+    if json:
+        emit_json(made)
+        return
+    line(f"[{on} {made.id[:12]}] {message}")
+
+
+def log(
+    ref: Annotated[str | None, typer.Argument(help="Branch or commit.")] = None,
+    limit: Annotated[int | None, typer.Option("--max-count", "-n", help="At most so many.")] = None,
+    json: Json = False,
+) -> None:
+    """Show history, newest first."""
+    with opened() as hub:
+        found = hub.log(ref, limit=limit)
+    if json:
+        emit_json(found)
+        return
+    rows = [(c.id[:12], c.time, c.author, c.message.splitlines()[0]) for c in found]
+    table(["commit", "time", "author", "message"], rows)
+
+
+def show(
+    ref: Annotated[str | None, typer.Argument(help="Branch or commit.")] = None,
+    json: Json = False,
+) -> None:
+    """Show a commit: who, why, what it changed, and the verdict that let it in."""
+    with opened() as hub:
+        commit = hub.store.commit_at(ref or hub.branch)
+        changed = hub.diff(commit.parents[0], commit.id) if commit.parents else None
+        verdict = hub.verdict(commit.id)
+        held = hub.store.objects(commit.id)
+    if json:
+        emit_json({"commit": commit, "changed": changed, "verdict": verdict, "objects": held})
+        return
+    line(f"commit {commit.id}")
+    for parent in commit.parents:
+        line(f"parent {parent}")
+    line(f"author {commit.author}  {commit.time.isoformat()}")
+    line()
+    line(f"    {commit.message}")
+    for name, value in commit.metadata.items():
+        line(f"    {name}: {value}")
+    if verdict is not None:
+        reason = f" ({verdict.reason})" if verdict.reason else ""
+        line(f"verdict passed, {verdict.kind}, {verdict.checks} expectations{reason}")
+    _print_diff(changed)
+
+
+def diff(
+    old: Annotated[str | None, typer.Argument(help="[default: main]")] = None,
+    new: Annotated[str | None, typer.Argument(help="[default: the current branch]")] = None,
+    exit_code: Annotated[
+        bool, typer.Option("--exit-code", help="Exit 1 when anything differs.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Show what differs between two refs: objects, rows by key, labels old -> new."""
+    with opened() as hub:
+        found = hub.diff(old or "main", new or hub.branch)
+    if json:
+        emit_json(found)
+    else:
+        _print_diff(found)
+    if exit_code and found.objects:
+        raise typer.Exit(1)
+
+
+def merge(
+    source: Annotated[str, typer.Argument(help="Branch or commit to merge.")],
+    into: Annotated[str, typer.Option("--into", help="Branch that takes it.")] = "main",
+    message: Annotated[str, typer.Option("--message", "-m", help="Of the merge commit.")] = "",
+    ours: Annotated[
+        bool, typer.Option("--ours", help="Where both changed an object, keep the destination's.")
+    ] = False,
+    theirs: Annotated[
+        bool, typer.Option("--theirs", help="Where both changed an object, take the source's.")
+    ] = False,
+    reason: Annotated[str, typer.Option(help="Owed where only rules change.")] = "",
+    json: Json = False,
+) -> None:
+    """Merge a branch, if the destination's gate passes."""
+    if ours and theirs:
+        raise ConfigError("--ours and --theirs are each other's opposite.", hint="Give one.")
+    with opened() as hub:
+        merged = hub.merge(
+            source,
+            into=into,
+            message=message,
+            side="ours" if ours else "theirs" if theirs else None,
+            reason=reason,
+        )
+    if json:
+        emit_json(merged)
+        return
+    line(
+        f"{source} merged into {into}: {merged.commit.id[:12]}, "
+        f"{merged.verdict.checks} expectations passed"
+    )
+    for failure in merged.verdict.failures:
+        line(f"  {failure.severity} {failure.expectation}: {failure.message}")
+
+
+def _print_diff(found: object) -> None:
+    from datahub.flow.history import Difference
+
+    if not isinstance(found, Difference):
+        return
+    for change in found.objects[:50]:
+        line(f"{change.kind:8} {change.path}")
+    if len(found.objects) > 50:
+        line(f"... and {len(found.objects) - 50} more objects")
+    for rows in found.rows:
+        line(
+            f"rows of {rows.dataset}: {rows.added} added, {rows.removed} removed, "
+            f"{rows.changed} changed"
+        )
+        for pair, count in rows.labels.items():
+            line(f"  label {pair}: {count}")
