@@ -6,6 +6,7 @@ No port: only hub asks, and there is one kind of folder.
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -58,6 +59,15 @@ class ProjectFolder:
                     target.write_text(content, encoding="utf-8")
                     written.append(path)
         return written
+
+    def copy_in(self, source: Path, folder: str, pattern: str) -> None:
+        """Make the files of `source` that fit a pattern the project's `folder`, and no others."""
+        with _translated():
+            shutil.rmtree(self._root / folder, ignore_errors=True)
+            (self._root / folder).mkdir(parents=True)
+            for file in sorted(source.glob(pattern)):
+                if file.is_file():
+                    shutil.copyfile(file, self._root / folder / file.name)
 
     def check_new(self) -> None:
         """Raise Conflict when the folder is a project already."""

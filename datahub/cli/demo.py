@@ -1,7 +1,251 @@
-"""The demo."""
+"""The demo: public use cases, one after another, on real articles. Nothing in it is staged.
 
+It does what a person would do with these commands, in a project of its own: the
+only thing simulated is the annotator, who answers from the gold labels.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from datahub.cli.label import print_fitted
+from datahub.cli.lf import print_lf_table
+from datahub.cli.output import emit_json, line, share, table, talk, watched
+from datahub.core.errors import Conflict, GateRefused
+
+if TYPE_CHECKING:
+    from datahub.flow.score import Score
+    from datahub.hub import Hub
+
+BUDGET = 150
+LEFT_OPEN = 10
+MARK = ".made-by-datahub-demo"
+ANNOTATOR = "simulated@example.org"
+CARELESS = ('["broadband", "net users"', '["people", "new", "year", "broadband", "net users"')
 
 
 def run(folder: Path, *, queue: str, as_json: bool) -> None:
-    """Run the demo."""
+    """Walk a row's path from import to merge in `folder`, which is made anew."""
+    started = time.monotonic()
+    with watched() as progress:
+        hub = _project(folder, queue=queue)
+        hub.progress = progress
+        told = Telling(as_json=as_json)
+        figures = _walk(hub, told)
+    figures["seconds"] = round(time.monotonic() - started, 1)
+    if as_json:
+        emit_json(figures)
+        return
+    _tell(figures)
+    _part(hub, folder)
+
+
+class Telling:
+    """Talks about each step on a terminal or in a pipe; keeps silent under --json."""
+
+    def __init__(self, *, as_json: bool) -> None:
+        self.silent = as_json
+        self._number = 0
+
+    @contextmanager
+    def step(self, title: str) -> Iterator[bool]:
+        """Announce one step; the body prints its tables when told it may."""
+        self._number += 1
+        if not self.silent:
+            line(f"\n[{self._number}] {title}")
+        yield not self.silent
+
+
+def _project(folder: Path, *, queue: str) -> Hub:
+    from datahub.hub import Hub
+
+    if folder.exists():
+        if not (folder / MARK).exists():
+            raise Conflict(
+                f"{folder} is there already, and no earlier demo made it.",
+                hint="Name another folder: `datahub demo FOLDER`.",
+            )
+        earlier = Hub.open(folder)
+        earlier.labelstudio.stop()
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True)
+    (folder / MARK).touch()
+    Hub.init(folder, dataset="news")
+    settings = folder / "datahub.toml"
+    settings.write_text(f'dataset = "news"\nqueue = "{queue}"\nbudget = {BUDGET}\n')
+    return Hub.open(folder)
+
+
+def _walk(hub: Hub, told: Telling) -> dict[str, Any]:
+    figures: dict[str, Any] = {}
+    with told.step("Import: 2,225 BBC articles; the given topics are kept apart as gold") as aloud:
+        hub.take_demo_files()
+        made = hub.import_rows(hub.settings.root / "articles.parquet", gold="topic")
+        figures |= {"rows": made.dataset.rows, "classes": list(made.dataset.classes)}
+        if aloud:
+            line(
+                f"{made.dataset.rows} rows, key {made.dataset.key}, classes "
+                f"{', '.join(made.dataset.classes)}"
+            )
+    with told.step("Guard main: no topic may be more than a quarter of the labels") as aloud:
+        rules = hub.gate_set(reason="five topics, none above a quarter")
+        if aloud:
+            line(f"rules of main set with {rules.verdict.checks} expectations")
+    _careless(hub, told, figures)
+    _repaired(hub, told, figures)
+    _review(hub, told, figures)
+    _merge(hub, told, figures)
+    return figures
+
+
+def _careless(hub: Hub, told: Telling, figures: dict[str, Any]) -> None:
+    lfs = hub.settings.root / "labeling_functions" / "news.py"
+    good = lfs.read_text(encoding="utf-8")
+    with told.step("A careless edit: LF `online` votes tech on 'people', 'new', 'year'"):
+        hub.switch("careless", create=True)
+        lfs.write_text(good.replace(*CARELESS), encoding="utf-8")
+        hub.lf_run()
+        hub.label_fit()
+    with told.step("Merge it into main") as aloud:
+        try:
+            hub.merge("careless", into="main")
+        except GateRefused as refused:
+            figures["refused"] = [failure.message for failure in refused.verdict.failures]
+            if aloud:
+                line(f"refused: {refused.message}")
+                for failure in refused.verdict.failures:
+                    line(f"  {failure.expectation}: {failure.message}")
+    lfs.write_text(good, encoding="utf-8")
+
+
+def _repaired(hub: Hub, told: Telling, figures: dict[str, Any]) -> None:
+    with told.step("The edit taken back, on a branch of its own: LFs vote on every row") as aloud:
+        hub.switch("main")
+        hub.switch("label-news", create=True)
+        hub.lf_run()
+        report = hub.lf_stats()
+        figures |= {
+            "lfs": len(report.table),
+            "votes": report.votes,
+            "coverage": report.coverage,
+            "faults": sum(report.fault_counts),
+        }
+        if aloud:
+            print_lf_table(report, hub.dataset().classes)
+    with told.step("Fit the label model; an end model gives a second opinion") as aloud:
+        fitted = hub.label_fit()
+        figures["before"] = _accuracies(hub.score())
+        if aloud:
+            print_fitted(fitted)
+
+
+def _review(hub: Hub, told: Telling, figures: dict[str, Any]) -> None:
+    title = f"Ask people about {BUDGET} of the rows, through the {hub.settings.queue} queue"
+    with told.step(title) as aloud:
+        if hub.settings.queue == "label-studio":
+            hub.labelstudio.start(say=talk)
+        pushed = hub.review_push()
+        if aloud:
+            line(
+                f"{pushed.doubt} doubted rows and {pushed.audit} drawn at random; "
+                f"the annotator is simulated from gold"
+            )
+            waiting = hub.review_open(limit=5)
+            table(
+                ["row", "prediction", "reason"],
+                [(_headline(task.fields), task.prediction, task.reason) for _, task in waiting],
+            )
+        gold = hub.gold()
+        answers = [(task_id, gold[task.key]) for task_id, task in hub.review_open()]
+        hub.review_answer(answers, annotator=ANNOTATOR)
+        pulled = hub.review_pull()
+        figures |= {
+            "budget": pushed.tasks,
+            "annotations": pulled.annotations,
+            "labels_changed": pulled.changed,
+        }
+        figures["after"] = _accuracies(hub.score())
+        if aloud:
+            line(f"{pulled.annotations} annotations taken, {pulled.changed} labels changed")
+            table(["status", "rows"], list(pulled.statuses.items()))
+
+
+def _merge(hub: Hub, told: Telling, figures: dict[str, Any]) -> None:
+    with told.step("Merge the reviewed branch into main") as aloud:
+        merged = hub.merge("label-news", into="main")
+        figures["passed"] = merged.verdict.checks
+        history = hub.log("main")
+        figures["commits"] = len(history)
+        figures["refusals"] = len(hub.refusals())
+        if aloud:
+            line(f"passed: {merged.verdict.checks} expectations; main is {merged.commit.id[:12]}")
+            table(["commit", "message"], [(c.id[:12], c.message) for c in history])
+    with told.step(f"{LEFT_OPEN} more rows are asked, and left open for you"):
+        hub.review_push(budget=LEFT_OPEN)
+
+
+def _accuracies(score: Score) -> dict[str, Any]:
+    """Accuracy on labeled rows by group, and how many rows that is."""
+    groups = {"all": score.everything, "not asked": score.not_asked, "accepted": score.accepted}
+    return {
+        name: {
+            "rows": group.rows,
+            "labeled": group.labeled,
+            "accuracy": group.accuracy,
+            "right_of_all": group.right_of_all,
+        }
+        for name, group in groups.items()
+    }
+
+
+def _tell(figures: dict[str, Any]) -> None:
+    line("\nLabel accuracy against gold")
+    names = {
+        "all": "all rows",
+        "not asked": "rows nobody was asked about",
+        "accepted": "rows accepted without a person",
+    }
+    rows = [
+        (
+            names[group],
+            when,
+            found["rows"],
+            found["labeled"],
+            share(found["accuracy"]),
+            share(found["right_of_all"]),
+        )
+        for group in names
+        for when, found in (
+            ("before", figures["before"][group]),
+            ("after", figures["after"][group]),
+        )
+    ]
+    table(["group", "relabeling", "rows", "labeled", "right of labeled", "right of all"], rows)
+    line(
+        f"{figures['rows']} rows, {figures['lfs']} LFs, {figures['votes']} votes "
+        f"({share(figures['coverage'])} of rows covered, {figures['faults']} faults), "
+        f"budget {figures['budget']} answers, {figures['labels_changed']} labels changed"
+    )
+    line(
+        f"{figures['commits']} commits on main, verdicts: {figures['refusals']} refused, "
+        f"1 passed; {figures['seconds']} s"
+    )
+
+
+def _part(hub: Hub, folder: Path) -> None:
+    line(f"\nGo on in {folder}: `datahub status`, `datahub log main`, `datahub show main`,")
+    if hub.settings.queue == "label-studio":
+        info = hub.labelstudio.status()
+        line(f"or label at {info.url} (login {info.email}, password {info.password});")
+        line("then `datahub review pull`, and `datahub labelstudio stop` when you are done.")
+    else:
+        line("or answer the rows left open: `datahub review answer`, then `datahub review pull`.")
+
+
+def _headline(fields: Any) -> str:
+    return str(next(iter(fields.values()))).partition("\n")[0][:50]

@@ -46,6 +46,7 @@ from datahub.ports import (
     Run,
     VersionStore,
 )
+from datahub.shared_files import shared_folder
 
 
 def _now() -> datetime:
@@ -509,6 +510,16 @@ class Hub:
     def refusals(self, *, limit: int = 50) -> list[Refusal]:
         """Merges that were refused, newest first, with all their reasons."""
         return self.catalog.refusals(limit=limit)
+
+    def take_demo_files(self) -> None:
+        """Put the demo's articles, labeling functions and rules into the project's folder.
+
+        Raises ConfigError when the extra `demo` is not installed.
+        """
+        articles = load("datahub.adapters.corpus_bbc:bbc_articles")()
+        self.rows.write(articles, self.settings.root / "articles.parquet")
+        self.project.copy_in(shared_folder("labeling_functions"), "labeling_functions", "news.py")
+        self.project.copy_in(shared_folder("expectations"), "expectations", "*")
 
     # -- within
 
