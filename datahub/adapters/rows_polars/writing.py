@@ -1,0 +1,155 @@
+"""Files of rows, whole or absent, the same bytes for the same rows.
+
+Rows are cut into slabs of one size however the frame was chunked; a slab is a
+Parquet row group or an ORC stripe. Nothing written depends on time or process:
+so categories, whose order is the process's own, become text.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.orc as orc
+import pyarrow.parquet as pq
+
+from datahub.adapters.rows_polars.opening import translated
+from datahub.adapters.rows_polars.storable import storable
+from datahub.core.errors import SourceError, StorageError
+
+SLAB = 50_000  # rows
+
+Slabs = Iterator[pl.DataFrame]
+
+
+def write(frame: pl.DataFrame | pl.LazyFrame, path: Path) -> int:
+    """Write all rows to `path`, return how many."""
+    writer = _WRITERS.get(path.suffix.lower())
+    if writer is None:
+        raise SourceError(f"{path} says no known format.", hint="Name it .parquet, .orc or .csv.")
+    with translated():
+        schema = frame.collect_schema()
+    if not schema:
+        raise SourceError(f"A table without columns cannot be written to {path}.", hint="Add one.")
+    counted = _Counted(storable(slab, path) for slab in _slabs(frame, schema))
+    with _whole_file(path) as handle:
+        writer(counted, handle)
+    return counted.rows
+
+
+class _Counted:
+    """Slabs on their way through, and the number of rows that went by."""
+
+    def __init__(self, slabs: Slabs) -> None:
+        self._slabs = slabs
+        self.rows = 0
+
+    def __iter__(self) -> Slabs:
+        for slab in self._slabs:
+            self.rows += slab.height
+            yield slab
+
+
+def _slabs(frame: pl.DataFrame | pl.LazyFrame, schema: pl.Schema) -> Slabs:
+    """Frames of exactly SLAB rows, but the last; one without rows where there are none."""
+    rest = schema.to_frame()
+    for batch in _frames(frame):
+        rest = pl.concat([rest, batch])
+        while rest.height > SLAB:
+            yield rest.head(SLAB).rechunk()
+            rest = rest.slice(SLAB)
+    yield rest.rechunk()
+
+
+def _frames(frame: pl.DataFrame | pl.LazyFrame) -> Slabs:
+    if isinstance(frame, pl.DataFrame):
+        yield from frame.iter_slices(SLAB)
+        return
+    with translated():
+        yield from frame.collect_batches(chunk_size=SLAB, maintain_order=True)
+
+
+def _write_parquet(slabs: _Counted, handle: BinaryIO) -> None:
+    def open_writer(schema: Any) -> Any:
+        return pq.ParquetWriter(
+            handle, schema, compression="zstd", use_content_defined_chunking=True
+        )
+
+    def add(writer: Any, table: Any) -> None:
+        writer.write_table(table, row_group_size=SLAB)
+
+    _write_arrow(slabs, open_writer, add)
+
+
+def _write_orc(slabs: _Counted, handle: BinaryIO) -> None:
+    def open_writer(_schema: Any) -> Any:
+        # ORC looks at the stripe size after each batch only: 1 byte makes a batch a stripe.
+        return orc.ORCWriter(handle, compression="zstd", stripe_size=1, batch_size=SLAB)
+
+    def add(writer: Any, table: Any) -> None:
+        writer.write(table)
+
+    _write_arrow(slabs, open_writer, add)
+
+
+def _write_arrow(
+    slabs: _Counted, open_writer: Callable[[Any], Any], add: Callable[[Any, Any], None]
+) -> None:
+    writer = None
+    try:
+        for slab in slabs:
+            table = slab.to_arrow(compat_level=pl.CompatLevel.oldest())
+            writer = writer or open_writer(table.schema)
+            add(writer, table)
+    except pa.ArrowException as error:
+        raise SourceError(
+            f"The rows cannot be written: {error}", hint="Cast the column it names."
+        ) from error
+    finally:
+        if writer is not None:
+            writer.close()
+
+
+def _write_csv(slabs: _Counted, handle: BinaryIO) -> None:
+    for number, slab in enumerate(slabs):
+        handle.write(slab.write_csv(include_header=number == 0).encode())
+
+
+_WRITERS: dict[str, Callable[[_Counted, BinaryIO], None]] = {
+    ".parquet": _write_parquet,
+    ".orc": _write_orc,
+    ".csv": _write_csv,
+}
+
+
+@contextmanager
+def _whole_file(path: Path) -> Iterator[BinaryIO]:
+    beside = path.with_name(f".{uuid.uuid4().hex}.part")
+    try:
+        with beside.open("xb") as handle:
+            yield handle
+            handle.flush()
+            os.fsync(handle.fileno())
+        beside.replace(path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise StorageError(
+            f"{path} cannot be written: {error.strerror or error}",
+            hint="Nothing was left behind. Make room, or check that you may write there.",
+        ) from error
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
