@@ -42,7 +42,7 @@ def recognise(path: Path) -> str:
 @contextmanager
 def translated(path: Path | None = None) -> Iterator[None]:
     """Turn what polars, pyarrow and the system say of a file into SourceError."""
-    name = "The file" if path is None else str(path)
+    name = path or "The file"
     try:
         yield
     except DatahubError:
@@ -62,10 +62,15 @@ def translated(path: Path | None = None) -> Iterator[None]:
         pl.exceptions.PolarsError,
         pl.exceptions.PanicException,
     ) as error:
-        raise SourceError(
-            f"{name} cannot be read: {_first_line(error)}",
-            hint="It may be cut off or corrupt: fetch or write it again.",
-        ) from error
+        raise corrupt(name, str(error) or type(error).__name__) from error
+
+
+def corrupt(path: Path | str, reason: str) -> SourceError:
+    """The error for a file that is not what its first bytes say; `reason` in its first line."""
+    return SourceError(
+        f"{path} cannot be read: {reason.strip().splitlines()[0]}",
+        hint="It may be cut off or corrupt: fetch or write it again.",
+    )
 
 
 def check_equal_schemas(paths: Sequence[Path], schemas: Sequence[pl.Schema]) -> None:
@@ -134,7 +139,3 @@ def to_polars(table: Any) -> pl.DataFrame:
 
 def _type_name(kind: pl.DataType | None) -> str:
     return "absent" if kind is None else str(kind)
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

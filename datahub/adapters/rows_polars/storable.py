@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
+from polars._typing import PolarsDataType
 
 from datahub.core.errors import SourceError
 
@@ -97,7 +98,7 @@ def _inner(dtype: pl.List | pl.Array) -> pl.DataType:
     return _instance(dtype.inner)
 
 
-def _instance(dtype: pl.DataType | type[pl.DataType]) -> pl.DataType:
+def _instance(dtype: PolarsDataType) -> pl.DataType:
     return dtype if isinstance(dtype, pl.DataType) else dtype()
 
 

@@ -1,19 +1,29 @@
 """ORC, which polars does not read: a polars source that goes stripe by stripe.
 
 Only the columns a query needs are read, and one stripe is in memory at a time.
+Footers are read here, data in a child process (orc_child.py says why): 0.2 s a file.
 """
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 import polars as pl
+import pyarrow as pa
 import pyarrow.orc as orc
 from polars.io.plugins import register_io_source
 
-from datahub.adapters.rows_polars.opening import to_polars, translated
+from datahub.adapters.rows_polars.opening import corrupt, to_polars, translated
 from datahub.core.errors import SourceError
+
+_CHILD = Path(__file__).with_name("orc_child.py")
 
 
 def schema(path: Path) -> pl.Schema:
@@ -30,11 +40,35 @@ def schema(path: Path) -> pl.Schema:
 def frames(path: Path, columns: Sequence[str]) -> Iterator[pl.DataFrame]:
     """One frame a stripe, the columns in the order asked for."""
     file = orc.ORCFile(path)
+    if file.nstripes == 0:
+        return
     # pyarrow takes a dot in a name for a path into a struct: then all columns are read.
     dotted = any("." in name for name in file.schema.names)
-    for number in range(file.nstripes):
-        batch = file.read_stripe(number, columns=None if dotted else list(columns))
-        yield to_polars(batch).select(columns)
+    with _child(path, None if dotted else list(columns)) as stdout:
+        stripes = pa.ipc.open_stream(stdout)
+        for _ in range(file.nstripes):
+            yield to_polars(stripes.read_next_batch()).select(columns)
+
+
+@contextmanager
+def _child(path: Path, columns: list[str] | None) -> Iterator[IO[bytes]]:
+    """What the child writes. Where that breaks off, SourceError says what the child said."""
+    with tempfile.TemporaryFile() as said:
+        command = [sys.executable, "-P", str(_CHILD), str(path), json.dumps(columns)]
+        child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=said)
+        assert child.stdout is not None
+        try:
+            yield child.stdout
+        except (pa.ArrowException, OSError, StopIteration) as error:
+            if child.wait() == 0:
+                raise
+            said.seek(0)
+            reason = said.read().decode(errors="replace").strip() if child.returncode > 0 else ""
+            raise corrupt(path, reason or "it broke the ORC reader.") from error
+        finally:
+            child.stdout.close()
+            child.kill()
+            child.wait()
 
 
 def scan(paths: Sequence[Path], schema: pl.Schema) -> pl.LazyFrame:

@@ -76,37 +76,30 @@ def _frames(frame: pl.DataFrame | pl.LazyFrame) -> Slabs:
 
 
 def _write_parquet(slabs: _Counted, handle: BinaryIO) -> None:
-    def open_writer(schema: Any) -> Any:
-        return pq.ParquetWriter(
-            handle, schema, compression="zstd", use_content_defined_chunking=True
-        )
+    def writer_to(sink: _Unfailing, schema: Any) -> Any:
+        return pq.ParquetWriter(sink, schema, compression="zstd", use_content_defined_chunking=True)
 
-    def add(writer: Any, table: Any) -> None:
-        writer.write_table(table, row_group_size=SLAB)
-
-    _write_arrow(slabs, open_writer, add)
+    _write_arrow(slabs, handle, writer_to)
 
 
 def _write_orc(slabs: _Counted, handle: BinaryIO) -> None:
-    def open_writer(_schema: Any) -> Any:
+    def writer_to(sink: _Unfailing, _schema: Any) -> Any:
         # ORC looks at the stripe size after each batch only: 1 byte makes a batch a stripe.
-        return orc.ORCWriter(handle, compression="zstd", stripe_size=1, batch_size=SLAB)
+        return orc.ORCWriter(sink, compression="zstd", stripe_size=1, batch_size=SLAB)
 
-    def add(writer: Any, table: Any) -> None:
-        writer.write(table)
-
-    _write_arrow(slabs, open_writer, add)
+    _write_arrow(slabs, handle, writer_to)
 
 
 def _write_arrow(
-    slabs: _Counted, open_writer: Callable[[Any], Any], add: Callable[[Any, Any], None]
+    slabs: _Counted, handle: BinaryIO, writer_to: Callable[[_Unfailing, Any], Any]
 ) -> None:
-    writer = None
+    sink, writer = _Unfailing(handle), None
     try:
         for slab in slabs:
             table = slab.to_arrow(compat_level=pl.CompatLevel.oldest())
-            writer = writer or open_writer(table.schema)
-            add(writer, table)
+            writer = writer or writer_to(sink, table.schema)
+            writer.write(table)  # a slab is at most one row group
+            sink.check()
     except pa.ArrowException as error:
         raise SourceError(
             f"The rows cannot be written: {error}", hint="Cast the column it names."
@@ -114,6 +107,44 @@ def _write_arrow(
     finally:
         if writer is not None:
             writer.close()
+    sink.check()
+
+
+class _Unfailing:
+    """A file that swallows what the disk refuses; `check` tells.
+
+    The ORC writer ends the whole process when a write fails while it is being closed.
+    """
+
+    closed = False
+
+    def __init__(self, handle: BinaryIO) -> None:
+        self._handle = handle
+        self._error: OSError | None = None
+
+    def write(self, content: bytes) -> int:
+        """Write, or remember why not."""
+        if self._error is None:
+            try:
+                self._handle.write(content)
+            except OSError as error:
+                self._error = error
+        return len(content)
+
+    def tell(self) -> int:
+        """Where the next byte goes."""
+        return self._handle.tell()
+
+    def flush(self) -> None:
+        """Nothing: the file is flushed when it is whole."""
+
+    def close(self) -> None:
+        """Nothing: it is not ours to close."""
+
+    def check(self) -> None:
+        """Raise the first OSError."""
+        if self._error is not None:
+            raise self._error
 
 
 def _write_csv(slabs: _Counted, handle: BinaryIO) -> None:
