@@ -30,8 +30,13 @@ class Rows(Protocol):
     def scan(self, paths: Sequence[Path]) -> pl.LazyFrame:
         """All rows of these files, one table; the format is read off each file's bytes.
 
-        Raises SourceError: not there, corrupt, of no known format, or of unequal schemas.
+        Raises SourceError: not there, corrupt, of no known format, or of unequal schemas. What
+        is corrupt in the middle shows only when the frame is computed: use `collect`.
         """
+        ...
+
+    def collect(self, frame: pl.LazyFrame) -> pl.DataFrame:
+        """Compute a frame that comes from `scan`. Raises SourceError, and no error of polars."""
         ...
 
     def batches(

@@ -1,0 +1,107 @@
+"""Rows on polars and pyarrow. The only package that opens files of rows.
+
+Parquet and ORC are told by their first bytes, CSV by its suffix. What `scan`
+returns is lazy: the call checks that every file is there and that its footer
+can be read, but a page that is corrupt in the middle shows only when the frame
+is collected. `collect`, `batches` and `write` turn that into SourceError.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import polars as pl
+
+from datahub.adapters.rows_polars import delimited, stripes, writing
+from datahub.adapters.rows_polars.opening import (
+    check_columns,
+    check_equal_schemas,
+    parquet_batches,
+    parquet_schema,
+    recognise,
+    scan_parquet,
+    translated,
+)
+from datahub.core.errors import InputError, SourceError
+
+_SCHEMA: dict[str, Callable[[Path], pl.Schema]] = {
+    "parquet": parquet_schema,
+    "orc": stripes.schema,
+    "csv": delimited.schema,
+}
+
+
+class PolarsRows:
+    """Tables in Parquet, ORC and CSV files."""
+
+    def scan(self, paths: Sequence[Path]) -> pl.LazyFrame:
+        """All rows of these files, lazily. Collect it with `collect` to get our errors."""
+        formats, schema = _checked(paths)
+        if set(formats) == {"parquet"}:
+            return scan_parquet(paths)
+        if set(formats) == {"orc"}:
+            return stripes.scan(paths, schema)
+        return pl.concat(
+            _scan_one(path, kind, schema) for path, kind in zip(paths, formats, strict=True)
+        )
+
+    def collect(self, frame: pl.LazyFrame) -> pl.DataFrame:
+        """Compute a frame that came from `scan`; raises SourceError where a file is corrupt."""
+        with translated():
+            return frame.collect()
+
+    def batches(
+        self, paths: Sequence[Path], *, columns: Sequence[str] | None = None, size: int = 50_000
+    ) -> Iterator[pl.DataFrame]:
+        """The same rows in file order; the files are checked before the first frame is asked for.
+
+        Raises SourceError, also while iterating, and InputError for a size under 1.
+        """
+        if size < 1:
+            raise InputError(f"A batch of {size} rows was asked for.", hint="Ask for 1 or more.")
+        formats, schema = _checked(paths)
+        wanted = check_columns(schema.names() if columns is None else columns, schema, paths[0])
+        return _batches(list(zip(paths, formats, strict=True)), schema, wanted, size)
+
+    def write(self, frame: pl.DataFrame | pl.LazyFrame, path: Path) -> int:
+        """Write all rows in their order. Raises StorageError, SourceError.
+
+        Categories become text. ORC also widens unsigned integers, turns fixed-size lists into
+        lists, and reads timestamps back as nanoseconds, those with a zone as UTC.
+        """
+        return writing.write(frame, path)
+
+
+def _checked(paths: Sequence[Path]) -> tuple[list[str], pl.Schema]:
+    if not paths:
+        raise SourceError("No file of rows was named.", hint="Name at least one file.")
+    formats = [recognise(path) for path in paths]
+    schemas = []
+    for path, kind in zip(paths, formats, strict=True):
+        with translated(path):
+            schemas.append(_SCHEMA[kind](path))
+    check_equal_schemas(paths, schemas)
+    return formats, schemas[0]
+
+
+def _scan_one(path: Path, kind: str, schema: pl.Schema) -> pl.LazyFrame:
+    if kind == "parquet":
+        return scan_parquet([path])
+    return stripes.scan([path], schema) if kind == "orc" else delimited.scan(path)
+
+
+def _batches(
+    files: list[tuple[Path, str]], schema: pl.Schema, columns: list[str], size: int
+) -> Iterator[pl.DataFrame]:
+    for path, kind in files:
+        with translated(path):
+            if kind == "parquet":
+                frames = parquet_batches(path, columns, size)
+            elif kind == "orc":
+                frames = stripes.frames(path, columns)
+            else:
+                frames = delimited.frames(path, columns, size)
+            for frame in frames:
+                fitted = frame.cast({name: schema[name] for name in columns})
+                yield from fitted.iter_slices(size)

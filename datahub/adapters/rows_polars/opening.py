@@ -1,0 +1,141 @@
+"""Telling what a file is, and saying clearly what is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from datahub.core.errors import DatahubError, SourceError
+
+_MAGIC = {b"PAR1": "parquet", b"ORC": "orc"}
+
+
+def recognise(path: Path) -> str:
+    """parquet, orc or csv. Raises SourceError."""
+    with translated(path):
+        if path.is_dir():
+            raise SourceError(f"{path} is a folder.", hint="Name the files in it.")
+        with path.open("rb") as handle:
+            start = handle.read(4)
+    if not start:
+        raise SourceError(
+            f"{path} is empty: 0 bytes.",
+            hint="Write it again; a table without rows still has a header.",
+        )
+    for magic, kind in _MAGIC.items():
+        if start.startswith(magic):
+            return kind
+    if path.suffix.lower() == ".csv":
+        return "csv"
+    raise SourceError(
+        f"{path} is of no known format.",
+        hint="datahub reads Parquet and ORC, and CSV in a file that is named .csv.",
+    )
+
+
+@contextmanager
+def translated(path: Path | None = None) -> Iterator[None]:
+    """Turn what polars, pyarrow and the system say of a file into SourceError."""
+    name = path or "The file"
+    try:
+        yield
+    except DatahubError:
+        raise
+    except FileNotFoundError as error:
+        raise SourceError(
+            f"{path or error.filename or 'A file'} does not exist.", hint="Check the path."
+        ) from error
+    except PermissionError as error:
+        raise SourceError(
+            f"{name} may not be read.", hint="Give yourself the right to read it."
+        ) from error
+    except (
+        OSError,
+        UnicodeDecodeError,
+        pa.ArrowException,
+        pl.exceptions.PolarsError,
+        pl.exceptions.PanicException,
+    ) as error:
+        raise corrupt(name, str(error) or type(error).__name__) from error
+
+
+def corrupt(path: Path | str, reason: str) -> SourceError:
+    """The error for a file that is not what its first bytes say; `reason` in its first line."""
+    return SourceError(
+        f"{path} cannot be read: {reason.strip().splitlines()[0]}",
+        hint="It may be cut off or corrupt: fetch or write it again.",
+    )
+
+
+def check_equal_schemas(paths: Sequence[Path], schemas: Sequence[pl.Schema]) -> None:
+    """Raise SourceError naming the first column in which two files differ."""
+    first = schemas[0]
+    for path, other in zip(paths[1:], schemas[1:], strict=True):
+        for name in [*first, *other]:
+            ours, theirs = first.get(name), other.get(name)
+            if ours != theirs:
+                raise SourceError(
+                    f"Column {name!r} is {_type_name(ours)} in {paths[0]} "
+                    f"and {_type_name(theirs)} in {path}.",
+                    hint="Files of one table have the same columns: cast or add the column.",
+                )
+        if first.names() != other.names():
+            raise SourceError(
+                f"{path} has the columns of {paths[0]} in another order.",
+                hint=f"Write it in this order: {', '.join(first.names())}.",
+            )
+
+
+def check_columns(columns: Sequence[str], schema: pl.Schema, path: Path) -> list[str]:
+    """Return the columns if the table has each of them and none is asked for twice."""
+    for name in columns:
+        if name not in schema:
+            raise SourceError(
+                f"{path} has no column {name!r}.", hint=f"It has {', '.join(schema.names())}."
+            )
+    if not columns or len(set(columns)) != len(columns):
+        raise SourceError(
+            f"These columns were asked of {path}: {list(columns)}.",
+            hint="Ask for one or more, each once.",
+        )
+    return list(columns)
+
+
+def parquet_schema(path: Path) -> pl.Schema:
+    """The schema as polars has it; reads the whole footer, twice, by both readers."""
+    pq.ParquetFile(path).close()
+    return scan_parquet([path]).collect_schema()
+
+
+def scan_parquet(paths: Sequence[Path]) -> pl.LazyFrame:
+    """Scan exactly these files: no glob patterns, no columns out of folder names."""
+    return pl.scan_parquet(list(paths), glob=False, hive_partitioning=False)
+
+
+def parquet_batches(path: Path, columns: list[str], size: int) -> Iterator[pl.DataFrame]:
+    """Frames of at most `size` rows, the columns in the order asked for."""
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(batch_size=size, columns=columns):
+            yield to_polars(batch).select(columns)
+
+
+def to_polars(table: Any) -> pl.DataFrame:
+    """An Arrow table or batch as a frame.
+
+    Validated first: polars aborts with a panic on, say, text that is not UTF-8. Names are put
+    back, for polars renames a column without a name.
+    """
+    table.validate(full=True)
+    frame = pl.DataFrame(table)
+    frame.columns = table.schema.names
+    return frame
+
+
+def _type_name(kind: pl.DataType | None) -> str:
+    return "absent" if kind is None else str(kind)

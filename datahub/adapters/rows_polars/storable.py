@@ -1,0 +1,109 @@
+"""Which polars types a file format holds, and what the others become before they are written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+from polars._typing import PolarsDataType
+
+from datahub.core.errors import SourceError
+
+_WIDER: dict[type[pl.DataType], pl.DataType] = {
+    pl.UInt8: pl.Int16(),
+    pl.UInt16: pl.Int32(),
+    pl.UInt32: pl.Int64(),
+    pl.UInt64: pl.Int64(),  # strictly: a value past 63 bits is refused
+    pl.Float16: pl.Float32(),
+    pl.Enum: pl.String(),
+    pl.Null: pl.String(),
+}
+_NOT_IN_PARQUET = (pl.Int128, pl.UInt128, pl.Object, pl.Unknown)
+_NOT_IN_ORC = (*_NOT_IN_PARQUET, pl.Time, pl.Duration)
+_NOT_IN_CSV = (pl.List, pl.Array, pl.Struct, pl.Binary, pl.Object, pl.Unknown)
+
+
+def storable(frame: pl.DataFrame, path: Path) -> pl.DataFrame:
+    """Return the rows in types that a file of this suffix holds. Raises SourceError."""
+    kind = path.suffix.lower()
+    changed = {}
+    for name, dtype in frame.schema.items():
+        try:
+            held = _HELD[kind](dtype)
+        except _NotHeldError as error:
+            raise SourceError(
+                f"Column {name!r} holds {error}, which {kind} cannot hold.",
+                hint="Cast it, or leave it out.",
+            ) from error
+        if held != dtype:
+            changed[name] = held
+    return _cast(frame, changed, path)
+
+
+class _NotHeldError(Exception):
+    """A type that a format has no place for."""
+
+
+def _cast(frame: pl.DataFrame, types: dict[str, pl.DataType], path: Path) -> pl.DataFrame:
+    for name, dtype in types.items():
+        try:
+            frame = frame.with_columns(frame[name].cast(dtype))
+        except pl.exceptions.PolarsError as error:
+            raise SourceError(
+                f"Column {name!r} holds values that do not fit {path.suffix}, "
+                f"where {frame.schema[name]} becomes {dtype}.",
+                hint="Cast it to text, or write .parquet.",
+            ) from error
+    return frame
+
+
+def _in_parquet(dtype: pl.DataType) -> pl.DataType:
+    if isinstance(dtype, _NOT_IN_PARQUET) or dtype == pl.Struct([]):
+        raise _NotHeldError(str(dtype))
+    if isinstance(dtype, pl.Categorical):
+        return pl.String()
+    if isinstance(dtype, pl.Array):
+        return pl.Array(_in_parquet(_inner(dtype)), dtype.size)
+    return _inside(dtype, _in_parquet)
+
+
+def _in_orc(dtype: pl.DataType) -> pl.DataType:
+    if isinstance(dtype, _NOT_IN_ORC) or dtype == pl.Struct([]):
+        raise _NotHeldError(str(dtype))
+    if isinstance(dtype, pl.Categorical):
+        return pl.String()
+    if isinstance(dtype, pl.Datetime):
+        return pl.Datetime("ns", dtype.time_zone and "UTC")
+    if isinstance(dtype, pl.Array):
+        return pl.List(_in_orc(_inner(dtype)))
+    return _WIDER.get(type(dtype)) or _inside(dtype, _in_orc)
+
+
+def _in_csv(dtype: pl.DataType) -> pl.DataType:
+    if isinstance(dtype, _NOT_IN_CSV):
+        raise _NotHeldError(str(dtype))
+    return dtype
+
+
+def _inside(dtype: pl.DataType, held: Callable[[pl.DataType], pl.DataType]) -> pl.DataType:
+    if isinstance(dtype, pl.List):
+        return pl.List(held(_inner(dtype)))
+    if isinstance(dtype, pl.Struct):
+        return pl.Struct({field.name: held(_instance(field.dtype)) for field in dtype.fields})
+    return dtype
+
+
+def _inner(dtype: pl.List | pl.Array) -> pl.DataType:
+    return _instance(dtype.inner)
+
+
+def _instance(dtype: PolarsDataType) -> pl.DataType:
+    return dtype if isinstance(dtype, pl.DataType) else dtype()
+
+
+_HELD: dict[str, Callable[[pl.DataType], pl.DataType]] = {
+    ".parquet": _in_parquet,
+    ".orc": _in_orc,
+    ".csv": _in_csv,
+}

@@ -1,0 +1,186 @@
+"""Files of rows, whole or absent, the same bytes for the same rows.
+
+Rows are cut into slabs of one size however the frame was chunked; a slab is a
+Parquet row group or an ORC stripe. Nothing written depends on time or process:
+so categories, whose order is the process's own, become text.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.orc as orc
+import pyarrow.parquet as pq
+
+from datahub.adapters.rows_polars.opening import translated
+from datahub.adapters.rows_polars.storable import storable
+from datahub.core.errors import SourceError, StorageError
+
+SLAB = 50_000  # rows
+
+Slabs = Iterator[pl.DataFrame]
+
+
+def write(frame: pl.DataFrame | pl.LazyFrame, path: Path) -> int:
+    """Write all rows to `path`, return how many."""
+    writer = _WRITERS.get(path.suffix.lower())
+    if writer is None:
+        raise SourceError(f"{path} says no known format.", hint="Name it .parquet, .orc or .csv.")
+    with translated():
+        schema = frame.collect_schema()
+    if not schema:
+        raise SourceError(f"A table without columns cannot be written to {path}.", hint="Add one.")
+    counted = _Counted(storable(slab, path) for slab in _slabs(frame, schema))
+    with _whole_file(path) as handle:
+        writer(counted, handle)
+    return counted.rows
+
+
+class _Counted:
+    """Slabs on their way through, and the number of rows that went by."""
+
+    def __init__(self, slabs: Slabs) -> None:
+        self._slabs = slabs
+        self.rows = 0
+
+    def __iter__(self) -> Slabs:
+        for slab in self._slabs:
+            self.rows += slab.height
+            yield slab
+
+
+def _slabs(frame: pl.DataFrame | pl.LazyFrame, schema: pl.Schema) -> Slabs:
+    """Frames of exactly SLAB rows, but the last; one without rows where there are none."""
+    rest = schema.to_frame()
+    for batch in _frames(frame):
+        rest = pl.concat([rest, batch])
+        while rest.height > SLAB:
+            yield rest.head(SLAB).rechunk()
+            rest = rest.slice(SLAB)
+    yield rest.rechunk()
+
+
+def _frames(frame: pl.DataFrame | pl.LazyFrame) -> Slabs:
+    if isinstance(frame, pl.DataFrame):
+        yield from frame.iter_slices(SLAB)
+        return
+    with translated():
+        yield from frame.collect_batches(chunk_size=SLAB, maintain_order=True)
+
+
+def _write_parquet(slabs: _Counted, handle: BinaryIO) -> None:
+    def writer_to(sink: _Unfailing, schema: Any) -> Any:
+        return pq.ParquetWriter(sink, schema, compression="zstd", use_content_defined_chunking=True)
+
+    _write_arrow(slabs, handle, writer_to)
+
+
+def _write_orc(slabs: _Counted, handle: BinaryIO) -> None:
+    def writer_to(sink: _Unfailing, _schema: Any) -> Any:
+        # ORC looks at the stripe size after each batch only: 1 byte makes a batch a stripe.
+        return orc.ORCWriter(sink, compression="zstd", stripe_size=1, batch_size=SLAB)
+
+    _write_arrow(slabs, handle, writer_to)
+
+
+def _write_arrow(
+    slabs: _Counted, handle: BinaryIO, writer_to: Callable[[_Unfailing, Any], Any]
+) -> None:
+    sink, writer = _Unfailing(handle), None
+    try:
+        for slab in slabs:
+            table = slab.to_arrow(compat_level=pl.CompatLevel.oldest())
+            writer = writer or writer_to(sink, table.schema)
+            writer.write(table)  # a slab is at most one row group
+            sink.check()
+    except pa.ArrowException as error:
+        raise SourceError(
+            f"The rows cannot be written: {error}", hint="Cast the column it names."
+        ) from error
+    finally:
+        if writer is not None:
+            writer.close()
+    sink.check()
+
+
+class _Unfailing:
+    """A file that swallows what the disk refuses; `check` tells.
+
+    The ORC writer ends the whole process when a write fails while it is being closed.
+    """
+
+    closed = False
+
+    def __init__(self, handle: BinaryIO) -> None:
+        self._handle = handle
+        self._error: OSError | None = None
+
+    def write(self, content: bytes) -> int:
+        """Write, or remember why not."""
+        if self._error is None:
+            try:
+                self._handle.write(content)
+            except OSError as error:
+                self._error = error
+        return len(content)
+
+    def tell(self) -> int:
+        """Where the next byte goes."""
+        return self._handle.tell()
+
+    def flush(self) -> None:
+        """Nothing: the file is flushed when it is whole."""
+
+    def close(self) -> None:
+        """Nothing: it is not ours to close."""
+
+    def check(self) -> None:
+        """Raise the first OSError."""
+        if self._error is not None:
+            raise self._error
+
+
+def _write_csv(slabs: _Counted, handle: BinaryIO) -> None:
+    for number, slab in enumerate(slabs):
+        handle.write(slab.write_csv(include_header=number == 0).encode())
+
+
+_WRITERS: dict[str, Callable[[_Counted, BinaryIO], None]] = {
+    ".parquet": _write_parquet,
+    ".orc": _write_orc,
+    ".csv": _write_csv,
+}
+
+
+@contextmanager
+def _whole_file(path: Path) -> Iterator[BinaryIO]:
+    beside = path.with_name(f".{uuid.uuid4().hex}.part")
+    try:
+        with beside.open("xb") as handle:
+            yield handle
+            handle.flush()
+            os.fsync(handle.fileno())
+        beside.replace(path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise StorageError(
+            f"{path} cannot be written: {error.strerror or error}",
+            hint="Nothing was left behind. Make room, or check that you may write there.",
+        ) from error
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

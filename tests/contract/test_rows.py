@@ -1,0 +1,406 @@
+"""The promises of the port Rows, on every backend that hub knows."""
+
+from __future__ import annotations
+
+import resource
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from importlib import import_module
+from pathlib import Path
+
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
+from polars.testing.parametric import dataframes
+
+from datahub.core.errors import InputError, SourceError, StorageError
+from datahub.hub import REGISTRY
+from datahub.ports import Rows
+
+FORMATS = ["parquet", "orc"]
+ARTICLES = pl.DataFrame(
+    {
+        "key": ["a", "b", "c", "d", "e"],
+        "text": ["one", "", None, "naïve £5 \0 ", "five"],
+        "votes": [[1, None], [], None, [0], [2, 2]],
+        "n": [1, -(2**63), None, 4, 2**63 - 1],
+    }
+)
+
+
+@pytest.fixture(params=sorted(REGISTRY["rows"]))
+def rows(request: pytest.FixtureRequest) -> Rows:
+    """Each backend in turn; one that cannot be built without values fails here."""
+    module, name = REGISTRY["rows"][request.param].split(":")
+    backend: Rows = getattr(import_module(module), name)()
+    return backend
+
+
+@pytest.fixture(params=FORMATS)
+def kind(request: pytest.FixtureRequest) -> str:
+    """Each format that holds types."""
+    return str(request.param)
+
+
+def many(count: int) -> pl.DataFrame:
+    """Rows enough for several row groups and stripes."""
+    return pl.DataFrame({"key": range(count)}).with_columns(
+        text=pl.format("text {}", pl.col("key") % 977)
+    )
+
+
+def test_rows_come_back_as_they_were_written(rows: Rows, kind: str, tmp_path: Path) -> None:
+    """Values, nulls, types and order survive both formats."""
+    path = tmp_path / f"x.{kind}"
+
+    assert rows.write(ARTICLES, path) == 5
+
+    assert_frame_equal(rows.collect(rows.scan([path])), ARTICLES)
+    assert_frame_equal(pl.concat(rows.batches([path])), ARTICLES)
+
+
+def test_the_format_is_read_off_the_bytes(rows: Rows, kind: str, tmp_path: Path) -> None:
+    """Objects of a store have no suffix."""
+    rows.write(ARTICLES, tmp_path / f"x.{kind}")
+    bare = (tmp_path / f"x.{kind}").rename(tmp_path / "5fe1*[a]")
+
+    assert_frame_equal(rows.collect(rows.scan([bare])), ARTICLES)
+
+
+def test_a_table_without_rows_keeps_its_columns(rows: Rows, kind: str, tmp_path: Path) -> None:
+    """No rows is a fact, not an error."""
+    path = tmp_path / f"x.{kind}"
+
+    assert rows.write(ARTICLES.clear(), path) == 0
+
+    assert_frame_equal(rows.collect(rows.scan([path])), ARTICLES.clear())
+    assert sum(batch.height for batch in rows.batches([path])) == 0
+
+
+def test_several_files_are_one_table_in_file_order(rows: Rows, tmp_path: Path) -> None:
+    """Also where their formats differ."""
+    paths = [tmp_path / "1.orc", tmp_path / "2.parquet", tmp_path / "3.orc"]
+    for number, path in enumerate(paths):
+        rows.write(ARTICLES.slice(2 * number, 2), path)
+
+    assert_frame_equal(rows.collect(rows.scan(paths)), ARTICLES)
+    assert_frame_equal(pl.concat(rows.batches(paths, size=1)), ARTICLES)
+
+
+def test_several_files_of_one_format_keep_their_order(
+    rows: Rows, kind: str, tmp_path: Path
+) -> None:
+    """The order of the paths counts, not of their names."""
+    paths = [tmp_path / f"{name}.{kind}" for name in "zay"]
+    for number, path in enumerate(paths):
+        rows.write(ARTICLES.slice(2 * number, 2), path)
+
+    assert_frame_equal(rows.collect(rows.scan(paths)), ARTICLES)
+
+
+def test_batches_are_bounded_ordered_and_projected(rows: Rows, kind: str, tmp_path: Path) -> None:
+    """Across row groups and stripes, columns in the order asked for."""
+    path = tmp_path / f"x.{kind}"
+    rows.write(many(120_001), path)
+
+    batches = list(rows.batches([path], columns=["text", "key"], size=7_000))
+
+    assert max(batch.height for batch in batches) <= 7_000
+    assert_frame_equal(pl.concat(batches), many(120_001).select("text", "key"))
+
+
+def test_a_query_gets_what_it_asks_for(rows: Rows, kind: str, tmp_path: Path) -> None:
+    """Projection, filter, head and tail are pushed into the file and still right."""
+    path = tmp_path / f"x.{kind}"
+    table = many(120_001)
+    rows.write(table, path)
+    key = pl.col("key")
+    queries: list[Callable[[pl.LazyFrame], pl.LazyFrame]] = [
+        lambda t: t.select("text", "key").slice(49_990, 20),
+        lambda t: t.filter(key % 1000 == 7).select("text"),
+        lambda t: t.filter(key >= 100_000).head(3),
+        lambda t: t.head(100_003).filter(key >= 100_000),
+        lambda t: t.tail(2),
+        lambda t: t.select(pl.len()),
+        lambda t: t.head(0),
+        lambda t: t.group_by(key % 2).len().sort("key"),
+    ]
+
+    for query in queries:
+        assert_frame_equal(rows.collect(query(rows.scan([path]))), query(table.lazy()).collect())
+
+
+def test_the_same_rows_give_the_same_bytes(rows: Rows, kind: str, tmp_path: Path) -> None:
+    """However the frame was cut up in memory, eager or lazy."""
+    table = many(120_001)
+    cut = pl.concat([table[:3], table[3:60_000], table[60_000:]], rechunk=False)
+    frames: list[pl.DataFrame | pl.LazyFrame] = [table, cut, table.lazy()]
+    for number, frame in enumerate(frames):
+        rows.write(frame, tmp_path / f"{number}.{kind}")
+
+    first, *others = [(tmp_path / f"{number}.{kind}").read_bytes() for number in range(3)]
+
+    assert all(other == first for other in others)
+
+
+def test_categories_are_written_by_name(rows: Rows, kind: str, tmp_path: Path) -> None:
+    """Their numbers depend on what the process saw before."""
+    one, two = tmp_path / f"1.{kind}", tmp_path / f"2.{kind}"
+    names = pl.DataFrame({"topic": ["tech", "sport"]})
+    rows.write(names.cast(pl.Categorical), one)
+    pl.Series(["sport", "tech"]).cast(pl.Categorical)
+
+    rows.write(names.cast(pl.Categorical), two)
+
+    assert one.read_bytes() == two.read_bytes()
+    assert_frame_equal(rows.collect(rows.scan([one])), names)
+
+
+@settings(
+    max_examples=15,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(
+    frame=dataframes(
+        min_cols=1,
+        max_cols=4,
+        max_size=30,
+        allow_infinity=True,
+        allowed_dtypes=[pl.Int8, pl.Int64, pl.Float64, pl.Boolean, pl.String, pl.Date, pl.Binary],
+    ),
+    size=st.integers(1, 8),
+)
+def test_any_table_round_trips(
+    rows: Rows, kind: str, tmp_path: Path, frame: pl.DataFrame, size: int
+) -> None:
+    """Whatever the values, by `scan` and by `batches`."""
+    path = tmp_path / f"x.{kind}"
+    rows.write(frame, path)
+
+    assert_frame_equal(rows.collect(rows.scan([path])), frame)
+    assert_frame_equal(pl.concat([frame.clear(), *rows.batches([path], size=size)]), frame)
+
+
+@settings(
+    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    names=st.lists(
+        st.text(st.characters(codec="utf-8", exclude_characters="\0")),
+        min_size=1,
+        max_size=4,
+        unique=True,
+    ),
+    dotted=st.booleans(),
+)
+def test_any_column_name_round_trips(
+    rows: Rows, kind: str, tmp_path: Path, names: list[str], dotted: bool
+) -> None:
+    """Also an empty name, and `a.b` beside a struct `a` with a field `b`."""
+    path = tmp_path / f"x.{kind}"
+    frame = pl.DataFrame({name: [number] for number, name in enumerate(names)})
+    if dotted:
+        frame = frame.with_columns(pl.struct(b=pl.lit(7)).alias("a"), pl.lit(8).alias("a.b"))
+    rows.write(frame, path)
+    last = frame.columns[-1]
+
+    assert_frame_equal(rows.collect(rows.scan([path])), frame)
+    assert_frame_equal(rows.collect(rows.scan([path]).select(last)), frame.select(last))
+    assert_frame_equal(pl.concat(rows.batches([path], columns=[last])), frame.select(last))
+
+
+def test_a_missing_file_is_named(rows: Rows, tmp_path: Path) -> None:
+    """Before anything is collected."""
+    with pytest.raises(SourceError, match=r"nowhere\.parquet does not exist"):
+        rows.scan([tmp_path / "nowhere.parquet"])
+    with pytest.raises(SourceError, match=r"nowhere\.parquet does not exist"):
+        rows.batches([tmp_path / "nowhere.parquet"])
+
+
+@pytest.mark.parametrize("content", [b"", b"PAR1", b"ORC", b"PAR1PAR1", b"hello", b"\0" * 40])
+def test_what_is_no_table_is_refused(rows: Rows, tmp_path: Path, content: bytes) -> None:
+    """Empty, cut off after the magic, or something else."""
+    path = tmp_path / "object"
+    path.write_bytes(content)
+
+    with pytest.raises(SourceError, match="object") as caught:
+        rows.scan([path])
+
+    assert caught.value.hint
+
+
+def test_a_folder_is_refused(rows: Rows, tmp_path: Path) -> None:
+    """Even if it holds a table."""
+    rows.write(ARTICLES, tmp_path / "x.parquet")
+
+    with pytest.raises(SourceError, match="is a folder"):
+        rows.scan([tmp_path])
+
+
+def test_no_files_are_refused(rows: Rows) -> None:
+    """There is no schema to answer with."""
+    with pytest.raises(SourceError):
+        rows.scan([])
+
+
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(cut=st.floats(0, 1), flips=st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255))))
+def test_corruption_is_told_in_our_words(
+    rows: Rows, kind: str, tmp_path: Path, cut: float, flips: list[tuple[float, int]]
+) -> None:
+    """Cut off or altered anywhere: rows or SourceError, and nothing else."""
+    whole, path = tmp_path / f"whole.{kind}", tmp_path / "object"
+    if not whole.exists():
+        rows.write(many(3_000), whole)
+    content = bytearray(whole.read_bytes())
+    for where, byte in flips:
+        content[min(int(where * len(content)), len(content) - 1)] = byte
+    path.write_bytes(content if flips else content[: int(cut * len(content))])
+
+    for read in (lambda: rows.collect(rows.scan([path])), lambda: list(rows.batches([path]))):
+        with suppress(SourceError):
+            read()
+
+
+def test_a_corrupt_page_in_the_middle_is_found(rows: Rows, kind: str, tmp_path: Path) -> None:
+    """The footer is whole, so `scan` cannot know; collecting, iterating and writing can."""
+    path = tmp_path / f"x.{kind}"
+    rows.write(many(60_000), path)
+    content = bytearray(path.read_bytes())
+    quarter = len(content) // 4
+    content[quarter : 2 * quarter] = b"\xff" * quarter
+    path.write_bytes(content)
+    frame = rows.scan([path])
+
+    with pytest.raises(SourceError):
+        rows.collect(frame)
+    with pytest.raises(SourceError, match="x"):
+        list(rows.batches([path]))
+    with pytest.raises(SourceError):
+        rows.write(frame, tmp_path / "copy.parquet")
+    assert [found.name for found in tmp_path.iterdir()] == [path.name]
+
+
+def test_a_column_that_changed_type_is_named(rows: Rows, kind: str, tmp_path: Path) -> None:
+    """With both types and both files."""
+    one, two = tmp_path / f"1.{kind}", tmp_path / f"2.{kind}"
+    rows.write(pl.DataFrame({"key": [1], "n": [1]}), one)
+    rows.write(pl.DataFrame({"key": [1], "n": ["1"]}), two)
+
+    with pytest.raises(
+        SourceError, match=rf"'n' is Int64 in .*1\.{kind} and String in .*2\.{kind}"
+    ):
+        rows.scan([one, two])
+
+
+@pytest.mark.parametrize("other", [{"key": [1]}, {"key": [1], "n": [1], "m": [1]}])
+def test_a_column_too_few_or_too_many_is_named(
+    rows: Rows, tmp_path: Path, other: dict[str, list[int]]
+) -> None:
+    """Absence is told as such."""
+    one, two = tmp_path / "1.parquet", tmp_path / "2.parquet"
+    rows.write(pl.DataFrame({"key": [1], "n": [1]}), one)
+    rows.write(pl.DataFrame(other), two)
+
+    with pytest.raises(SourceError, match="absent"):
+        rows.batches([one, two])
+
+
+def test_columns_in_another_order_are_refused(rows: Rows, tmp_path: Path) -> None:
+    """One table has one order of columns."""
+    one, two = tmp_path / "1.parquet", tmp_path / "2.orc"
+    rows.write(pl.DataFrame({"a": [1], "b": [1]}), one)
+    rows.write(pl.DataFrame({"b": [1], "a": [1]}), two)
+
+    with pytest.raises(SourceError, match="another order"):
+        rows.scan([one, two])
+
+
+def test_a_column_that_is_not_there_is_named(rows: Rows, kind: str, tmp_path: Path) -> None:
+    """At the call, not at the first batch."""
+    path = tmp_path / f"x.{kind}"
+    rows.write(ARTICLES, path)
+
+    with pytest.raises(SourceError, match="no column 'titel'"):
+        rows.batches([path], columns=["key", "titel"])
+    with pytest.raises(InputError):
+        rows.batches([path], size=0)
+
+
+@pytest.mark.parametrize("name", ["x", "x.txt", "x.parquet.gz"])
+def test_an_unknown_suffix_is_refused(rows: Rows, tmp_path: Path, name: str) -> None:
+    """Nothing is written."""
+    with pytest.raises(SourceError, match="no known format"):
+        rows.write(ARTICLES, tmp_path / name)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_type_the_format_cannot_hold_is_named(rows: Rows, tmp_path: Path) -> None:
+    """And nothing is left behind."""
+    durations = pl.DataFrame({"took": pl.Series([1], dtype=pl.Duration("us"))})
+    too_large = pl.DataFrame({"id": pl.Series([2**64 - 1], dtype=pl.UInt64)})
+
+    with pytest.raises(SourceError, match="'took'"):
+        rows.write(durations, tmp_path / "x.orc")
+    with pytest.raises(SourceError, match="'id'"):
+        rows.write(too_large, tmp_path / "x.orc")
+    with pytest.raises(SourceError, match="'votes'"):
+        rows.write(ARTICLES, tmp_path / "x.csv")
+    with pytest.raises(SourceError, match="columns"):
+        rows.write(pl.DataFrame(), tmp_path / "x.parquet")
+
+    assert not list(tmp_path.iterdir())
+
+
+@contextmanager
+def file_size_limit(limit: int) -> Iterator[None]:
+    """No file of this process grows past `limit` bytes meanwhile: what a full disk does."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "orc", "csv"])
+@pytest.mark.parametrize("limit", [0, 10, 5_000, 40_000])
+def test_a_full_disk_leaves_what_was_there(
+    rows: Rows, tmp_path: Path, suffix: str, limit: int
+) -> None:
+    """The old file whole, no half of the new one, no scrap beside it."""
+    path = tmp_path / f"x.{suffix}"
+    rows.write(ARTICLES.select("key", "text"), path)
+    before = path.read_bytes()
+
+    with file_size_limit(limit), pytest.raises(StorageError, match=f"x.{suffix}") as caught:
+        rows.write(many(120_000), path)
+
+    assert caught.value.hint
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_folder_that_is_not_there_is_a_storage_error(rows: Rows, tmp_path: Path) -> None:
+    """The adapter makes files, not folders."""
+    with pytest.raises(StorageError):
+        rows.write(ARTICLES, tmp_path / "no" / "x.parquet")
+
+
+def test_a_lazy_frame_that_cannot_be_computed_is_a_source_error(rows: Rows, tmp_path: Path) -> None:
+    """No error of polars gets out, nothing is left behind."""
+    broken = pl.LazyFrame({"a": ["x"]}).select(pl.col("a").cast(pl.Int64))
+
+    with pytest.raises(SourceError):
+        rows.collect(broken)
+    with pytest.raises(SourceError):
+        rows.write(broken, tmp_path / "x.parquet")
+    with pytest.raises(SourceError):
+        rows.write(broken.select("b"), tmp_path / "x.parquet")
+
+    assert not list(tmp_path.iterdir())
