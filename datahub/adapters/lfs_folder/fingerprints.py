@@ -33,7 +33,6 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-import datahub
 from datahub.adapters.lfs_folder.loading import LoadedFile, Sources
 from datahub.adapters.lfs_folder.texts import Texts, names
 from datahub.core.declarative import DeclarativeLF
@@ -320,7 +319,7 @@ def _version(package: str) -> str | None:
     if package in sys.stdlib_module_names:
         return ""
     if package == "datahub":
-        return datahub.__version__
+        return str(vars(sys.modules[package])["__version__"])
     with contextlib.suppress(importlib.metadata.PackageNotFoundError, ValueError):
         return importlib.metadata.version(package)
     owners = importlib.metadata.packages_distributions().get(package, [])
