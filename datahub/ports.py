@@ -348,13 +348,18 @@ class Catalog(Protocol):
 
 @dataclass(frozen=True)
 class FoundLF:
-    """A labeling function and where it stands. The fingerprint changes whenever its votes may."""
+    """A labeling function and where it stands. The fingerprint changes whenever its votes may.
+
+    Unless it is not `safe`: then the LF reads something that no fingerprint can cover (a file,
+    a loaded model, the clock), and equal fingerprints promise nothing.
+    """
 
     lf: LabelingFunction
     fingerprint: str  # SHA-256, hexadecimal
     file: str  # relative to the project
     line: int
     kind: str  # snorkel, keywords, regex, expression
+    safe: bool  # the fingerprint covers all that decides its votes
 
 
 class LFSource(Protocol):

@@ -1,0 +1,143 @@
+"""LFSource: the labeling functions of a folder of plain Python files.
+
+Every `*.py` of the folder is imported afresh at each `discover`, except names that start
+with an underscore (siblings may import those). An LF is a Snorkel `LabelingFunction` or one
+of datahub's declarative ones, bound at the top of a file or in a list or tuple there.
+Snorkel is known by its shape and never imported here.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeGuard
+
+from datahub.adapters.lfs_folder.fingerprints import fingerprint
+from datahub.adapters.lfs_folder.loading import LoadedFile, Sources, load
+from datahub.core.declarative import DeclarativeLF
+from datahub.core.errors import LabelingFunctionError
+from datahub.core.labeling import LabelingFunction
+from datahub.ports import FoundLF
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
+
+
+class FolderLFSource:
+    """The LFs of `folder`; files are named relative to `project`."""
+
+    def __init__(self, project: Path, folder: Path) -> None:
+        self._project = project.resolve()
+        self._folder = folder.resolve()
+
+    def discover(self) -> list[FoundLF]:
+        """All LFs in order of file and definition.
+
+        Files import their siblings by plain or relative name, at their top only: nothing of
+        the folder stays importable afterwards. What a file prints goes to stderr.
+
+        Raises LabelingFunctionError: a file does not import, a name is invalid or stands
+        twice, none found.
+        """
+        sources = load(self._folder, shown=self._shown)
+        placed = sorted(self._placed(sources), key=lambda one: one.file.path.name)
+        self._check_names(placed)
+        if not placed:
+            raise LabelingFunctionError(
+                f"No labeling function in {self._shown(self._folder)}.",
+                hint="Write one at the top of a file there, for example "
+                'LFS = [keywords("goal", ["goal", "striker"], 3)] after '
+                "`from datahub import keywords`.",
+            )
+        return [self._found(one, sources) for one in placed]
+
+    def _placed(self, sources: Sources) -> Iterator[_Placed]:
+        seen: set[int] = set()
+        for file in sources.files:  # a file that is imported by another finished before it
+            for lf in _lfs(vars(file.module).values()):
+                if id(lf) not in seen:
+                    seen.add(id(lf))
+                    yield _Placed(lf, file, _line(lf, file))
+
+    def _check_names(self, placed: Iterable[_Placed]) -> None:
+        first: dict[str, _Placed] = {}
+        for one in placed:
+            name, at = one.lf.name, self._at(one.file, one.line)
+            if not _NAME.fullmatch(name):
+                raise LabelingFunctionError(
+                    f"{at}: {name!r} cannot be the name of a labeling function.",
+                    hint="Letters, digits, '_', '.' and '-', and a letter or '_' to begin with.",
+                    lf=name,
+                )
+            other = first.setdefault(name, one)
+            lines = [self._at(other.file, other.line), at] if other is not one else []
+            lines = lines or [self._at(one.file, line) for line in _redefined(one)]
+            if lines:
+                raise LabelingFunctionError(
+                    f"Labeling function {name!r} stands twice: {' and '.join(lines)}.",
+                    hint="Rename one of them: votes, tables and reasons go by the name.",
+                    lf=name,
+                )
+
+    def _found(self, one: _Placed, sources: Sources) -> FoundLF:
+        found, safe = fingerprint(one.lf, one.file, sources)
+        kind = one.lf.kind if isinstance(one.lf, DeclarativeLF) else "snorkel"
+        return FoundLF(one.lf, found, self._shown(one.file.path), one.line, kind, safe)
+
+    def _at(self, file: LoadedFile, line: int) -> str:
+        return f"{self._shown(file.path)}:{line}"
+
+    def _shown(self, path: Path) -> str:
+        inside = path.is_relative_to(self._project)
+        return (path.relative_to(self._project) if inside else path).as_posix()
+
+
+@dataclass(frozen=True)
+class _Placed:
+    lf: LabelingFunction
+    file: LoadedFile
+    line: int
+
+
+def _lfs(values: Iterable[object]) -> Iterator[LabelingFunction]:
+    for value in values:
+        if isinstance(value, DeclarativeLF) or _is_snorkel(value):
+            yield value
+        elif isinstance(value, list | tuple):
+            yield from (lf for lf in value if isinstance(lf, DeclarativeLF) or _is_snorkel(lf))
+
+
+def _is_snorkel(value: object) -> TypeGuard[LabelingFunction]:
+    kinds = ((kind.__module__, kind.__name__) for kind in type(value).__mro__)
+    is_lf = any(
+        module.startswith("snorkel.labeling") and name == "LabelingFunction"
+        for module, name in kinds
+    )
+    return is_lf and isinstance(getattr(value, "name", None), str)
+
+
+def _line(lf: LabelingFunction, file: LoadedFile) -> int:
+    function = getattr(lf, "_f", None)
+    function = inspect.unwrap(function) if callable(function) else None
+    if inspect.isfunction(function) and function.__code__.co_filename == str(file.path):
+        return function.__code__.co_firstlineno
+    for node in ast.walk(file.tree):
+        if isinstance(node, ast.Constant) and node.value == lf.name:
+            return node.lineno
+    return 1
+
+
+def _redefined(one: _Placed) -> list[int]:
+    """The lines of a decorated `def` that a later one of the same name has replaced."""
+    functions = [
+        node
+        for node in one.file.tree.body
+        if isinstance(node, ast.FunctionDef) and node.decorator_list
+    ]
+    twice = {name for name, n in Counter(node.name for node in functions).items() if n > 1}
+    ours = {name for name, value in vars(one.file.module).items() if value is one.lf} & twice
+    return [node.decorator_list[0].lineno for node in functions if node.name in ours]

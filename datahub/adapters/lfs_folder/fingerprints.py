@@ -1,0 +1,326 @@
+"""The fingerprint of a labeling function: SHA-256 over everything that decides its votes.
+
+A declarative LF is its `spec()`. A Snorkel LF is read as far as it reaches: the text of its
+function, the values of its closure, defaults, resources and preprocessors, and of the globals
+it names; functions and classes of the same folder by their text, and so on from there;
+installed packages by name and version. Nothing in it depends on where the folder stands, on
+the version of Python, or on comments and values that the LF does not reach.
+
+What cannot be read that way (an open file, a loaded model, the clock) goes in by the name of
+its type, and the LF is marked as not safe: its votes may change under an equal fingerprint.
+"""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import datetime
+import decimal
+import enum
+import fractions
+import functools
+import hashlib
+import importlib.metadata
+import json
+import logging
+import operator
+import re
+import sys
+import types
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from datahub.adapters.lfs_folder.loading import LoadedFile, Sources
+from datahub.adapters.lfs_folder.texts import Texts, names
+from datahub.core.declarative import DeclarativeLF
+from datahub.core.labeling import LabelingFunction
+
+# Whoever calls these votes by more than the row and the code.
+_WORLD = {
+    "builtins": {"open", "input", "eval", "exec", "compile", "globals", "__import__", "__file__"},
+    "modules": {
+        *("glob", "http", "httpx", "io", "os", "pathlib", "random", "requests", "secrets"),
+        *("socket", "sqlite3", "subprocess", "time", "urllib", "uuid"),
+    },
+}
+_PLAIN: tuple[type, ...] = (bool, int, float, complex, str, bytes, range)
+_PLAIN += (type(None), type(...), type(NotImplemented))
+_PLAIN += (datetime.date, datetime.datetime, datetime.time, datetime.timedelta, datetime.timezone)
+_PLAIN += (decimal.Decimal, fractions.Fraction)
+_DUNDERS = {"__name__", "__doc__", "__package__", "__spec__", "__debug__", "__class__"}
+_SLOTS: tuple[type, ...] = (types.MemberDescriptorType, types.GetSetDescriptorType)
+_SLOTS += (type(vars(collections.namedtuple("_One", "x"))["x"]),)
+_OWN_STATE = {"_cache"}  # what a Snorkel preprocessor remembers of rows it has seen
+
+
+def fingerprint(lf: LabelingFunction, file: LoadedFile, sources: Sources) -> tuple[str, bool]:
+    """Return (SHA-256 in hexadecimal, whether it covers everything)."""
+    reading = _Reading(sources)
+    if isinstance(lf, DeclarativeLF):
+        reading.declarative(lf, file)
+    else:
+        reading.say("snorkel", lf.name, _version("snorkel") or "")
+        reading.value(lf)
+    return hashlib.sha256(json.dumps(reading.words).encode()).hexdigest(), reading.safe
+
+
+class _Reading:
+    """One walk over what an LF reaches, written down as a list of words."""
+
+    def __init__(self, sources: Sources) -> None:
+        self.words: list[str] = []
+        self.safe = True
+        self._sources = sources
+        self._texts = Texts(sources)
+        self._met: dict[int, int] = {}
+        self._held: list[object] = []  # so that no id is given twice
+
+    def say(self, *words: str) -> None:
+        self.words.extend(words)
+
+    def unsafe(self, what: str) -> None:
+        self.safe = False
+        self.say("?", what)
+
+    def declarative(self, lf: DeclarativeLF, file: LoadedFile | None = None) -> None:
+        spec = json.dumps(lf.spec(), sort_keys=True, separators=(",", ":"))
+        if "AnonymousFunction" in spec:  # Python inside the expression, pickled with its paths
+            spec = file.text if file else ""
+            self.unsafe("python in an expression")
+        self.say("declarative", lf.name, spec, "polars", pl.__version__.split(".")[0])
+
+    def value(self, value: Any) -> None:
+        if type(value) in _PLAIN:
+            self.say(type(value).__name__, repr(value))
+        elif id(value) in self._met:
+            self.say("again", str(self._met[id(value)]))
+        else:
+            self._met[id(value)] = len(self._held)
+            self._held.append(value)
+            self._reader(value)(value)
+            if not isinstance(value, _SHARED):  # an equal list is as good as the same list
+                del self._met[id(value)]
+
+    def _reader(self, value: object) -> Callable[[Any], None]:
+        for kinds, reader in _READERS:
+            if isinstance(value, kinds):
+                return functools.partial(reader, self)
+        return self._instance
+
+    def values(self, values: Iterable[object]) -> None:
+        self.say("(")
+        for value in values:
+            self.value(value)
+        self.say(")")
+
+    def _sequence(self, value: Iterable[object]) -> None:
+        self._named(value)
+        self.values(value)
+
+    def _set(self, value: Iterable[object]) -> None:
+        self._named(value)
+        self.say("(", *sorted(json.dumps(self._apart(one)) for one in value), ")")
+
+    def _apart(self, value: object) -> list[str]:
+        """The words of a value as if it were met alone: sets have no order of their own."""
+        if type(value) in _PLAIN:
+            return [type(value).__name__, repr(value)]
+        alone = _Reading(self._sources)
+        alone.value(value)
+        self.safe = self.safe and alone.safe
+        return alone.words
+
+    def _mapping(self, value: Mapping[object, object]) -> None:
+        self._named(value)  # in its own order: a loop over it may return at the first hit
+        self.values(part for item in value.items() for part in item)
+        if isinstance(value, collections.defaultdict):
+            self.value(value.default_factory)
+
+    def _named(self, value: object) -> None:
+        """Say the type; a type of the user's, with what an instance holds beside its items."""
+        self.say(type(value).__name__)
+        if self._is_ours(type(value)):
+            self.value(type(value))
+            self._state(value)
+
+    def _enum(self, value: enum.Enum) -> None:
+        self.say("enum", type(value).__qualname__, value.name)
+        self.value(value.value)
+        if self._is_ours(type(value)):
+            self.value(type(value))
+
+    def _pattern(self, value: re.Pattern[str]) -> None:
+        self.say("pattern", repr(value.pattern), str(int(value.flags)))
+
+    def _array(self, value: np.ndarray[Any, Any] | np.generic) -> None:
+        array = np.asarray(value)
+        self.say("array", array.dtype.str, repr(array.shape))
+        if array.dtype.hasobject:
+            self.values(array.ravel().tolist())
+        else:
+            self.say(hashlib.sha256(array.tobytes()).hexdigest())
+
+    def _partial(self, value: functools.partial[object]) -> None:
+        self.say("partial")
+        self.values((value.func, value.args, value.keywords))
+
+    def _reduced(self, value: Any) -> None:
+        self.values(value.__reduce__())
+
+    def _wrapped(self, value: Any) -> None:
+        self.say(type(value).__name__)
+        for name in ("__wrapped__", "__func__", "__self__", "fget", "func"):
+            if hasattr(value, name):
+                self.value(getattr(value, name))
+                if name == "__wrapped__":
+                    break
+
+    def _builtin(self, value: Any) -> None:
+        owner = getattr(value, "__self__", None)
+        if owner is None or isinstance(owner, types.ModuleType):
+            self._elsewhere(value.__module__ or "builtins", value.__qualname__)
+        else:
+            self.say("method", value.__name__)
+            self.value(owner)
+
+    def _ufunc(self, value: np.ufunc) -> None:
+        self._elsewhere("numpy", value.__name__)
+
+    def _descriptor(self, value: Any) -> None:
+        self._elsewhere(value.__objclass__.__module__, value.__qualname__)
+
+    def _module(self, value: types.ModuleType) -> None:
+        if self._is_ours(value):
+            self.unsafe("a module as a value")
+        else:
+            self._elsewhere(value.__name__, "")
+
+    def _elsewhere(self, module: str, name: str) -> None:
+        """What was installed is known by its version; the standard library by its name."""
+        top = module.partition(".")[0]
+        version = _version(top)
+        self.say("from", module, name, version or "")
+        if version is None or top in _WORLD["modules"]:
+            self.unsafe(top)
+        if top == "builtins" and name in _WORLD["builtins"]:
+            self.unsafe(name)
+
+    def _function(self, value: types.FunctionType) -> None:
+        text = self._texts.function(value.__code__)
+        if text is None:
+            self._elsewhere(value.__module__ or "?", value.__qualname__)
+        else:
+            self.say("function", text)
+            self._globals(value)
+        for name, cell in zip(value.__code__.co_freevars, value.__closure__ or (), strict=True):
+            self.say("cell", name)
+            self.values(_content(cell))
+        self.value(value.__defaults__)
+        self.value(value.__kwdefaults__)
+        self.value({k: v for k, v in vars(value).items() if k != "__wrapped__"})
+
+    def _globals(self, function: types.FunctionType) -> None:
+        named = names(function.__code__)
+        for name in sorted(named.imports):
+            self._elsewhere(name, "")
+        for name in sorted(named.globals - _DUNDERS):
+            self.say("global", name)
+            if name in function.__globals__ and name != "__file__":
+                self._reached(function.__globals__[name], named.attributes)
+            else:
+                self._elsewhere("builtins", name)
+
+    def _reached(self, value: object, attributes: set[str]) -> None:
+        """Of a module of the folder, only those parts that the function may ask it for."""
+        if not (isinstance(value, types.ModuleType) and self._is_ours(value)):
+            self.value(value)
+        elif id(value) not in self._met:
+            self._met[id(value)] = len(self._held)
+            self._held.append(value)
+            for name in sorted(attributes & vars(value).keys()):
+                self.say("attribute", name)
+                self._reached(vars(value)[name], attributes)
+            del self._met[id(value)]
+
+    def _class(self, value: type) -> None:
+        if not self._is_ours(value):
+            self._elsewhere(value.__module__, value.__qualname__)
+            return
+        text = self._texts.class_(value)
+        self.say("class", value.__qualname__, text or "")
+        if text is None:
+            self.unsafe("a class made by a call")
+        self.values(base for base in value.__bases__ if base is not object)
+        for name, member in vars(value).items():
+            if isinstance(member, types.FunctionType):
+                if self._sources.holds(member.__code__.co_filename):  # not made by @dataclass
+                    self._function(member)
+            elif not (name.startswith("_") and name.endswith("_")) and type(member) not in _SLOTS:
+                self.say(name)
+                self.value(member)
+
+    def _instance(self, value: object) -> None:
+        kind = type(value)
+        ours = any(self._is_ours(base) for base in kind.__mro__)
+        if ours or kind.__module__.startswith("snorkel."):
+            self.say("instance")
+            self.value(kind)
+            self._state(value)
+        else:
+            self.unsafe(f"{kind.__module__}.{kind.__qualname__}")
+
+    def _state(self, value: object) -> None:
+        slots = [name for kind in type(value).__mro__ for name in getattr(kind, "__slots__", ())]
+        held = {name: getattr(value, name) for name in slots if hasattr(value, name)}
+        held |= {k: v for k, v in getattr(value, "__dict__", {}).items() if k not in _OWN_STATE}
+        self.value(dict(sorted(held.items())))
+
+    def _is_ours(self, value: Any) -> bool:
+        name = value.__name__ if isinstance(value, types.ModuleType) else value.__module__
+        return name in self._sources.modules
+
+
+_SHARED = (type, types.FunctionType, types.ModuleType)
+_READERS: list[tuple[Any, Callable[[_Reading, Any], None]]] = [
+    (DeclarativeLF, _Reading.declarative),
+    (enum.Enum, _Reading._enum),
+    ((list, tuple, collections.deque), _Reading._sequence),
+    ((set, frozenset), _Reading._set),
+    ((dict, types.MappingProxyType), _Reading._mapping),
+    (re.Pattern, _Reading._pattern),
+    ((np.ndarray, np.generic), _Reading._array),
+    (np.ufunc, _Reading._ufunc),
+    (types.FunctionType, _Reading._function),
+    (type, _Reading._class),
+    (types.ModuleType, _Reading._module),
+    (functools.partial, _Reading._partial),
+    ((operator.itemgetter, operator.attrgetter, operator.methodcaller), _Reading._reduced),
+    ((types.MethodType, staticmethod, classmethod, property), _Reading._wrapped),
+    ((functools._lru_cache_wrapper, functools.cached_property), _Reading._wrapped),
+    ((types.BuiltinFunctionType, types.MethodWrapperType), _Reading._builtin),
+    ((types.MethodDescriptorType, types.WrapperDescriptorType), _Reading._descriptor),
+    (logging.Logger, lambda reading, _: reading.say("logger")),
+]
+
+
+def _content(cell: types.CellType) -> Iterator[object]:
+    try:
+        yield cell.cell_contents
+    except ValueError:  # not filled yet
+        return
+
+
+@functools.cache
+def _version(package: str) -> str | None:
+    """The version of an installed package; empty for the standard library, None if unknown."""
+    if package in sys.stdlib_module_names:
+        return ""
+    if package == "datahub":
+        return str(vars(sys.modules[package])["__version__"])
+    with contextlib.suppress(importlib.metadata.PackageNotFoundError, ValueError):
+        return importlib.metadata.version(package)
+    owners = importlib.metadata.packages_distributions().get(package, [])
+    return importlib.metadata.version(owners[0]) if owners else None

