@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Literal
 
@@ -34,7 +34,10 @@ class Gate:
 
 @dataclass(frozen=True)
 class CheckFailure:
-    """One expectation that the data did not meet."""
+    """One expectation that the data did not meet.
+
+    `severity` is the suite's word: critical refuses, warning and info are told and no more.
+    """
 
     suite: str
     expectation: str
@@ -42,6 +45,17 @@ class CheckFailure:
     dataset: str = ""
     column: str | None = None
     observed: str | None = None
+    severity: str = "critical"
+
+
+def refusing(failures: Iterable[CheckFailure]) -> list[CheckFailure]:
+    """The failures that refuse a merge: all but those a suite marks as warning or info.
+
+    >>> minor = CheckFailure("labels", "expect_x", "few", severity="warning")
+    >>> refusing([minor, CheckFailure("labels", "expect_y", "bad")])[0].message
+    'bad'
+    """
+    return [failure for failure in failures if failure.severity not in ("warning", "info")]
 
 
 @dataclass(frozen=True)
