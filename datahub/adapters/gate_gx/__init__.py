@@ -102,9 +102,17 @@ def _needs(check: Check, names: Sequence[str], suite: str) -> None:
 
 def _batch(frame: Any) -> Any:
     import great_expectations as gx
+    from great_expectations.data_context.types.base import (
+        DataContextConfig,
+        InMemoryStoreBackendDefaults,
+    )
 
-    context = gx.get_context(mode="ephemeral")
-    context.variables.progress_bars = {"globally": False, "metric_calculations": False}
+    config = DataContextConfig(
+        analytics_enabled=False,
+        progress_bars={"globally": False, "metric_calculations": False},
+        store_backend_defaults=InMemoryStoreBackendDefaults(),  # without a folder for docs
+    )
+    context = gx.get_context(mode="ephemeral", project_config=config)
     asset = context.data_sources.add_pandas("datahub").add_dataframe_asset("table")
     whole = asset.add_batch_definition_whole_dataframe("whole")
     return whole.get_batch(batch_parameters={"dataframe": frame})
@@ -175,7 +183,9 @@ def _quiet() -> Iterator[None]:
     that is why an adapter touches the environment here. The import takes 3-4 s.
     """
     os.environ["GX_ANALYTICS_ENABLED"] = "false"
-    logging.getLogger("great_expectations").setLevel(logging.CRITICAL + 1)
+    logger = logging.getLogger("great_expectations")
+    logger.propagate = False  # its modules set levels of their own
+    logger.handlers[:] = [logging.NullHandler()]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield

@@ -107,7 +107,7 @@ def _unexpected(result: Mapping[str, Any], what: str) -> str:
     said += f" are {what}"
     if any(example != "null" for example in examples):
         said += f", e.g. {', '.join(examples[:SHOWN_VALUES])}"
-    return said + (f"; {nulls:,} nulls were passed over" if nulls else "")
+    return said + (f"; nulls passed over: {nulls:,}" if nulls else "")
 
 
 def _distinct(result: Mapping[str, Any]) -> str:
