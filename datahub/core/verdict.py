@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Literal
 
@@ -34,7 +34,10 @@ class Gate:
 
 @dataclass(frozen=True)
 class CheckFailure:
-    """One expectation that the data did not meet; `severity` is Great Expectations' word."""
+    """One expectation that the data did not meet.
+
+    `severity` is the suite's word: critical refuses, warning and info are told and no more.
+    """
 
     suite: str
     expectation: str
@@ -42,7 +45,17 @@ class CheckFailure:
     dataset: str = ""
     column: str | None = None
     observed: str | None = None
-    severity: Literal["critical", "warning", "info"] = "critical"
+    severity: str = "critical"
+
+
+def refusing(failures: Iterable[CheckFailure]) -> list[CheckFailure]:
+    """The failures that refuse a merge: all but those a suite marks as warning or info.
+
+    >>> minor = CheckFailure("labels", "expect_x", "few", severity="warning")
+    >>> refusing([minor, CheckFailure("labels", "expect_y", "bad")])[0].message
+    'bad'
+    """
+    return [failure for failure in failures if failure.severity not in ("warning", "info")]
 
 
 @dataclass(frozen=True)
@@ -105,11 +118,6 @@ def gates_of(gates_toml: bytes | None) -> list[Gate]:
 def guards(gates: list[Gate], branch: str) -> list[Gate]:
     """The gates of one branch."""
     return [gate for gate in gates if gate.branch == branch]
-
-
-def refusing(failures: Sequence[CheckFailure]) -> list[CheckFailure]:
-    """The failures that refuse a merge: the critical ones. The others are told, no more."""
-    return [failure for failure in failures if failure.severity == "critical"]
 
 
 _EXAMPLE = (

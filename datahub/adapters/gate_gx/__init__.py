@@ -1,0 +1,191 @@
+"""Gate by Great Expectations. The only package that imports `great_expectations`.
+
+Suites are taken unmodified and judged by the stock pandas engine, over only the columns that
+a check names (docs/decisions/0006-gate-engine.md says why). Nothing is written, sent or shown.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from datahub.adapters.gate_gx import frames, words
+from datahub.adapters.gate_gx.suite import Check, read_suite
+from datahub.core.errors import GateError
+from datahub.core.verdict import CheckFailure
+
+_RESULT_FORMAT = {"result_format": "BASIC", "partial_unexpected_count": 20}
+# Nulls are an answer to these; to all others a column of nothing but nulls gives no answer.
+_ASK_OF_NULLS = frozenset(
+    {"expect_column_to_exist", "expect_column_values_to_be_null"}
+    | {"expect_column_values_to_not_be_null", "expect_column_type_to_be"}
+    | {"expect_column_values_to_be_of_type", "expect_column_values_to_be_in_type_list"}
+    | {"expect_column_proportion_of_non_null_values_to_be_between"}
+)
+
+
+class GreatExpectationsGate:
+    """Great Expectations 1.x suites over Parquet files."""
+
+    def check_suite(self, suite: bytes, *, name: str) -> int:
+        """Number of expectations. Raises GateError when it cannot be read or holds none."""
+        with _quiet():
+            return len(read_suite(suite, name=name))
+
+    def judge(self, paths: Sequence[Path], suite: bytes, *, name: str) -> list[CheckFailure]:
+        """What failed, in the suite's order and with its severity; empty when everything passed.
+
+        Raises GateError when any expectation could not be computed, or there is no row.
+        """
+        with _quiet():
+            checks = read_suite(suite, name=name)
+            schema, rows = frames.schema_of(paths)
+            if rows == 0:
+                raise GateError(
+                    f"Suite {name!r} has nothing to judge: the table has no row.",
+                    hint="An empty table meets nearly every expectation, so it is not a pass.",
+                )
+            for check in checks:
+                _needs(check, schema.names, name)
+            failures: dict[int, CheckFailure] = {}
+            for columns, places in _by_columns(checks, schema.names).items():
+                members = {place: checks[place] for place in places}
+                failures |= _judge_group(members, paths, columns, schema, name)
+        return [failures[place] for place in sorted(failures)]
+
+
+def _judge_group(
+    members: Mapping[int, Check],
+    paths: Sequence[Path],
+    columns: frozenset[str] | None,
+    schema: Any,
+    suite: str,
+) -> dict[int, CheckFailure]:
+    with _translated(f"Suite {suite!r}"):
+        if columns is None:
+            frame = frames.empty_frame(schema)
+        else:
+            frame = frames.frame_of(paths, columns, schema)
+        batch = _batch(frame)
+    judged = {place: _judged(check, batch, frame, suite) for place, check in members.items()}
+    return {place: failure for place, failure in judged.items() if failure is not None}
+
+
+def _by_columns(
+    checks: Sequence[Check], names: Sequence[str]
+) -> dict[frozenset[str] | None, list[int]]:
+    """Places of checks by the columns they need, so that one group at a time is in memory.
+
+    None stands for the names of columns and no row.
+    """
+    groups: dict[frozenset[str] | None, list[int]] = {}
+    for place, check in enumerate(checks):
+        needed = frozenset(names) if check.columns is None else check.columns
+        columns = None if check.names_only else needed or frozenset(names[:1])
+        groups.setdefault(columns, []).append(place)
+    return groups
+
+
+def _needs(check: Check, names: Sequence[str], suite: str) -> None:
+    missing = sorted((check.columns or frozenset()) - set(names))
+    if missing:
+        raise GateError(
+            f"Suite {suite!r}, {check.kind}: the table has no column {words.listed(missing)}.",
+            hint=f"Its columns are {words.listed(names, 20)}.",
+        )
+
+
+def _batch(frame: Any) -> Any:
+    import great_expectations as gx
+    from great_expectations.data_context.types.base import (
+        DataContextConfig,
+        InMemoryStoreBackendDefaults,
+    )
+
+    config = DataContextConfig(
+        analytics_enabled=False,
+        progress_bars={"globally": False, "metric_calculations": False},
+        store_backend_defaults=InMemoryStoreBackendDefaults(),  # without a folder for docs
+    )
+    context = gx.get_context(mode="ephemeral", project_config=config)
+    asset = context.data_sources.add_pandas("datahub").add_dataframe_asset("table")
+    whole = asset.add_batch_definition_whole_dataframe("whole")
+    return whole.get_batch(batch_parameters={"dataframe": frame})
+
+
+def _judged(check: Check, batch: Any, frame: Any, suite: str) -> CheckFailure | None:
+    where = f"Suite {suite!r}, {check.kind} of {words.column_of(check.kwargs) or 'the table'}"
+    with _translated(where):
+        found = batch.validate(check.expectation, result_format=_RESULT_FORMAT)
+    for raised in _raised(found.exception_info or {}):
+        raise _not_computed(where, raised)
+    if not bool(found.success):  # the quantile check answers numpy.bool
+        return _failure(check, words.observed(check.kind, check.kwargs, found.result), suite)
+    if _vacuous(check, frame):
+        return _failure(check, f"no value to judge: all {len(frame):,} are null", suite)
+    return None
+
+
+def _failure(check: Check, observed: str, suite: str) -> CheckFailure:
+    return CheckFailure(
+        suite=suite,
+        expectation=check.kind,
+        message=f"Expected {words.expected(check.kind, check.kwargs)}; {observed}.",
+        column=words.column_of(check.kwargs),
+        observed=observed,
+        severity=check.severity,
+    )
+
+
+def _vacuous(check: Check, frame: Any) -> bool:
+    """Whether it passed because a column holds nothing. With a row_condition that was asked for."""
+    if check.conditional or check.names_only or check.kind in _ASK_OF_NULLS:
+        return False
+    return any(bool(frame[column].isna().all()) for column in check.columns or ())
+
+
+def _raised(info: Mapping[str, Any]) -> Iterator[str]:
+    """Messages of exceptions; exception_info is one of them, or one for each metric."""
+    if info.get("raised_exception"):
+        yield str(info.get("exception_message") or "")
+    for inner in info.values():
+        if isinstance(inner, Mapping):
+            yield from _raised(inner)
+
+
+def _not_computed(where: str, why: str) -> GateError:
+    text = " ".join(why.split())[:300] or "Great Expectations gives no reason"
+    return GateError(
+        f"{where} could not be computed: {text}", hint="Mend the suite, or the data it speaks of."
+    )
+
+
+@contextmanager
+def _translated(where: str) -> Iterator[None]:
+    try:
+        yield
+    except GateError:
+        raise
+    except Exception as error:  # metrics raise what they like; none of it may pass for a pass
+        raise _not_computed(where, str(error)) from error
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Great Expectations without a call home and without noise.
+
+    It reads GX_ANALYTICS_ENABLED once, when it is imported, and knows no other way to be told:
+    that is why an adapter touches the environment here. The import takes 3-4 s.
+    """
+    os.environ["GX_ANALYTICS_ENABLED"] = "false"
+    logger = logging.getLogger("great_expectations")
+    logger.propagate = False  # its modules set levels of their own
+    logger.handlers[:] = [logging.NullHandler()]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield

@@ -1,0 +1,165 @@
+"""Read an expectation suite, and know which columns each expectation needs.
+
+A suite is JSON as Great Expectations 1.x writes it. What cannot be understood is a
+GateError: Great Expectations itself logs an invalid expectation and leaves it out,
+and a suite that lost a check must not pass.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from datahub.core.errors import GateError
+
+_FIELDS = frozenset(
+    {"type", "kwargs", "meta", "notes", "description", "severity", "id", "rendered_content"}
+    | {"expectation_context", "success_on_last_run"}
+)
+# These look at the names of columns and at no row.
+_NAMES_ONLY = frozenset(
+    {"expect_column_to_exist", "expect_table_columns_to_match_set"}
+    | {"expect_table_columns_to_match_ordered_list"}
+    | {"expect_table_column_count_to_equal", "expect_table_column_count_to_be_between"}
+)
+_ROW_COUNTS = frozenset({"expect_table_row_count_to_equal", "expect_table_row_count_to_be_between"})
+# pandas evaluates a text row_condition as Python: what it may call is listed here.
+_HARMLESS = frozenset(
+    {"isnull", "notnull", "isna", "notna", "isin", "between", "abs", "str", "dt", "len"}
+    | {"lower", "upper", "strip", "contains", "startswith", "endswith", "year", "month", "day"}
+)
+_EXAMPLE = (
+    'A suite is JSON as Great Expectations 1.x writes it: {"name": "labels", "expectations": '
+    '[{"type": "expect_column_values_to_not_be_null", "kwargs": {"column": "label"}}]}.'
+)
+
+
+@dataclass(frozen=True)
+class Check:
+    """One expectation, ready to be judged. `columns` None means all of them."""
+
+    kind: str
+    kwargs: Mapping[str, Any]
+    severity: str
+    columns: frozenset[str] | None
+    names_only: bool
+    expectation: Any  # a great_expectations Expectation
+
+    @property
+    def conditional(self) -> bool:
+        """Whether it speaks of some rows only."""
+        return bool(self.kwargs.get("row_condition"))
+
+
+def read_suite(suite: bytes, *, name: str) -> list[Check]:
+    """All expectations in order. Raises GateError; great_expectations must be importable."""
+    try:
+        raw = json.loads(suite)
+    except (ValueError, RecursionError) as error:
+        raise GateError(f"Suite {name!r} is not JSON: {error}", hint=_EXAMPLE) from error
+    found = raw.get("expectations") if isinstance(raw, dict) else None
+    if not isinstance(found, list) or not all(isinstance(entry, dict) for entry in found):
+        raise GateError(f"Suite {name!r} has no list of expectations.", hint=_EXAMPLE)
+    if not found:
+        raise GateError(
+            f"Suite {name!r} holds no expectation: it would let all pass.", hint=_EXAMPLE
+        )
+    given = raw.get("suite_parameters") or {}
+    return [_check(entry, given, f"{name!r}, expectation {i}") for i, entry in enumerate(found, 1)]
+
+
+def _check(entry: Mapping[str, Any], given: Mapping[str, Any], where: str) -> Check:
+    from great_expectations.exceptions import ExpectationNotFoundError, GreatExpectationsError
+    from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
+
+    unknown = sorted(set(entry) - _FIELDS)
+    if unknown or not isinstance(entry.get("type"), str):
+        what = f"does not know {', '.join(unknown)}" if unknown else "has no type"
+        raise GateError(f"Suite {where} {what}.", hint=_EXAMPLE)
+    kwargs = {
+        key: value
+        for key, value in (entry.get("kwargs") or {}).items()
+        if key not in ("result_format", "catch_exceptions")  # ours to choose
+    }
+    try:
+        config = ExpectationConfiguration(
+            type=entry["type"],
+            kwargs=kwargs,
+            meta=entry.get("meta"),
+            severity=entry.get("severity") or "critical",
+        )
+        config.process_suite_parameters(given)
+        expectation = config.to_domain_obj()
+    except ExpectationNotFoundError as error:
+        raise GateError(
+            f"Suite {where}: Great Expectations knows no {entry['type']!r}.",
+            hint="Look for a slip of the pen; expectations of your own cannot be gates yet.",
+        ) from error
+    except (GreatExpectationsError, ValueError, TypeError, KeyError, AttributeError) as error:
+        text = " ".join(str(error).split())[:300]
+        raise GateError(f"Suite {where} ({entry['type']}) cannot be read: {text}") from error
+    condition = getattr(expectation, "row_condition", None)
+    return Check(
+        kind=entry["type"],
+        kwargs=config.kwargs,
+        severity=str(config.severity.value),
+        columns=_columns(entry["type"], config.kwargs, condition, where),
+        names_only=entry["type"] in _NAMES_ONLY and condition is None,
+        expectation=expectation,
+    )
+
+
+def _columns(
+    kind: str, kwargs: Mapping[str, Any], condition: Any, where: str
+) -> frozenset[str] | None:
+    if kind in _NAMES_ONLY:
+        return None
+    named = {kwargs[key] for key in ("column", "column_A", "column_B") if key in kwargs}
+    named |= set(kwargs.get("column_list") or ())
+    if condition is not None:
+        named |= _condition_columns(condition, where)
+    if not named and kind not in _ROW_COUNTS:
+        return None
+    return frozenset(str(column) for column in named)
+
+
+def _condition_columns(condition: Any, where: str) -> set[str]:
+    if hasattr(condition, "conditions"):
+        return {
+            column for inner in condition.conditions for column in _condition_columns(inner, where)
+        }
+    if hasattr(condition, "column"):
+        return {condition.column.name}
+    return query_columns(str(getattr(condition, "pass_through_filter", condition)), where)
+
+
+def query_columns(query: str, where: str = "") -> set[str]:
+    """Columns that a pandas query names. Raises GateError if it could do more than compare.
+
+    >>> sorted(query_columns("`a b` > 2 and c.str.len() < 3"))
+    ['a b', 'c']
+    """
+    quoted: dict[str, str] = {}
+
+    def stand_in(match: re.Match[str]) -> str:
+        return quoted.setdefault(match[1], f"_quoted_{len(quoted)}_")
+
+    try:
+        tree = ast.parse(re.sub(r"`([^`]*)`", stand_in, query.strip()), mode="eval")
+    except (SyntaxError, ValueError, RecursionError) as error:
+        raise GateError(f"Suite {where}: row_condition {query!r} cannot be read.") from error
+    for node in ast.walk(tree):
+        calls = isinstance(node, ast.Call) and not isinstance(node.func, ast.Attribute)
+        reaches = isinstance(node, ast.Attribute) and node.attr not in _HARMLESS
+        if calls or reaches or isinstance(node, (ast.Subscript, ast.Lambda, ast.JoinedStr)):
+            raise GateError(
+                f"Suite {where}: row_condition {query!r} does more than compare columns.",
+                hint="Write it as a comparison of columns with values.",
+            )
+    originals = {made: original for original, made in quoted.items()}
+    names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    return {originals.get(name, name) for name in names}
