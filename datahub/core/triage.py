@@ -165,6 +165,25 @@ def queue(
     return pl.concat([doubt, audit])
 
 
+def asking_order(tasks: Sequence[Task]) -> list[Task]:
+    """The order in which people see a batch: lowest score first, the audit slice spread evenly.
+
+    Tasks without a score (the audit slice) keep their own order and stand at even distances, so
+    that a review that ends early has still audited. Equal scores keep theirs.
+
+    >>> def task(key, score):
+    ...     return Task(key, "", {}, "", "audit" if score is None else "doubt", None, score)
+    >>> given = [task("c", 0.3), task("a", 0.1), task("b", 0.2), task("d", 0.4)]
+    >>> [task.key for task in asking_order([*given, task("x", None), task("y", None)])]
+    ['a', 'x', 'b', 'c', 'y', 'd']
+    """
+    scored = iter(sorted((t for t in tasks if t.score is not None), key=lambda t: t.score or 0.0))
+    unscored = [task for task in tasks if task.score is None]
+    total, n = len(tasks), len(unscored)
+    spread = {(2 * i + 1) * total // (2 * n): task for i, task in enumerate(unscored)}
+    return [spread[place] if place in spread else next(scored) for place in range(total)]
+
+
 def _known(soft: SoftLabels) -> npt.NDArray[np.bool_]:
     return np.asarray(~np.isnan(soft).any(axis=1), dtype=np.bool_)
 

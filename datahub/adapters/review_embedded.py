@@ -1,0 +1,253 @@
+"""ReviewQueue in one SQLite file: several projects, several people, no server.
+
+Tables: task (what was asked, in asking order), annotation (who answered what, as
+of now), change (the append-only log that `pull` reads). The file has a format
+version (PRAGMA user_version) and an identity; a cursor is "<identity>:<change>",
+so that a cursor of a lost file is never mistaken for one of its successor.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import asdict, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from datahub.core.errors import AnnotationError, NotFound, StorageError, Unavailable
+from datahub.core.relabel import Annotation, checked_label
+from datahub.core.triage import Task, asking_order
+from datahub.ports import Pulled
+
+FORMAT_VERSION = 1
+BUSY_SECONDS = 30
+
+_TABLES = """
+create table identity (id text not null);
+create table batch (
+    project text not null, batch text not null, classes text not null,
+    primary key (project, batch));
+create table task (
+    id integer primary key autoincrement, project text not null, batch text not null,
+    key text not null, task text not null, unique (project, batch, key));
+create table annotation (
+    task integer not null references task, annotator text not null, entry text not null,
+    primary key (task, annotator));
+create table change (
+    id integer primary key autoincrement, project text not null, entry text not null);
+create index change_of_project on change (project, id);
+"""
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class EmbeddedReviewQueue:
+    """One project's queue in `database`, which is made on first use."""
+
+    def __init__(
+        self, database: Path, *, project: str, clock: Callable[[], datetime] = _now
+    ) -> None:
+        self._database = database
+        self._project = project
+        self._clock = clock
+
+    def push(self, batch: str, tasks: Sequence[Task], *, classes: Sequence[str]) -> None:
+        """Ask these tasks, in `triage.asking_order`, after those asked before.
+
+        A task is known by its batch and key: pushing it again changes nothing.
+        """
+        with self._writing() as db:
+            db.execute(
+                "insert or replace into batch values (?, ?, ?)",
+                (self._project, batch, json.dumps(list(classes))),
+            )
+            db.executemany(
+                "insert or ignore into task (project, batch, key, task) values (?, ?, ?, ?)",
+                [
+                    (self._project, batch, json.dumps(task.key), json.dumps(asdict(task)))
+                    for task in asking_order(tasks)
+                ],
+            )
+
+    def open_tasks(self, *, limit: int | None = None) -> list[tuple[str, Task]]:
+        """(task id, task) of what nobody has answered, in the order people see it."""
+        with self._reading() as db:
+            found = db.execute(
+                "select id, task from task where project = ? and not exists"
+                " (select 1 from annotation where annotation.task = task.id)"
+                " order by id limit ?",
+                (self._project, -1 if limit is None else limit),
+            ).fetchall()
+        return [(str(number), Task(**json.loads(task))) for number, task in found]
+
+    def answer(self, task_id: str, label: str | None, *, annotator: str) -> None:
+        """Record an answer; the same person's second one edits the first (same id, later time)."""
+        if not annotator.strip():
+            raise AnnotationError(
+                "An answer needs the name of who gave it.", hint="Say who answers."
+            )
+        with self._writing() as db:
+            number, batch, task, classes = self._task(db, task_id)
+            checked_label(label, classes, key=task.key)
+            known = _annotation(db, number, annotator)
+            entry = Annotation(
+                id=known.id if known else uuid.uuid4().hex,
+                key=task.key,
+                row_hash=task.row_hash,
+                label=label,
+                annotator=annotator,
+                time=self._time(after=known),
+                batch=batch,
+            )
+            db.execute(
+                "insert or replace into annotation values (?, ?, ?)",
+                (number, annotator, entry.to_json()),
+            )
+            self._log(db, entry)
+
+    def withdraw(self, task_id: str, *, annotator: str) -> None:
+        """Take this person's answer back; the task is open again. Raises NotFound."""
+        with self._writing() as db:
+            number, _, task, _ = self._task(db, task_id)
+            known = _annotation(db, number, annotator)
+            if known is None:
+                raise NotFound(
+                    f"{annotator!r} has not answered task {task_id} ({task.key!r}).",
+                    hint="Only an answer that was given can be taken back.",
+                )
+            db.execute(
+                "delete from annotation where task = ? and annotator = ?", (number, annotator)
+            )
+            self._log(db, replace(known, withdrawn=True, time=self._time(after=known)))
+
+    def pull(self, cursor: str | None) -> Pulled:
+        """Every change after the cursor, oldest first, each once; nothing is ever refused here.
+
+        A cursor that is not of this file reads from the beginning.
+        """
+        with self._reading() as db:
+            (identity,) = db.execute("select id from identity").fetchone()
+            file, _, number = (cursor or "").rpartition(":")
+            after = int(number) if file == identity and number.isdecimal() else 0
+            found = db.execute(
+                "select id, entry from change where project = ? and id > ? order by id",
+                (self._project, after),
+            ).fetchall()
+        last = found[-1][0] if found else after
+        entries = tuple(Annotation.from_json(entry) for _, entry in found)
+        return Pulled(entries, (), f"{identity}:{last}")
+
+    def where(self) -> str:
+        """The command that asks in the terminal."""
+        return "datahub review answer"
+
+    def _task(self, db: sqlite3.Connection, task_id: str) -> tuple[int, str, Task, tuple[str, ...]]:
+        found = db.execute(
+            "select task.id, task.batch, task.task, batch.classes from task"
+            " join batch using (project, batch) where project = ? and cast(task.id as text) = ?",
+            (self._project, task_id),
+        ).fetchone()
+        if found is None:
+            raise NotFound(
+                f"There is no task {task_id!r} in project {self._project!r}.",
+                hint="`datahub review answer` shows the open tasks.",
+            )
+        number, batch, task, classes = found
+        return number, batch, Task(**json.loads(task)), tuple(json.loads(classes))
+
+    def _time(self, *, after: Annotation | None) -> str:
+        now = self._clock().astimezone(UTC)
+        if after is not None:
+            now = max(now, datetime.fromisoformat(after.time) + timedelta(microseconds=1))
+        return now.isoformat(timespec="microseconds")
+
+    def _log(self, db: sqlite3.Connection, entry: Annotation) -> None:
+        db.execute(
+            "insert into change (project, entry) values (?, ?)", (self._project, entry.to_json())
+        )
+
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        with self._translated(), closing(self._connected()) as db:
+            yield db
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        with self._reading() as db, _transaction(db):
+            yield db
+
+    def _connected(self) -> sqlite3.Connection:
+        self._database.parent.mkdir(parents=True, exist_ok=True)
+        db = sqlite3.connect(self._database, timeout=BUSY_SECONDS, isolation_level=None)
+        try:
+            if _version(db) != FORMAT_VERSION:
+                self._make(db)
+        except BaseException:
+            db.close()
+            raise
+        return db
+
+    def _make(self, db: sqlite3.Connection) -> None:
+        with _transaction(db):
+            version = _version(db)  # again: another process may have been faster
+            if version == 0:
+                for statement in _TABLES.split(";"):
+                    db.execute(statement)
+                db.execute("insert into identity values (?)", (uuid.uuid4().hex,))
+                db.execute(f"pragma user_version = {FORMAT_VERSION}")
+            elif version != FORMAT_VERSION:
+                raise StorageError(
+                    f"{self._database} has format {version}; this datahub knows {FORMAT_VERSION}.",
+                    hint="Upgrade datahub, or name another file for the review queue.",
+                )
+        db.execute("pragma journal_mode = wal")
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
+                raise Unavailable(
+                    f"{self._database} is in use for more than {BUSY_SECONDS} seconds.",
+                    hint="Another datahub writes to it. Try again.",
+                    backend="embedded",
+                ) from error
+            raise self._broken(error) from error
+        except (sqlite3.Error, OSError) as error:
+            raise self._broken(error) from error
+
+    def _broken(self, error: Exception) -> StorageError:
+        return StorageError(
+            f"The review queue {self._database} cannot be used: {error}.",
+            hint="Is the disk full or read-only? Is this a file of datahub's?",
+        )
+
+
+@contextmanager
+def _transaction(db: sqlite3.Connection) -> Iterator[None]:
+    """BEGIN IMMEDIATE: a writer waits for its turn before it reads, so none is ever stale."""
+    db.execute("begin immediate")
+    try:
+        yield
+    except BaseException:
+        if db.in_transaction:  # a full disk has rolled back already
+            db.execute("rollback")
+        raise
+    db.execute("commit")
+
+
+def _version(db: sqlite3.Connection) -> int:
+    return int(db.execute("pragma user_version").fetchone()[0])
+
+
+def _annotation(db: sqlite3.Connection, number: int, annotator: str) -> Annotation | None:
+    found = db.execute(
+        "select entry from annotation where task = ? and annotator = ?", (number, annotator)
+    ).fetchone()
+    return Annotation.from_json(found[0]) if found else None
