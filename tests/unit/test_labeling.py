@@ -1,0 +1,113 @@
+"""LFs on rows: votes, faults, and LFs that break faith."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from snorkel.labeling import LFApplier, PandasLFApplier, labeling_function
+from snorkel.labeling.lf import LabelingFunction as SnorkelLF
+from snorkel.preprocess import preprocessor
+
+from datahub import ABSTAIN, keywords, regex
+from datahub.core.errors import LabelingFunctionError
+from datahub.core.labeling import Row, apply
+
+
+@preprocessor(memoize=True)
+def with_length(x: Row) -> Row:
+    x.length = len(x.text or "")
+    return x
+
+
+@labeling_function(pre=[with_length])
+def long(x: Row) -> int:
+    return 1 if x.length > 5 else ABSTAIN
+
+
+@labeling_function(resources={"words": {"a", "b"}})
+def starts(x: Row, words: set[str]) -> int:
+    return 0 if (x["text"] or " ")[:1] in words else ABSTAIN
+
+
+@labeling_function()
+def breaks_on_b(x: Row) -> int:
+    if x.text == "b":
+        raise ZeroDivisionError("no b")
+    return 1
+
+
+LFS = [long, starts, keywords("kw", ["abba"], 1), regex("rx", r"\d", 0)]
+
+
+def frame(texts: list[str]) -> pl.DataFrame:
+    return pl.DataFrame(
+        {"id": range(len(texts)), "text": texts}, schema_overrides={"text": pl.String}
+    )
+
+
+@given(st.lists(st.text(alphabet="ab 1", max_size=9), min_size=1, max_size=12))
+def test_votes_are_those_of_snorkels_own_appliers(texts: list[str]) -> None:
+    """The same LFs, unmodified, give the same matrix over pandas rows and over ours."""
+    rows = frame(texts)
+
+    ours = apply(rows, LFS, key="id", cardinality=2).votes
+
+    theirs = PandasLFApplier(LFS).apply(rows.to_pandas(), progress_bar=False)
+    light = LFApplier(LFS).apply([Row(**r) for r in rows.to_dicts()], progress_bar=False)
+    assert np.array_equal(ours, theirs)
+    assert np.array_equal(ours, light)
+
+
+def test_an_lf_that_raises_is_a_fault_and_no_vote() -> None:
+    """The fault names LF, key, error and the line that raised."""
+    applied = apply(frame(["a", "b", "c"]), [breaks_on_b], key="id", cardinality=2)
+
+    assert applied.votes[:, 0].tolist() == [1, ABSTAIN, 1]
+    assert applied.fault_counts == (1,)
+    (fault,) = applied.faults
+    assert (fault.lf, fault.key, fault.error) == ("breaks_on_b", 1, "ZeroDivisionError: no b")
+    file, _, line = fault.where.rpartition(":")
+    assert file == __file__
+    assert "raise" in open(file).read().splitlines()[int(line) - 1]  # noqa: PTH123, SIM115
+
+
+@pytest.mark.parametrize("vote", [7, -2, None, "tech", 0.5])
+def test_a_vote_that_is_no_class_stops_the_run(vote: object) -> None:
+    """The error names the LF, the key and the classes there are."""
+    lf = SnorkelLF("strange", f=lambda x: vote)
+
+    with pytest.raises(LabelingFunctionError, match="'strange'") as caught:
+        apply(frame(["a"]), [lf], key="id", cardinality=5)
+
+    assert (caught.value.lf, caught.value.key) == ("strange", 0)
+    assert "0..4" in caught.value.hint
+
+
+def test_a_declarative_vote_beyond_the_classes_stops_the_run() -> None:
+    """It need not match a row to be wrong."""
+    with pytest.raises(LabelingFunctionError, match="returned 7"):
+        apply(frame(["a"]), [keywords("seven", ["zzz"], 7)], key="id", cardinality=5)
+
+
+def test_a_column_that_is_not_there_is_named_with_those_that_are() -> None:
+    """The hint lists the columns."""
+    with pytest.raises(LabelingFunctionError, match="'kw'") as caught:
+        apply(frame(["a"]), [keywords("kw", ["a"], 0, column="body")], key="id", cardinality=2)
+
+    assert "text" in caught.value.hint
+
+
+def test_no_rows_and_no_lfs_give_empty_matrices() -> None:
+    """The empty cases have shapes."""
+    assert apply(frame([]), LFS, key="id", cardinality=2).votes.shape == (0, 4)
+    assert apply(frame(["a"]), [], key="id", cardinality=2).votes.shape == (1, 0)
+
+
+def test_whole_floats_and_numpy_integers_are_votes_as_in_snorkel() -> None:
+    """What Snorkel would take, we take."""
+    lfs = [SnorkelLF("f", f=lambda x: 1.0), SnorkelLF("n", f=lambda x: np.int64(0))]
+
+    assert apply(frame(["a"]), lfs, key="id", cardinality=2).votes.tolist() == [[1, 0]]
