@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from types import CodeType, SimpleNamespace, TracebackType
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -46,13 +46,13 @@ class Row(SimpleNamespace):
     True
     """
 
-    def __getitem__(self, name: str) -> object:
+    def __getitem__(self, name: str) -> Any:
         try:
             return self.__dict__[name]
         except KeyError:
             raise KeyError(name) from None
 
-    def get(self, name: str, default: object = None) -> object:
+    def get(self, name: str, default: object = None) -> Any:
         """The column, or `default` where there is none."""
         return self.__dict__.get(name, default)
 
