@@ -231,10 +231,13 @@ class VersionStore(Protocol):
         message: str,
         author: str,
         time: datetime,
+        expected: str,
     ) -> Candidate:
         """Build the merge of `source` into branch `into` where nobody sees it.
 
-        `objects` is the whole merged tree. Raises BranchNotFound, RefNotFound, ObjectNotFound.
+        `objects` is the whole merged tree, made from `expected`, which must be the head of `into`.
+        What lies under `_datahub/` stays as it is there. Raises StaleHead, BranchNotFound,
+        RefNotFound, ObjectNotFound, InputError.
         """
         ...
 

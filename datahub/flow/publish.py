@@ -205,6 +205,7 @@ def _propose(
         message=message or f"Merge {source} into {into}",
         author=step.author,
         time=step.time,
+        expected=head.id,
     )
 
 

@@ -1,0 +1,185 @@
+"""Data objects on disk: `objects/ab/cdef...`, named by the SHA-256 of their bytes.
+
+An object is whole or absent: written in `staging/`, synced, renamed. It is read-only and
+never changes; the same bytes are stored once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import re
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from datahub.adapters.versions_embedded.faults import translated
+from datahub.core.errors import InputError, ObjectNotFound, StorageError
+from datahub.core.versions import ObjectId
+
+_STAGED = re.compile(r"([0-9a-f]{12})-(\d+)-[0-9a-f]{32}")
+
+
+class ObjectFiles:
+    """The bytes of one repository, and the scratch folder they come in by."""
+
+    def __init__(self, folder: Path) -> None:
+        self._objects = folder / "objects"
+        self._staging = folder / "staging"
+        self._sound: dict[ObjectId, tuple[int, ...]] = {}
+
+    def make_folders(self) -> None:
+        """Make the folders of a new repository."""
+        with translated("make the folders of the repository"):
+            for made in (self._objects, self._staging):
+                made.mkdir(parents=True, exist_ok=True)
+            _sync_folder(self._objects.parent)
+
+    def stage(self, suffix: str) -> Path:
+        """A fresh path; its name says whose it is, so that `clean` leaves the living alone."""
+        if "/" in suffix or "\0" in suffix:
+            raise InputError(f"{suffix!r} is no suffix.", hint='Use one like ".parquet".')
+        with translated("stage a file"):
+            self._staging.mkdir(exist_ok=True)
+        return self._staging / f"{_machine()}-{os.getpid()}-{uuid.uuid4().hex}{suffix}"
+
+    def clean(self) -> None:
+        """Remove what processes of this machine left in the scratch folder when they died."""
+        # Housekeeping: a folder that cannot be written can still be read.
+        with suppress(OSError):
+            for path in self._staging.iterdir():
+                owner = _STAGED.search(path.name)
+                if owner and owner[1] == _machine() and not _is_alive(int(owner[2])):
+                    path.unlink(missing_ok=True)
+
+    def put(self, path: Path) -> ObjectId:
+        """Store a file: one in the scratch folder is moved, any other copied."""
+        with translated(f"store {path.name}"):
+            if not path.is_file():
+                raise InputError(f"{path.name} is not a file.", hint="Name a file that exists.")
+            if path.parent == self._staging and not path.is_symlink():
+                return self._take(path)
+            copy = self.stage("")
+            with _removed_on_error(copy):
+                shutil.copyfile(path, copy)
+            return self._take(copy)
+
+    def put_bytes(self, content: bytes) -> ObjectId:
+        """Store bytes."""
+        staged = self.stage("")
+        with translated("store an object"):
+            with _removed_on_error(staged):
+                staged.write_bytes(content)
+            return self._take(staged)
+
+    def holds(self, oid: ObjectId) -> bool:
+        """Whether the bytes are there."""
+        with translated("look for an object"):
+            return _is_id(oid) and self._path(oid).is_file()
+
+    def fetch(self, oid: ObjectId) -> Path:
+        """The file itself, checked unless it was, and has not been touched since."""
+        if not _is_id(oid):
+            raise ObjectNotFound(oid)
+        path = self._path(oid)
+        with translated(f"read object {oid}"):
+            if not path.is_file():
+                raise ObjectNotFound(oid)
+            if not self._is_sound(oid):
+                raise _mismatch(oid)
+        return path
+
+    def read(self, oid: ObjectId) -> bytes:
+        """The bytes, always checked."""
+        if not _is_id(oid):
+            raise ObjectNotFound(oid)
+        with translated(f"read object {oid}"):
+            try:
+                content = self._path(oid).read_bytes()
+            except FileNotFoundError as error:
+                raise ObjectNotFound(oid) from error
+        if hashlib.sha256(content).hexdigest() != oid:
+            raise _mismatch(oid)
+        return content
+
+    def _path(self, oid: ObjectId) -> Path:
+        return self._objects / oid[:2] / oid[2:]
+
+    def _take(self, staged: Path) -> ObjectId:
+        with _removed_on_error(staged):
+            with staged.open("rb") as file:
+                oid = hashlib.file_digest(file, "sha256").hexdigest()
+                os.fchmod(file.fileno(), 0o444)
+                os.fsync(file.fileno())
+            target = self._path(oid)
+            target.parent.mkdir(exist_ok=True)
+            if target.is_file() and self._is_sound(oid):
+                staged.unlink()
+            else:
+                staged.replace(target)
+            # Even when the bytes were there: whoever put them may not have come this far.
+            _sync_folder(target.parent)
+            _sync_folder(self._objects)
+        return oid
+
+    def _is_sound(self, oid: ObjectId) -> bool:
+        with self._path(oid).open("rb") as file:
+            state = os.fstat(file.fileno())
+            seen = (state.st_size, state.st_mtime_ns, state.st_ino)
+            if self._sound.get(oid) != seen:
+                if hashlib.file_digest(file, "sha256").hexdigest() != oid:
+                    return False
+                self._sound[oid] = seen
+        return True
+
+
+@contextmanager
+def _removed_on_error(staged: Path) -> Iterator[None]:
+    """A staged file does not outlive the failure to store it."""
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):
+            staged.unlink(missing_ok=True)
+        raise
+
+
+def _mismatch(oid: ObjectId) -> StorageError:
+    return StorageError(
+        f"Object {oid} does not hold the bytes that were stored.",
+        hint="Restore objects/ from a copy, or run again the step that made it: "
+        "storing the same bytes mends it.",
+    )
+
+
+def _is_id(oid: ObjectId) -> bool:
+    return re.fullmatch(r"[0-9a-f]{64}", oid) is not None
+
+
+def _machine() -> str:
+    """Whose process ids these are: a folder may be shared by machines and containers."""
+    space = ""
+    with suppress(OSError):
+        space = str(Path("/proc/self/ns/pid").readlink())
+    return hashlib.sha256(f"{platform.node()} {space}".encode()).hexdigest()[:12]
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        return True
+    return True
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

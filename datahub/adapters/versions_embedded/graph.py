@@ -1,0 +1,218 @@
+"""The graph in SQLite: trees, commits, branch heads, leased candidates.
+
+Trees and commits are dulwich's objects under SHA-256 ids, and are only ever added. A
+change is one `BEGIN IMMEDIATE`: it happens wholly or not at all, one at a time, and never
+stops a reader (write-ahead log).
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+from dulwich.errors import ChecksumMismatch, ObjectFormatException
+from dulwich.object_format import SHA256
+from dulwich.objects import Commit, ObjectID, Tree
+
+from datahub.adapters.versions_embedded.faults import damaged, translated
+from datahub.core.errors import BranchNotFound, ConfigError, Conflict, NotFound
+from datahub.core.versions import CommitId
+
+FORMAT = 1
+_WAIT_SECONDS = 30.0
+_SCHEMA = (
+    "CREATE TABLE tree (id TEXT PRIMARY KEY, body BLOB NOT NULL)",
+    # generation: 1 + the greatest of the parents'; order without trust in clocks
+    'CREATE TABLE "commit" (id TEXT PRIMARY KEY, generation INTEGER NOT NULL, body BLOB NOT NULL)',
+    "CREATE TABLE branch (name TEXT PRIMARY KEY, head TEXT NOT NULL)",
+    "CREATE TABLE candidate (id TEXT PRIMARY KEY, destination TEXT NOT NULL, leased TEXT NOT NULL)",
+    f"PRAGMA user_version = {FORMAT}",
+)
+_Stored = TypeVar("_Stored", Tree, Commit)
+
+
+class Transaction:
+    """What may be asked of the graph, and added to it, within one transaction."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def tree(self, tree_id: ObjectID) -> Tree:
+        """A tree, checked against its id."""
+        return self._read(Tree, tree_id, "SELECT body FROM tree WHERE id = ?")
+
+    def add_tree(self, tree: Tree) -> ObjectID:
+        """Add a tree unless it is there; return its id."""
+        tree.object_format = SHA256
+        tree_id = ObjectID(tree.get_id(SHA256))
+        self._connection.execute(
+            "INSERT OR IGNORE INTO tree VALUES (?, ?)", (tree_id.decode(), tree.as_raw_string())
+        )
+        return tree_id
+
+    def commit(self, commit_id: CommitId) -> Commit:
+        """A commit, checked against its id."""
+        return self._read(
+            Commit, ObjectID(commit_id.encode()), 'SELECT body FROM "commit" WHERE id = ?'
+        )
+
+    def add_commit(self, commit: Commit) -> CommitId:
+        """Add a commit unless it is there; return its id."""
+        commit.object_format = SHA256
+        commit_id = commit.get_id(SHA256).decode()
+        generation = 1 + max((self.generation(p.decode()) for p in commit.parents), default=0)
+        self._connection.execute(
+            'INSERT OR IGNORE INTO "commit" VALUES (?, ?, ?)',
+            (commit_id, generation, commit.as_raw_string()),
+        )
+        return commit_id
+
+    def generation(self, commit_id: CommitId) -> int:
+        """1 for a root, else more than any parent's."""
+        found = self._one('SELECT generation FROM "commit" WHERE id = ?', commit_id)
+        if found is None:
+            raise damaged(f"The history lacks commit {commit_id}.")
+        return int(str(found))
+
+    def commits_starting(self, prefix: str) -> list[CommitId]:
+        """Ids of at most two commits that start so."""
+        rows = self._connection.execute(
+            'SELECT id FROM "commit" WHERE id >= ? AND id < ? LIMIT 2', (prefix, prefix + "g")
+        )
+        return [row[0] for row in rows]
+
+    def heads(self) -> dict[str, CommitId]:
+        """Branch -> head, by name."""
+        return dict(self._connection.execute("SELECT name, head FROM branch ORDER BY name"))
+
+    def head(self, branch: str) -> CommitId:
+        """Raises BranchNotFound."""
+        found = self._one("SELECT head FROM branch WHERE name = ?", branch)
+        if found is None:
+            raise BranchNotFound(branch)
+        return str(found)
+
+    def set_head(self, branch: str, commit_id: CommitId) -> None:
+        """Point a branch, new or not, at a commit."""
+        self._connection.execute("INSERT OR REPLACE INTO branch VALUES (?, ?)", (branch, commit_id))
+
+    def remove_branch(self, branch: str) -> None:
+        """Forget a branch's name."""
+        self._connection.execute("DELETE FROM branch WHERE name = ?", (branch,))
+
+    def lease(self, candidate: CommitId, *, into: str, time: str) -> None:
+        """Keep a candidate until it is released."""
+        self._connection.execute("INSERT INTO candidate VALUES (?, ?, ?)", (candidate, into, time))
+
+    def destination(self, candidate: CommitId) -> str:
+        """The branch a leased candidate is for. Raises NotFound."""
+        found = self._one("SELECT destination FROM candidate WHERE id = ?", candidate)
+        if found is None:
+            raise NotFound(
+                f"There is no candidate {candidate[:12]}: it has landed or was dropped.",
+                hint="Merge again: that makes a new candidate and judges it.",
+            )
+        return str(found)
+
+    def release(self, candidate: CommitId) -> None:
+        """Forget a candidate."""
+        self._connection.execute("DELETE FROM candidate WHERE id = ?", (candidate,))
+
+    def _read(self, kind: type[_Stored], object_id: ObjectID, query: str) -> _Stored:
+        body = self._one(query, object_id.decode())
+        what = f"{kind.__name__.lower()} {object_id.decode()}"
+        if not isinstance(body, bytes):
+            raise damaged(f"The history lacks {what}.")
+        read = kind()
+        try:
+            read.set_raw_chunks([body], object_format=SHA256, verify_sha=object_id)
+        except (ChecksumMismatch, ObjectFormatException, ValueError) as error:
+            raise damaged(f"The history holds other bytes for {what} than were stored.") from error
+        return read
+
+    def _one(self, query: str, argument: str) -> object:
+        row = self._connection.execute(query, (argument,)).fetchone()
+        return None if row is None else row[0]
+
+
+class Graph:
+    """The file versions.db. A connection lives as long as one transaction: nothing to share."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    @contextmanager
+    def reading(self) -> Iterator[Transaction]:
+        """One state of the graph, however others write meanwhile."""
+        with translated("read the history"), self._transaction("BEGIN", mode="rw") as transaction:
+            yield transaction
+
+    @contextmanager
+    def writing(self) -> Iterator[Transaction]:
+        """All that is done within takes effect at the end, or none of it."""
+        with (
+            translated("write to the history"),
+            self._transaction("BEGIN IMMEDIATE", mode="rw") as transaction,
+        ):
+            yield transaction
+
+    @contextmanager
+    def making(self) -> Iterator[Transaction]:
+        """`writing`, to a graph that is not there yet. Raises Conflict."""
+        with (
+            translated("make the history"),
+            closing(self._connected("rwc")) as connection,
+        ):
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("BEGIN IMMEDIATE")
+            if _format(connection) != 0:
+                raise Conflict(
+                    f"{self._path.parent} is a repository already.",
+                    hint="Use it as it is, or choose another folder.",
+                )
+            for statement in _SCHEMA:
+                connection.execute(statement)
+            yield Transaction(connection)
+            connection.execute("COMMIT")
+
+    def check(self) -> None:
+        """Raise ConfigError unless this is a repository in a format that we know."""
+        found = 0
+        with translated("open the repository"):
+            if self._path.is_file():
+                with closing(self._connected("rw")) as connection:
+                    found = _format(connection)
+        if found == 0:
+            raise ConfigError(
+                f"{self._path.parent} is no repository.",
+                hint="Run `datahub init` in the folder of your project.",
+            )
+        if found != FORMAT:
+            raise ConfigError(
+                f"{self._path.parent} has format version {found}; this datahub knows {FORMAT}.",
+                hint="Upgrade datahub.",
+            )
+
+    @contextmanager
+    def _transaction(self, begin: str, *, mode: str) -> Iterator[Transaction]:
+        with closing(self._connected(mode)) as connection:
+            connection.execute(begin)
+            yield Transaction(connection)
+            connection.execute("COMMIT")  # without it, closing takes everything back
+
+    def _connected(self, mode: str) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            f"{self._path.as_uri()}?mode={mode}",
+            uri=True,
+            timeout=_WAIT_SECONDS,
+            isolation_level=None,
+        )
+        connection.execute("PRAGMA synchronous = FULL")
+        return connection
+
+
+def _format(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])

@@ -1,0 +1,122 @@
+"""What may land: the one place that decides it for the embedded store. Pure.
+
+Rules are everything under `expectations/`; `_datahub/` is ours. On a guarded branch a
+merge changes data under the branch's rules, or rules alone for a stated reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from datahub.core.errors import ConfigError, Guarded, InputError, SuiteNotFound
+from datahub.core.layout import GATES, OWN
+from datahub.core.verdict import Verdict, gates_of, guards
+from datahub.core.versions import (
+    Candidate,
+    Changes,
+    ObjectId,
+    Objects,
+    changes_between,
+    suite_hash,
+    touches,
+)
+
+Read = Callable[[ObjectId], bytes]
+
+
+def is_guarded(branch: str, objects: Objects, read: Read) -> bool:
+    """Whether the gates.toml of a tree binds a suite to a branch; one that is unreadable does."""
+    oid = objects.get(GATES)
+    if oid is None:
+        return False
+    try:
+        return bool(guards(gates_of(read(oid)), branch))
+    except ConfigError:
+        return True
+
+
+def check_own_untouched(changes: Changes) -> None:
+    """Raise InputError where a caller writes what only the store may: verdicts, the format."""
+    for path in changes:
+        if path.startswith(OWN) or path == OWN.rstrip("/"):
+            raise InputError(
+                f"{path!r} is datahub's own: no commit may write it.",
+                hint=f"Leave out what lies under {OWN}.",
+            )
+
+
+def check_landing(
+    candidate: Candidate,
+    verdict: Verdict,
+    *,
+    head: Objects,
+    merged: Objects,
+    guarded: bool,
+    read: Read,
+) -> None:
+    """Raise unless `verdict` lets this candidate, whose tree is `merged`, onto `head`."""
+    _check_named(candidate, verdict, head)
+    rules, content = touches(changes_between(head, merged))
+    if guarded:
+        _check_parted(candidate.into, verdict, rules=rules, content=content)
+    if rules:
+        _check_rules(merged, read)
+
+
+def _check_named(candidate: Candidate, verdict: Verdict, head: Objects) -> None:
+    """The verdict is a pass, of exactly this candidate."""
+    wrong = [
+        what
+        for what, named, actual in (
+            ("content", verdict.content_id, candidate.content_id),
+            ("source commit", verdict.source, candidate.source),
+            ("head", verdict.judged_head, candidate.judged_head),
+        )
+        if named != actual
+    ]
+    if verdict.kind == "data" and verdict.suite_hash != suite_hash(head):
+        wrong.append("rules")
+    if wrong:
+        raise Guarded(
+            candidate.into,
+            f"The verdict is not of this merge: it names other {', '.join(wrong)}.",
+            hint="Merge again: the gate then judges what is to land.",
+        )
+    if not verdict.passed:
+        raise Guarded(
+            candidate.into,
+            f"The gate of {candidate.into!r} did not pass this merge.",
+            hint="Mend what the verdict's failures name on the source branch and merge again.",
+        )
+
+
+def _check_parted(into: str, verdict: Verdict, *, rules: bool, content: bool) -> None:
+    """Rules and data change apart, and rules for a reason."""
+    if rules and content:
+        raise Guarded(
+            into,
+            f"This merge changes the rules of {into!r} together with its data.",
+            hint="Take the changes under expectations/ out of the branch, and change the rules "
+            f"by `datahub gate set --into {into} --reason ...`.",
+        )
+    if (verdict.kind == "rules") != rules:
+        what = "rules" if rules else "no rules"
+        raise Guarded(
+            into,
+            f"This merge changes {what}, and its verdict is of kind {verdict.kind!r}.",
+            hint=f"Change rules by `datahub gate set --into {into} --reason ...`, and data by "
+            "`datahub merge`.",
+        )
+    if rules and not verdict.reason.strip():
+        raise Guarded(
+            into,
+            f"A change of the rules of {into!r} owes a reason.",
+            hint='Say why: `datahub gate set --reason "tighter class balance"`.',
+        )
+
+
+def _check_rules(merged: Objects, read: Read) -> None:
+    """New rules can be read, and every suite they bind is beside them."""
+    for gate in gates_of(read(merged[GATES]) if GATES in merged else None):
+        if gate.suite not in merged:
+            raise SuiteNotFound(gate.suite, gate.branch)

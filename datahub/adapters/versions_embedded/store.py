@@ -1,0 +1,288 @@
+"""The store itself: each call of the port, in terms of files, trees and the graph."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from datetime import datetime
+from itertools import islice
+from pathlib import Path
+
+from dulwich.objects import ObjectID
+
+from datahub.adapters.versions_embedded import commits, trees
+from datahub.adapters.versions_embedded.files import ObjectFiles
+from datahub.adapters.versions_embedded.graph import FORMAT, Graph, Transaction
+from datahub.adapters.versions_embedded.landing import (
+    check_landing,
+    check_own_untouched,
+    is_guarded,
+)
+from datahub.adapters.versions_embedded.refs import resolved
+from datahub.core.dataset import to_canonical_json
+from datahub.core.errors import BranchExists, Guarded, InputError, ObjectNotFound, StaleHead
+from datahub.core.layout import GATES, OWN, VERDICT
+from datahub.core.verdict import Verdict, gates_of
+from datahub.core.versions import (
+    Candidate,
+    Changes,
+    Commit,
+    CommitId,
+    ObjectId,
+    Objects,
+    changes_between,
+    checked_branch,
+    content_id,
+)
+
+_FORMAT_FILE = OWN + "format.json"
+
+
+class EmbeddedVersionStore:
+    """One repository in one folder. Any number of threads and processes may share it."""
+
+    def __init__(self, folder: Path) -> None:
+        """Open the repository in `folder`. Raises ConfigError: none there, unknown format."""
+        folder = folder.absolute()
+        self._graph = Graph(folder / "versions.db")
+        self._files = ObjectFiles(folder)
+        self._graph.check()
+        self._files.clean()
+
+    @classmethod
+    def create(
+        cls, folder: Path, *, branch: str, author: str, time: datetime
+    ) -> EmbeddedVersionStore:
+        """Make a repository whose one commit says its format. Raises Conflict: one is there."""
+        checked_branch(branch)
+        folder = folder.absolute()
+        files = ObjectFiles(folder)
+        files.make_folders()
+        with Graph(folder / "versions.db").making() as graph:
+            oid = files.put_bytes(to_canonical_json({"format": FORMAT}).encode())
+            root = commits.written(
+                graph,
+                trees.edited(graph, None, {_FORMAT_FILE: oid}),
+                (),
+                message="Begin the repository",
+                author=author,
+                time=time,
+                metadata={},
+            )
+            graph.set_head(branch, root)
+        return cls(folder)
+
+    def branches(self) -> dict[str, CommitId]:
+        """Branch name -> commit id of its head."""
+        with self._graph.reading() as graph:
+            return graph.heads()
+
+    def create_branch(self, name: str, *, at: str) -> Commit:
+        """Cut a branch at a ref."""
+        checked_branch(name)
+        with self._graph.writing() as graph:
+            if name in graph.heads():
+                raise BranchExists(name)
+            commit_id = resolved(graph, at)
+            graph.set_head(name, commit_id)
+            return commits.read(graph, commit_id)
+
+    def delete_branch(self, name: str) -> None:
+        """Remove the name, not the history."""
+        with self._graph.writing() as graph:
+            if self._guarded(graph, name, graph.head(name)):
+                raise Guarded(
+                    name,
+                    f"Branch {name!r} is guarded: it cannot be deleted.",
+                    hint=f"Take its gate off first: `datahub gate set --into {name} --reason ...`.",
+                )
+            graph.remove_branch(name)
+
+    def commit_at(self, ref: str) -> Commit:
+        """The commit that a ref names."""
+        with self._graph.reading() as graph:
+            return commits.read(graph, resolved(graph, ref))
+
+    def objects(self, ref: str, prefix: str = "") -> dict[str, ObjectId]:
+        """Path -> object id under a prefix, by path."""
+        with self._graph.reading() as graph:
+            return _objects(graph, resolved(graph, ref), prefix)
+
+    def log(self, ref: str, *, limit: int | None = None) -> list[Commit]:
+        """History, children before parents, else the newest first."""
+        with self._graph.reading() as graph:
+            return list(islice(commits.history(graph, resolved(graph, ref)), limit))
+
+    def merge_base(self, ours: str, theirs: str) -> Commit:
+        """The best common ancestor."""
+        with self._graph.reading() as graph:
+            sides = resolved(graph, ours), resolved(graph, theirs)
+            return commits.read(graph, commits.merge_base(graph, *sides))
+
+    def stage(self, suffix: str) -> Path:
+        """A fresh path in the scratch folder."""
+        return self._files.stage(suffix)
+
+    def put(self, path: Path) -> ObjectId:
+        """Store a file; a staged one is taken, also when storing it fails."""
+        return self._files.put(path)
+
+    def put_bytes(self, content: bytes) -> ObjectId:
+        """Store bytes."""
+        return self._files.put_bytes(content)
+
+    def fetch(self, oid: ObjectId) -> Path:
+        """The file with these bytes, where it lies."""
+        return self._files.fetch(oid)
+
+    def read(self, oid: ObjectId) -> bytes:
+        """The bytes themselves."""
+        return self._files.read(oid)
+
+    def commit(
+        self,
+        branch: str,
+        changes: Changes,
+        *,
+        message: str,
+        author: str,
+        time: datetime,
+        expected: str,
+        metadata: Mapping[str, str] | None = None,
+    ) -> Commit:
+        """Add one commit on top of `expected`. Taking away what is not there changes nothing."""
+        trees.checked_changes(changes)
+        check_own_untouched(changes)
+        self._check_held({path: oid for path, oid in changes.items() if oid is not None})
+        gates = changes.get(GATES)
+        gates_of(None if gates is None else self.read(gates))
+        with self._graph.writing() as graph:
+            head = _checked_head(graph, branch, expected)
+            if self._guarded(graph, branch, head):
+                raise Guarded(branch)
+            old = _tree(graph, head)
+            new = trees.edited(graph, old, changes)
+            if new == old:
+                raise InputError(
+                    f"Nothing to commit: {branch!r} holds all of this already.",
+                    hint="Change something first; `datahub status` shows where things stand.",
+                )
+            made = commits.written(
+                graph,
+                new,
+                (head,),
+                message=message,
+                author=author,
+                time=time,
+                metadata=metadata or {},
+            )
+            graph.set_head(branch, made)
+            return commits.read(graph, made)
+
+    def propose(
+        self,
+        source: str,
+        *,
+        into: str,
+        objects: Objects,
+        message: str,
+        author: str,
+        time: datetime,
+        expected: str,
+    ) -> Candidate:
+        """Build the merge on a lease that no branch shows."""
+        trees.checked_changes(objects)
+        with self._graph.writing() as graph:
+            head = _checked_head(graph, into, expected)
+            theirs = resolved(graph, source)
+            held = _objects(graph, head)
+            changes = {c.path: c.new for c in changes_between(held, objects)}
+            check_own_untouched(changes)
+            # Bytes may have been erased from history: only what is new must be there.
+            known = {*held.values(), *_objects(graph, theirs).values()}
+            self._check_held({p: oid for p, oid in changes.items() if oid and oid not in known})
+            made = commits.written(
+                graph,
+                trees.edited(graph, _tree(graph, head), changes),
+                (head, theirs),
+                message=message,
+                author=author,
+                time=time,
+                metadata={"candidate": uuid.uuid4().hex},  # two alike have a lease each
+            )
+            graph.lease(made, into=into, time=commits.in_utc(time).isoformat())
+            return _leased(graph, made)
+
+    def land(self, candidate: Candidate, verdict: Verdict) -> Commit:
+        """Put the judged content on its branch, with the verdict inside, as a merge commit."""
+        with self._graph.writing() as graph:
+            true = _leased(graph, candidate.id)
+            head = _checked_head(graph, true.into, true.judged_head)
+            if candidate != true:
+                raise Guarded(
+                    true.into,
+                    f"Candidate {true.id[:12]} is not what was proposed under that id.",
+                    hint="Merge again: that makes a new candidate and judges it.",
+                )
+            check_landing(
+                true,
+                verdict,
+                head=_objects(graph, head),
+                merged=_objects(graph, true.id),
+                guarded=self._guarded(graph, true.into, head),
+                read=self.read,
+            )
+            proposed = commits.read(graph, true.id)
+            oid = self.put_bytes(verdict.to_json().encode())
+            made = commits.written(
+                graph,
+                trees.edited(graph, _tree(graph, true.id), {VERDICT: oid}),
+                proposed.parents,
+                message=proposed.message,
+                author=proposed.author,
+                time=proposed.time,
+                metadata={"verdict": "passed", "kind": verdict.kind},
+            )
+            graph.set_head(true.into, made)
+            graph.release(true.id)
+            return commits.read(graph, made)
+
+    def drop(self, candidate: Candidate) -> None:
+        """Release a candidate; one that has landed or was dropped is no concern."""
+        with self._graph.writing() as graph:
+            graph.release(candidate.id)
+
+    def _guarded(self, graph: Transaction, branch: str, head: CommitId) -> bool:
+        return is_guarded(branch, _objects(graph, head, GATES), self.read)
+
+    def _check_held(self, objects: Objects) -> None:
+        for path, oid in objects.items():
+            if not self._files.holds(oid):
+                raise ObjectNotFound(oid, path)
+
+
+def _tree(graph: Transaction, commit_id: CommitId) -> ObjectID:
+    return ObjectID(graph.commit(commit_id).tree)
+
+
+def _objects(graph: Transaction, commit_id: CommitId, prefix: str = "") -> dict[str, ObjectId]:
+    return trees.objects_of(graph, _tree(graph, commit_id), prefix)
+
+
+def _checked_head(graph: Transaction, branch: str, expected: CommitId) -> CommitId:
+    head = graph.head(branch)
+    if head != expected:
+        raise StaleHead(branch, expected, head)
+    return head
+
+
+def _leased(graph: Transaction, candidate_id: CommitId) -> Candidate:
+    into = graph.destination(candidate_id)
+    head, source = commits.read(graph, candidate_id).parents
+    return Candidate(
+        id=candidate_id,
+        source=source,
+        into=into,
+        judged_head=head,
+        content_id=content_id(_objects(graph, candidate_id)),
+    )
