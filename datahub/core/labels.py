@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from datahub.core.errors import InputError
+
 ABSTAIN = -1
 
 LabelMatrix = npt.NDArray[np.int8]  # [n rows, m LFs]
@@ -76,3 +78,44 @@ def _disputed(votes: LabelMatrix) -> npt.NDArray[np.bool_]:
 def _accuracy(column: npt.NDArray[np.int8], gold: Gold) -> float | None:
     known = (column != ABSTAIN) & (gold != ABSTAIN)
     return float((column[known] == gold[known]).mean()) if known.any() else None
+
+
+def checked_votes(votes: LabelMatrix, cardinality: int) -> LabelMatrix:
+    """Return the votes if each is ABSTAIN or a class 0..k-1, else raise InputError.
+
+    >>> checked_votes(np.array([[0, ABSTAIN]], dtype=np.int8), 2).shape
+    (1, 2)
+    """
+    if votes.ndim != 2 or not np.issubdtype(votes.dtype, np.integer):
+        raise InputError(
+            f"Votes are {votes.dtype} of shape {votes.shape}.",
+            hint="A label matrix is int8, a line a row, a column a labeling function.",
+        )
+    if votes.size and (votes.min() < ABSTAIN or votes.max() >= cardinality):
+        raise InputError(
+            f"Votes range from {votes.min()} to {votes.max()} where there are {cardinality} "
+            "classes.",
+            hint=f"A vote is a class 0..{cardinality - 1}, or {ABSTAIN} to abstain.",
+        )
+    return votes
+
+
+def class_prior(
+    class_balance: Sequence[float] | None, cardinality: int
+) -> tuple[npt.NDArray[np.float64], str]:
+    """Return the prior over classes and how it was got, "given" or "uniform".
+
+    Raises InputError unless there is one positive share a class and they sum to 1.
+
+    >>> class_prior(None, 2)
+    (array([0.5, 0.5]), 'uniform')
+    """
+    if class_balance is None:
+        return (1 / cardinality) * np.ones(cardinality), "uniform"
+    prior = np.array(class_balance, dtype=np.float64)
+    if prior.shape != (cardinality,) or not (prior > 0).all() or abs(prior.sum() - 1) > 1e-6:
+        raise InputError(
+            f"The class balance {list(class_balance)} does not fit {cardinality} classes.",
+            hint="Give one share a class, in their order, each above 0, summing to 1.",
+        )
+    return prior, "given"

@@ -369,7 +369,7 @@ def file_size_limit(limit: int) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("suffix", ["parquet", "orc", "csv"])
-@pytest.mark.parametrize("limit", [0, 10, 5_000, 40_000])
+@pytest.mark.parametrize("limit", [0, 10, 2_000, 6_000])
 def test_a_full_disk_leaves_what_was_there(
     rows: Rows, tmp_path: Path, suffix: str, limit: int
 ) -> None:

@@ -1,0 +1,71 @@
+"""LabelModel by majority vote. Needs nothing but numpy.
+
+The class with most votes takes the row; tied classes share it equally. A class
+balance is kept with the fit and has no say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from datahub.core.labels import (
+    ABSTAIN,
+    LabelMatrix,
+    SoftLabels,
+    checked_votes,
+    class_prior,
+)
+from datahub.ports import LabelModelFit
+
+
+class MajorityLabelModel:
+    """Every vote counts the same."""
+
+    name = "majority"
+
+    def fit(
+        self,
+        votes: LabelMatrix,
+        *,
+        cardinality: int,
+        seed: int,
+        class_balance: Sequence[float] | None = None,
+    ) -> LabelModelFit:
+        """Learn nothing; weigh each LF by the share of its votes that the majority agrees with.
+
+        A vote for one of t tied classes agrees by 1/t.
+        """
+        prior, balance_from = class_prior(class_balance, cardinality)
+        soft = _shares(checked_votes(votes, cardinality), cardinality)
+        return LabelModelFit(
+            model=self.name,
+            cardinality=cardinality,
+            seed=seed,
+            weights=np.array([_agreement(column, soft) for column in votes.T], dtype=np.float64),
+            class_balance=prior,
+            balance_from=balance_from,
+        )
+
+    def predict(self, fit: LabelModelFit, votes: LabelMatrix) -> SoftLabels:
+        """Soft labels [n, k]; NaN where no LF voted. Raises InputError for an unknown class."""
+        return _shares(checked_votes(votes, fit.cardinality), fit.cardinality)
+
+
+def _shares(votes: LabelMatrix, cardinality: int) -> SoftLabels:
+    counts = np.zeros((len(votes), cardinality), dtype=np.int32)
+    for column in votes.T:
+        voted = np.flatnonzero(column != ABSTAIN)
+        counts[voted, column[voted]] += 1
+    top = counts.max(axis=1, initial=0)[:, None]
+    tied = np.where(top > 0, counts == top, False).astype(np.float64)
+    with np.errstate(invalid="ignore"):  # 0 / 0 is the row without a vote
+        tied /= tied.sum(axis=1, keepdims=True)
+    return tied
+
+
+def _agreement(column: npt.NDArray[np.int8], soft: SoftLabels) -> float:
+    voted = np.flatnonzero(column != ABSTAIN)
+    return float(soft[voted, column[voted]].mean()) if len(voted) else float("nan")

@@ -1,0 +1,120 @@
+"""What is Snorkel's own: the same numbers as Snorkel's LabelModel gives."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from snorkel.labeling.model import LabelModel
+
+from datahub.adapters.model_snorkel import SnorkelLabelModel
+from datahub.core.errors import InputError
+from datahub.core.labels import ABSTAIN, LabelMatrix
+
+
+def some_votes(n: int, m: int, k: int) -> LabelMatrix:
+    """Votes a little better than chance."""
+    rng = np.random.default_rng(3)
+    votes = np.where(
+        rng.random((n, m)) < 0.5, (np.arange(n) % k)[:, None], rng.integers(k, size=(n, m))
+    )
+    votes[rng.random((n, m)) < 0.5] = ABSTAIN
+    return votes.astype(np.int8)
+
+
+@pytest.mark.parametrize("k", [2, 5])
+@pytest.mark.parametrize("given", [False, True])
+def test_mu_weights_and_probabilities_are_snorkels(k: int, given: bool) -> None:
+    """Mu and weights to the bit, probabilities within rounding."""
+    votes = some_votes(300, 8, k)
+    balance = (np.arange(1, k + 1) / np.arange(1, k + 1).sum()).tolist() if given else None
+    theirs = LabelModel(cardinality=k, verbose=False)
+    theirs.fit(votes.astype(int), class_balance=balance, n_epochs=500, seed=11, progress_bar=False)
+
+    ours = SnorkelLabelModel()
+    fit = ours.fit(votes, cardinality=k, seed=11, class_balance=balance)
+
+    mu = theirs.mu.detach().numpy().reshape(8, k, k)
+    np.testing.assert_array_equal(fit.arrays["mu"], mu)
+    np.testing.assert_array_equal(fit.weights, theirs.get_weights())
+    voted = (votes != ABSTAIN).any(axis=1)
+    np.testing.assert_allclose(
+        ours.predict(fit, votes)[voted], theirs.predict_proba(votes.astype(int))[voted], atol=1e-12
+    )
+
+
+def test_many_votes_on_a_row_do_not_underflow() -> None:
+    """Snorkel's own formula gives 0/0 here."""
+    votes = np.zeros((50, 400), dtype=np.int8)
+    votes[::2] = 1
+    model = SnorkelLabelModel(n_epochs=5)
+
+    soft = model.predict(model.fit(votes, cardinality=2, seed=1), votes)
+
+    np.testing.assert_allclose(soft.sum(axis=1), 1)
+
+
+@pytest.mark.parametrize("voting", [1, 2])
+def test_fewer_than_three_voting_lfs_are_refused(voting: int) -> None:
+    """Agreement of two says nothing of either; silent LFs do not count."""
+    votes = np.full((10, 5), ABSTAIN, dtype=np.int8)
+    votes[:, :voting] = 1
+
+    with pytest.raises(InputError, match=f"{voting} did") as caught:
+        SnorkelLabelModel().fit(votes, cardinality=2, seed=1)
+
+    assert "--model majority" in caught.value.hint
+
+
+def test_a_row_with_votes_only_of_lfs_unknown_to_the_fit_is_nan() -> None:
+    """Of an LF that never voted nothing is known."""
+    votes = np.insert(some_votes(100, 4, 2), 4, ABSTAIN, axis=1)
+    model = SnorkelLabelModel(n_epochs=10)
+    fit = model.fit(votes, cardinality=2, seed=1)
+
+    soft = model.predict(fit, np.array([[-1, -1, -1, -1, 1], [0, -1, -1, -1, 1]], dtype=np.int8))
+
+    assert np.isnan(soft).tolist() == [[True, True], [False, False]]
+
+
+def test_another_number_of_lfs_is_refused() -> None:
+    """The fit is of other LFs."""
+    votes = some_votes(50, 4, 2)
+    model = SnorkelLabelModel(n_epochs=5)
+    fit = model.fit(votes, cardinality=2, seed=1)
+
+    with pytest.raises(InputError, match="4 LFs"):
+        model.predict(fit, votes[:, :3])
+
+
+def test_training_that_diverges_is_told() -> None:
+    """Not a bare Exception, and not NaN for an answer."""
+    with pytest.raises(InputError, match="converge"):
+        SnorkelLabelModel(lr=1e9).fit(some_votes(100, 4, 2), cardinality=2, seed=1)
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32])
+def test_a_seed_numpy_cannot_take_is_refused(seed: int) -> None:
+    """Before anything is learned."""
+    with pytest.raises(InputError, match="seed"):
+        SnorkelLabelModel().fit(some_votes(100, 4, 2), cardinality=2, seed=seed)
+
+
+def test_the_first_fit_of_a_process_leaves_random_state_alone() -> None:
+    """Snorkel draws from numpy when it is imported; and predicting needs no torch."""
+    code = """
+import sys
+import numpy as np
+from datahub.adapters.model_snorkel import SnorkelLabelModel
+np.random.seed(0)
+expected = np.random.rand()
+np.random.seed(0)
+model, votes = SnorkelLabelModel(n_epochs=1), np.zeros((3, 3), dtype=np.int8)
+assert "torch" not in sys.modules and "snorkel" not in sys.modules
+model.fit(votes, cardinality=2, seed=5)
+assert np.random.rand() == expected
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])
