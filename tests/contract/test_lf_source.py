@@ -185,6 +185,11 @@ def test_a_failed_load_leaves_no_trace_either(write: Write) -> None:
     assert before == (set(sys.modules), sys.path, sys.meta_path)
 
 
+def test_a_file_that_python_cannot_name_is_refused(write: Write) -> None:
+    with pytest.raises(LabelingFunctionError, match=r"lfs/a\.b\.py has a dot in its name"):
+        write({"a.b.py": GOAL}).discover()
+
+
 def test_bytes_that_are_no_text_are_refused(write: Write, tmp_path: Path) -> None:
     source = write({"a.py": GOAL})
     (tmp_path / "project/lfs/b.py").write_bytes(b"x = '\xff'\n")
@@ -208,13 +213,13 @@ def test_a_function_replaced_by_one_of_the_same_name_is_refused(write: Write) ->
         one(write, GOAL + "@labeling_function()\ndef goal(x):\n    return -1\n")
 
 
-@pytest.mark.parametrize("name", ["", "a b", "1st", "a/b", "tör", "a\n"])
-def test_a_name_that_cannot_be_a_column_is_refused(write: Write, name: str) -> None:
+@pytest.mark.parametrize("name", ["", "a b", "1st", "a/b", "tör", "a\n", 5])
+def test_a_name_that_cannot_be_a_column_is_refused(write: Write, name: object) -> None:
     with pytest.raises(LabelingFunctionError, match=r"lfs/news\.py:2: .* cannot be the name"):
         one(write, DECLARED + f"lf = keywords({name!r}, ['x'], 0)\n")
 
 
-@pytest.mark.parametrize("files", [{}, {"a.py": ""}, {"_a.py": GOAL}, {"__init__.py": GOAL}])
+@pytest.mark.parametrize("files", [{}, {"a.py": ""}, {"_a.py": GOAL}, {".#a.py": GOAL}])
 def test_none_found_is_refused_with_an_example(write: Write, files: dict[str, str]) -> None:
     with pytest.raises(LabelingFunctionError, match="No labeling function in lfs") as caught:
         write(files).discover()

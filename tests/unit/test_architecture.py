@@ -103,7 +103,7 @@ def test_every_contract_has_a_breach_that_shows_it() -> None:
     [
         ("datahub/flow/__init__.py", ["TID251"]),
         ("datahub/adapters/gate.py", ["TID251"]),
-        ("datahub/adapters/rows_polars/reading.py", []),
+        ("datahub/adapters/rows_polars/opening.py", []),
     ],
 )
 @pytest.mark.parametrize("name", ["scan_parquet", "read_csv"])

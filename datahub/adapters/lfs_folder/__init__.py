@@ -1,9 +1,9 @@
 """LFSource: the labeling functions of a folder of plain Python files.
 
 Every `*.py` of the folder is imported afresh at each `discover`, except names that start
-with an underscore (siblings may import those). An LF is a Snorkel `LabelingFunction` or one
-of datahub's declarative ones, bound at the top of a file or in a list or tuple there.
-Snorkel is known by its shape and never imported here.
+with an underscore (siblings may import those) or a dot. An LF is a Snorkel
+`LabelingFunction` or one of datahub's declarative ones, bound at the top of a file or in a
+list or tuple there. Snorkel is known by its shape and never imported here.
 """
 
 from __future__ import annotations
@@ -67,11 +67,11 @@ class FolderLFSource:
         first: dict[str, _Placed] = {}
         for one in placed:
             name, at = one.lf.name, self._at(one.file, one.line)
-            if not _NAME.fullmatch(name):
+            if not (isinstance(name, str) and _NAME.fullmatch(name)):
                 raise LabelingFunctionError(
                     f"{at}: {name!r} cannot be the name of a labeling function.",
                     hint="Letters, digits, '_', '.' and '-', and a letter or '_' to begin with.",
-                    lf=name,
+                    lf=str(name),
                 )
             other = first.setdefault(name, one)
             lines = [self._at(other.file, other.line), at] if other is not one else []
@@ -113,11 +113,10 @@ def _lfs(values: Iterable[object]) -> Iterator[LabelingFunction]:
 
 def _is_snorkel(value: object) -> TypeGuard[LabelingFunction]:
     kinds = ((kind.__module__, kind.__name__) for kind in type(value).__mro__)
-    is_lf = any(
+    return any(
         module.startswith("snorkel.labeling") and name == "LabelingFunction"
         for module, name in kinds
     )
-    return is_lf and isinstance(getattr(value, "name", None), str)
 
 
 def _line(lf: LabelingFunction, file: LoadedFile) -> int:

@@ -64,12 +64,17 @@ def load(folder: Path, *, shown: Callable[[Path], str]) -> Sources:
     sources = Sources(folder)
     with _one_at_a_time, _importable(sources) as stems:
         for stem in stems:
-            if not stem.startswith("_"):
+            if not stem.startswith(("_", ".")):
                 _import(stem, sources, shown)
     return sources
 
 
 def _import(stem: str, sources: Sources, shown: Callable[[Path], str]) -> None:
+    if "." in stem:
+        raise LabelingFunctionError(
+            f"{shown(sources.folder / stem)}.py has a dot in its name, so Python cannot import it.",
+            hint="Rename it, or begin its name with '_' or '.' to leave it out.",
+        )
     try:
         importlib.import_module(f"{PACKAGE}.{stem}")
     except (Exception, SystemExit) as error:

@@ -83,7 +83,8 @@ def history(graph: Transaction, start: CommitId) -> Iterator[Commit]:
     children: dict[CommitId, int] = {start: 0}
     waiting = [start]
     while waiting:
-        commit = found[waiting[-1]] = read(graph, waiting.pop())
+        commit = read(graph, waiting.pop())
+        found[commit.id] = commit
         for parent in commit.parents:
             if parent not in children:
                 waiting.append(parent)
