@@ -78,6 +78,7 @@ def exit_code(error: errors.DatahubError) -> int:
 
 def main() -> None:
     """Run the command line; turn every error into one line, one hint and an exit code."""
+    state.json = False
     try:
         result = app(standalone_mode=False)
     except errors.DatahubError as error:
