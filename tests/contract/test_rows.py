@@ -47,7 +47,7 @@ def kind(request: pytest.FixtureRequest) -> str:
 def many(count: int) -> pl.DataFrame:
     """Rows enough for several row groups and stripes."""
     return pl.DataFrame({"key": range(count)}).with_columns(
-        text=pl.format("text {}", pl.col("key") % 977)
+        text=pl.format("text {}", pl.col("key") * 7919)
     )
 
 

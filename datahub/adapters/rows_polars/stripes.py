@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import polars as pl
 import pyarrow as pa
@@ -44,31 +44,49 @@ def frames(path: Path, columns: Sequence[str]) -> Iterator[pl.DataFrame]:
         return
     # pyarrow takes a dot in a name for a path into a struct: then all columns are read.
     dotted = any("." in name for name in file.schema.names)
-    with _child(path, None if dotted else list(columns)) as stdout:
-        stripes = pa.ipc.open_stream(stdout)
-        for _ in range(file.nstripes):
-            yield to_polars(stripes.read_next_batch()).select(columns)
+    for batch in _batches(path, None if dotted else list(columns), file.nstripes):
+        yield to_polars(batch).select(columns)
+
+
+def _batches(path: Path, columns: list[str] | None, stripes: int) -> Iterator[Any]:
+    """One Arrow batch a stripe. Where they break off, SourceError says what the child said."""
+    with tempfile.TemporaryFile() as said, _child(path, columns, said) as child:
+        stream = None
+        for _ in range(stripes):
+            try:
+                stream = stream or pa.ipc.open_stream(child.stdout)
+                batch = stream.read_next_batch()
+            except (pa.ArrowException, OSError, StopIteration) as error:
+                raise corrupt(path, _last_words(child, said)) from error
+            yield batch
 
 
 @contextmanager
-def _child(path: Path, columns: list[str] | None) -> Iterator[IO[bytes]]:
-    """What the child writes. Where that breaks off, SourceError says what the child said."""
-    with tempfile.TemporaryFile() as said:
-        command = [sys.executable, "-P", str(_CHILD), str(path), json.dumps(columns)]
-        child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=said)
-        assert child.stdout is not None
-        try:
-            yield child.stdout
-        except (pa.ArrowException, OSError, StopIteration) as error:
-            if child.wait() == 0:
-                raise
-            said.seek(0)
-            reason = said.read().decode(errors="replace").strip() if child.returncode > 0 else ""
-            raise corrupt(path, reason or "it broke the ORC reader.") from error
-        finally:
-            child.stdout.close()
-            child.kill()
-            child.wait()
+def _child(
+    path: Path, columns: list[str] | None, said: IO[bytes]
+) -> Iterator[subprocess.Popen[bytes]]:
+    command = [sys.executable, "-P", str(_CHILD), str(path), json.dumps(columns)]
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=said)
+    try:
+        yield child
+    finally:
+        _end(child)
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    if child.stdout is not None:
+        child.stdout.close()
+    child.kill()
+    child.wait()
+
+
+def _last_words(child: subprocess.Popen[bytes], said: IO[bytes]) -> str:
+    if child.stdout is not None:
+        child.stdout.close()  # so that it cannot wait for us while we wait for it
+    if child.wait() < 0:
+        return "it breaks the ORC reader."
+    said.seek(0)
+    return said.read().decode(errors="replace").strip() or "the ORC reader broke off."
 
 
 def scan(paths: Sequence[Path], schema: pl.Schema) -> pl.LazyFrame:

@@ -84,7 +84,8 @@ def _write_parquet(slabs: _Counted, handle: BinaryIO) -> None:
 
 def _write_orc(slabs: _Counted, handle: BinaryIO) -> None:
     def writer_to(sink: _Unfailing, _schema: Any) -> Any:
-        # ORC looks at the stripe size after each batch only: 1 byte makes a batch a stripe.
+        # ORC looks at the stripe size after each batch only, and overlooks up to 64 KB encoded in
+        # each column: 1 byte makes a slab a stripe unless its columns are next to nothing.
         return orc.ORCWriter(sink, compression="zstd", stripe_size=1, batch_size=SLAB)
 
     _write_arrow(slabs, handle, writer_to)

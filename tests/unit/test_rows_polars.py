@@ -1,0 +1,243 @@
+"""What is the adapter's own: CSV, what ORC makes of types, and readers that break."""
+
+from __future__ import annotations
+
+import datetime as dt
+import stat
+from pathlib import Path
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.orc as orc
+import pyarrow.parquet as pq
+import pytest
+from polars.testing import assert_frame_equal
+
+from datahub.adapters.rows_polars import PolarsRows, stripes
+from datahub.core.errors import SourceError
+
+ROWS = PolarsRows()
+
+
+def read(path: Path) -> pl.DataFrame:
+    """All rows of one file, which `scan` and `batches` agree on."""
+    scanned = ROWS.collect(ROWS.scan([path]))
+    assert_frame_equal(pl.concat([scanned.clear(), *ROWS.batches([path])]), scanned)
+    return scanned
+
+
+def csv(tmp_path: Path, content: str | bytes) -> Path:
+    """A CSV file with this content."""
+    path = tmp_path / "x.csv"
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return path
+
+
+def test_csv_round_trips_what_it_can_hold(tmp_path: Path) -> None:
+    """Quotes, newlines and the difference between an empty text and none."""
+    frame = pl.DataFrame(
+        {
+            "key": ["a", "b", "c"],
+            "text": ['say "hi",\n£5', "", None],
+            "n": [1, None, -3],
+            "f": [0.1, 1e300, None],
+            "b": [True, False, None],
+        }
+    )
+    path = tmp_path / "x.csv"
+
+    assert ROWS.write(frame, path) == 3
+
+    assert_frame_equal(read(path), frame)
+
+
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [("007\n5", ["007", "5"]), ("12345678901234567890123\n1", ["12345678901234567890123", "1"])],
+)
+def test_numbers_that_are_names_stay_text(tmp_path: Path, written: str, kept: list[str]) -> None:
+    """A key 007 is not 7."""
+    assert read(csv(tmp_path, f"key,n\n{written.replace(chr(10), ',1' + chr(10))},2\n")).to_dict(
+        as_series=False
+    ) == {"key": kept, "n": [1, 2]}
+
+
+def test_types_are_read_off_the_whole_file(tmp_path: Path) -> None:
+    """Not off its first hundred rows."""
+    path = csv(tmp_path, "n\n" + "1\n" * 5_000 + "x\n")
+
+    assert read(path).schema == {"n": pl.String}
+
+
+def test_a_byte_order_mark_is_no_part_of_a_name(tmp_path: Path) -> None:
+    """Spreadsheets write one."""
+    assert read(csv(tmp_path, "\ufeffkey,text\n1,a\n")).columns == ["key", "text"]
+
+
+def test_a_header_alone_is_a_table_without_rows(tmp_path: Path) -> None:
+    """Of text columns."""
+    assert read(csv(tmp_path, "key,text\n")).schema == {"key": pl.String, "text": pl.String}
+
+
+@pytest.mark.parametrize("content", [b"a\ncaf\xe9\n", b"a,b\n1,2,3\n", b"a,a\n1,2\n", b"", b"\n"])
+def test_bad_csv_is_refused(tmp_path: Path, content: bytes) -> None:
+    """Not UTF-8, too many fields, two columns of one name, nothing."""
+    with pytest.raises(SourceError, match=r"x\.csv"):
+        read(csv(tmp_path, content))
+
+
+def test_parquet_and_orc_are_told_by_bytes_even_if_named_csv(tmp_path: Path) -> None:
+    """Bytes before names."""
+    frame = pl.DataFrame({"a": [1]})
+    ROWS.write(frame, tmp_path / "x.orc")
+
+    assert_frame_equal(read((tmp_path / "x.orc").rename(tmp_path / "x.csv")), frame)
+
+
+def test_orc_widens_what_it_has_no_type_for(tmp_path: Path) -> None:
+    """Values stay, types grow."""
+    frame = pl.DataFrame(
+        {
+            "u8": pl.Series([255], dtype=pl.UInt8),
+            "u64": pl.Series([2**63 - 1], dtype=pl.UInt64),
+            "enum": pl.Series(["b"], dtype=pl.Enum(["b", "a"])),
+            "null": pl.Series([None]),
+            "array": pl.Series([[1, 2]], dtype=pl.Array(pl.UInt8, 2)),
+            "struct": pl.Series([{"a": 1, "c": "x"}]).cast(
+                pl.Struct({"a": pl.UInt32, "c": pl.Categorical})
+            ),
+            "when": pl.Series([dt.datetime(1960, 1, 2, 3, 4, 5, 6)]),
+            "zoned": pl.Series([dt.datetime(2024, 7, 1)]).dt.replace_time_zone("Europe/Berlin"),
+        }
+    )
+
+    ROWS.write(frame, tmp_path / "x.orc")
+
+    found = read(tmp_path / "x.orc")
+    assert found.schema == {
+        "u8": pl.Int16,
+        "u64": pl.Int64,
+        "enum": pl.String,
+        "null": pl.String,
+        "array": pl.List(pl.Int16),
+        "struct": pl.Struct({"a": pl.Int64, "c": pl.String}),
+        "when": pl.Datetime("ns"),
+        "zoned": pl.Datetime("ns", "UTC"),
+    }
+    assert found.drop("zoned").rows() == frame.drop("zoned").rows()
+    assert (found["zoned"] == frame["zoned"].dt.convert_time_zone("UTC")).all()
+
+
+@pytest.mark.parametrize(
+    ("kind", "column"),
+    [
+        ("orc", pl.Series([dt.datetime(9999, 1, 1)])),
+        ("orc", pl.Series([dt.time(1)])),
+        ("orc", pl.Series([[2**64 - 1]], dtype=pl.List(pl.UInt64))),
+        ("orc", pl.Series([1], dtype=pl.Int128)),
+        ("orc", pl.Series([{}], dtype=pl.Struct([]))),
+        ("parquet", pl.Series([1], dtype=pl.Int128)),
+        ("parquet", pl.Series([[{}]], dtype=pl.List(pl.Struct([])))),
+        ("parquet", pl.Series([object()], dtype=pl.Object)),
+        ("csv", pl.Series([b"x"])),
+    ],
+)
+def test_what_a_format_cannot_hold_is_refused_by_name(
+    tmp_path: Path, kind: str, column: pl.Series
+) -> None:
+    """Nothing is written."""
+    with pytest.raises(SourceError, match="'odd'"):
+        ROWS.write(column.rename("odd").to_frame(), tmp_path / f"x.{kind}")
+    assert not list(tmp_path.iterdir())
+
+
+def test_parquet_keeps_every_other_type(tmp_path: Path) -> None:
+    """To the unit and the zone."""
+    frame = pl.DataFrame(
+        {
+            "u64": pl.Series([2**64 - 1], dtype=pl.UInt64),
+            "enum": pl.Series(["b"], dtype=pl.Enum(["b", "a"])),
+            "time": [dt.time(1, 2, 3)],
+            "took": [dt.timedelta(days=1)],
+            "null": pl.Series([None]),
+            "array": pl.Series([[1, 2]], dtype=pl.Array(pl.UInt8, 2)),
+            "zoned": pl.Series([dt.datetime(9999, 7, 1)]).dt.replace_time_zone("Europe/Berlin"),
+        }
+    )
+
+    ROWS.write(frame, tmp_path / "x.parquet")
+
+    assert_frame_equal(read(tmp_path / "x.parquet"), frame)
+
+
+def test_row_groups_and_stripes_are_bounded(tmp_path: Path) -> None:
+    """So that one in memory at a time is little."""
+    frame = pl.DataFrame({"n": range(120_000)}).with_columns(text=pl.format("text {}", "n"))
+    for name in ("x.orc", "x.parquet"):
+        ROWS.write(frame, tmp_path / name)
+
+    assert orc.ORCFile(tmp_path / "x.orc").nstripes == 3
+    assert pq.ParquetFile(tmp_path / "x.parquet").num_row_groups == 3
+
+
+def test_a_written_file_has_the_usual_rights(tmp_path: Path) -> None:
+    """Those of any file made here, not of a temporary one."""
+    (tmp_path / "plain").touch()
+    ROWS.write(pl.DataFrame({"a": [1]}), tmp_path / "x.parquet")
+
+    modes = {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
+    assert len(modes) == 1
+
+
+@pytest.mark.parametrize("kind", ["parquet", "orc"])
+def test_text_that_is_not_utf8_is_a_source_error(tmp_path: Path, kind: str) -> None:
+    """Polars would panic; and the ORC child, still writing, must not be waited for."""
+    bad = pa.Array.from_buffers(
+        pa.string(), 2, [None, pa.py_buffer(b"\0\0\0\0\1\0\0\0\2\0\0\0"), pa.py_buffer(b"\xff\xfe")]
+    )
+    table = pa.table({"text": bad.take(pa.array([0, 1] * 100_000))})
+    path = tmp_path / f"x.{kind}"
+    if kind == "orc":
+        orc.write_table(table, path, stripe_size=1, batch_size=50_000)
+    else:
+        pq.write_table(table, path)
+
+    with pytest.raises(SourceError):
+        ROWS.collect(ROWS.scan([path]))
+    with pytest.raises(SourceError):
+        list(ROWS.batches([path]))
+
+
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", "breaks the ORC reader"),
+        ("raise SystemExit('bad stripe')", "bad stripe"),
+        ("print('not Arrow' * 100_000)", "broke off|BrokenPipe|cannot be read"),
+        ("", "broke off"),
+    ],
+)
+def test_an_orc_reader_that_breaks_is_a_source_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, said: str
+) -> None:
+    """It dies in its own process, not in ours."""
+    ROWS.write(pl.DataFrame({"a": [1]}), tmp_path / "x.orc")
+    (tmp_path / "child.py").write_text(script)
+    monkeypatch.setattr(stripes, "_CHILD", tmp_path / "child.py")
+
+    with pytest.raises(SourceError, match=said):
+        ROWS.collect(ROWS.scan([tmp_path / "x.orc"]))
+
+
+def test_an_orc_reader_is_ended_when_nobody_reads_on(tmp_path: Path) -> None:
+    """Breaking off a loop leaves no process behind."""
+    frame = pl.DataFrame({"n": range(200_000)}).with_columns(t=pl.format("{} text", "n"))
+    ROWS.write(frame, tmp_path / "x.orc")
+    batches = ROWS.batches([tmp_path / "x.orc"], size=10)
+
+    assert next(batches).height == 10
+    batches.close()  # type: ignore[attr-defined]  # a generator, by way of Iterator
+
+    children = Path("/proc/thread-self/children").read_text().split()
+    names = [Path(f"/proc/{child}/cmdline").read_bytes() for child in children]
+    assert not [name for name in names if b"orc_child" in name]
