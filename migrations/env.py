@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alembic import context
 
-from datahub.adapters.catalog_sql import metadata
+from datahub.adapters.catalog_sql.tables import metadata
 
 context.configure(
     connection=context.config.attributes["connection"],

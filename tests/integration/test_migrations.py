@@ -13,7 +13,8 @@ import sqlalchemy as sa
 from alembic import command
 from alembic.script import ScriptDirectory
 
-from datahub.adapters.catalog_sql import REVISIONS, SqlCatalog, metadata, migrations_config
+from datahub.adapters.catalog_sql import REVISIONS, SqlCatalog, migrations_config
+from datahub.adapters.catalog_sql.tables import metadata
 from datahub.core.errors import ConfigError
 from tests.postgres_server import PostgresServer
 
