@@ -1,0 +1,140 @@
+"""Act one as calls: rows in and out, votes, labels, and how right they are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from datahub.flow import label, score, source
+from datahub.hub.registry import adapter
+from datahub.hub.wiring import Wiring
+from datahub.ports import (
+    LabelModel,
+)
+
+
+class Labeling(Wiring):
+    """source -> votes -> label model -> labels."""
+
+    def import_rows(
+        self,
+        path: Path | str,
+        *,
+        dataset: str | None = None,
+        key: str | None = None,
+        gold: str | None = None,
+        classes: Sequence[str] = (),
+        text: str | None = None,
+    ) -> source.Imported:
+        """Make a Parquet, ORC or CSV file a dataset."""
+        step = self.step()
+        made = source.import_rows(
+            Path(path),
+            dataset=self.dataset_name(dataset),
+            key=key,
+            gold=gold,
+            classes=classes,
+            text=text,
+            store=self.store,
+            rows=self.rows,
+            step=step,
+        )
+        self.ran("import", step, made.commit, {"rows": made.dataset.rows})
+        return made
+
+    def export_rows(
+        self,
+        path: Path | str,
+        *,
+        dataset: str | None = None,
+        ref: str | None = None,
+        table: str = "labeled",
+    ) -> int:
+        """Write a table of a dataset to a file."""
+        return source.export_rows(
+            Path(path),
+            dataset=self.dataset_name(dataset),
+            ref=ref or self.branch,
+            table=table,
+            store=self.store,
+            rows=self.rows,
+        )
+
+    def lf_run(self, dataset: str | None = None) -> label.LFReport:
+        """Let all labeling functions vote on all rows."""
+        step = self.step()
+        found = self.lf_source.discover()
+        files = sorted({lf.file for lf in found})
+        report = label.run_lfs(
+            self.dataset_name(dataset),
+            found,
+            store=self.store,
+            rows=self.rows,
+            step=step,
+            max_fault_share=self.settings.max_fault_share,
+            sources=self.project.read(files),
+        )
+        figures = {"rows": report.rows, "votes": report.votes, "coverage": report.coverage}
+        self.ran("lf run", step, report.commit, figures)
+        return report
+
+    def lf_try(self, sample: int, dataset: str | None = None) -> label.LFReport:
+        """Let all labeling functions vote on a random sample; nothing is committed."""
+        return label.try_lfs(
+            self.dataset_name(dataset),
+            self.lf_source.discover(),
+            ref=self.branch,
+            sample=sample,
+            seed=self.settings.seed,
+            store=self.store,
+            rows=self.rows,
+            progress=self.progress,
+        )
+
+    def lf_stats(
+        self, dataset: str | None = None, *, ref: str | None = None, gold: bool | None = None
+    ) -> label.LFReport:
+        """The LF table; accuracy is in it where gold is given (or asked for)."""
+        ref = ref or self.branch
+        known = self.dataset(dataset, ref=ref)
+        return label.lf_stats(
+            known.name,
+            ref=ref,
+            gold=known.has_gold if gold is None else gold,
+            store=self.store,
+            rows=self.rows,
+        )
+
+    def label_fit(
+        self, dataset: str | None = None, *, class_balance: Sequence[float] | None = None
+    ) -> label.Fitted:
+        """Fit the label model, hold it against the end model, make labels."""
+        step = self.step()
+        model: LabelModel = adapter("label_model", self.settings.label_model)()
+        fitted = label.label_fit(
+            self.dataset_name(dataset),
+            model=model,
+            majority=adapter("label_model", "majority")(),
+            end_model=adapter("end_model", "sklearn")(),
+            seed=self.settings.seed,
+            class_balance=class_balance,
+            store=self.store,
+            rows=self.rows,
+            step=step,
+        )
+        self.ran("label fit", step, fitted.commit, {"rows": fitted.rows, **fitted.statuses})
+        return fitted
+
+    def score(self, dataset: str | None = None, *, ref: str | None = None) -> score.Score:
+        """How right the labels are, against gold: all, not asked, accepted without a person."""
+        ref = ref or self.branch
+        return score.score_labels(
+            self.dataset(dataset, ref=ref), ref=ref, store=self.store, rows=self.rows
+        )
+
+    def gold(self, dataset: str | None = None) -> dict[Any, str | None]:
+        """Gold class names by key: for scores and simulated people only."""
+        known = self.dataset(dataset)
+        frame = source.gold_at(self.store, self.rows, self.branch, known)
+        return dict(frame.select(known.key, source.GOLD_LABEL).iter_rows())

@@ -1,0 +1,146 @@
+"""Act three as calls: git's verbs, gates and merges, and where one stands."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from hashlib import sha256
+
+from datahub.core.errors import (
+    BranchNotFound,
+    Conflict,
+    LabelingFunctionError,
+    NotFound,
+)
+from datahub.core.verdict import Verdict
+from datahub.core.versions import Commit, checked_branch
+from datahub.flow import history, publish, review, tables
+from datahub.hub.wiring import Wiring
+from datahub.ports import (
+    FoundLF,
+    Refusal,
+)
+
+
+class Publishing(Wiring):
+    """commit -> gate -> merge."""
+
+    def status(self) -> history.Status:
+        """Where the project stands, and what is out of date."""
+        try:
+            found: list[FoundLF] = self.lf_source.discover()
+            broken = None
+        except LabelingFunctionError as error:
+            found, broken = [], error
+        rules = {path: sha256(raw).hexdigest() for path, raw in self.project.rules().items()}
+        names = tables.datasets_at(self.store, self.branch)
+        waiting = {
+            name: review.open_count(
+                self.catalog, queue_name=self.settings.queue, dataset=name, branch=self.branch
+            )
+            for name in names
+        }
+        return history.status(
+            self.branch,
+            store=self.store,
+            found=found,
+            broken=broken,
+            rules=rules,
+            open_rows=waiting,
+        )
+
+    def switch(self, branch: str, *, create: bool = False) -> Commit:
+        """Make a branch the current one."""
+        if create:
+            self.create_branch(branch)
+        if branch not in self.store.branches():
+            raise BranchNotFound(branch)
+        self.project.switch(branch)
+        return self.store.commit_at(branch)
+
+    def create_branch(self, name: str, *, at: str | None = None) -> Commit:
+        """Cut a branch, without a copy."""
+        return self.store.create_branch(checked_branch(name), at=at or self.branch)
+
+    def delete_branch(self, name: str) -> None:
+        """Remove a branch's name."""
+        if name == self.branch:
+            raise Conflict(
+                f"{name!r} is the current branch.", hint="`datahub switch` to another one first."
+            )
+        self.store.delete_branch(name)
+
+    def commit(self, paths: Sequence[str], *, message: str) -> Commit:
+        """Commit named files of the project."""
+        files = self.project.read(paths)
+        return publish.commit_files(files, message=message, store=self.store, step=self.step())
+
+    def log(self, ref: str | None = None, *, limit: int | None = None) -> list[Commit]:
+        """History, newest first."""
+        return self.store.log(ref or self.branch, limit=limit)
+
+    def diff(self, old: str, new: str) -> history.Difference:
+        """What differs between two refs."""
+        return history.diff(old, new, store=self.store, rows=self.rows)
+
+    def verdict(self, ref: str) -> Verdict | None:
+        """The verdict that a merge commit carries."""
+        return history.verdict_of(self.store, ref)
+
+    def gate_set(self, *, reason: str, into: str = "main") -> publish.Merged:
+        """Make the files in expectations/ the rules of a branch."""
+        rules = self.project.rules()
+        if not rules:
+            raise NotFound(
+                "There is no folder expectations/ with rules in it.",
+                hint="Write expectations/gates.toml and a suite first; `datahub init` shows how.",
+            )
+        step = self.step()
+        return publish.gate_set(
+            rules,
+            into=into,
+            reason=reason,
+            store=self.store,
+            gate=self.gate,
+            catalog=self.catalog,
+            step=step,
+        )
+
+    def gate_run(self, source: str, *, into: str) -> Verdict:
+        """Judge a merge without landing it."""
+        return publish.gate_run(
+            source,
+            into=into,
+            store=self.store,
+            gate=self.gate,
+            catalog=self.catalog,
+            step=self.step(),
+        )
+
+    def merge(
+        self,
+        source: str,
+        *,
+        into: str,
+        message: str = "",
+        side: publish.Side | None = None,
+        reason: str = "",
+    ) -> publish.Merged:
+        """Merge a branch if the destination's gate passes."""
+        step = self.step()
+        merged = publish.merge(
+            source,
+            into=into,
+            message=message,
+            side=side,
+            reason=reason,
+            store=self.store,
+            gate=self.gate,
+            catalog=self.catalog,
+            step=step,
+        )
+        self.ran("merge", step, merged.commit, {"checks": merged.verdict.checks})
+        return merged
+
+    def refusals(self, *, limit: int = 50) -> list[Refusal]:
+        """Merges that were refused, newest first, with all their reasons."""
+        return self.catalog.refusals(limit=limit)

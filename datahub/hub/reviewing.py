@@ -1,0 +1,81 @@
+"""Act two as calls: ask people, record their answers, take them in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from datahub.core.triage import Task
+from datahub.flow import review
+from datahub.hub.wiring import Wiring
+
+
+class Reviewing(Wiring):
+    """triage -> relabel -> final labels."""
+
+    def review_push(
+        self, dataset: str | None = None, *, budget: int | None = None
+    ) -> review.Pushed:
+        """Ask people about the rows whose label is least to be trusted."""
+        step = self.step()
+        pushed = review.push(
+            self.dataset_name(dataset),
+            budget=self.settings.budget if budget is None else budget,
+            seed=self.settings.seed,
+            audit_share=self.settings.audit_share,
+            queue_name=self.settings.queue,
+            queue_=self.queue(dataset),
+            store=self.store,
+            rows=self.rows,
+            catalog=self.catalog,
+            step=step,
+        )
+        self.ran("review push", step, pushed.commit, {"tasks": pushed.tasks})
+        return pushed
+
+    def review_open(
+        self, dataset: str | None = None, *, limit: int | None = None
+    ) -> list[tuple[str, Task]]:
+        """(task id, task) of tasks that wait for an answer, first to see first."""
+        return self.queue(dataset).open_tasks(limit=limit)
+
+    def review_answer(
+        self,
+        answers: Sequence[tuple[str, str | None]],
+        *,
+        annotator: str | None = None,
+        dataset: str | None = None,
+    ) -> int:
+        """Record answers: (task id, class name or None for a skip)."""
+        return review.answer(
+            answers,
+            dataset=self.dataset_name(dataset),
+            ref=self.branch,
+            annotator=annotator or self.settings.author,
+            queue_=self.queue(dataset),
+            store=self.store,
+        )
+
+    def review_answer_file(
+        self, path: Path | str, *, annotator: str | None = None, dataset: str | None = None
+    ) -> int:
+        """Record the answers of a file (CSV, Parquet) with the key column and `label`."""
+        known = self.dataset(dataset)
+        lines = [line for batch in self.rows.batches([Path(path)]) for line in batch.to_dicts()]
+        answers = review.answers_by_key(lines, key=known.key, queue_=self.queue(dataset))
+        return self.review_answer(answers, annotator=annotator, dataset=dataset)
+
+    def review_pull(self, dataset: str | None = None) -> review.PullReport:
+        """Take people's answers into the labels."""
+        step = self.step()
+        report = review.pull(
+            self.dataset_name(dataset),
+            queue_name=self.settings.queue,
+            queue_=self.queue(dataset),
+            store=self.store,
+            rows=self.rows,
+            catalog=self.catalog,
+            step=step,
+        )
+        self.ran("review pull", step, report.commit, {"annotations": report.annotations})
+        return report

@@ -1,0 +1,154 @@
+"""Wiring: settings become adapters, each made on first use."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Any
+
+from datahub import config
+from datahub.core.dataset import Dataset
+from datahub.core.errors import (
+    ConfigError,
+)
+from datahub.core.versions import Commit
+from datahub.flow import tables
+from datahub.flow.steps import Progress, Step, quiet
+from datahub.hub.registry import adapter, load
+from datahub.ports import (
+    Catalog,
+    Gate,
+    LFSource,
+    ReviewQueue,
+    Rows,
+    Run,
+    VersionStore,
+)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Wiring:
+    """One project: its settings and its adapters."""
+
+    def __init__(
+        self,
+        settings: config.Settings,
+        *,
+        branch: str | None = None,
+        progress: Progress = quiet,
+        clock: Callable[[], datetime] = _now,
+    ) -> None:
+        self.settings = settings
+        self.progress = progress
+        self._branch = branch
+        self.clock = clock
+
+    @cached_property
+    def project(self) -> Any:
+        """The project's folder."""
+        return load("datahub.adapters.project_folder:ProjectFolder")(self.settings.root)
+
+    @cached_property
+    def store(self) -> VersionStore:
+        """The version store."""
+        store: VersionStore = adapter("version_store", "embedded")(self.settings.own_folder)
+        return store
+
+    @cached_property
+    def rows(self) -> Rows:
+        """Tables in files."""
+        rows: Rows = adapter("rows", "polars")()
+        return rows
+
+    @cached_property
+    def catalog(self) -> Catalog:
+        """What happened and what is under way."""
+        catalog: Catalog = adapter("catalog", "sql")(self.settings.catalog)
+        return catalog
+
+    @cached_property
+    def gate(self) -> Gate:
+        """The judge of candidates."""
+        gate: Gate = adapter("gate", "great-expectations")()
+        return gate
+
+    @cached_property
+    def lf_source(self) -> LFSource:
+        """The project's labeling functions."""
+        folder = self.settings.root / "labeling_functions"
+        found: LFSource = adapter("lf_source", "folder")(self.settings.root, folder)
+        return found
+
+    @cached_property
+    def labelstudio(self) -> Any:
+        """The Label Studio server of this project."""
+        make = load("datahub.adapters.labelstudio_server:LabelStudioServer")
+        return make(
+            self.settings.own_folder / "labelstudio",
+            environment=self.settings.labelstudio_home,
+            port=self.settings.labelstudio_port or None,
+        )
+
+    def queue(self, dataset: str | None = None) -> ReviewQueue:
+        """The review queue of a dataset on this branch."""
+        project = f"{self.dataset_name(dataset)}@{self.branch}"
+        make = adapter("review_queue", self.settings.queue)
+        if self.settings.queue == "embedded":
+            queue: ReviewQueue = make(self.settings.own_folder / "review.db", project=project)
+            return queue
+        url, token = self._labelstudio_access()
+        studio: ReviewQueue = make(url=url, token=token, project=project)
+        return studio
+
+    def _labelstudio_access(self) -> tuple[str, str]:
+        if self.settings.labelstudio_url:
+            if not self.settings.labelstudio_token:
+                raise ConfigError(
+                    "A Label Studio server is named, and no token for it.",
+                    hint="Set DATAHUB_LABELSTUDIO_TOKEN to a personal access token of yours.",
+                )
+            return self.settings.labelstudio_url, self.settings.labelstudio_token
+        info = self.labelstudio.status()
+        if info is None or not info.running:
+            raise ConfigError(
+                "No Label Studio is running for this project.",
+                hint="`datahub labelstudio start`, or set labelstudio_url and "
+                "DATAHUB_LABELSTUDIO_TOKEN.",
+            )
+        return info.url, info.token
+
+    @property
+    def branch(self) -> str:
+        """The branch that steps commit on."""
+        return self._branch or str(self.project.branch())
+
+    def dataset_name(self, dataset: str | None = None) -> str:
+        """The dataset meant: the named one, or the project's."""
+        name = dataset or self.settings.dataset
+        if not name:
+            raise ConfigError(
+                "Which dataset?",
+                hint='Name it with --dataset, or write dataset = "..." in datahub.toml.',
+            )
+        return name
+
+    def dataset(self, dataset: str | None = None, *, ref: str | None = None) -> Dataset:
+        """What a dataset is as of a ref."""
+        return tables.dataset_at(self.store, ref or self.branch, self.dataset_name(dataset))
+
+    def step(self) -> Step:
+        """A step about to be made, now, on this branch."""
+        fresh = uuid.uuid4().hex[:12]
+        return Step(self.branch, self.settings.author, self.clock(), fresh, self.progress)
+
+    def ran(self, name: str, step: Step, commit: Commit | None, figures: Mapping[str, Any]) -> None:
+        """Keep a run in the catalog, with its seconds."""
+        if commit is not None:
+            seconds = (self.clock() - step.time).total_seconds()
+            run = Run(commit.id, name, step.branch, step.time, {**figures, "seconds": seconds})
+            self.catalog.record_run(run)
