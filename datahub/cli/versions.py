@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from datahub.cli.context import Branch, Json, opened
 from datahub.cli.output import emit_json, line, table
 from datahub.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from datahub.core.versions import Change
 
 
 def add_to(app: typer.Typer) -> None:
@@ -148,14 +152,25 @@ def _print_diff(found: object) -> None:
 
     if not isinstance(found, Difference):
         return
-    for change in found.objects[:50]:
-        line(f"{change.kind:8} {change.path}")
-    if len(found.objects) > 50:
-        line(f"... and {len(found.objects) - 50} more objects")
+    for (kind, place), count in _by_place(found.objects).items():
+        line(f"{kind:8} {place}" + (f" ({count} objects)" if count > 1 else ""))
     for rows in found.rows:
-        line(
-            f"rows of {rows.dataset}: {rows.added} added, {rows.removed} removed, "
-            f"{rows.changed} changed"
-        )
+        if rows.added or rows.removed or rows.changed:
+            line(
+                f"rows of {rows.dataset}: {rows.added} added, {rows.removed} removed, "
+                f"{rows.changed} changed"
+            )
         for pair, count in rows.labels.items():
             line(f"  label {pair}: {count}")
+
+
+def _by_place(changes: Sequence[Change]) -> dict[tuple[str, str], int]:
+    """How many objects of each kind of change: alone by path, several by their table's folder."""
+    places: dict[tuple[str, str], list[str]] = {}
+    for change in changes:
+        folder = "/".join(change.path.split("/")[:3])
+        places.setdefault((change.kind, folder), []).append(change.path)
+    return {
+        (kind, paths[0] if len(paths) == 1 else f"{folder}/"): len(paths)
+        for (kind, folder), paths in places.items()
+    }

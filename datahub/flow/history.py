@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 
 import polars as pl
 
 from datahub.core.errors import LabelingFunctionError
-from datahub.core.layout import RULES, dataset_file, label_model_file, lfs_file
+from datahub.core.layout import GATES, RULES, dataset_file, label_model_file, lfs_file
 from datahub.core.manifest import ModelManifest
-from datahub.core.verdict import Verdict
+from datahub.core.verdict import Verdict, gates_of
 from datahub.core.versions import Change, Commit, changes_between, suite_hash
 from datahub.flow.label import manifest_at
 from datahub.flow.publish import gates_at, verdict_at
@@ -73,13 +74,13 @@ def status(
     store: VersionStore,
     found: Sequence[FoundLF],
     broken: LabelingFunctionError | None,
-    rules: Mapping[str, str],
+    rules: Mapping[str, bytes],
     open_rows: Mapping[str, int],
 ) -> Status:
     """Where a branch stands.
 
-    `found` are the LFs on disk, or `broken` says why they cannot be had; `rules` are object
-    ids of local rule files; `open_rows` counts rows that wait for an answer, by dataset.
+    `found` are the LFs on disk, or `broken` says why they cannot be had; `rules` are
+    local rule files; `open_rows` counts rows that wait for an answer, by dataset.
     """
     head = store.commit_at(branch)
     names = datasets_at(store, head.id)
@@ -93,11 +94,12 @@ def status(
                     "`datahub review answer`, then `datahub review pull`",
                 )
             )
-    stale += _stale_rules(store, head.id, rules)
+    guarded = bool(gates_at(store, head.id, branch))
+    stale += _stale_rules(store, head.id, rules, guarded=guarded)
     return Status(
         branch=branch,
         head=head,
-        guarded=bool(gates_at(store, head.id, branch)),
+        guarded=guarded,
         datasets=tuple(_state(store, head.id, name) for name in names),
         out_of_date=tuple(stale),
     )
@@ -164,19 +166,19 @@ def _stale_dataset(
     return stale
 
 
-def _stale_rules(store: VersionStore, ref: str, local: Mapping[str, str]) -> list[Stale]:
-    held = store.objects(ref)
-    committed = {path: oid for path, oid in held.items() if path.startswith(RULES)}
+def _stale_rules(
+    store: VersionStore, ref: str, local: Mapping[str, bytes], *, guarded: bool
+) -> list[Stale]:
     stale = []
-    if local and dict(local) != committed:
+    if gates_of(local.get(GATES)) and not _are_rules_somewhere(store, local):
         stale.append(
             Stale(
-                "expectations/ differs from the rules of this branch",
+                "expectations/ holds rules that no branch has",
                 "`datahub gate set --reason ...` makes them the rules",
             )
         )
     verdict = verdict_at(store, ref)
-    if verdict is not None and verdict.suite_hash != suite_hash(held):
+    if guarded and verdict is not None and verdict.suite_hash != suite_hash(store.objects(ref)):
         stale.append(
             Stale(
                 "The rules are newer than the last verdict",
@@ -184,6 +186,11 @@ def _stale_rules(store: VersionStore, ref: str, local: Mapping[str, str]) -> lis
             )
         )
     return stale
+
+
+def _are_rules_somewhere(store: VersionStore, local: Mapping[str, bytes]) -> bool:
+    wanted = {path: sha256(content).hexdigest() for path, content in local.items()}
+    return any(store.objects(head, RULES) == wanted for head in store.branches().values())
 
 
 def _row_changes(

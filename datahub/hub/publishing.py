@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from hashlib import sha256
 
 from datahub.core.errors import (
     BranchNotFound,
@@ -31,7 +30,6 @@ class Publishing(Wiring):
             broken = None
         except LabelingFunctionError as error:
             found, broken = [], error
-        rules = {path: sha256(raw).hexdigest() for path, raw in self.project.rules().items()}
         names = tables.datasets_at(self.store, self.branch)
         waiting = {
             name: review.open_count(
@@ -44,7 +42,7 @@ class Publishing(Wiring):
             store=self.store,
             found=found,
             broken=broken,
-            rules=rules,
+            rules=self.project.rules(),
             open_rows=waiting,
         )
 
