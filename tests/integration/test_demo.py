@@ -1,0 +1,61 @@
+"""The demo: honest figures, the same ones every time and from either queue."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.integration.conftest import Datahub
+
+
+def figures(datahub: Datahub, *words: str) -> dict[str, Any]:
+    """Run the demo; its figures without the seconds."""
+    ran = datahub("demo", "--json", *words)
+    assert ran.code == 0, ran.err
+    found: dict[str, Any] = ran.json
+    del found["seconds"]
+    return found
+
+
+def test_the_demo_tells_what_it_did_and_the_same_twice(datahub: Datahub) -> None:
+    """One refusal with its reason, one pass, and labels that people made better."""
+    first = figures(datahub)
+
+    assert first["rows"] == 2225
+    assert len(first["refused"]) == 1
+    assert "tech" in first["refused"][0]
+    assert first["annotations"] == first["budget"] == 150
+    before, after = first["before"], first["after"]
+    assert after["all"]["right_of_all"] > before["all"]["right_of_all"]
+    assert after["accepted"]["accuracy"] > before["all"]["accuracy"]
+    assert after["not asked"]["rows"] == 2225 - 150
+    assert figures(datahub) == first
+
+
+def test_a_folder_that_no_demo_made_is_left_alone(datahub: Datahub, tmp_path: Path) -> None:
+    """A person's files are not removed to make room."""
+    mine = tmp_path / "demo-news" / "mine.txt"
+    mine.parent.mkdir()
+    mine.write_text("dear to me")
+
+    ran = datahub("demo")
+
+    assert ran.code == 3
+    assert mine.read_text() == "dear to me"
+
+
+def test_a_person_can_go_on_where_the_demo_stops(
+    datahub: Datahub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ten rows wait; an answer to one of them goes into the labels."""
+    figures(datahub)
+    monkeypatch.chdir("demo-news")
+    waiting = datahub("review", "answer", "--list", "--json").json
+    Path("answers.csv").write_text(f"row_key,label\n{waiting[0]['key']},sport\n")
+
+    assert datahub("review", "answer", "--csv", "answers.csv").code == 0
+
+    assert len(waiting) == 10
+    assert datahub("review", "pull", "--json").json["annotations"] == 1

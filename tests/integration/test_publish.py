@@ -1,0 +1,159 @@
+"""Gate and merge speak of one candidate, from Python as from the command line."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from datahub import Hub
+from datahub.core.errors import GateError, GateRefused, Guarded, StaleHead
+from datahub.core.verdict import CheckFailure, Verdict
+from datahub.ports import Gate
+from tests.integration.conftest import CARELESS, LFS, Datahub
+
+
+class Interrupted:
+    """The real gate; while it judges, somebody else does something."""
+
+    def __init__(self, gate: Gate, meanwhile: object) -> None:
+        self._gate, self._meanwhile = gate, meanwhile
+
+    def check_suite(self, suite: bytes, *, name: str) -> int:
+        return self._gate.check_suite(suite, name=name)
+
+    def judge(self, paths: Sequence[Path], suite: bytes, *, name: str) -> list[CheckFailure]:
+        found = self._gate.judge(paths, suite, name=name)
+        assert callable(self._meanwhile)
+        self._meanwhile()
+        return found
+
+
+def open_hub(project: Path) -> Hub:
+    return Hub.open(project)
+
+
+def test_a_merge_whose_head_moved_is_told_and_nothing_lands(
+    datahub: Datahub, labeled: Path
+) -> None:
+    """The verdict is of another head: whoever came first stays, the late one runs again."""
+    hub, other = open_hub(labeled), open_hub(labeled)
+    other.switch("work")
+    other.create_branch("second", at="work")
+
+    def lands_first() -> None:
+        other.merge("second", into="main")
+
+    hub.__dict__["gate"] = Interrupted(hub.gate, lands_first)
+
+    with pytest.raises(StaleHead) as caught:
+        hub.merge("work", into="main")
+
+    assert caught.value.branch == "main"
+    assert hub.log("main")[0].message == "Merge second into main"
+    assert "again" in caught.value.hint
+
+
+def test_a_gate_that_stops_halfway_has_not_passed(datahub: Datahub, labeled: Path) -> None:
+    """Whatever went wrong in judging, nothing lands and no candidate is left behind."""
+    hub = open_hub(labeled)
+    before = hub.store.branches()
+
+    def breaks() -> None:
+        raise GateError("The judge fell ill.", hint="Try again.")
+
+    hub.__dict__["gate"] = Interrupted(hub.gate, breaks)
+
+    with pytest.raises(GateError):
+        hub.merge("work", into="main")
+
+    assert hub.store.branches() == before
+
+
+def test_python_cannot_commit_to_a_guarded_branch_either(datahub: Datahub, guarded: Path) -> None:
+    """The store itself refuses: no door goes round."""
+    hub = open_hub(guarded)
+    head = hub.store.commit_at("main")
+
+    with pytest.raises(Guarded):
+        hub.store.commit(
+            "main",
+            {"x": hub.store.put_bytes(b"x")},
+            message="Sneak in",
+            author="me",
+            time=dt.datetime.now(dt.UTC),
+            expected=head.id,
+        )
+
+    assert hub.store.commit_at("main") == head
+
+
+def test_a_forged_verdict_does_not_land(datahub: Datahub, labeled: Path) -> None:
+    """A pass that was given to other content is no pass of this."""
+    hub = open_hub(labeled)
+    (labeled / "labeling_functions" / "first.py").write_text(LFS.replace(*CARELESS))
+    hub.lf_run()
+    hub.label_fit()
+    with pytest.raises(GateRefused) as refused:
+        hub.merge("work", into="main")
+    honest = refused.value.verdict
+    work = hub.store.commit_at("work")
+    candidate = hub.store.propose(
+        work.id,
+        into="main",
+        objects=hub.store.objects(work.id),
+        message="Forge",
+        author="me",
+        time=dt.datetime.now(dt.UTC),
+    )
+    forged = Verdict(
+        passed=True,
+        content_id=honest.content_id[::-1],
+        source=honest.source,
+        judged_head=honest.judged_head,
+        suite_hash=honest.suite_hash,
+        time=honest.time,
+    )
+
+    with pytest.raises(Guarded):
+        hub.store.land(candidate, forged)
+
+    assert hub.store.commit_at("main").message != "Forge"
+
+
+def test_a_refusal_is_kept_with_all_its_reasons(datahub: Datahub, labeled: Path) -> None:
+    """In the catalog, by commit: the one who asks tomorrow gets the same answer."""
+    hub = open_hub(labeled)
+    (labeled / "labeling_functions" / "first.py").write_text(LFS.replace(*CARELESS))
+    hub.lf_run()
+    hub.label_fit()
+    with pytest.raises(GateRefused) as refused:
+        hub.merge("work", into="main")
+
+    (kept,) = open_hub(labeled).refusals()
+
+    assert kept.verdict == refused.value.verdict
+    assert (kept.branch, kept.into) == ("work", "main")
+
+
+def test_merging_the_destination_in_settles_a_conflict(datahub: Datahub, labeled: Path) -> None:
+    """Two branches labeled on their own: the second takes the first in, and says which side."""
+    hub = open_hub(labeled)
+    hub.switch("main")
+    hub.switch("other", create=True)
+    (labeled / "labeling_functions" / "first.py").write_text(LFS.replace("< 25", "< 30"))
+    hub.lf_run()
+    hub.label_fit()
+    hub.merge("work", into="main")
+    conflict = datahub("merge", "other")
+    assert conflict.code == 3
+    assert "labels" in conflict.err
+    assert "--theirs" in conflict.err
+
+    assert datahub("merge", "main", "--into", "other", "--ours").code == 0
+    assert datahub("lf", "run").code == datahub("label", "fit").code == 0
+    merged = datahub("merge", "other")
+
+    assert merged.code == 0, merged.err

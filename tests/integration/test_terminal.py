@@ -1,0 +1,113 @@
+"""A person at a real terminal: answering, tables, and silence in a pipe."""
+
+from __future__ import annotations
+
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.integration.conftest import Datahub
+
+COMMAND = [sys.executable, "-m", "datahub.cli.app"]
+
+
+def at_a_terminal(*words: str, typed: str, cwd: Path) -> str:
+    """What a person sees who types this, line by line, at each prompt."""
+    ours, theirs = pty.openpty()
+    child = subprocess.Popen(
+        [*COMMAND, *words], stdin=theirs, stdout=theirs, stderr=theirs, cwd=cwd
+    )
+    os.close(theirs)
+    os.write(ours, typed.encode())
+    seen = b""
+    while True:
+        try:
+            piece = os.read(ours, 65_536)
+        except OSError:  # Linux: the other end is closed
+            break
+        if not piece:
+            break
+        seen += piece
+    assert child.wait(timeout=60) == 0, seen.decode()
+    os.close(ours)
+    return seen.decode()
+
+
+def test_a_person_answers_skips_and_quits_in_the_terminal(datahub: Datahub, labeled: Path) -> None:
+    """By number, by Enter on the prediction, by name; a typing slip asks again."""
+    datahub("review", "push", "--budget", "5")
+
+    seen = at_a_terminal("review", "answer", typed="1\nspan\nspam\ns\nq\n", cwd=labeled)
+
+    assert "1 of 5" in seen
+    assert "1 to 2, a class name, s or q" in seen
+    assert "3 answered" in seen
+    taken = datahub("review", "pull", "--json").json
+    assert taken["annotations"] == 3
+    assert len(datahub("review", "answer", "--list", "--json").json) == 2
+
+
+def test_tables_are_drawn_on_a_terminal(datahub: Datahub, labeled: Path) -> None:
+    """The LF table has a head and a line an LF."""
+    seen = at_a_terminal("lf", "stats", typed="", cwd=labeled)
+
+    assert "coverage" in seen
+    assert "shouting" in seen
+
+
+def test_a_pipe_gets_results_and_no_talk(datahub: Datahub, labeled: Path) -> None:
+    """Nothing on stderr, tab-separated lines on stdout."""
+    ran = subprocess.run(
+        [*COMMAND, "lf", "run"], cwd=labeled, capture_output=True, text=True, check=True
+    )
+
+    assert ran.stderr == ""
+    assert ran.stdout.splitlines()[0].split("\t")[0] == "LF"
+
+
+def test_without_a_terminal_answering_points_to_a_file(datahub: Datahub, labeled: Path) -> None:
+    """No prompt hangs in a pipe."""
+    datahub("review", "push", "--budget", "1")
+
+    ran = subprocess.run(
+        [*COMMAND, "review", "answer"],
+        cwd=labeled,
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        check=False,
+    )
+
+    assert ran.returncode == 2
+    assert "--csv" in ran.stderr
+
+
+def test_help_lists_every_command(tmp_path: Path) -> None:
+    """From outside any project."""
+    ran = subprocess.run(
+        [*COMMAND, "--help"], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+
+    for name in [
+        "init",
+        "import",
+        "export",
+        "switch",
+        "branch",
+        "status",
+        "log",
+        "show",
+        "diff",
+        "commit",
+        "merge",
+        "lf",
+        "label",
+        "review",
+        "gate",
+        "labelstudio",
+        "db",
+        "demo",
+    ]:
+        assert f" {name} " in ran.stdout

@@ -1,0 +1,68 @@
+"""Settings: flag > environment > datahub.toml > default."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from datahub.config import load
+from datahub.core.errors import ConfigError
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A project whose file sets the budget."""
+    (tmp_path / "datahub.toml").write_text('dataset = "news"\nbudget = 7\n')
+    return tmp_path
+
+
+def test_each_source_goes_before_the_next(root: Path) -> None:
+    """Flag, environment, file, default."""
+    environment = {"DATAHUB_BUDGET": "8"}
+
+    assert load(root, flags={"budget": 9}, environment=environment).budget == 9
+    assert load(root, environment=environment).budget == 8
+    assert load(root, environment={}).budget == 7
+    assert load(root, environment={}).seed == 0
+
+
+def test_a_flag_that_was_not_given_is_no_flag(root: Path) -> None:
+    """None leaves the next source its say."""
+    assert load(root, flags={"budget": None}, environment={}).budget == 7
+
+
+def test_a_project_is_found_from_within_its_folders(root: Path) -> None:
+    """As git finds its repository."""
+    inner = root / "a" / "b"
+    inner.mkdir(parents=True)
+
+    assert load(inner, environment={}).root == root.resolve()
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("budget = 'many'", "budget"),
+        ("budget = true", "budget"),
+        ("[budget]\nx = 1", "budget"),
+        ("colour = 1", "colour"),
+        ("budget", "datahub.toml"),
+        ("label_model = 'oracle'", "oracle"),
+        ("audit_share = 2", "audit_share"),
+    ],
+)
+def test_a_setting_that_cannot_be_is_named(root: Path, text: str, says: str) -> None:
+    """The error names the setting or the file, the hint what it may be."""
+    (root / "datahub.toml").write_text(text)
+
+    with pytest.raises(ConfigError, match=says) as caught:
+        load(root, environment={})
+
+    assert caught.value.hint
+
+
+def test_an_environment_variable_that_cannot_be_is_named(root: Path) -> None:
+    """By the variable, not by the setting: that is what the user typed."""
+    with pytest.raises(ConfigError, match="DATAHUB_SEED"):
+        load(root, environment={"DATAHUB_SEED": "x"})
