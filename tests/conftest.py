@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
-from typing import NoReturn
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
+from datahub.core.errors import Unavailable
 from tests import postgres_server
 from tests.postgres_server import PostgresServer
+
+if TYPE_CHECKING:
+    from datahub.adapters.labelstudio_server import ServerInfo
 
 
 def skip_or_fail(system: str, why: str) -> NoReturn:
@@ -27,3 +35,52 @@ def postgres() -> Iterator[PostgresServer]:
         skip_or_fail("postgres", why)
     with postgres_server.running() as server:
         yield server
+
+
+def labelstudio_environment() -> Path:
+    """The environment that test runs share: made once, which takes a minute or two."""
+    named = os.environ.get("DATAHUB_LABELSTUDIO_ENV", "~/.cache/datahub/label-studio-1.23.2")
+    return Path(named).expanduser()
+
+
+@pytest.fixture(scope="session")
+def labelstudio_empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Data of a server that was started once: its 40 seconds of migrations are kept for later."""
+    from datahub.adapters.labelstudio_server import LabelStudioServer
+
+    environment = labelstudio_environment()
+    try:
+        LabelStudioServer(tmp_path_factory.mktemp("none"), environment=environment).install()
+    except Unavailable as error:
+        skip_or_fail("labelstudio", str(error))
+    kept = environment.with_name(environment.name + "-empty")
+    if not kept.exists():
+        fresh = Path(tempfile.mkdtemp(dir=environment.parent, prefix="labelstudio-"))
+        server = LabelStudioServer(fresh, environment=environment)
+        try:
+            server.start()
+        finally:
+            server.stop()
+        with suppress(OSError):  # another run was faster
+            fresh.rename(kept)
+    return kept
+
+
+@pytest.fixture(scope="session")
+def labelstudio_folder(tmp_path_factory: pytest.TempPathFactory, labelstudio_empty: Path) -> Path:
+    """Where this run's Label Studio keeps its data."""
+    folder = tmp_path_factory.mktemp("labelstudio")
+    shutil.copytree(labelstudio_empty, folder, dirs_exist_ok=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def labelstudio(labelstudio_folder: Path) -> Iterator[ServerInfo]:
+    """A Label Studio of this run's own: installed if need be, started, stopped at the end."""
+    from datahub.adapters.labelstudio_server import LabelStudioServer
+
+    server = LabelStudioServer(labelstudio_folder, environment=labelstudio_environment())
+    try:
+        yield server.start()
+    finally:
+        server.stop()

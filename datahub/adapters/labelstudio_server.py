@@ -23,14 +23,14 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import httpx
 
-from datahub.core.errors import AuthenticationError, Conflict, NotFound, StorageError, Unavailable
+from datahub.core.errors import AuthenticationError, Conflict, StorageError, Unavailable
 
 VERSION = "1.23.2"
 CONSTRAINTS = Path(__file__).with_name("labelstudio_constraints.txt")
@@ -54,6 +54,13 @@ QUIET = {
 }
 
 
+Say = Callable[[str], None]
+
+
+def _silent(line: str) -> None:
+    pass
+
+
 @dataclass(frozen=True)
 class ServerInfo:
     """What one needs to log in. `url` and `pid` are of the process that runs, if one does."""
@@ -75,58 +82,41 @@ class LabelStudioServer:
         *,
         environment: Path,
         port: int | None = None,
-        say: Callable[[str], None] = lambda line: None,
     ) -> None:
         self._folder = folder
         self._environment = environment
         self._port = port
-        self._say = say
 
-    def install(self) -> None:
+    def install(self, *, say: Say = _silent) -> None:
         """Make the environment unless it is whole. Raises Unavailable with pip's last lines."""
-        wanted = {"version": VERSION, "constraints": _digest(CONSTRAINTS), "python": sys.version}
         with _locked(self._environment.with_name(self._environment.name + ".lock")):
-            if _read(self._environment / MARKER) == wanted:
+            if _read(self._environment / MARKER) == _wanted():
                 return
             if self._environment.exists():
-                self._say(f"Removing the unfinished or older {self._environment}")
+                say(f"Removing the unfinished or older {self._environment}")
                 _remove_environment(self._environment)
-            self._say(f"Installing label-studio {VERSION} into {self._environment}")
-            self._pip_install()
-            _write(self._environment / MARKER, wanted)
+            say(f"Installing label-studio {VERSION} into {self._environment}")
+            self._pip_install(say)
+            _write(self._environment / MARKER, _wanted())
 
-    def start(self) -> ServerInfo:
+    def start(self, *, say: Say = _silent) -> ServerInfo:
         """Install if need be, migrate, start, and wait until it answers; or find it running.
 
         Raises Unavailable (cannot be installed or does not come up), Conflict (port taken).
         """
-        self.install()
+        self.install(say=say)
         with _locked(self._folder / "lock"):
             running = self._process()
             if running is None:
                 running = self._spawn()
-                self._wait(running)
-                self._say(f"Label Studio answers on {running['url']}")
-            self._authorize(running["url"])
-        return self.status()
+                self._wait(running, say)
+                say(f"Label Studio answers on {running['url']}")
+            return _info(self._authorized(running["url"]), running)
 
-    def status(self) -> ServerInfo:
-        """What is known now, without starting anything. Raises NotFound if never started."""
+    def status(self) -> ServerInfo | None:
+        """What is known now, without starting anything; None if none was ever started here."""
         account = _read(self._folder / "credentials.json")
-        if account is None:
-            raise NotFound(
-                f"No Label Studio was ever started in {self._folder}.",
-                hint="`datahub labelstudio start` installs and starts one.",
-            )
-        process = self._process()
-        return ServerInfo(
-            url=process["url"] if process else None,
-            email=account["email"],
-            password=account["password"],
-            token=account.get("token", ""),
-            pid=process["pid"] if process else None,
-            running=process is not None,
-        )
+        return None if account is None else _info(account, self._process())
 
     def stop(self) -> bool:
         """End our process and its children; False if there was none. Others are not touched."""
@@ -140,7 +130,7 @@ class LabelStudioServer:
             _write(self._folder / "server.json", {"port": process["port"]})
         return True
 
-    def _pip_install(self) -> None:
+    def _pip_install(self, say: Say) -> None:
         python = self._environment / "bin" / "python"
         pip = [str(python), "-m", "pip", "install", "--no-input", "--disable-pip-version-check"]
         steps = [
@@ -148,33 +138,7 @@ class LabelStudioServer:
             [*pip, "--constraint", str(CONSTRAINTS), f"label-studio=={VERSION}"],
         ]
         for step in steps:
-            self._run(step)
-
-    def _run(self, command: list[str]) -> None:
-        last: deque[str] = deque(maxlen=8)
-        with subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            env=_clean_environment(),
-        ) as child:
-            try:
-                for line in child.stdout or ():
-                    last.append(line.rstrip())
-                    if line.startswith(("Collecting", "Installing", "Building")):
-                        self._say(line.rstrip()[:100])
-            except BaseException:
-                child.kill()
-                raise
-        if child.returncode:
-            raise Unavailable(
-                "Label Studio could not be installed. pip's last lines:\n" + "\n".join(last),
-                hint="Check the network and the disk, then run the command again: it starts over.",
-                backend="label-studio",
-            )
+            _run(step, say)
 
     def _process(self) -> dict[str, Any] | None:
         noted = _read(self._folder / "server.json")
@@ -218,21 +182,19 @@ class LabelStudioServer:
 
     def _free_port(self) -> int:
         known = (_read(self._folder / "server.json") or {}).get("port", 0)
-        for port in (self._port,) if self._port else (known, 0):
-            with socket.socket() as probe:
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                try:
-                    probe.bind(("127.0.0.1", port))
-                except OSError:
-                    continue
-                return int(probe.getsockname()[1])
+        for _ in range(20):  # a killed server takes a moment to let go of its port
+            if (port := _bindable(self._port or known)) is not None:
+                return port
+            time.sleep(0.05)
+        if self._port is None and (port := _bindable(0)) is not None:
+            return port
         raise Conflict(
             f"Port {self._port} on 127.0.0.1 is taken by another program.",
             hint="Name another port, or none to take a free one.",
         )
 
-    def _wait(self, process: dict[str, Any]) -> None:
-        self._say("Waiting for Label Studio (the first start sets up its database)")
+    def _wait(self, process: dict[str, Any], say: Say) -> None:
+        say("Waiting for Label Studio (the first start sets up its database)")
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline and _started(process["pid"]) == process["started"]:
             try:
@@ -249,23 +211,84 @@ class LabelStudioServer:
             backend="label-studio",
         )
 
-    def _authorize(self, url: str) -> None:
-        """See to a personal access token that works, made once by the form a person would use."""
+    def _authorized(self, url: str) -> dict[str, str]:
+        """The account with a token that works, made by the form that a person would use."""
         account = self._account()
-        with httpx.Client(base_url=url, timeout=60, trust_env=False) as web:
-            token = account.get("token")
-            if token:
-                answer = web.post("/api/token/refresh/", json={"refresh": token})
-                if answer.status_code == 200:
-                    return
-            _write(self._folder / "credentials.json", account | {"token": _new_token(web, account)})
+        with _answering(url), httpx.Client(base_url=url, timeout=60, trust_env=False) as web:
+            token = account.get("token", "")
+            if token and web.post("/api/token/refresh/", json={"refresh": token}).is_success:
+                return account
+            account = {**account, "token": _new_token(web, account)}
+        _write(self._folder / "credentials.json", account)
+        return account
+
+
+def _bindable(port: int) -> int | None:
+    """This port, or a free one for 0; None if another program has it."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return None
+        return int(probe.getsockname()[1])
+
+
+def _info(account: dict[str, str], process: dict[str, Any] | None) -> ServerInfo:
+    return ServerInfo(
+        url=process["url"] if process else None,
+        email=account["email"],
+        password=account["password"],
+        token=account.get("token", ""),
+        pid=process["pid"] if process else None,
+        running=process is not None,
+    )
+
+
+@contextmanager
+def _answering(url: str) -> Iterator[None]:
+    try:
+        yield
+    except httpx.TransportError as error:
+        raise Unavailable(
+            f"Label Studio on {url} did not answer: {error or type(error).__name__}.",
+            hint="`datahub labelstudio stop`, then start it again.",
+            backend="label-studio",
+        ) from error
+
+
+def _run(command: list[str], say: Say) -> None:
+    last: deque[str] = deque(maxlen=8)
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        env=_clean_environment(),
+    ) as child:
+        try:
+            for line in child.stdout or ():
+                last.append(line.rstrip())
+                if line.startswith(("Collecting", "Installing", "Building")):
+                    say(line.rstrip()[:100])
+        except BaseException:
+            child.kill()
+            raise
+    if child.returncode:
+        raise Unavailable(
+            "Label Studio could not be installed. pip's last lines:\n" + "\n".join(last),
+            hint="Check the network and the disk, then run the command again: it starts over.",
+            backend="label-studio",
+        )
 
 
 def _new_token(web: httpx.Client, account: dict[str, str]) -> str:
     web.get("/user/login/")
     form = {"email": account["email"], "password": account["password"]}
     web.post("/user/login/", data=form | {"csrfmiddlewaretoken": web.cookies.get("csrftoken", "")})
-    headers = {"X-CSRFToken": web.cookies.get("csrftoken", "")}
+    headers = {"X-CSRFToken": web.cookies.get("csrftoken") or ""}
     answer = web.post("/api/token/", headers=headers)
     if answer.status_code == 409:  # made once, and its answer lost: only the first half is shown
         for known in web.get("/api/token/").json():
@@ -303,18 +326,19 @@ def _started(pid: int) -> str | None:
 
 
 def _end_group(pid: int) -> None:
-    """SIGTERM to a session we started, SIGKILL to what is left of it; reap what is our child."""
+    """SIGTERM to a session we started, SIGKILL to what is left of it."""
     for kind in (signal.SIGTERM, signal.SIGKILL):
+        with suppress(ProcessLookupError):
+            os.killpg(pid, kind)
         deadline = time.monotonic() + STOP_SECONDS
         while time.monotonic() < deadline:
-            try:
-                os.killpg(pid, kind)
+            with suppress(ChildProcessError):  # started by another datahub: not ours to reap
                 os.waitpid(pid, os.WNOHANG)
-            except ChildProcessError:
-                pass  # started by another datahub
+            try:
+                os.killpg(pid, 0)
             except ProcessLookupError:
                 return
-            time.sleep(0.1)
+            time.sleep(0.05)
 
 
 @contextmanager
@@ -357,8 +381,10 @@ def _private_file(path: Path) -> Any:
     return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb")
 
 
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+def _wanted() -> dict[str, Any]:
+    """What a whole environment's marker says."""
+    pinned = hashlib.sha256(CONSTRAINTS.read_bytes()).hexdigest()
+    return {"version": VERSION, "constraints": pinned, "python": sys.version}
 
 
 def _read(path: Path) -> dict[str, Any] | None:
