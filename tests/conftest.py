@@ -39,7 +39,9 @@ def postgres() -> Iterator[PostgresServer]:
 
 def labelstudio_environment() -> Path:
     """The environment that test runs share: made once, which takes a minute or two."""
-    named = os.environ.get("DATAHUB_LABELSTUDIO_ENV", "~/.cache/datahub/label-studio-1.23.2")
+    named = os.environ.get(
+        "DATAHUB_LABELSTUDIO_ENVIRONMENT", "~/.cache/datahub/label-studio-1.23.2"
+    )
     return Path(named).expanduser()
 
 

@@ -147,7 +147,7 @@ def _repaired(hub: Hub, told: Telling, figures: dict[str, Any]) -> None:
 def _review(hub: Hub, told: Telling, figures: dict[str, Any]) -> None:
     title = f"Ask people about {BUDGET} of the rows, through the {hub.settings.queue} queue"
     with told.step(title) as aloud:
-        if hub.settings.queue == "label-studio":
+        if hub.settings.queue == "label-studio" and not hub.settings.labelstudio_url:
             hub.labelstudio.start(say=talk)
         pushed = hub.review_push()
         if aloud:
@@ -239,10 +239,12 @@ def _tell(figures: dict[str, Any]) -> None:
 
 def _part(hub: Hub, folder: Path) -> None:
     line(f"\nGo on in {folder}: `datahub status`, `datahub log main`, `datahub show main`,")
-    if hub.settings.queue == "label-studio":
+    if hub.settings.queue == "label-studio" and not hub.settings.labelstudio_url:
         info = hub.labelstudio.status()
         line(f"or label at {info.url} (login {info.email}, password {info.password});")
         line("then `datahub review pull`, and `datahub labelstudio stop` when you are done.")
+    elif hub.settings.queue == "label-studio":
+        line(f"or label at {hub.settings.labelstudio_url}, then `datahub review pull`.")
     else:
         line("or answer the rows left open: `datahub review answer`, then `datahub review pull`.")
 

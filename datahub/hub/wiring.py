@@ -102,7 +102,9 @@ class Wiring:
             queue: ReviewQueue = make(self.settings.own_folder / "review.db", project=project)
             return queue
         url, token = self._labelstudio_access()
-        studio: ReviewQueue = make(url=url, token=token, project=project)
+        # A server may be shared: the first commit tells two repositories' projects apart.
+        repository = self.store.log(self.branch)[-1].id[:8]
+        studio: ReviewQueue = make(url=url, token=token, project=f"{project} {repository}")
         return studio
 
     def _labelstudio_access(self) -> tuple[str, str]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from datahub.adapters.labelstudio_server import ServerInfo
 from tests.integration.conftest import Datahub
 
 
@@ -32,6 +33,19 @@ def test_the_demo_tells_what_it_did_and_the_same_twice(datahub: Datahub) -> None
     assert after["accepted"]["accuracy"] > before["all"]["accuracy"]
     assert after["not asked"]["rows"] == 2225 - 150
     assert figures(datahub) == first
+
+
+def test_label_studio_gives_the_figures_of_the_embedded_queue(
+    datahub: Datahub, labelstudio: ServerInfo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same rows asked, the same answers, through the real server."""
+    embedded = figures(datahub)
+    monkeypatch.setenv("DATAHUB_LABELSTUDIO_URL", labelstudio.url or "")
+    monkeypatch.setenv("DATAHUB_LABELSTUDIO_TOKEN", labelstudio.token)
+
+    studio = figures(datahub, "--queue", "label-studio")
+
+    assert studio == embedded
 
 
 def test_a_folder_that_no_demo_made_is_left_alone(datahub: Datahub, tmp_path: Path) -> None:

@@ -56,7 +56,9 @@ def own_server(
 
 
 def environment() -> Path:
-    named = os.environ.get("DATAHUB_LABELSTUDIO_ENV", "~/.cache/datahub/label-studio-1.23.2")
+    named = os.environ.get(
+        "DATAHUB_LABELSTUDIO_ENVIRONMENT", "~/.cache/datahub/label-studio-1.23.2"
+    )
     return Path(named).expanduser()
 
 

@@ -107,6 +107,7 @@ def test_a_forged_verdict_does_not_land(datahub: Datahub, labeled: Path) -> None
         message="Forge",
         author="me",
         time=dt.datetime.now(dt.UTC),
+        expected=hub.store.commit_at("main").id,
     )
     forged = Verdict(
         passed=True,

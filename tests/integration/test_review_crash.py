@@ -30,7 +30,7 @@ def dying_after(call: Callable[..., Any], times: int) -> Callable[..., Any]:
     return run
 
 
-def waiting(hub: Hub) -> list[object]:
+def waiting(hub: Hub) -> list[str]:
     return sorted(str(task.key) for _, task in hub.review_open())
 
 
