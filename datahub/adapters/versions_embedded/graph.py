@@ -22,7 +22,6 @@ from datahub.core.errors import BranchNotFound, ConfigError, Conflict, NotFound
 from datahub.core.versions import CommitId
 
 FORMAT = 1
-_WAIT_SECONDS = 30.0
 _SCHEMA = (
     "CREATE TABLE tree (id TEXT PRIMARY KEY, body BLOB NOT NULL)",
     # generation: 1 + the greatest of the parents'; order without trust in clocks
@@ -141,13 +140,15 @@ class Transaction:
 class Graph:
     """The file versions.db. A connection lives as long as one transaction: nothing to share."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, patience: float = 30.0) -> None:
+        """`patience`: seconds to wait for another process's write."""
         self._path = path
+        self._patience = patience
 
     @contextmanager
     def reading(self) -> Iterator[Transaction]:
         """One state of the graph, however others write meanwhile."""
-        with translated("read the history"), self._transaction("BEGIN", mode="rw") as transaction:
+        with translated("read the history"), self._transaction("BEGIN") as transaction:
             yield transaction
 
     @contextmanager
@@ -155,7 +156,7 @@ class Graph:
         """All that is done within takes effect at the end, or none of it."""
         with (
             translated("write to the history"),
-            self._transaction("BEGIN IMMEDIATE", mode="rw") as transaction,
+            self._transaction("BEGIN IMMEDIATE") as transaction,
         ):
             yield transaction
 
@@ -197,8 +198,8 @@ class Graph:
             )
 
     @contextmanager
-    def _transaction(self, begin: str, *, mode: str) -> Iterator[Transaction]:
-        with closing(self._connected(mode)) as connection:
+    def _transaction(self, begin: str) -> Iterator[Transaction]:
+        with closing(self._connected("rw")) as connection:
             connection.execute(begin)
             yield Transaction(connection)
             connection.execute("COMMIT")  # without it, closing takes everything back
@@ -207,7 +208,7 @@ class Graph:
         connection = sqlite3.connect(
             f"{self._path.as_uri()}?mode={mode}",
             uri=True,
-            timeout=_WAIT_SECONDS,
+            timeout=self._patience,
             isolation_level=None,
         )
         connection.execute("PRAGMA synchronous = FULL")
