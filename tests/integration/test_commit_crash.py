@@ -101,7 +101,7 @@ def die_at(step: int) -> None:
     """From now on, this process kills itself just before its n-th step.
 
     A step is any call by which the store writes: each SQL statement that is no query, each
-    close of the database (which moves the log into it), each file opened for writing, each
+    close of the database (which moves the log into it), each file just opened for writing, each
     sync, change of mode, rename, unlink and new folder.
     """
     left = step
@@ -132,9 +132,10 @@ def die_at(step: int) -> None:
     connect, opened = sqlite3.connect, io.open
 
     def opening(file: Any, mode: str = "r", *args: Any, **kwargs: Any) -> Any:
+        made = opened(file, mode, *args, **kwargs)
         if "r" not in mode:
-            tick()
-        return opened(file, mode, *args, **kwargs)
+            tick()  # it is there now, and empty
+        return made
 
     patched: Any = sqlite3
     patched.connect = lambda *args, **kwargs: connect(*args, factory=Connection, **kwargs)
