@@ -114,8 +114,8 @@ def merge_base(graph: Transaction, ours: CommitId, theirs: CommitId) -> CommitId
 class _ByGeneration:
     """As much of a repository as dulwich's merge base asks for.
 
-    It walks by commit time, which clocks (and equal times) can put in the wrong order; so
-    the time that it is told is the generation.
+    It walks by commit time, which clocks (and equal times) put in the wrong order, and stops
+    at 1970; so the time that it is told is the generation.
     """
 
     shallows: frozenset[ObjectID] = frozenset()

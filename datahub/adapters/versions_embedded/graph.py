@@ -22,7 +22,6 @@ from datahub.core.errors import BranchNotFound, ConfigError, Conflict, NotFound
 from datahub.core.versions import CommitId
 
 FORMAT = 1
-_WAIT_SECONDS = 30.0
 _SCHEMA = (
     "CREATE TABLE tree (id TEXT PRIMARY KEY, body BLOB NOT NULL)",
     # generation: 1 + the greatest of the parents'; order without trust in clocks
@@ -31,6 +30,7 @@ _SCHEMA = (
     "CREATE TABLE candidate (id TEXT PRIMARY KEY, destination TEXT NOT NULL, leased TEXT NOT NULL)",
     f"PRAGMA user_version = {FORMAT}",
 )
+_NO_ROOM = (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL)
 _Stored = TypeVar("_Stored", Tree, Commit)
 
 
@@ -141,33 +141,34 @@ class Transaction:
 class Graph:
     """The file versions.db. A connection lives as long as one transaction: nothing to share."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, patience: float = 30.0) -> None:
+        """`patience`: seconds to wait for another process's write."""
         self._path = path
+        self._patience = patience
 
     @contextmanager
     def reading(self) -> Iterator[Transaction]:
         """One state of the graph, however others write meanwhile."""
-        with translated("read the history"), self._transaction("BEGIN", mode="rw") as transaction:
-            yield transaction
+        with translated("read the history"), closing(self._readable()) as connection:
+            yield Transaction(connection)
 
     @contextmanager
     def writing(self) -> Iterator[Transaction]:
         """All that is done within takes effect at the end, or none of it."""
         with (
             translated("write to the history"),
-            self._transaction("BEGIN IMMEDIATE", mode="rw") as transaction,
+            closing(self._begun("BEGIN IMMEDIATE")) as connection,
         ):
-            yield transaction
+            yield Transaction(connection)
+            connection.execute("COMMIT")  # without it, closing takes everything back
 
     @contextmanager
     def making(self) -> Iterator[Transaction]:
         """`writing`, to a graph that is not there yet. Raises Conflict."""
         with (
             translated("make the history"),
-            closing(self._connected("rwc")) as connection,
+            closing(self._begun("BEGIN IMMEDIATE", mode="rwc")) as connection,
         ):
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("BEGIN IMMEDIATE")
             if _format(connection) != 0:
                 raise Conflict(
                     f"{self._path.parent} is a repository already.",
@@ -183,7 +184,7 @@ class Graph:
         found = 0
         with translated("open the repository"):
             if self._path.is_file():
-                with closing(self._connected("rw")) as connection:
+                with closing(self._readable()) as connection:
                     found = _format(connection)
         if found == 0:
             raise ConfigError(
@@ -196,21 +197,34 @@ class Graph:
                 hint="Upgrade datahub.",
             )
 
-    @contextmanager
-    def _transaction(self, begin: str, *, mode: str) -> Iterator[Transaction]:
-        with closing(self._connected(mode)) as connection:
-            connection.execute(begin)
-            yield Transaction(connection)
-            connection.execute("COMMIT")  # without it, closing takes everything back
+    def _readable(self) -> sqlite3.Connection:
+        """A connection that has begun to read: also on a full disk, then one at a time."""
+        try:
+            return self._begun("BEGIN")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF not in _NO_ROOM:
+                raise
+            return self._begun("BEGIN", locking="EXCLUSIVE")  # makes no file of shared memory
 
-    def _connected(self, mode: str) -> sqlite3.Connection:
+    def _begun(
+        self, begin: str, *, mode: str = "rw", locking: str = "NORMAL"
+    ) -> sqlite3.Connection:
         connection = sqlite3.connect(
             f"{self._path.as_uri()}?mode={mode}",
             uri=True,
-            timeout=_WAIT_SECONDS,
+            timeout=self._patience,
             isolation_level=None,
         )
-        connection.execute("PRAGMA synchronous = FULL")
+        try:
+            connection.execute(f"PRAGMA locking_mode = {locking}")  # before anything is read
+            connection.execute("PRAGMA synchronous = FULL")
+            if mode == "rwc":
+                connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute(begin)
+            _format(connection)  # a plain BEGIN has read nothing yet
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
 
