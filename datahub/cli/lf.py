@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,7 +11,7 @@ from datahub.cli.context import Branch, Dataset, Json, Ref, opened
 from datahub.cli.output import emit_json, line, share, table, talk
 
 if TYPE_CHECKING:
-    from datahub.flow.label import LFReport
+    from datahub.flow.lfs import LFReport, Reuse
 
 app = typer.Typer(help="Labeling functions: run them, see what they do.", no_args_is_help=True)
 
@@ -59,8 +60,23 @@ def _print(report: LFReport, classes: tuple[str, ...], *, as_json: bool) -> None
     )
     for fault in report.faults[:10]:
         talk(f"fault: {fault.lf} on {fault.key!r} at {fault.where}: {fault.error}")
+    if report.reuse is not None:
+        for text in _reused(report.reuse):
+            line(text)
     if report.commit is not None:
         line(f"committed {report.commit.id[:12]}")
+
+
+def _reused(reuse: Reuse) -> Iterator[str]:
+    ran = [name for name, parts in reuse.ran.items() if parts]
+    pairs = sum(reuse.ran.values())
+    which = f": {', '.join(ran)}" if 0 < len(ran) < len(reuse.ran) else ""
+    yield (
+        f"ran {len(ran)} of {len(reuse.ran)} LFs, on {pairs} of {pairs + reuse.reused} parts "
+        f"({reuse.reused} reused){which}"
+    )
+    if reuse.unsafe:
+        yield f"rerun: cannot be fingerprinted safely: {', '.join(reuse.unsafe)}"
 
 
 def print_lf_table(report: LFReport, classes: tuple[str, ...]) -> None:

@@ -22,7 +22,7 @@ from datahub.core.declarative import DeclarativeLF
 from datahub.core.errors import LabelingFunctionError
 from datahub.core.labels import ABSTAIN, LabelMatrix
 
-FAULTS_KEPT = 1_000  # of one LF in one call of `apply`; all of them are counted
+FAULTS_KEPT = 20  # of one LF on one part; all of them are counted
 
 
 class LabelingFunction(Protocol):

@@ -51,21 +51,75 @@ def summary(votes: LabelMatrix, names: Sequence[str], gold: Gold | None = None) 
     >>> [(s.name, round(s.overlaps, 2), round(s.conflicts, 2)) for s in summary(votes, ["a", "b"])]
     [('a', 0.67, 0.33), ('b', 0.67, 0.33)]
     """
-    n = max(len(votes), 1)
-    voted = votes != ABSTAIN
-    overlapped = voted & (voted.sum(axis=1, keepdims=True) > 1)
-    conflicted = voted & _disputed(votes)[:, None]
-    return [
-        LFSummary(
-            name=name,
-            polarity=tuple(int(v) for v in np.unique(votes[voted[:, j], j])),
-            coverage=float(voted[:, j].sum() / n),
-            overlaps=float(overlapped[:, j].sum() / n),
-            conflicts=float(conflicted[:, j].sum() / n),
-            accuracy=None if gold is None else _accuracy(votes[:, j], gold),
-        )
-        for j, name in enumerate(names)
-    ]
+    tally = Tally(len(names))
+    tally.add(votes, gold)
+    return tally.summary(names)
+
+
+class Tally:
+    """What the LF table needs of votes that come a batch at a time; it holds no votes.
+
+    >>> tally = Tally(1)
+    >>> for batch in ([[0], [ABSTAIN]], [[1]]):
+    ...     tally.add(np.array(batch, dtype=np.int8))
+    >>> tally.rows, tally.votes, tally.covered, tally.summary(["a"])[0].polarity
+    (3, 2, 2, (0, 1))
+    """
+
+    def __init__(self, lfs: int) -> None:
+        self.rows = 0
+        self.covered = 0
+        self._classes = np.zeros((lfs, 128), dtype=np.int64)  # votes of LF j for class y
+        self._overlaps = np.zeros(lfs, dtype=np.int64)
+        self._conflicts = np.zeros(lfs, dtype=np.int64)
+        self._known: npt.NDArray[np.int64] | None = None
+        self._right = np.zeros(lfs, dtype=np.int64)
+
+    @property
+    def votes(self) -> int:
+        """Number of votes so far."""
+        return int(self._classes.sum())
+
+    @property
+    def coverage(self) -> float:
+        """Share of rows with a vote."""
+        return self.covered / self.rows if self.rows else 0.0
+
+    def add(self, votes: LabelMatrix, gold: Gold | None = None) -> None:
+        """Count more rows: votes [n, m], and their gold [n] if accuracy is wanted."""
+        voted = votes != ABSTAIN
+        on_row = voted.sum(axis=1)
+        disputed = _disputed(votes)
+        self.rows += len(votes)
+        self.covered += int((on_row > 0).sum())
+        self._overlaps += voted[on_row > 1].sum(axis=0)
+        self._conflicts += voted[disputed].sum(axis=0)
+        for j in range(votes.shape[1]):
+            self._classes[j] += np.bincount(votes[voted[:, j], j], minlength=128)
+        if gold is not None:
+            known = voted & (gold != ABSTAIN)[:, None]
+            self._known = known.sum(axis=0) + (0 if self._known is None else self._known)
+            self._right += (known & (votes == gold[:, None])).sum(axis=0)
+
+    def summary(self, names: Sequence[str]) -> list[LFSummary]:
+        """The LF table of all rows so far."""
+        n = max(self.rows, 1)
+        return [
+            LFSummary(
+                name=name,
+                polarity=tuple(int(y) for y in np.flatnonzero(self._classes[j])),
+                coverage=float(self._classes[j].sum() / n),
+                overlaps=float(self._overlaps[j] / n),
+                conflicts=float(self._conflicts[j] / n),
+                accuracy=self._accuracy(j),
+            )
+            for j, name in enumerate(names)
+        ]
+
+    def _accuracy(self, j: int) -> float | None:
+        if self._known is None or not self._known[j]:
+            return None
+        return float(self._right[j] / self._known[j])
 
 
 def _disputed(votes: LabelMatrix) -> npt.NDArray[np.bool_]:
@@ -73,11 +127,6 @@ def _disputed(votes: LabelMatrix) -> npt.NDArray[np.bool_]:
         return np.zeros(len(votes), dtype=bool)
     lowest = np.where(votes == ABSTAIN, np.int8(127), votes).min(axis=1)
     return np.asarray((votes.max(axis=1) != ABSTAIN) & (votes.max(axis=1) != lowest))
-
-
-def _accuracy(column: npt.NDArray[np.int8], gold: Gold) -> float | None:
-    known = (column != ABSTAIN) & (gold != ABSTAIN)
-    return float((column[known] == gold[known]).mean()) if known.any() else None
 
 
 def checked_votes(votes: LabelMatrix, cardinality: int) -> LabelMatrix:

@@ -3,56 +3,91 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from datahub.core.dataset import to_canonical_json
 from datahub.core.errors import InputError
 from datahub.core.labeling import Fault
 
-MANIFEST_FORMAT = 1
+MANIFEST_FORMAT = 1  # of label_model.json
+VOTES_FORMAT = 2  # of lfs.json; format 1 counted faults of all parts together
 
 
 @dataclass(frozen=True)
 class LFEntry:
-    """One LF that voted: who it was, where it stood, and on how many rows it raised."""
+    """One LF that voted: who it was, where it stood, and on how many rows of a part it raised.
+
+    `faults` is part -> count, with no entry for a part without faults. None: counted in an
+    earlier format, for all parts together, which is `fault_total`.
+    """
 
     name: str
     fingerprint: str
     kind: str
     file: str
     line: int
-    faults: int
+    faults: Mapping[str, int] | None
+    fault_total: int
 
 
 @dataclass(frozen=True)
 class VotesManifest:
-    """lfs.json: columns of the label matrix in order, and the parts that they voted on."""
+    """lfs.json: columns of the label matrix in order, and the parts that they voted on.
+
+    `faults` are those kept of each part: at most FAULTS_KEPT of one LF on one part.
+    """
 
     lfs: tuple[LFEntry, ...]
     parts: tuple[str, ...]
     cardinality: int
-    faults: tuple[Fault, ...] = ()
+    faults: Mapping[str, tuple[Fault, ...]]
 
     @property
     def names(self) -> list[str]:
         """Names of the LFs, in the order of the matrix's columns."""
         return [lf.name for lf in self.lfs]
 
+    @property
+    def all_faults(self) -> tuple[Fault, ...]:
+        """The kept faults of all parts, in the order of the rows' parts."""
+        return tuple(fault for part in self.parts for fault in self.faults.get(part, ()))
+
+    def entry(self, fingerprint: str) -> LFEntry | None:
+        """The LF of that fingerprint, if it voted."""
+        return next((lf for lf in self.lfs if lf.fingerprint == fingerprint), None)
+
+    def only_parts(self, parts: Collection[str]) -> VotesManifest:
+        """The same of these parts alone."""
+        lfs = []
+        for lf in self.lfs:
+            if lf.faults is not None:
+                faults = {part: n for part, n in lf.faults.items() if part in parts}
+                lf = replace(lf, faults=faults, fault_total=sum(faults.values()))
+            lfs.append(lf)
+        kept = tuple(part for part in self.parts if part in parts)
+        faults_kept = {part: found for part, found in self.faults.items() if part in parts}
+        return replace(self, lfs=tuple(lfs), parts=kept, faults=faults_kept)
+
     def to_json(self) -> str:
         """Write as canonical JSON."""
-        return to_canonical_json({"format": MANIFEST_FORMAT, **asdict(self)})
+        return to_canonical_json({"format": VOTES_FORMAT, **asdict(self)})
 
     @classmethod
     def from_json(cls, text: str | bytes) -> VotesManifest:
-        """Read what `to_json` wrote."""
-        raw = _read(text, "lfs.json")
+        """Read what `to_json` wrote, in this format or an earlier one."""
+        raw = _read(text, "lfs.json", formats=(1, VOTES_FORMAT))
+        if isinstance(raw["faults"], list):
+            raw = _from_format_1(raw)
         return cls(
             lfs=tuple(LFEntry(**entry) for entry in raw["lfs"]),
             parts=tuple(raw["parts"]),
             cardinality=raw["cardinality"],
-            faults=tuple(Fault(**fault) for fault in raw["faults"]),
+            faults={
+                part: tuple(Fault(**fault) for fault in faults)
+                for part, faults in raw["faults"].items()
+            },
         )
 
 
@@ -77,14 +112,22 @@ class ModelManifest:
     @classmethod
     def from_json(cls, text: str | bytes) -> ModelManifest:
         """Read what `to_json` wrote."""
-        raw = _read(text, "label_model.json")
+        raw = _read(text, "label_model.json", formats=(MANIFEST_FORMAT,))
         lists = {name: tuple(raw[name]) for name in ("class_balance", "weights")}
         return cls(**{**raw, **lists})
 
 
-def _read(text: str | bytes, name: str) -> dict[str, Any]:
+def _from_format_1(raw: dict[str, Any]) -> dict[str, Any]:
+    lfs = [
+        {**lf, "faults": {} if lf["faults"] == 0 else None, "fault_total": lf["faults"]}
+        for lf in raw["lfs"]
+    ]
+    return {**raw, "lfs": lfs, "faults": {raw["parts"][0]: raw["faults"]} if raw["faults"] else {}}
+
+
+def _read(text: str | bytes, name: str, *, formats: Collection[int]) -> dict[str, Any]:
     raw: dict[str, Any] = json.loads(text)
-    if raw.pop("format", None) != MANIFEST_FORMAT:
+    if raw.pop("format", None) not in formats:
         raise InputError(
             f"{name} has a format version that this datahub does not know.",
             hint="Upgrade datahub, or run `datahub lf run` again.",

@@ -156,6 +156,8 @@ def _stale_dataset(
         if lfs:
             text = f"LFs {what} since the votes on {name}: {', '.join(lfs)}"
             stale.append(Stale(text, "`datahub lf run`"))
+    if manifest.parts != tuple(part.sha256 for part in dataset_at(store, ref, name).parts):
+        stale.append(Stale(f"The votes on {name} are of earlier rows", "`datahub lf run`"))
     path = label_model_file(name)
     oid = store.objects(ref, path).get(path)
     votes = store.objects(ref, lfs_file(name))[lfs_file(name)]

@@ -1,4 +1,4 @@
-"""Act one: source -> votes (label matrix) -> label model -> soft labels -> labels."""
+"""Act one's second half: votes (label matrix) -> label model -> soft labels -> labels."""
 
 from __future__ import annotations
 
@@ -10,35 +10,18 @@ import numpy as np
 import polars as pl
 
 from datahub.core.dataset import Dataset
-from datahub.core.errors import ConfigError, InputError, LabelingFunctionError, NotFound
-from datahub.core.labeling import FAULTS_KEPT, Applied, Fault, apply
-from datahub.core.labels import ABSTAIN, Gold, LabelMatrix, LFSummary, SoftLabels, coverage, summary
+from datahub.core.errors import InputError, NotFound
+from datahub.core.labels import ABSTAIN, Gold, LabelMatrix, SoftLabels
 from datahub.core.layout import label_model_file, lfs_file, table_prefix, votes_file
-from datahub.core.manifest import LFEntry, ModelManifest, VotesManifest
+from datahub.core.manifest import ModelManifest, VotesManifest
 from datahub.core.relabel import final_labels
 from datahub.core.triage import score
 from datahub.core.versions import Commit, ObjectId
 from datahub.flow.annotations import decisions_at
 from datahub.flow.source import GOLD_LABEL, gold_at
-from datahub.flow.steps import Progress, Step, begin, end, quiet
+from datahub.flow.steps import Step, begin, end
 from datahub.flow.tables import dataset_at, table_paths, without_old_parts, write_table
-from datahub.ports import EndModel, FoundLF, LabelModel, LabelModelFit, Rows, VersionStore
-
-BATCH = 20_000  # rows that LFs see at a time
-
-
-@dataclass(frozen=True)
-class LFReport:
-    """What LFs did on rows: Snorkel's table, and faults beside it."""
-
-    dataset: str
-    rows: int
-    votes: int
-    coverage: float
-    table: tuple[LFSummary, ...]
-    fault_counts: tuple[int, ...]
-    faults: tuple[Fault, ...]
-    commit: Commit | None = None
+from datahub.ports import EndModel, LabelModel, LabelModelFit, Rows, VersionStore
 
 
 @dataclass(frozen=True)
@@ -58,100 +41,6 @@ class Fitted:
     commit: Commit
 
 
-def run_lfs(
-    dataset: str,
-    lfs: Sequence[FoundLF],
-    *,
-    store: VersionStore,
-    rows: Rows,
-    step: Step,
-    max_fault_share: float,
-    sources: dict[str, bytes],
-) -> LFReport:
-    """Let LFs vote on all rows in one streaming pass, and commit the votes with their sources.
-
-    Raises LabelingFunctionError when an LF returns no class, or raises on more than
-    `max_fault_share` of the rows; ConfigError when the dataset has no classes.
-    """
-    head = begin(store, step)
-    known = _with_classes(dataset_at(store, head.id, dataset))
-    changes: dict[str, ObjectId] = {}
-    votes, faults, counts, done = [], list[Fault](), np.zeros(len(lfs), dtype=int), 0
-    for part, path in zip(known.parts, table_paths(store, head.id, dataset, "rows"), strict=True):
-        voted = []
-        for batch in rows.batches([path], size=BATCH):
-            applied = _apply(batch, lfs, known)
-            voted.append(applied.votes)
-            counts += applied.fault_counts
-            faults = (faults + list(applied.faults))[: FAULTS_KEPT * len(lfs)]
-            done += batch.height
-            step.progress("label", done, known.rows)
-        matrix = np.concatenate(voted)
-        votes.append(matrix)
-        for j, found in enumerate(lfs):
-            column = store.put_bytes(np.ascontiguousarray(matrix[:, j]).tobytes())
-            changes[votes_file(dataset, found.fingerprint, part.sha256)] = column
-    _check_faults(lfs, counts.tolist(), faults, known.rows, max_fault_share)
-    manifest = _manifest(lfs, counts.tolist(), faults, known)
-    changes[lfs_file(dataset)] = store.put_bytes(manifest.to_json().encode())
-    changes |= {path: store.put_bytes(content) for path, content in sources.items()}
-    everything = np.concatenate(votes)
-    report = _report(known, everything, manifest.names, counts.tolist(), faults)
-    old = [p for p in store.objects(head.id, table_prefix(dataset, "votes")) if p not in changes]
-    commit = end(
-        store,
-        step,
-        head,
-        {**dict.fromkeys(old, None), **changes},
-        message=f"Label {known.rows} rows of {dataset} with {len(lfs)} LFs",
-        metadata={
-            "step": "lf run",
-            "dataset": dataset,
-            "lfs": str(len(lfs)),
-            "votes": str(report.votes),
-            "coverage": f"{report.coverage:.4f}",
-            "faults": str(sum(counts.tolist())),
-        },
-    )
-    return LFReport(**{**report.__dict__, "commit": commit})
-
-
-def try_lfs(
-    dataset: str,
-    lfs: Sequence[FoundLF],
-    *,
-    ref: str,
-    sample: int,
-    seed: int,
-    store: VersionStore,
-    rows: Rows,
-    progress: Progress = quiet,
-) -> LFReport:
-    """Let LFs vote on a random sample of rows; nothing is committed."""
-    known = _with_classes(dataset_at(store, ref, dataset))
-    size = min(sample, known.rows)
-    drawn = np.sort(np.random.default_rng(seed).choice(known.rows, size=size, replace=False))
-    picked, start = [], 0
-    for batch in rows.batches(table_paths(store, ref, dataset, "rows"), size=BATCH):
-        here = drawn[(drawn >= start) & (drawn < start + batch.height)] - start
-        picked.append(batch[here])
-        start += batch.height
-        progress("sample", start, known.rows)
-    applied = _apply(pl.concat(picked), lfs, known)
-    names = [found.lf.name for found in lfs]
-    counts = list(applied.fault_counts)
-    return _report(known, applied.votes, names, counts, list(applied.faults))
-
-
-def lf_stats(dataset: str, *, ref: str, gold: bool, store: VersionStore, rows: Rows) -> LFReport:
-    """The LF table of the votes that a commit holds; with gold, accuracy beside it."""
-    known, manifest = _voted(store, ref, dataset)
-    votes = read_votes(store, ref, known, manifest)
-    golds = gold_numbers(store, rows, ref, known) if gold else None
-    counts = [entry.faults for entry in manifest.lfs]
-    return _report(known, votes, manifest.names, counts, list(manifest.faults), golds)
-
-
 def label_fit(
     dataset: str,
     *,
@@ -169,7 +58,7 @@ def label_fit(
     Raises ConfigError when the votes are not of these rows, NotFound when there are none.
     """
     head = begin(store, step)
-    known, manifest = _voted(store, head.id, dataset)
+    known, manifest = voted(store, head.id, dataset)
     votes = read_votes(store, head.id, known, manifest)
     k = len(known.classes)
     fit = model.fit(votes, cardinality=k, seed=seed, class_balance=class_balance)
@@ -231,6 +120,19 @@ def read_votes(
     return votes
 
 
+def voted(store: VersionStore, ref: str, dataset: str) -> tuple[Dataset, VotesManifest]:
+    """The dataset and the LFs that voted on its rows. Raises NotFound, InputError (old votes)."""
+    known = dataset_at(store, ref, dataset)
+    manifest = manifest_at(store, ref, dataset)
+    if manifest is None:
+        raise NotFound(f"No LF has voted on {dataset!r} yet.", hint="Run `datahub lf run`.")
+    if manifest.parts != tuple(part.sha256 for part in known.parts):
+        raise InputError(
+            f"The votes on {dataset!r} are of earlier rows.", hint="Run `datahub lf run` again."
+        )
+    return known, manifest
+
+
 def manifest_at(store: VersionStore, ref: str, dataset: str) -> VotesManifest | None:
     """lfs.json of a commit, or None when no LF has voted."""
     path = lfs_file(dataset)
@@ -277,79 +179,6 @@ def counts_of(values: pl.Series) -> dict[str, int]:
     """How often each value stands there, by name."""
     counted = values.value_counts().sort(values.name)
     return dict(counted.iter_rows())
-
-
-def _with_classes(dataset: Dataset) -> Dataset:
-    if not dataset.classes:
-        raise ConfigError(
-            f"Dataset {dataset.name!r} has no classes yet.",
-            hint=f"Import it again with --classes: `datahub import FILE --dataset {dataset.name} "
-            "--classes a,b`.",
-        )
-    return dataset
-
-
-def _apply(frame: pl.DataFrame, lfs: Sequence[FoundLF], dataset: Dataset) -> Applied:
-    functions = [found.lf for found in lfs]
-    return apply(frame, functions, key=dataset.key, cardinality=len(dataset.classes))
-
-
-def _check_faults(
-    lfs: Sequence[FoundLF], counts: list[int], faults: list[Fault], rows: int, share: float
-) -> None:
-    for found, count in zip(lfs, counts, strict=True):
-        if count > share * rows:
-            first = next(fault for fault in faults if fault.lf == found.lf.name)
-            raise LabelingFunctionError(
-                f"LF {first.lf!r} raised on {count} of {rows} rows, first on {first.key!r} "
-                f"at {first.where}: {first.error}",
-                hint=f"Mend the LF; up to {share:.1%} of rows may fail "
-                "(max_fault_share in datahub.toml). Nothing was committed.",
-                lf=first.lf,
-                key=first.key,
-            )
-
-
-def _manifest(
-    lfs: Sequence[FoundLF], counts: list[int], faults: list[Fault], dataset: Dataset
-) -> VotesManifest:
-    entries = tuple(
-        LFEntry(found.lf.name, found.fingerprint, found.kind, found.file, found.line, count)
-        for found, count in zip(lfs, counts, strict=True)
-    )
-    parts = tuple(part.sha256 for part in dataset.parts)
-    return VotesManifest(entries, parts, len(dataset.classes), tuple(faults))
-
-
-def _report(
-    dataset: Dataset,
-    votes: LabelMatrix,
-    names: Sequence[str],
-    counts: list[int],
-    faults: list[Fault],
-    gold: Gold | None = None,
-) -> LFReport:
-    return LFReport(
-        dataset=dataset.name,
-        rows=len(votes),
-        votes=int((votes != ABSTAIN).sum()),
-        coverage=coverage(votes),
-        table=tuple(summary(votes, names, gold)),
-        fault_counts=tuple(counts),
-        faults=tuple(faults),
-    )
-
-
-def _voted(store: VersionStore, ref: str, dataset: str) -> tuple[Dataset, VotesManifest]:
-    known = dataset_at(store, ref, dataset)
-    manifest = manifest_at(store, ref, dataset)
-    if manifest is None:
-        raise NotFound(f"No LF has voted on {dataset!r} yet.", hint="Run `datahub lf run`.")
-    if manifest.parts != tuple(part.sha256 for part in known.parts):
-        raise InputError(
-            f"The votes on {dataset!r} are of earlier rows.", hint="Run `datahub lf run` again."
-        )
-    return known, manifest
 
 
 def _keys_and_texts(

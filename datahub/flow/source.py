@@ -19,7 +19,8 @@ from datahub.core.dataset import (
     content_keys,
 )
 from datahub.core.errors import InputError, NotFound, SourceError
-from datahub.core.layout import dataset_file, label_model_file, lfs_file, table_part
+from datahub.core.layout import dataset_file, label_model_file, lfs_file, table_part, votes_file
+from datahub.core.manifest import VotesManifest
 from datahub.core.versions import Commit, ObjectId
 from datahub.flow.steps import Step, begin, end
 from datahub.flow.tables import (
@@ -56,8 +57,8 @@ def import_rows(
 ) -> Imported:
     """Make a file's rows a dataset, or a dataset's new rows, in one commit.
 
-    What was derived from earlier rows (votes, soft labels, labels) leaves the head with them;
-    annotations stay, and count for rows that are still the same.
+    What was derived from earlier rows (soft labels, labels) leaves the head with them, and votes
+    on parts that are no more; annotations stay, and count for rows that are still the same.
 
     Raises SourceError (unreadable, empty), InputError (key, classes, a column that changed
     type), Guarded.
@@ -86,7 +87,7 @@ def import_rows(
         key_made=key is None,
         has_gold=gold_labels is not None,
     )
-    new: dict[str, ObjectId | None] = {**_leavings(store, head.id, name)}
+    new: dict[str, ObjectId | None] = _leavings(store, head.id, made)
     new |= without_old_parts(store, head.id, name, "rows", changes)
     golds: dict[str, ObjectId] = {}
     if gold_labels is not None:
@@ -277,8 +278,22 @@ def _gold_table(keys: pl.Series, gold: pl.Series, classes: Sequence[str]) -> pl.
     )
 
 
-def _leavings(store: VersionStore, ref: str, name: str) -> dict[str, ObjectId | None]:
+def _leavings(store: VersionStore, ref: str, made: Dataset) -> dict[str, ObjectId | None]:
+    """What was derived from rows that are no more; votes on parts that are still there stay."""
+    name = made.name
     held = store.objects(ref, f"datasets/{name}/")
     prefixes = tuple(f"datasets/{name}/{table}/" for table in ("votes", "soft_labels", "labels"))
     files = (lfs_file(name), label_model_file(name))
-    return {path: None for path in held if path.startswith(prefixes) or path in files}
+    left: dict[str, ObjectId | None] = {
+        path: None for path in held if path.startswith(prefixes) or path in files
+    }
+    if lfs_file(name) not in held:
+        return left
+    manifest = VotesManifest.from_json(store.read(held[lfs_file(name)]))
+    manifest = manifest.only_parts({part.sha256 for part in made.parts})
+    if manifest.parts and manifest.cardinality == len(made.classes):
+        left[lfs_file(name)] = store.put_bytes(manifest.to_json().encode())
+        for lf in manifest.lfs:
+            for part in manifest.parts:
+                left.pop(votes_file(name, lf.fingerprint, part), None)
+    return left

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from datahub.flow import label, score, source
+from datahub.flow import label, lfs, score, source
 from datahub.hub.registry import adapter
 from datahub.hub.wiring import Wiring
 from datahub.ports import (
@@ -61,12 +61,12 @@ class Labeling(Wiring):
             rows=self.rows,
         )
 
-    def lf_run(self, dataset: str | None = None) -> label.LFReport:
+    def lf_run(self, dataset: str | None = None) -> lfs.LFReport:
         """Let all labeling functions vote on all rows."""
         step = self.step()
         found = self.lf_source.discover()
         files = sorted({lf.file for lf in found})
-        report = label.run_lfs(
+        report = lfs.run_lfs(
             self.dataset_name(dataset),
             found,
             store=self.store,
@@ -79,9 +79,9 @@ class Labeling(Wiring):
         self.ran("lf run", step, report.commit, figures)
         return report
 
-    def lf_try(self, sample: int, dataset: str | None = None) -> label.LFReport:
+    def lf_try(self, sample: int, dataset: str | None = None) -> lfs.LFReport:
         """Let all labeling functions vote on a random sample; nothing is committed."""
-        return label.try_lfs(
+        return lfs.try_lfs(
             self.dataset_name(dataset),
             self.lf_source.discover(),
             ref=self.branch,
@@ -94,11 +94,11 @@ class Labeling(Wiring):
 
     def lf_stats(
         self, dataset: str | None = None, *, ref: str | None = None, gold: bool | None = None
-    ) -> label.LFReport:
+    ) -> lfs.LFReport:
         """The LF table; accuracy is in it where gold is given (or asked for)."""
         ref = ref or self.branch
         known = self.dataset(dataset, ref=ref)
-        return label.lf_stats(
+        return lfs.lf_stats(
             known.name,
             ref=ref,
             gold=known.has_gold if gold is None else gold,

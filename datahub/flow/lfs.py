@@ -1,0 +1,308 @@
+"""Act one's first half: LFs vote, and only those that have to.
+
+Votes are objects of the commit, one for each LF fingerprint and part of the rows: they are
+the cache, and there is no other. What is held in memory is one part's votes at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from datahub.core.dataset import Dataset, Part
+from datahub.core.errors import ConfigError, LabelingFunctionError
+from datahub.core.labeling import FAULTS_KEPT, Applied, Fault, apply
+from datahub.core.labels import LFSummary, Tally
+from datahub.core.layout import lfs_file, table_prefix, votes_file
+from datahub.core.manifest import LFEntry, VotesManifest
+from datahub.core.versions import Commit, ObjectId
+from datahub.flow.label import gold_numbers, manifest_at, read_votes, voted
+from datahub.flow.steps import Progress, Step, begin, end, quiet
+from datahub.flow.tables import dataset_at, table_paths
+from datahub.ports import FoundLF, Rows, VersionStore
+
+BATCH = 20_000  # rows that LFs see at a time
+
+
+@dataclass(frozen=True)
+class Reuse:
+    """What a run had to do: LF -> parts it ran on; the rest of the parts' votes were there.
+
+    `unsafe` LFs cannot be fingerprinted safely, so they always run.
+    """
+
+    parts: int
+    ran: dict[str, int]
+    unsafe: tuple[str, ...]
+
+    @property
+    def reused(self) -> int:
+        """Number of votes objects that were there already."""
+        return sum(self.parts - parts for parts in self.ran.values())
+
+
+@dataclass(frozen=True)
+class LFReport:
+    """What LFs did on rows: Snorkel's table, and faults beside it."""
+
+    dataset: str
+    rows: int
+    votes: int
+    coverage: float
+    table: tuple[LFSummary, ...]
+    fault_counts: tuple[int, ...]
+    faults: tuple[Fault, ...]
+    commit: Commit | None = None
+    reuse: Reuse | None = None
+
+
+def run_lfs(
+    dataset: str,
+    lfs: Sequence[FoundLF],
+    *,
+    store: VersionStore,
+    rows: Rows,
+    step: Step,
+    max_fault_share: float,
+    sources: dict[str, bytes],
+) -> LFReport:
+    """Let LFs vote where the head has no votes of theirs, and commit the votes with sources.
+
+    Raises LabelingFunctionError when an LF returns no class, or raises on more than
+    `max_fault_share` of the rows; ConfigError when the dataset has no classes.
+    """
+    head = begin(store, step)
+    known = _with_classes(dataset_at(store, head.id, dataset))
+    run = _Run(known, lfs, _Earlier.at(store, head.id, known))
+    for part, path in zip(known.parts, table_paths(store, head.id, dataset, "rows"), strict=True):
+        run.part(part, path, store=store, rows=rows, step=step)
+    run.check_faults(max_fault_share)
+    changes: dict[str, ObjectId | None] = {**run.objects}
+    changes[lfs_file(dataset)] = store.put_bytes(run.manifest().to_json().encode())
+    changes |= {path: store.put_bytes(content) for path, content in sources.items()}
+    old = [p for p in store.objects(head.id, table_prefix(dataset, "votes")) if p not in changes]
+    report = run.report()
+    commit = end(
+        store,
+        step,
+        head,
+        {**dict.fromkeys(old, None), **changes},
+        message=f"Label {known.rows} rows of {dataset} with {len(lfs)} LFs",
+        metadata={
+            "step": "lf run",
+            "dataset": dataset,
+            "lfs": str(len(lfs)),
+            "votes": str(report.votes),
+            "coverage": f"{report.coverage:.4f}",
+            "faults": str(sum(report.fault_counts)),
+        },
+    )
+    return LFReport(**{**report.__dict__, "commit": commit})
+
+
+def try_lfs(
+    dataset: str,
+    lfs: Sequence[FoundLF],
+    *,
+    ref: str,
+    sample: int,
+    seed: int,
+    store: VersionStore,
+    rows: Rows,
+    progress: Progress = quiet,
+) -> LFReport:
+    """Let LFs vote on a random sample of rows; nothing is committed."""
+    known = _with_classes(dataset_at(store, ref, dataset))
+    size = min(sample, known.rows)
+    drawn = np.sort(np.random.default_rng(seed).choice(known.rows, size=size, replace=False))
+    picked, start = [], 0
+    for batch in rows.batches(table_paths(store, ref, dataset, "rows"), size=BATCH):
+        here = drawn[(drawn >= start) & (drawn < start + batch.height)] - start
+        picked.append(batch[here])
+        start += batch.height
+        progress("sample", start, known.rows)
+    applied = _apply(pl.concat(picked), lfs, known)
+    tally = Tally(len(lfs))
+    tally.add(applied.votes)
+    names = [found.lf.name for found in lfs]
+    return _report(known, tally, names, applied.fault_counts, applied.faults)
+
+
+def lf_stats(dataset: str, *, ref: str, gold: bool, store: VersionStore, rows: Rows) -> LFReport:
+    """The LF table of the votes that a commit holds; with gold, accuracy beside it."""
+    known, manifest = voted(store, ref, dataset)
+    tally = Tally(len(manifest.lfs))
+    golds = gold_numbers(store, rows, ref, known) if gold else None
+    tally.add(read_votes(store, ref, known, manifest), golds)
+    counts = [entry.fault_total for entry in manifest.lfs]
+    return _report(known, tally, manifest.names, counts, manifest.all_faults)
+
+
+@dataclass(frozen=True)
+class _Earlier:
+    """The votes that the head holds, and what its manifest says of them."""
+
+    held: dict[str, ObjectId] = field(default_factory=dict)
+    manifest: VotesManifest | None = None
+
+    @classmethod
+    def at(cls, store: VersionStore, ref: str, dataset: Dataset) -> _Earlier:
+        manifest = manifest_at(store, ref, dataset.name)
+        if manifest is None or manifest.cardinality != len(dataset.classes):
+            return cls()  # a vote that was a class may be none now
+        return cls(store.objects(ref, table_prefix(dataset.name, "votes")), manifest)
+
+    def votes(self, dataset: str, found: FoundLF, part: str) -> ObjectId | None:
+        """The votes of an LF on a part, if they are what it would say again."""
+        entry = self.manifest.entry(found.fingerprint) if self.manifest and found.safe else None
+        if self.manifest is None or entry is None or entry.faults is None:
+            return None
+        if part not in self.manifest.parts:
+            return None
+        return self.held.get(votes_file(dataset, found.fingerprint, part))
+
+    def faults(self, found: FoundLF, part: str) -> tuple[int, list[Fault]]:
+        """How often an LF raised on a part, and the faults that were kept of it."""
+        entry = self.manifest.entry(found.fingerprint) if self.manifest else None
+        if self.manifest is None or entry is None or entry.faults is None:
+            return 0, []
+        kept = [f for f in self.manifest.faults.get(part, ()) if f.lf == entry.name]
+        return entry.faults.get(part, 0), kept
+
+
+class _Run:
+    """One run over the parts: what was there, what had to run, and what came of it."""
+
+    def __init__(self, dataset: Dataset, lfs: Sequence[FoundLF], earlier: _Earlier) -> None:
+        self._dataset = dataset
+        self._lfs = lfs
+        self._earlier = earlier
+        self._tally = Tally(len(lfs))
+        self._counts: list[dict[str, int]] = [{} for _ in lfs]
+        self._kept: dict[str, tuple[Fault, ...]] = {}
+        self._ran = [0] * len(lfs)
+        self._done = 0
+        self.objects: dict[str, ObjectId] = {}
+
+    def part(self, part: Part, path: Path, *, store: VersionStore, rows: Rows, step: Step) -> None:
+        """Take the votes on one part from the head, and run the LFs that have none there."""
+        votes = np.empty((part.rows, len(self._lfs)), dtype=np.int8, order="F")
+        kept: list[list[Fault]] = [[] for _ in self._lfs]
+        missing = []
+        for j, found in enumerate(self._lfs):
+            held = self._earlier.votes(self._dataset.name, found, part.sha256)
+            if held is None:
+                missing.append(j)
+            else:
+                votes[:, j] = np.frombuffer(store.read(held), dtype=np.int8)
+                self._keep(j, part, held)
+                count, kept[j] = self._earlier.faults(found, part.sha256)
+                self._count(j, part, count)
+        done = 0
+        for batch in rows.batches([path], size=BATCH) if missing else ():
+            applied = _apply(batch, [self._lfs[j] for j in missing], self._dataset)
+            votes[done : done + batch.height, missing] = applied.votes
+            for j, count in zip(missing, applied.fault_counts, strict=True):
+                name = self._lfs[j].lf.name
+                kept[j] = (kept[j] + [f for f in applied.faults if f.lf == name])[:FAULTS_KEPT]
+                self._count(j, part, count)
+            done += batch.height
+            step.progress("label", self._tally.rows + done, self._dataset.rows)
+        for j in missing:
+            self._ran[j] += 1
+            self._keep(j, part, store.put_bytes(votes[:, j].tobytes()))
+        self._tally.add(votes)
+        step.progress("label", self._tally.rows, self._dataset.rows)
+        if faults := tuple(fault for one in kept for fault in one):
+            self._kept[part.sha256] = faults
+
+    def check_faults(self, share: float) -> None:
+        """Raise LabelingFunctionError if an LF raised on too many rows."""
+        rows = self._dataset.rows
+        for found, counts in zip(self._lfs, self._counts, strict=True):
+            count = sum(counts.values())
+            if count > share * rows:
+                first = next(f for f in self.manifest().all_faults if f.lf == found.lf.name)
+                raise LabelingFunctionError(
+                    f"LF {first.lf!r} raised on {count} of {rows} rows, first on {first.key!r} "
+                    f"at {first.where}: {first.error}",
+                    hint=f"Mend the LF; up to {share:.1%} of rows may fail "
+                    "(max_fault_share in datahub.toml). Nothing was committed.",
+                    lf=first.lf,
+                    key=first.key,
+                )
+
+    def manifest(self) -> VotesManifest:
+        """What lfs.json will say."""
+        entries = tuple(
+            LFEntry(
+                name=found.lf.name,
+                fingerprint=found.fingerprint,
+                kind=found.kind,
+                file=found.file,
+                line=found.line,
+                faults=counts,
+                fault_total=sum(counts.values()),
+            )
+            for found, counts in zip(self._lfs, self._counts, strict=True)
+        )
+        parts = tuple(part.sha256 for part in self._dataset.parts)
+        return VotesManifest(entries, parts, len(self._dataset.classes), self._kept)
+
+    def report(self) -> LFReport:
+        """What people are told."""
+        manifest = self.manifest()
+        names = manifest.names
+        reuse = Reuse(
+            parts=len(self._dataset.parts),
+            ran=dict(zip(names, self._ran, strict=True)),
+            unsafe=tuple(found.lf.name for found in self._lfs if not found.safe),
+        )
+        counts = [entry.fault_total for entry in manifest.lfs]
+        made = _report(self._dataset, self._tally, names, counts, manifest.all_faults)
+        return LFReport(**{**made.__dict__, "reuse": reuse})
+
+    def _keep(self, j: int, part: Part, oid: ObjectId) -> None:
+        path = votes_file(self._dataset.name, self._lfs[j].fingerprint, part.sha256)
+        self.objects[path] = oid
+
+    def _count(self, j: int, part: Part, faults: int) -> None:
+        if faults:
+            self._counts[j][part.sha256] = self._counts[j].get(part.sha256, 0) + faults
+
+
+def _with_classes(dataset: Dataset) -> Dataset:
+    if not dataset.classes:
+        raise ConfigError(
+            f"Dataset {dataset.name!r} has no classes yet.",
+            hint=f"Import it again with --classes: `datahub import FILE --dataset {dataset.name} "
+            "--classes a,b`.",
+        )
+    return dataset
+
+
+def _apply(frame: pl.DataFrame, lfs: Sequence[FoundLF], dataset: Dataset) -> Applied:
+    functions = [found.lf for found in lfs]
+    return apply(frame, functions, key=dataset.key, cardinality=len(dataset.classes))
+
+
+def _report(
+    dataset: Dataset,
+    tally: Tally,
+    names: Sequence[str],
+    counts: Sequence[int],
+    faults: Sequence[Fault],
+) -> LFReport:
+    return LFReport(
+        dataset=dataset.name,
+        rows=tally.rows,
+        votes=tally.votes,
+        coverage=tally.coverage,
+        table=tuple(tally.summary(names)),
+        fault_counts=tuple(counts),
+        faults=tuple(faults),
+    )
