@@ -18,6 +18,7 @@ import polars as pl
 from datahub.core.dataset import Key
 from datahub.core.labeling import LabelingFunction
 from datahub.core.labels import LabelMatrix, SoftLabels
+from datahub.core.paircounts import PairCounts
 from datahub.core.relabel import Annotation
 from datahub.core.triage import Task
 from datahub.core.verdict import CheckFailure, Verdict
@@ -61,7 +62,8 @@ class LabelModelFit:
 
     `weights[j]` is the model's estimate that LF j is right where it votes, or NaN when it
     never voted. `class_balance` is the prior over classes, and `balance_from` says how it was
-    got: given, estimated or uniform.
+    got: given, estimated or uniform. `arrays` are all that `predict` needs; `counts`, of a model
+    that learns from them, are those of the votes.
     """
 
     model: str
@@ -71,6 +73,7 @@ class LabelModelFit:
     class_balance: npt.NDArray[Any]  # float64 [k]
     balance_from: str
     arrays: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
+    counts: PairCounts | None = None
 
 
 class LabelModel(Protocol):
@@ -85,8 +88,15 @@ class LabelModel(Protocol):
         cardinality: int,
         seed: int,
         class_balance: Sequence[float] | None = None,
+        counts: PairCounts | None = None,
+        shares: Sequence[float] | None = None,
     ) -> LabelModelFit:
-        """Learn from votes [n, m]. Leaves global random state alone; n or m may be 0."""
+        """Learn from votes [n, m]. Leaves global random state alone; n or m may be 0.
+
+        `counts`, where given, are the pair counts of exactly these votes, so that a model that
+        learns from them need not count. `shares[j]` in (0, 1] is how much a vote of LF j counts,
+        below 1 where the LF repeats others; a model that cannot use them leaves them.
+        """
         ...
 
     def predict(self, fit: LabelModelFit, votes: LabelMatrix) -> SoftLabels:

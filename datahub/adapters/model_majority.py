@@ -1,7 +1,7 @@
 """LabelModel by majority vote. Needs nothing but numpy.
 
 The class with most votes takes the row; tied classes share it equally. A class
-balance is kept with the fit and has no say.
+balance is kept with the fit and has no say, nor have counts and shares.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from datahub.core.labels import (
     checked_votes,
     class_prior,
 )
+from datahub.core.paircounts import PairCounts
 from datahub.ports import LabelModelFit
 
 
@@ -33,6 +34,8 @@ class MajorityLabelModel:
         cardinality: int,
         seed: int,
         class_balance: Sequence[float] | None = None,
+        counts: PairCounts | None = None,
+        shares: Sequence[float] | None = None,
     ) -> LabelModelFit:
         """Learn nothing; weigh each LF by the share of its votes that the majority agrees with.
 

@@ -1,10 +1,13 @@
 """LabelModel on Snorkel. The only file that imports `snorkel` and `torch`, and only in `fit`.
 
-A fit holds mu [m, k, k]: mu[j, v, y] is the estimate of P(LF j votes v | class y),
-NaN throughout for an LF that never voted. `predict` is Snorkel's own formula over
-these arrays. Three things differ from Snorkel on purpose: LFs that never voted are
-left out of the fit (Snorkel divides by zero and trusts them fully), a row without a
-vote is NaN (Snorkel answers with the prior), and global state is as it was before.
+Snorkel's own training (initial values, loss, descent, clamping, permutation) is fed
+with exact pair counts in place of the one-hot matrix that it would make: the same mu to
+the bit, without the memory. A fit holds mu [m, k, k]: mu[j, v, y] is the estimate of
+P(LF j votes v | class y), NaN throughout for an LF that never voted. `predict` is
+Snorkel's own formula over these arrays. Three things differ from Snorkel on purpose:
+LFs that never voted are left out of the fit (Snorkel divides by zero and trusts them
+fully), a row without a vote is NaN (Snorkel answers with the prior), and global state
+is as it was before.
 """
 
 from __future__ import annotations
@@ -12,15 +15,16 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from datahub.core.errors import InputError
-from datahub.core.labels import ABSTAIN, LabelMatrix, SoftLabels, checked_votes, class_prior
+from datahub.core.evidence import posterior
+from datahub.core.labels import LabelMatrix, SoftLabels, checked_votes, class_prior
+from datahub.core.paircounts import PairCounts, count
 from datahub.ports import LabelModelFit
-
-_CHUNK = 65_536  # rows
 
 Floats = npt.NDArray[np.float64]
 
@@ -54,20 +58,25 @@ class SnorkelLabelModel:
         cardinality: int,
         seed: int,
         class_balance: Sequence[float] | None = None,
+        counts: PairCounts | None = None,
+        shares: Sequence[float] | None = None,
     ) -> LabelModelFit:
         """Learn mu. The same votes, options and seed give the same bits.
 
+        `shares` have no say: Snorkel's model has no place for them.
         Without a single vote the fit knows nothing and predicts NaN. Raises InputError for
         votes of one or two LFs only, from which no agreement can be learned, and for options
         under which the training does not converge.
         """
         prior, balance_from = class_prior(class_balance, cardinality)
-        voting = np.flatnonzero((checked_votes(votes, cardinality) != ABSTAIN).any(axis=0))
+        checked_votes(votes, cardinality)
+        counts = count(votes, cardinality) if counts is None else counts
+        voting = np.flatnonzero(counts.voted)
         m = votes.shape[1]
         mu = np.full((m, cardinality, cardinality), np.nan)
         weights = np.full(m, np.nan)
         if len(voting):
-            mu[voting], weights[voting] = self._learn(votes[:, voting], prior, seed)
+            mu[voting], weights[voting] = self._learn(counts.kept(voting.tolist()), prior, seed)
         return LabelModelFit(
             model=self.name,
             cardinality=cardinality,
@@ -76,6 +85,7 @@ class SnorkelLabelModel:
             class_balance=prior,
             balance_from=balance_from,
             arrays={"mu": mu},
+            counts=counts,
         )
 
     def predict(self, fit: LabelModelFit, votes: LabelMatrix) -> SoftLabels:
@@ -89,15 +99,12 @@ class SnorkelLabelModel:
                 f"The label model was fitted on {len(mu)} LFs; these votes have {votes.shape[1]}.",
                 hint="Fit it again: `datahub label fit`.",
             )
-        evidence = _evidence(mu)
-        soft = np.empty((len(votes), fit.cardinality))
-        for start in range(0, len(votes), _CHUNK):
-            chunk = votes[start : start + _CHUNK]
-            soft[start : start + _CHUNK] = _posterior(chunk, evidence, fit.class_balance)
-        return soft
+        with np.errstate(divide="ignore"):
+            evidence = np.log(mu.astype(np.float32)).astype(np.float64)  # as Snorkel takes it
+        return posterior(votes, evidence, fit.class_balance)
 
-    def _learn(self, votes: LabelMatrix, prior: Floats, seed: int) -> tuple[Floats, Floats]:
-        m, k = votes.shape[1], len(prior)
+    def _learn(self, counts: PairCounts, prior: Floats, seed: int) -> tuple[Floats, Floats]:
+        m, k = counts.lfs, len(prior)
         if m < 3:
             raise InputError(
                 f"Snorkel's label model needs 3 LFs that vote; {m} did.",
@@ -106,42 +113,43 @@ class SnorkelLabelModel:
         if not 0 <= seed < 2**32:
             raise InputError(f"{seed} cannot be a seed.", hint="Use 0 to 4294967295.")
         with _global_state_kept():
-            from snorkel.labeling.model import LabelModel
-
-            model = LabelModel(cardinality=k, verbose=False)
+            model = _fed_with(counts)
             with _divergence_told():
                 model.fit(
-                    votes.astype(np.int64),
+                    np.full((1, m), -1),
                     class_balance=prior,
                     progress_bar=False,
                     seed=seed,
                     **self._options,
                 )
+            model.coverage = counts.voted / counts.rows
             mu = model.mu.detach().numpy().astype(np.float64).reshape(m, k, k)
             return mu, model.get_weights()
 
 
-def _evidence(mu: Floats) -> Floats:
-    """What a vote adds to the log of each class: [m, k + 1, k], NaN for LFs the fit has not seen.
+def _fed_with(counts: PairCounts) -> Any:
+    """Snorkel's LabelModel that takes these counts for those of whatever it is fitted to."""
+    import torch
+    from snorkel.labeling.model import LabelModel
+    from snorkel.labeling.model.label_model import _CliqueData
 
-    The last entry of an LF is its abstain (-1 picks it), which adds nothing. Snorkel takes the
-    logarithm in 32 bits; so do we.
-    """
-    m, k, _ = mu.shape
-    evidence = np.zeros((m, k + 1, k))
-    evidence[:, :k] = np.log(mu.astype(np.float32))
-    return evidence
+    m, k = counts.lfs, counts.cardinality
 
+    class CountedLabelModel(LabelModel):  # type: ignore[misc] # Snorkel has no types
+        """The two methods that read the label matrix, on counts."""
 
-def _posterior(votes: LabelMatrix, evidence: Floats, prior: Floats) -> SoftLabels:
-    known = ~np.isnan(evidence).any(axis=(1, 2))
-    logs = np.tile(np.log(prior), (len(votes), 1))
-    for j in np.flatnonzero(known):
-        logs += evidence[j][votes[:, j]]
-    soft = np.exp(logs - logs.max(axis=1, keepdims=True))
-    soft /= soft.sum(axis=1, keepdims=True)
-    soft[(votes[:, known] == ABSTAIN).all(axis=1)] = np.nan
-    return np.asarray(soft)
+        def _set_constants(self, L: object) -> None:
+            self.n, self.m, self.t = counts.rows, m, 1
+
+        def _generate_O(self, L: object, higher_order: bool = False) -> None:
+            self.c_data = {
+                lf: _CliqueData(lf * k, (lf + 1) * k, {lf})  # a clique of its own
+                for lf in range(m)
+            }
+            self.d = m * k
+            self.O = torch.from_numpy(counts.counts / counts.rows).float()
+
+    return CountedLabelModel(cardinality=k, verbose=False)
 
 
 @contextmanager

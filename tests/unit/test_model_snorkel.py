@@ -5,14 +5,19 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 from snorkel.labeling.model import LabelModel
 
 from datahub.adapters.model_snorkel import SnorkelLabelModel
 from datahub.core.errors import InputError
 from datahub.core.labels import ABSTAIN, LabelMatrix
+from datahub.core.paircounts import count
 
 
 def some_votes(n: int, m: int, k: int) -> LabelMatrix:
@@ -26,11 +31,11 @@ def some_votes(n: int, m: int, k: int) -> LabelMatrix:
 
 
 @pytest.mark.parametrize("k", [2, 5])
-@pytest.mark.parametrize("given", [False, True])
-def test_mu_weights_and_probabilities_are_snorkels(k: int, given: bool) -> None:
+@pytest.mark.parametrize("balanced", [False, True])
+def test_mu_weights_and_probabilities_are_snorkels(k: int, balanced: bool) -> None:
     """Mu and weights to the bit, probabilities within rounding."""
     votes = some_votes(300, 8, k)
-    balance = (np.arange(1, k + 1) / np.arange(1, k + 1).sum()).tolist() if given else None
+    balance = (np.arange(1, k + 1) / np.arange(1, k + 1).sum()).tolist() if balanced else None
     theirs = LabelModel(cardinality=k, verbose=False)
     theirs.fit(votes.astype(int), class_balance=balance, n_epochs=500, seed=11, progress_bar=False)
 
@@ -44,6 +49,55 @@ def test_mu_weights_and_probabilities_are_snorkels(k: int, given: bool) -> None:
     np.testing.assert_allclose(
         ours.predict(fit, votes)[voted], theirs.predict_proba(votes.astype(int))[voted], atol=1e-12
     )
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.data())
+def test_wherever_snorkel_can_run_mu_is_snorkels(data: st.DataObject) -> None:
+    """Any votes of LFs that all voted, any options, any seed: to the bit, or no answer in both."""
+    k = data.draw(st.integers(2, 4))
+    shape = (data.draw(st.integers(3, 60)), data.draw(st.integers(3, 6)))
+    votes = data.draw(hnp.arrays(np.int8, shape, elements=st.integers(ABSTAIN, k - 1)))
+    votes[0] = np.arange(shape[1]) % k  # an LF that never voted is another matter
+    parts = data.draw(st.lists(st.integers(1, 9), min_size=k, max_size=k))
+    balance = data.draw(st.sampled_from([None, [part / sum(parts) for part in parts]]))
+    options: dict[str, Any] = {
+        "n_epochs": data.draw(st.integers(0, 40)),
+        "lr": data.draw(st.sampled_from([0.001, 0.01, 0.5])),
+        "l2": data.draw(st.sampled_from([0.0, 0.1])),
+        "prec_init": data.draw(st.sampled_from([0.6, 0.7, 0.9])),
+        "mu_eps": data.draw(st.sampled_from([None, 0.02])),
+    }
+    seed = data.draw(st.integers(0, 2**32 - 1))
+    theirs = LabelModel(cardinality=k, verbose=False)
+    try:
+        theirs.fit(
+            votes.astype(int), class_balance=balance, seed=seed, progress_bar=False, **options
+        )
+    except Exception as error:  # noqa: BLE001 - a bare Exception is what Snorkel raises
+        assert "Loss is NaN" in str(error)  # noqa: PT017 - one of two right answers
+        with pytest.raises(InputError, match="converge"):
+            SnorkelLabelModel(**options).fit(votes, cardinality=k, seed=seed, class_balance=balance)
+        return
+
+    fit = SnorkelLabelModel(**options).fit(votes, cardinality=k, seed=seed, class_balance=balance)
+
+    mu = theirs.mu.detach().numpy().reshape(shape[1], k, k)
+    np.testing.assert_array_equal(fit.arrays["mu"], mu)
+
+
+def test_counts_of_an_edited_lf_fit_as_a_full_count_does() -> None:
+    """Brought up to date in place, they are the counts of the votes."""
+    votes = some_votes(300, 5, 3)
+    counts = count(votes, 3)
+    votes[:, 2] = some_votes(300, 1, 3)[::-1, 0]
+    model = SnorkelLabelModel(n_epochs=20)
+
+    counts.update(votes, [2])
+
+    edited = model.fit(votes, cardinality=3, seed=1, counts=counts)
+    full = model.fit(votes, cardinality=3, seed=1)
+    assert edited.arrays["mu"].tobytes() == full.arrays["mu"].tobytes()
 
 
 def test_many_votes_on_a_row_do_not_underflow() -> None:

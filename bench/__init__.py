@@ -1,0 +1,1 @@
+"""Benchmarks against peers, never timed tests: `python -m bench --help`."""
