@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from datahub.cli.label import print_fitted
 from datahub.cli.lf import print_lf_table
 from datahub.cli.output import emit_json, line, share, table, talk, watched
+from datahub.cli.review import print_trust
 from datahub.core.errors import Conflict, GateRefused
 
 if TYPE_CHECKING:
@@ -173,6 +174,15 @@ def _review(hub: Hub, told: Telling, figures: dict[str, Any]) -> None:
         if aloud:
             line(f"{pulled.annotations} annotations taken, {pulled.changed} labels changed")
             table(["status", "rows"], list(pulled.statuses.items()))
+    with told.step("What the rows drawn at random say of labels that nobody checked") as aloud:
+        measured = hub.review_report()
+        figures["audited"] = {
+            "accepted": measured.accepted.audited,
+            "wrong": measured.accepted.wrong,
+            "interval": list(measured.accepted.interval),
+        }
+        if aloud:
+            print_trust(measured)
 
 
 def _merge(hub: Hub, told: Telling, figures: dict[str, Any]) -> None:

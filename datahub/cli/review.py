@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from datahub.cli.context import Branch, Dataset, Json, opened
-from datahub.cli.output import emit_json, line, table, talk
+from datahub.cli.context import Branch, Dataset, Json, Ref, opened
+from datahub.cli.output import emit_json, line, share, table, talk
 from datahub.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from datahub.core.triage import Task
+    from datahub.core.trust import Estimate
+    from datahub.flow.trust import Trust
     from datahub.hub import Hub
 
 app = typer.Typer(help="Review: rows that people are asked about.", no_args_is_help=True)
@@ -98,6 +100,46 @@ def pull(
             talk(f"asked again: {len(report.asked_again)} rows that changed")
     if report.refused:
         raise typer.Exit(1)
+
+
+@app.command()
+def report(
+    ref: Ref = None, dataset: Dataset = None, branch: Branch = None, json: Json = False
+) -> None:
+    """Say how wrong unchecked labels are, measured on the rows drawn at random."""
+    with opened(branch) as hub:
+        found = hub.review_report(dataset, ref=ref)
+    if json:
+        groups = {name: getattr(found, name) for name in ("accepted", "doubted", "uncovered")}
+        emit_json(
+            {"dataset": found.dataset, "answered": found.answered}
+            | {name: _with_error(group) for name, group in groups.items()}
+        )
+        return
+    print_trust(found)
+
+
+def print_trust(found: Trust) -> None:
+    """Print the measured error of each group of rows."""
+    groups = (
+        ("accepted: nothing doubts the label", found.accepted),
+        ("doubted", found.doubted),
+        ("no LF voted: the end model's guess", found.uncovered),
+    )
+    rows = [
+        (name, group.rows, group.audited, group.wrong, share(group.error), _interval(group))
+        for name, group in groups
+    ]
+    table(["rows", "count", "audited", "wrong", "error", "95% interval"], rows)
+
+
+def _with_error(group: Estimate) -> dict[str, object]:
+    return {**vars(group), "error": group.error, "interval": group.interval}
+
+
+def _interval(group: Estimate) -> str:
+    low, high = group.interval
+    return f"{low:.1%} to {high:.1%}"
 
 
 def _list(waiting: list[tuple[str, Task]], *, as_json: bool) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from datahub.core.triage import Task
-from datahub.flow import review
+from datahub.flow import review, trust
 from datahub.hub.wiring import Wiring
 
 
@@ -79,3 +79,9 @@ class Reviewing(Wiring):
         )
         self.ran("review pull", step, report.commit, {"annotations": report.annotations})
         return report
+
+    def review_report(self, dataset: str | None = None, *, ref: str | None = None) -> trust.Trust:
+        """How wrong labels are that nobody checked, measured on the random audit slice."""
+        return trust.trust(
+            self.dataset_name(dataset), ref=ref or self.branch, store=self.store, rows=self.rows
+        )

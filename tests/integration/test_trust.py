@@ -1,0 +1,50 @@
+"""The audit slice measures what nobody checked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from datahub import Hub
+from tests.integration.conftest import Datahub
+
+
+def test_the_report_counts_blind_answers_and_no_others(datahub: Datahub, labeled: Path) -> None:
+    """All 42 rows audited: the errors are exactly those against gold."""
+    hub = Hub.open(labeled, audit_share=1.0)
+    hub.review_push(budget=42)
+    gold = hub.gold()
+    hub.review_answer([(i, gold[task.key]) for i, task in hub.review_open()], annotator="ann")
+    hub.review_pull()
+
+    measured = hub.review_report()
+
+    groups = (measured.accepted, measured.doubted, measured.uncovered)
+    assert sum(group.audited for group in groups) == sum(group.rows for group in groups) == 42
+    labels = {row["id"]: row for row in datahub_scores(hub)}
+    wrong = sum(
+        row["label"] != gold[key]
+        for key, row in labels.items()
+        if row["label"] is not None and row["doubt"] is None
+    )
+    assert measured.accepted.wrong == wrong
+
+
+def test_answers_to_doubted_rows_are_not_audited(datahub: Datahub, labeled: Path) -> None:
+    """Rows chosen for their doubt would make every label look wrong."""
+    hub = Hub.open(labeled, audit_share=0.0)
+    hub.review_push(budget=10)
+    gold = hub.gold()
+    hub.review_answer([(i, gold[task.key]) for i, task in hub.review_open()], annotator="ann")
+    hub.review_pull()
+
+    report = datahub("review", "report", "--json").json
+
+    assert report["answered"] == 0
+    assert report["accepted"]["error"] is None
+    assert report["accepted"]["interval"] == [0.0, 1.0]
+
+
+def datahub_scores(hub: Hub) -> list[dict[str, object]]:
+    out = hub.settings.root / "scores.parquet"
+    hub.export_rows(out, table="soft_labels")
+    return hub.rows.collect(hub.rows.scan([out])).to_dicts()
