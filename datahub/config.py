@@ -18,7 +18,7 @@ from datahub.core.errors import ConfigError
 
 FILE = "datahub.toml"
 QUEUES = ("embedded", "label-studio")
-LABEL_MODELS = ("snorkel", "majority")
+LABEL_MODELS = ("dawid-skene", "weighted", "bayes", "snorkel", "majority")
 
 
 @dataclass(frozen=True)
