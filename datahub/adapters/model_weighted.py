@@ -22,6 +22,7 @@ from datahub.core.paircounts import PairCounts
 from datahub.ports import LabelModelFit
 
 _BLOCK = 1 << 16  # rows
+_LEAST = 0.01  # log odds
 
 Floats = npt.NDArray[np.float64]
 
@@ -111,7 +112,10 @@ def _agreement(votes: LabelMatrix, cardinality: int, power: Floats) -> tuple[Flo
 
 
 def _evidence(right: Floats, shares: Floats, cardinality: int) -> Floats:
-    """A vote adds the log odds of its LF to its class: [m, k, k]."""
+    """A vote adds the log odds of its LF to its class: [m, k, k].
+
+    Never against its class: an LF that the others contradict is worth next to nothing.
+    """
     known = np.clip(right, 1e-6, 1 - 1e-6)
-    odds = shares * np.log(max(cardinality - 1, 1) * known / (1 - known))
+    odds = shares * np.maximum(np.log(max(cardinality - 1, 1) * known / (1 - known)), _LEAST)
     return np.asarray(odds[:, None, None] * np.eye(cardinality))

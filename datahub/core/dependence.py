@@ -21,7 +21,7 @@ from datahub.core.labels import ABSTAIN, LabelMatrix, SoftLabels
 SAMPLE = 100_000  # rows that are looked at
 COPIES = 0.99  # of the rows that either votes on: the same vote
 NEAR = 0.5  # half of what an LF does is told by the other
-CHANCE = 8.0  # nats a class: four times what independent LFs show in the mean, p near 0.003
+CHANCE = 4.0  # nats beyond four times what independent LFs show in the mean: p < 0.001
 
 Floats = npt.NDArray[np.float64]
 
@@ -90,6 +90,7 @@ def _strength(votes: LabelMatrix, soft: SoftLabels) -> Floats:
     m = votes.shape[1]
     shared: Floats = np.zeros((m, m))
     own: Floats = np.zeros(m)
+    freedom: Floats = np.zeros((m, m))  # what chance alone shows: half a nat each
     for y in range(soft.shape[1]):
         rows = np.flatnonzero(soft[:, y])
         if len(rows) == 0:
@@ -98,8 +99,10 @@ def _strength(votes: LabelMatrix, soft: SoftLabels) -> Floats:
         joint = _joint(votes[rows], y, weight)
         shared += weight.sum() * _information(joint, weight.sum())
         own += weight.sum() * _entropy(joint, weight.sum())
+        choices = (joint.sum(axis=1).diagonal(axis1=1, axis2=2) > 0).sum(axis=0) - 1
+        freedom += np.outer(choices, choices)
     smaller = np.minimum(own[:, None], own[None, :])
-    seen = (smaller > 0) & (shared > CHANCE * np.count_nonzero(soft.any(axis=0)))
+    seen = (smaller > 0) & (shared > 2 * freedom + CHANCE)
     strength = np.divide(shared, smaller, out=np.zeros((m, m)), where=seen)
     np.fill_diagonal(strength, 0)
     return np.asarray(np.minimum(strength, 1))
