@@ -18,7 +18,8 @@ from datahub.core.errors import ConfigError
 
 FILE = "datahub.toml"
 QUEUES = ("embedded", "label-studio")
-LABEL_MODELS = ("snorkel", "majority")
+LABEL_MODELS = ("dawid-skene", "weighted", "bayes", "snorkel", "majority")
+END_MODELS = ("sklearn", "none")
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,8 @@ class Settings:
     dataset: str = ""
     author: str = ""
     queue: str = "embedded"
-    label_model: str = "snorkel"
+    label_model: str = "dawid-skene"
+    end_model: str = "sklearn"
     seed: int = 0
     max_fault_share: float = 0.01
     budget: int = 100
@@ -136,6 +138,7 @@ def _checked(settings: Settings) -> Settings:
     for name, value, allowed in (
         ("queue", settings.queue, QUEUES),
         ("label_model", settings.label_model, LABEL_MODELS),
+        ("end_model", settings.end_model, END_MODELS),
     ):
         if value not in allowed:
             raise ConfigError(f"{name} is {value!r}.", hint=f"It is one of {', '.join(allowed)}.")

@@ -168,3 +168,31 @@ def class_prior(
             hint="Give one share a class, in their order, each above 0, summing to 1.",
         )
     return prior, "given"
+
+
+def combine(soft: SoftLabels, end: SoftLabels) -> SoftLabels:
+    """Return the product of two opinions on each row, renormalised.
+
+    What only one of them knows of stays with the label model: `soft` where `end` is NaN or
+    denies every class that `soft` allows, NaN where `soft` is NaN (no LF voted).
+
+    >>> soft, end = np.array([[0.6, 0.4], [np.nan, np.nan]]), np.array([[0.2, 0.8], [0.1, 0.9]])
+    >>> combine(soft, end).round(2)
+    array([[0.27, 0.73],
+           [ nan,  nan]])
+    """
+    product = soft * end
+    total = product.sum(axis=1, keepdims=True)
+    told = total > 0  # False where it is NaN
+    return np.where(told, product / np.where(told, total, 1), soft)
+
+
+def estimated_balance(soft: SoftLabels) -> list[float]:
+    """Return the mean of soft labels over rows that have one; each class counts one row more.
+
+    >>> estimated_balance(np.array([[1.0, 0.0], [np.nan, np.nan], [0.5, 0.5]]))
+    [0.625, 0.375]
+    """
+    known = soft[~np.isnan(soft).any(axis=1)]
+    counts = known.sum(axis=0) + 1
+    return [float(share) for share in counts / counts.sum()]

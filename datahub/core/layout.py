@@ -6,6 +6,7 @@ datasets/<name>/gold/000/000000.parquet    key, label: nothing in labeling reads
 datasets/<name>/lfs.json                which LFs voted, with fingerprints and faults
 datasets/<name>/votes/<2 of fingerprint>/<fingerprint>/<part sha>.int8   one byte a row
 datasets/<name>/label_model.json
+datasets/<name>/pair_counts.bin         what a label model of pairs learned from
 datasets/<name>/soft_labels/000/000000.parquet
 datasets/<name>/labels/000/000000.parquet
 datasets/<name>/review/<batch>.json     tasks that were asked, with reasons
@@ -57,6 +58,11 @@ def votes_file(dataset: str, fingerprint: str, part_sha256: str) -> str:
 def label_model_file(dataset: str) -> str:
     """Path of the fitted label model."""
     return f"{DATASETS}{dataset}/label_model.json"
+
+
+def pair_counts_file(dataset: str) -> str:
+    """Path of the pair counts of the votes."""
+    return f"{DATASETS}{dataset}/pair_counts.bin"
 
 
 def review_prefix(dataset: str) -> str:

@@ -11,7 +11,7 @@ from datahub.core.dataset import to_canonical_json
 from datahub.core.errors import InputError
 from datahub.core.labeling import Fault
 
-MANIFEST_FORMAT = 1  # of label_model.json
+MANIFEST_FORMAT = 2  # of label_model.json; in format 1 the end model only gave an opinion
 VOTES_FORMAT = 2  # of lfs.json; format 1 counted faults of all parts together
 
 
@@ -93,7 +93,12 @@ class VotesManifest:
 
 @dataclass(frozen=True)
 class ModelManifest:
-    """label_model.json: what was learned, from which votes (object id of lfs.json)."""
+    """label_model.json: what was learned, from which votes (object id of lfs.json).
+
+    `end_model` had its part in the labels unless it is "none"; `shares` is how much a vote of
+    each LF counted, below 1 in the groups of `correlated` LFs (names); `pair_counts` is the
+    object id of what a model of pairs learned from.
+    """
 
     model: str
     votes: str
@@ -104,6 +109,14 @@ class ModelManifest:
     weights: tuple[float | None, ...]
     arrays: Mapping[str, Sequence[object]]
     end_model: str
+    shares: tuple[float, ...] = ()
+    correlated: tuple[tuple[str, ...], ...] = ()
+    pair_counts: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The models that made the labels: `snorkel`, or `dawid-skene*sklearn`."""
+        return self.model if self.end_model == "none" else f"{self.model}*{self.end_model}"
 
     def to_json(self) -> str:
         """Write as canonical JSON."""
@@ -112,9 +125,12 @@ class ModelManifest:
     @classmethod
     def from_json(cls, text: str | bytes) -> ModelManifest:
         """Read what `to_json` wrote."""
-        raw = _read(text, "label_model.json", formats=(MANIFEST_FORMAT,))
-        lists = {name: tuple(raw[name]) for name in ("class_balance", "weights")}
-        return cls(**{**raw, **lists})
+        first = json.loads(text).get("format") == 1
+        raw = _read(text, "label_model.json", formats=(1, MANIFEST_FORMAT))
+        raw |= {"end_model": "none"} if first else {}
+        lists = {name: tuple(raw.get(name, ())) for name in ("class_balance", "weights", "shares")}
+        groups = tuple(map(tuple, raw.get("correlated", ())))
+        return cls(**{**raw, **lists, "correlated": groups})
 
 
 def _from_format_1(raw: dict[str, Any]) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from datahub.core.labels import ABSTAIN, LabelMatrix, SoftLabels
 
 Slice = Literal["doubt", "audit"]
 
-DOUBT_MARGIN = 0.2  # a label model this undecided between its two best classes is doubted
+DOUBT_MARGIN = 0.2  # a label this undecided between its two best classes is doubted
 BATCH_FORMAT = 1
 AUDIT_REASON = "random audit slice"
 
@@ -78,32 +78,40 @@ def score(
     *,
     lfs: Sequence[str],
     classes: Sequence[str],
+    final: SoftLabels | None = None,
 ) -> pl.DataFrame:
     """One line a row: what the models say, how far to trust it, and why not.
 
-    Columns: the key; probabilities [k] (null where no LF voted), label (null where none or a
-    tie), confidence, margin, lfs (names that voted for the label), end_label, end_confidence,
-    trust 0..1, doubt (a reason, null where there is none), pattern (equal votes, equal number).
+    `final` is what the two come to together (default: the label model's `soft`); doubt holds the
+    two against each other as they were before. Columns: the key; probabilities [k] of `final`
+    (null where no LF voted), label (null where none or a tie), confidence, margin, lfs (names
+    that voted for the label); the label model's own model_probabilities, model_label,
+    model_confidence; the end model's end_probabilities, end_label, end_confidence; trust 0..1,
+    doubt (a reason, null where there is none), pattern (equal votes, equal number).
     """
-    best, p_best, second, p_second = _two_best(soft)
+    final = soft if final is None else final
+    best, p_best, second, p_second = _two_best(final)
+    model_best, model_p, _, model_second = _two_best(soft)
     end_best, end_p, _, _ = _two_best(end)
     voted, heard = _known(soft), _known(end)
     labeled = np.asarray(voted & (p_best > p_second), dtype=np.bool_)
-    agreed = np.where(heard, np.take_along_axis(end, best[:, None], axis=1)[:, 0], p_best)
-    trust = np.where(labeled, (p_best + agreed) / 2, np.where(heard, end_p / 2, 0.0))
+    said = np.take_along_axis(soft, best[:, None], axis=1)[:, 0]
+    agreed = np.where(heard, np.take_along_axis(end, best[:, None], axis=1)[:, 0], said)
+    trust = np.where(labeled, (said + agreed) / 2, np.where(heard, end_p / 2, 0.0))
     patterns, pattern = _patterns(votes)
     names = np.array([*classes, ""], dtype=object)
     frame = pl.DataFrame(
         {
             keys.name: keys,
-            "probabilities": pl.Series(
-                [row if ok else None for row, ok in zip(soft.tolist(), voted, strict=True)],
-                dtype=pl.List(pl.Float64),
-            ),
+            "probabilities": _lists(final, voted),
             "label": _text(names[best], labeled),
             "confidence": _number(p_best, voted),
             "margin": _number(p_best - p_second, voted),
             "lfs": _voters(patterns, pattern, np.where(labeled, best, ABSTAIN), lfs),
+            "model_probabilities": _lists(soft, voted),
+            "model_label": _text(names[model_best], voted & (model_p > model_second)),
+            "model_confidence": _number(model_p, voted),
+            "end_probabilities": _lists(end, heard),
             "end_label": _text(names[end_best], heard),
             "end_confidence": _number(end_p, heard),
             "trust": trust,
@@ -224,21 +232,28 @@ def _text(values: npt.NDArray[np.object_], known: npt.NDArray[np.bool_]) -> pl.S
     return pl.Series(shown, dtype=pl.String)
 
 
+def _lists(values: SoftLabels, known: npt.NDArray[np.bool_]) -> pl.Series:
+    shown = [row if ok else None for row, ok in zip(values.tolist(), known, strict=True)]
+    return pl.Series(shown, dtype=pl.List(pl.Float64))
+
+
 def _number(values: npt.NDArray[np.float64], known: npt.NDArray[np.bool_]) -> pl.Series:
     return pl.Series(np.where(known, values, np.nan)).fill_nan(None)
 
 
 def _doubt() -> pl.Expr:
-    label, end = pl.col("label"), pl.col("end_label")
-    p, q = pl.col("confidence").round(2), pl.col("end_confidence").round(2)
+    label, model, end = pl.col("label"), pl.col("model_label"), pl.col("end_label")
+    p, q = pl.col("model_confidence").round(2), pl.col("end_confidence").round(2)
     margin = pl.col("margin")
     return (
         pl.when(pl.col("confidence").is_null())
         .then(pl.lit("no LF voted"))
         .when(label.is_null())
         .then(pl.lit("the label model is undecided"))
-        .when(end.is_not_null() & (end != label))
-        .then(pl.format("label model says {} ({}), end model says {} ({})", label, p, end, q))
+        .when(model.is_null())
+        .then(pl.format("the label model is undecided, end model says {} ({})", end, q))
+        .when(end.is_not_null() & (end != model))
+        .then(pl.format("label model says {} ({}), end model says {} ({})", model, p, end, q))
         .when(margin < DOUBT_MARGIN)
         .then(pl.format("small margin: {} between {} and {}", margin.round(2), label, "second"))
         .otherwise(pl.lit(None, pl.String))

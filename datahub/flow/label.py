@@ -4,41 +4,89 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from typing import Literal, cast
 
 import numpy as np
 import polars as pl
 
 from datahub.core.dataset import Dataset
+from datahub.core.dependence import Dependence, correlated
 from datahub.core.errors import InputError, NotFound
-from datahub.core.labels import ABSTAIN, Gold, LabelMatrix, SoftLabels
-from datahub.core.layout import label_model_file, lfs_file, table_prefix, votes_file
+from datahub.core.labels import (
+    ABSTAIN,
+    Gold,
+    LabelMatrix,
+    SoftLabels,
+    combine,
+    estimated_balance,
+)
+from datahub.core.layout import (
+    label_model_file,
+    lfs_file,
+    pair_counts_file,
+    table_prefix,
+    votes_file,
+)
 from datahub.core.manifest import ModelManifest, VotesManifest
+from datahub.core.paircounts import PairCounts
 from datahub.core.relabel import final_labels
 from datahub.core.triage import score
 from datahub.core.versions import Commit, ObjectId
 from datahub.flow.annotations import decisions_at
 from datahub.flow.source import GOLD_LABEL, gold_at
-from datahub.flow.steps import Step, begin, end
+from datahub.flow.steps import Progress, Step, begin, end, quiet
 from datahub.flow.tables import dataset_at, table_paths, without_old_parts, write_table
 from datahub.ports import EndModel, LabelModel, LabelModelFit, Rows, VersionStore
+
+ESTIMATED = "estimated"  # a class balance taken from the majority vote
+
+Balance = Sequence[float] | Literal["estimated"] | None
+
+
+@dataclass(frozen=True)
+class Alike:
+    """LFs that repeat one another, and how much a vote of each counts for it."""
+
+    lfs: tuple[str, ...]
+    shares: tuple[float, ...]
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """What fitting came to; `agreement` is with the majority vote, on rows with a vote."""
+    """What fitting came to, by the names of models, LFs and classes.
+
+    `covered` rows have a vote, `uncovered` have none and no label. `agreement` is of the labels
+    with the majority vote, `changed_by_end_model` counts the labels that are not the label
+    model's: both on covered rows. `correlated` LFs are counted as fewer where the label model can.
+    """
 
     dataset: str
     rows: int
     covered: int
+    uncovered: int
     model: str
+    end_model: str
     statuses: dict[str, int]
     classes: dict[str, int]
     agreement: float | None
+    changed_by_end_model: int
     weights: dict[str, float | None]
+    correlated: tuple[Alike, ...]
     class_balance: dict[str, float]
     balance_from: str
     commit: Commit
+
+
+@dataclass(frozen=True)
+class Opinions:
+    """What models say of rows [n, k]: label model, end model (NaN where silent), both as one."""
+
+    fit: LabelModelFit
+    soft: SoftLabels
+    end: SoftLabels
+    final: SoftLabels
 
 
 def label_fit(
@@ -46,63 +94,110 @@ def label_fit(
     *,
     model: LabelModel,
     majority: LabelModel,
-    end_model: EndModel,
+    end_model: EndModel | None,
     seed: int,
     store: VersionStore,
     rows: Rows,
     step: Step,
-    class_balance: Sequence[float] | None = None,
+    class_balance: Balance = None,
 ) -> Fitted:
-    """Fit a label model to the votes, hold it against a second opinion, and commit labels.
+    """Fit a label model to the votes, put an end model's word to it, and commit labels.
 
-    Raises ConfigError when the votes are not of these rows, NotFound when there are none.
+    A row that no LF voted on gets no label. Raises InputError when the votes are not of these
+    rows, NotFound when there are none.
     """
     head = begin(store, step)
     known, manifest = voted(store, head.id, dataset)
     votes = read_votes(store, head.id, known, manifest)
-    k = len(known.classes)
-    fit = model.fit(votes, cardinality=k, seed=seed, class_balance=class_balance)
-    soft = model.predict(fit, votes)
-    plain = majority.predict(majority.fit(votes, cardinality=k, seed=seed), votes)
-    step.progress("label model", known.rows, known.rows)
     keys, texts = _keys_and_texts(store, rows, head.id, known)
-    second = np.full(soft.shape, np.nan)
-    if texts is not None:
-        second = end_model.out_of_fold(texts, soft, seed=seed)
-    step.progress("end model", known.rows, known.rows)
-    scores = score(keys, votes, soft, second, lfs=manifest.names, classes=known.classes)
-    decided = decisions_at(store, rows, head.id, known)
-    votes_id = store.objects(head.id, lfs_file(dataset))[lfs_file(dataset)]
-    labels = final_labels(scores, decided, key=known.key, model=f"{model.name}@{votes_id[:12]}")
+    columns = _columns(store, head.id, known, manifest)
+    counts = _earlier_counts(store, head.id, known, votes, columns)
+    alike = correlated(votes, len(known.classes), seed=seed)
+    estimated = class_balance == ESTIMATED
+    plain = _predicted(majority, votes, len(known.classes), seed=seed)
+    found = opinions(
+        votes,
+        texts,
+        model=model,
+        end_model=end_model,
+        cardinality=len(known.classes),
+        seed=seed,
+        shares=alike.shares.tolist(),
+        class_balance=_balance(class_balance, plain),
+        counts=counts,
+        progress=step.progress,
+    )
+    if estimated:
+        found = replace(found, fit=replace(found.fit, balance_from=ESTIMATED))
+    pairs = found.fit.counts
+    stored = None if pairs is None else store.put_bytes(pairs.to_bytes(columns=columns))
+    saved = _model_manifest(
+        found.fit,
+        manifest,
+        alike,
+        votes_id=store.objects(head.id, lfs_file(dataset))[lfs_file(dataset)],
+        end_model="none" if end_model is None or texts is None else end_model.name,
+        pair_counts=stored,
+    )
+    scores = score(
+        keys,
+        votes,
+        found.soft,
+        found.end,
+        lfs=manifest.names,
+        classes=known.classes,
+        final=found.final,
+    )
+    labels = final_labels(
+        scores, decisions_at(store, rows, head.id, known), key=known.key, model=_made_by(saved)
+    )
     changes = write_tables(store, rows, head.id, known, scores=scores, labels=labels)
-    saved = _model_manifest(fit, votes_id, end_model.name if texts is not None else "none")
     changes[label_model_file(dataset)] = store.put_bytes(saved.to_json().encode())
+    if stored is not None or store.objects(head.id, pair_counts_file(dataset)):
+        changes[pair_counts_file(dataset)] = stored
     statuses = counts_of(labels["status"])
     commit = end(
         store,
         step,
         head,
         changes,
-        message=f"Fit {model.name} to the votes on {dataset}",
-        metadata={"step": "label fit", "dataset": dataset, "model": model.name, "seed": str(seed)}
+        message=f"Fit {saved.name} to the votes on {dataset}",
+        metadata={"step": "label fit", "dataset": dataset, "model": saved.name, "seed": str(seed)}
         | {f"rows {status}": str(count) for status, count in statuses.items()},
     )
-    return Fitted(
-        dataset=dataset,
-        rows=known.rows,
-        covered=int(scores["confidence"].count()),
-        model=model.name,
-        statuses=statuses,
-        classes=counts_of(labels["label"].drop_nulls()),
-        agreement=_agreement(soft, plain),
-        weights={
-            name: None if math.isnan(w) else float(w)
-            for name, w in zip(manifest.names, fit.weights, strict=True)
-        },
-        class_balance=dict(zip(known.classes, map(float, fit.class_balance), strict=True)),
-        balance_from=fit.balance_from,
-        commit=commit,
+    return _fitted(known, manifest, saved, scores, labels, _agreement(found.final, plain), commit)
+
+
+def opinions(
+    votes: LabelMatrix,
+    texts: Sequence[str] | None,
+    *,
+    model: LabelModel,
+    end_model: EndModel | None,
+    cardinality: int,
+    seed: int,
+    shares: Sequence[float],
+    class_balance: Sequence[float] | None = None,
+    counts: PairCounts | None = None,
+    progress: Progress = quiet,
+) -> Opinions:
+    """Fit a label model, and an end model to what it says where there are texts."""
+    n = len(votes)
+    fit = model.fit(
+        votes,
+        cardinality=cardinality,
+        seed=seed,
+        class_balance=class_balance,
+        counts=counts,
+        shares=shares,
     )
+    soft = model.predict(fit, votes)
+    progress("label model", n, n)
+    second = np.full(soft.shape, np.nan)
+    if texts is not None and end_model is not None:
+        second = end_model.out_of_fold(texts, soft, seed=seed)
+    progress("end model", n, n)
+    return Opinions(fit, soft, second, combine(soft, second))
 
 
 def read_votes(
@@ -110,7 +205,7 @@ def read_votes(
 ) -> LabelMatrix:
     """The label matrix [n, m] of a commit, in the order of the rows."""
     held = store.objects(ref, table_prefix(dataset.name, "votes"))
-    votes = np.empty((dataset.rows, len(manifest.lfs)), dtype=np.int8)
+    votes = np.empty((dataset.rows, len(manifest.lfs)), dtype=np.int8, order="F")  # by LF
     start = 0
     for part in dataset.parts:
         for j, entry in enumerate(manifest.lfs):
@@ -141,10 +236,9 @@ def manifest_at(store: VersionStore, ref: str, dataset: str) -> VotesManifest | 
 
 
 def model_at(store: VersionStore, ref: str, dataset: Dataset) -> str:
-    """Name and votes of the label model that made a commit's soft labels: `snorkel@1a2b3c...`."""
+    """Names and votes of the models that made a commit's soft labels: `snorkel@1a2b3c...`."""
     path = label_model_file(dataset.name)
-    made = ModelManifest.from_json(store.read(store.objects(ref, path)[path]))
-    return f"{made.model}@{made.votes[:12]}"
+    return _made_by(ModelManifest.from_json(store.read(store.objects(ref, path)[path])))
 
 
 def gold_numbers(store: VersionStore, rows: Rows, ref: str, dataset: Dataset) -> Gold:
@@ -191,7 +285,58 @@ def _keys_and_texts(
     return frame[dataset.key], texts
 
 
-def _model_manifest(fit: LabelModelFit, votes_id: str, end_model: str) -> ModelManifest:
+def _columns(store: VersionStore, ref: str, dataset: Dataset, manifest: VotesManifest) -> list[str]:
+    """What names the content of each column of the label matrix: a hash over its votes' ids."""
+    held = store.objects(ref, table_prefix(dataset.name, "votes"))
+    return [
+        sha256(
+            " ".join(
+                held[votes_file(dataset.name, lf.fingerprint, part.sha256)]
+                for part in dataset.parts
+            ).encode()
+        ).hexdigest()
+        for lf in manifest.lfs
+    ]
+
+
+def _earlier_counts(
+    store: VersionStore, ref: str, dataset: Dataset, votes: LabelMatrix, columns: Sequence[str]
+) -> PairCounts | None:
+    """The pair counts that the commit holds, brought to these votes; None where it holds none.
+
+    Only LFs whose votes are others than they were are counted again.
+    """
+    path = pair_counts_file(dataset.name)
+    held = store.objects(ref, path).get(path)
+    if held is None:
+        return None
+    earlier, made_from = PairCounts.from_bytes(store.read(held))
+    if (earlier.rows, earlier.cardinality) != (len(votes), len(dataset.classes)):
+        return None
+    before = {str(name): lf for lf, name in enumerate(cast(list[object], made_from["columns"]))}
+    kept = [before.get(name, -1) for name in columns]
+    counts = earlier.kept(kept)
+    counts.update(votes, [lf for lf, old in enumerate(kept) if old < 0])
+    return counts
+
+
+def _balance(asked: Balance, plain: SoftLabels) -> Sequence[float] | None:
+    return estimated_balance(plain) if isinstance(asked, str) else asked
+
+
+def _predicted(model: LabelModel, votes: LabelMatrix, cardinality: int, *, seed: int) -> SoftLabels:
+    return model.predict(model.fit(votes, cardinality=cardinality, seed=seed), votes)
+
+
+def _model_manifest(
+    fit: LabelModelFit,
+    manifest: VotesManifest,
+    alike: Dependence,
+    *,
+    votes_id: str,
+    end_model: str,
+    pair_counts: str | None,
+) -> ModelManifest:
     return ModelManifest(
         model=fit.model,
         votes=votes_id,
@@ -202,6 +347,45 @@ def _model_manifest(fit: LabelModelFit, votes_id: str, end_model: str) -> ModelM
         weights=tuple(None if math.isnan(w) else float(w) for w in fit.weights),
         arrays={name: array.tolist() for name, array in fit.arrays.items()},
         end_model=end_model,
+        shares=tuple(map(float, alike.shares)),
+        correlated=tuple(tuple(manifest.names[lf] for lf in group) for group in alike.groups),
+        pair_counts=pair_counts,
+    )
+
+
+def _made_by(made: ModelManifest) -> str:
+    return f"{made.name}@{made.votes[:12]}"
+
+
+def _fitted(
+    known: Dataset,
+    manifest: VotesManifest,
+    saved: ModelManifest,
+    scores: pl.DataFrame,
+    labels: pl.DataFrame,
+    agreement: float | None,
+    commit: Commit,
+) -> Fitted:
+    covered = int(scores["confidence"].count())
+    share = dict(zip(manifest.names, saved.shares, strict=True))
+    return Fitted(
+        dataset=known.name,
+        rows=known.rows,
+        covered=covered,
+        uncovered=known.rows - covered,
+        model=saved.model,
+        end_model=saved.end_model,
+        statuses=counts_of(labels["status"]),
+        classes=counts_of(labels["label"].drop_nulls()),
+        agreement=agreement,
+        changed_by_end_model=int(scores["label"].ne_missing(scores["model_label"]).sum()),
+        weights=dict(zip(manifest.names, saved.weights, strict=True)),
+        correlated=tuple(
+            Alike(group, tuple(share[lf] for lf in group)) for group in saved.correlated
+        ),
+        class_balance=dict(zip(known.classes, saved.class_balance, strict=True)),
+        balance_from=saved.balance_from,
+        commit=commit,
     )
 
 

@@ -19,7 +19,14 @@ from datahub.core.dataset import (
     content_keys,
 )
 from datahub.core.errors import InputError, NotFound, SourceError
-from datahub.core.layout import dataset_file, label_model_file, lfs_file, table_part, votes_file
+from datahub.core.layout import (
+    dataset_file,
+    label_model_file,
+    lfs_file,
+    pair_counts_file,
+    table_part,
+    votes_file,
+)
 from datahub.core.manifest import VotesManifest
 from datahub.core.versions import Commit, ObjectId
 from datahub.flow.steps import Step, begin, end
@@ -283,7 +290,7 @@ def _leavings(store: VersionStore, ref: str, made: Dataset) -> dict[str, ObjectI
     name = made.name
     held = store.objects(ref, f"datasets/{name}/")
     prefixes = tuple(f"datasets/{name}/{table}/" for table in ("votes", "soft_labels", "labels"))
-    files = (lfs_file(name), label_model_file(name))
+    files = (lfs_file(name), label_model_file(name), pair_counts_file(name))
     left: dict[str, ObjectId | None] = {
         path: None for path in held if path.startswith(prefixes) or path in files
     }

@@ -9,9 +9,7 @@ from typing import Any
 from datahub.flow import label, lfs, score, source
 from datahub.hub.registry import adapter
 from datahub.hub.wiring import Wiring
-from datahub.ports import (
-    LabelModel,
-)
+from datahub.ports import EndModel, LabelModel
 
 
 class Labeling(Wiring):
@@ -107,16 +105,19 @@ class Labeling(Wiring):
         )
 
     def label_fit(
-        self, dataset: str | None = None, *, class_balance: Sequence[float] | None = None
+        self, dataset: str | None = None, *, class_balance: label.Balance = None
     ) -> label.Fitted:
-        """Fit the label model, hold it against the end model, make labels."""
+        """Fit the label model and the end model, make labels of both.
+
+        `class_balance` is a share a class, "estimated" from the majority vote, or uniform (None).
+        """
         step = self.step()
         model: LabelModel = adapter("label_model", self.settings.label_model)()
         fitted = label.label_fit(
             self.dataset_name(dataset),
             model=model,
             majority=adapter("label_model", "majority")(),
-            end_model=adapter("end_model", "sklearn")(),
+            end_model=self._end_model(),
             seed=self.settings.seed,
             class_balance=class_balance,
             store=self.store,
@@ -125,6 +126,11 @@ class Labeling(Wiring):
         )
         self.ran("label fit", step, fitted.commit, {"rows": fitted.rows, **fitted.statuses})
         return fitted
+
+    def _end_model(self) -> EndModel | None:
+        name = self.settings.end_model
+        found: EndModel | None = None if name == "none" else adapter("end_model", name)()
+        return found
 
     def score(self, dataset: str | None = None, *, ref: str | None = None) -> score.Score:
         """How right the labels are, against gold: all, not asked, accepted without a person."""

@@ -8,6 +8,9 @@ from typing import Any
 REGISTRY: dict[str, dict[str, str]] = {
     "rows": {"polars": "datahub.adapters.rows_polars:PolarsRows"},
     "label_model": {
+        "dawid-skene": "datahub.adapters.model_dawid_skene:DawidSkeneLabelModel",
+        "weighted": "datahub.adapters.model_weighted:WeightedLabelModel",
+        "bayes": "datahub.adapters.model_bayes:BayesLabelModel",
         "snorkel": "datahub.adapters.model_snorkel:SnorkelLabelModel",
         "majority": "datahub.adapters.model_majority:MajorityLabelModel",
     },

@@ -6,7 +6,8 @@ TOML = """\
 # Settings of this datahub project. A flag or DATAHUB_<NAME> in the environment goes before them.
 dataset = "{dataset}"
 # queue = "label-studio"        # who asks people: embedded (terminal, CSV) or label-studio
-# label_model = "snorkel"       # or majority
+# label_model = "dawid-skene"   # or weighted, bayes, snorkel, majority: `datahub label compare`
+# end_model = "sklearn"         # or none: labels are the label model's alone
 # seed = 0
 # budget = 100                  # rows that one `review push` asks about
 # audit_share = 0.2             # share of them drawn at random

@@ -14,8 +14,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from datahub.core.dependence import correlated
 from datahub.core.errors import InputError
 from datahub.core.labels import ABSTAIN, LabelMatrix
+from datahub.core.paircounts import count
 from datahub.hub import REGISTRY
 from datahub.ports import LabelModel
 
@@ -161,6 +163,57 @@ def test_class_balance_is_kept_with_where_it_came_from(model: LabelModel) -> Non
 
     assert (given_.class_balance.tolist(), given_.balance_from) == ([0.9, 0.1], "given")
     assert (uniform.class_balance.tolist(), uniform.balance_from) == ([0.5, 0.5], "uniform")
+
+
+@pytest.mark.parametrize("k", [2, 5])
+def test_copies_of_one_lf_do_not_outvote_good_ones(model: LabelModel, k: int) -> None:
+    """Of the models that take shares, which must then be right where the copies are wrong."""
+    votes = planted(n=3000, m=4, k=k, accuracy=0.85)
+    truth = np.arange(3000) % k
+    rng = np.random.default_rng(1)
+    votes[:, 3] = np.where(rng.random(3000) < 0.6, truth, (truth + 1) % k)
+    votes = np.hstack([votes, np.repeat(votes[:, 3:], 4, axis=1)])
+    right = votes[:, :3] == truth[:, None]
+    told = (right.sum(axis=1) >= 2) & (right | (votes[:, :3] == ABSTAIN)).all(axis=1)
+    misled = told & (votes[:, 3] != truth)  # two or three good LFs against the five
+    shares = correlated(votes, k, seed=0).shares.tolist()
+
+    fit = model.fit(votes, cardinality=k, seed=1, shares=shares)
+
+    if "shares" in fit.arrays:
+        soft = model.predict(fit, votes)
+        assert (soft[misled].argmax(axis=1) == truth[misled]).all()
+        assert fit.weights[:3].min() > fit.weights[3:].max()
+    else:
+        assert model.name in ("majority", "snorkel")
+
+
+@pytest.mark.parametrize("balanced", [None, [0.3, 0.7]])
+def test_pair_counts_change_nothing(model: LabelModel, balanced: list[float] | None) -> None:
+    """They only save the counting."""
+    votes = planted()
+
+    counted = model.fit(
+        votes, cardinality=2, seed=1, class_balance=balanced, counts=count(votes, 2)
+    )
+    fit = model.fit(votes, cardinality=2, seed=1, class_balance=balanced)
+
+    assert model.predict(counted, votes).tobytes() == model.predict(fit, votes).tobytes()
+
+
+def test_a_single_lf_is_believed_or_too_few_told(model: LabelModel) -> None:
+    """There is nobody to hold it against."""
+    votes = planted(m=1, accuracy=0.9)
+    voted = votes[:, 0] != ABSTAIN
+    try:
+        fit = model.fit(votes, cardinality=2, seed=1)
+    except InputError as error:
+        assert "majority" in error.hint  # noqa: PT017 - an error is one of two right answers
+        return
+
+    soft = model.predict(fit, votes)
+
+    np.testing.assert_array_equal(soft[voted].argmax(axis=1), votes[voted, 0])
 
 
 @pytest.mark.parametrize(

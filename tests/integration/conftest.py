@@ -51,7 +51,8 @@ SUITE = {
 
 GATES = '[[gate]]\nbranch = "main"\ndataset = "mail"\ntable = "labels"\nsuite = "labels.json"\n'
 
-CARELESS = ('["winner", "prize", "free"]', '["winner", "prize", "free", "the", "a"]')
+# A slip that no label model can see through: the LF's words say one class, its vote another.
+CARELESS = ('"dinner"], HAM)', '"dinner", "ok"], SPAM)')
 
 
 @dataclass(frozen=True)

@@ -146,3 +146,29 @@ def test_a_batch_comes_back_from_its_json_as_it_was() -> None:
     assert Batch.from_json(batch.to_json()) == batch
     with pytest.raises(InputError, match="version"):
         Batch.from_json('{"format": 99}')
+
+
+def test_doubt_holds_the_models_against_each_other_before_they_are_one() -> None:
+    """Their product says spam throughout; a disagreement shows all the same, and both pieces."""
+    soft, end = [[0.4, 0.6], [0.5, 0.5], [0.3, 0.7]], [[0.55, 0.45], [0.1, 0.9], [0.2, 0.8]]
+    product = np.array(soft) * np.array(end)
+    table = score(
+        pl.Series("id", range(3)),
+        np.array([[1, 0], [1, 0], [1, 1]], dtype=np.int8),
+        np.array(soft),
+        np.array(end),
+        lfs=["a", "b"],
+        classes=CLASSES,
+        final=product / product.sum(axis=1, keepdims=True),
+    )
+
+    assert table["label"].to_list() == ["spam"] * 3
+    assert table["doubt"].to_list() == [
+        "label model says spam (0.6), end model says ham (0.55)",
+        "the label model is undecided, end model says spam (0.9)",
+        None,
+    ]
+    assert table["model_label"].to_list() == ["spam", None, "spam"]
+    assert table["model_probabilities"].to_list() == soft
+    assert table["end_probabilities"].to_list() == end
+    assert table["probabilities"][2].to_list() == pytest.approx([0.06 / 0.62, 0.56 / 0.62])

@@ -1,0 +1,138 @@
+"""LabelModel in closed form: moments of pairs of LFs feed naive Bayes. Needs nothing but numpy.
+
+The triplet method (D. Fu and others, "Fast and Three-rious: Speeding Up Weak
+Supervision with Triplet Methods", ICML 2020; T. Bonald and R. Combes, "A minimax optimal
+algorithm for crowdsourcing", NeurIPS 2017) on indicators of "LF i votes class y", so that
+it holds for LFs that vote one class only: if i, j and l are independent given whether
+the class is y, then cov(i, j) = p (1 - p) d(i) d(j) with d = P(vote | y) - P(vote | not y),
+and d(i) follows from three covariances. An LF's d is the median over its triplets.
+A fit holds precision [m, k]: P(class v | LF j votes v), NaN where it never did.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from datahub.core.errors import InputError
+from datahub.core.evidence import posterior
+from datahub.core.labels import LabelMatrix, SoftLabels, checked_votes, class_prior
+from datahub.core.paircounts import PairCounts, count
+from datahub.ports import LabelModelFit
+
+_MOST_OTHERS = 32  # LFs that an LF is held against in triplets: the ones it shares most rows with
+
+Floats = npt.NDArray[np.float64]
+
+
+class BayesLabelModel:
+    """Precisions by three covariances; no rounds, nothing drawn."""
+
+    name = "bayes"
+
+    def __init__(self, *, prior_right: float = 0.7, prior_votes: float = 10) -> None:
+        """The prior: `prior_votes` votes of each LF for each class, right with `prior_right`.
+
+        It stands alone where a class has fewer than three LFs that vote it.
+        """
+        self._right = prior_right
+        self._votes = prior_votes
+
+    def fit(
+        self,
+        votes: LabelMatrix,
+        *,
+        cardinality: int,
+        seed: int,
+        class_balance: Sequence[float] | None = None,
+        counts: PairCounts | None = None,
+        shares: Sequence[float] | None = None,
+    ) -> LabelModelFit:
+        """Learn precisions from pair counts. Nothing is drawn: the seed has no say."""
+        prior, balance_from = class_prior(class_balance, cardinality)
+        checked_votes(votes, cardinality)
+        counts = count(votes, cardinality) if counts is None else counts
+        m = counts.lfs
+        power = np.ones(m) if shares is None else np.array(shares, dtype=np.float64)
+        precision = np.full((m, cardinality), np.nan)
+        for y in range(cardinality):
+            precision[:, y] = self._precision(counts, y, float(prior[y]), power)
+        times = counts.counts.diagonal().reshape(m, cardinality)
+        right = np.where(times > 0, precision * times, 0).sum(axis=1)
+        voted = counts.voted
+        return LabelModelFit(
+            model=self.name,
+            cardinality=cardinality,
+            seed=seed,
+            weights=np.divide(right, voted, out=np.full(m, np.nan), where=voted > 0),
+            class_balance=prior,
+            balance_from=balance_from,
+            arrays={"precision": precision, "shares": power},
+            counts=counts,
+        )
+
+    def predict(self, fit: LabelModelFit, votes: LabelMatrix) -> SoftLabels:
+        """Soft labels [n, k]; NaN where no LF voted that the fit has seen voting.
+
+        Raises InputError for an unknown class or another number of LFs.
+        """
+        precision = np.asarray(fit.arrays["precision"], dtype=np.float64)
+        if checked_votes(votes, fit.cardinality).shape[1] != len(precision):
+            raise InputError(
+                f"The label model was fitted on {len(precision)} LFs; these votes have "
+                f"{votes.shape[1]}.",
+                hint="Fit it again: `datahub label fit`.",
+            )
+        shares = np.asarray(fit.arrays["shares"], dtype=np.float64)
+        evidence = _evidence(precision, shares, fit.class_balance)
+        return posterior(votes, evidence, fit.class_balance)
+
+    def _precision(self, counts: PairCounts, y: int, p: float, power: Floats) -> Floats:
+        """P(y | LF votes y) [m], drawn to the prior; NaN where the LF never votes y."""
+        pairs = counts.counts[y :: counts.cardinality, y :: counts.cardinality]
+        times = pairs.diagonal()
+        found = np.full(len(times), self._right)
+        voting = np.flatnonzero(times)
+        if len(voting) >= 3 and 0 < p < 1:
+            rates = pairs[np.ix_(voting, voting)] / counts.rows
+            covariance = rates - np.outer(rates.diagonal(), rates.diagonal())
+            gap = _gaps(covariance, power[voting]) / np.sqrt(p * (1 - p))
+            estimate = p + p * (1 - p) * gap / rates.diagonal()
+            found[voting] = np.where(np.isnan(gap), self._right, np.clip(estimate, 0, 1))
+        drawn = (found * times + self._right * self._votes) / (times + self._votes)
+        return np.asarray(np.where(times > 0, drawn, np.nan))
+
+
+def _gaps(covariance: Floats, power: Floats) -> Floats:
+    """Each indicator's sqrt(cov(i, j) cov(i, l) / cov(j, l)): the median; NaN without a triplet.
+
+    LFs that repeat one another are no triplet: those of full share are taken where there are two.
+    """
+    found = np.full(len(covariance), np.nan)
+    for i, line in enumerate(covariance):
+        others = np.flatnonzero((line > 0) & (np.arange(len(line)) != i))
+        apart = others[power[others] == 1]
+        others = apart if len(apart) >= 2 else others
+        others = others[np.argsort(-line[others], kind="stable")[:_MOST_OTHERS]]
+        left, right = np.triu_indices(len(others), 1)
+        between = covariance[others[left], others[right]]
+        usable = between > 0
+        product = line[others[left]] * line[others[right]]
+        if usable.any():
+            found[i] = np.median(np.sqrt(product[usable] / between[usable]))
+    return found
+
+
+def _evidence(precision: Floats, shares: Floats, prior: Floats) -> Floats:
+    """[m, vote, class]: log P(vote | class), up to what all classes share."""
+    k = precision.shape[1]
+    known = np.clip(precision, 1e-6, 1 - 1e-6)
+    evidence = np.repeat(np.log((1 - known) / np.maximum(1 - prior, 1e-12))[:, :, None], k, axis=2)
+    own = np.arange(k)
+    evidence[:, own, own] = np.log(known / prior)
+    silent = np.isnan(precision).all(axis=1)
+    evidence = np.where(np.isnan(evidence), 0, evidence)  # a vote the fit has never seen
+    evidence[silent] = np.nan
+    return np.asarray(evidence * shares[:, None, None])

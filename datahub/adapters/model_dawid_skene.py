@@ -1,0 +1,160 @@
+"""LabelModel by MAP Dawid-Skene: EM over unique vote patterns. Needs nothing but numpy and polars.
+
+A. P. Dawid and A. M. Skene, "Maximum likelihood estimation of observer error-rates
+using the EM algorithm", Applied Statistics 28 (1979). A fit holds confusion [m, k, k]:
+confusion[j, y, v] is P(LF j votes v | it votes, class y). Three choices make it a model
+for LFs, which mostly abstain and mostly vote one class:
+- a missing vote is no evidence;
+- a Dirichlet prior says that a vote is right with p = 0.7, worth half as many votes as
+  there are rows: an LF that votes one class only would teach nothing without it;
+- the class prior is given or uniform, and fixed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from datahub.core.errors import InputError
+from datahub.core.evidence import Codes, Packing, posterior, posterior_of_codes
+from datahub.core.labels import ABSTAIN, LabelMatrix, SoftLabels, checked_votes, class_prior
+from datahub.core.paircounts import PairCounts
+from datahub.core.patterns import patterns
+from datahub.ports import LabelModelFit
+
+Floats = npt.NDArray[np.float64]
+
+
+class DawidSkeneLabelModel:
+    """What each LF says of each class, and each class of each row, in turns until they agree."""
+
+    name = "dawid-skene"
+
+    def __init__(
+        self,
+        *,
+        prior_right: float = 0.7,
+        prior_votes: float = 0.5,
+        rounds: int = 100,
+        tolerance: float = 1e-5,
+        most_patterns: int = 1 << 18,
+    ) -> None:
+        """`prior_votes` are the votes of each LF that the prior is worth, for each row.
+
+        EM ends when no probability of an LF moves by more than `tolerance`. Where there are more
+        than `most_patterns`, as many rows, drawn by the seed, are learned from.
+        """
+        self._right = prior_right
+        self._votes = prior_votes
+        self._rounds = rounds
+        self._tolerance = tolerance
+        self._most = most_patterns
+
+    def fit(
+        self,
+        votes: LabelMatrix,
+        *,
+        cardinality: int,
+        seed: int,
+        class_balance: Sequence[float] | None = None,
+        counts: PairCounts | None = None,
+        shares: Sequence[float] | None = None,
+    ) -> LabelModelFit:
+        """Learn confusion. The seed has a say only where rows are drawn."""
+        prior, balance_from = class_prior(class_balance, cardinality)
+        checked_votes(votes, cardinality)
+        m = votes.shape[1]
+        power = np.ones(m) if shares is None else np.array(shares, dtype=np.float64)
+        confusion, right = np.full((m, cardinality, cardinality), np.nan), np.full(m, np.nan)
+        voting = np.flatnonzero([(column != ABSTAIN).any() for column in votes.T])
+        heard = votes if len(voting) == m else votes[:, voting]
+        rows, (codes, times) = self._patterns(heard, cardinality, seed)
+        confusion[voting], right[voting] = self._learn(codes, times, rows, prior, power[voting])
+        return LabelModelFit(
+            model=self.name,
+            cardinality=cardinality,
+            seed=seed,
+            weights=right,
+            class_balance=prior,
+            balance_from=balance_from,
+            arrays={"confusion": confusion, "shares": power},
+        )
+
+    def predict(self, fit: LabelModelFit, votes: LabelMatrix) -> SoftLabels:
+        """Soft labels [n, k]; NaN where no LF voted that the fit has seen voting.
+
+        Raises InputError for an unknown class or another number of LFs.
+        """
+        confusion = np.asarray(fit.arrays["confusion"], dtype=np.float64)
+        if checked_votes(votes, fit.cardinality).shape[1] != len(confusion):
+            raise InputError(
+                f"The label model was fitted on {len(confusion)} LFs; these votes have "
+                f"{votes.shape[1]}.",
+                hint="Fit it again: `datahub label fit`.",
+            )
+        evidence = _evidence(confusion, np.asarray(fit.arrays["shares"], dtype=np.float64))
+        return posterior(votes, evidence, fit.class_balance)
+
+    def _patterns(
+        self, votes: LabelMatrix, cardinality: int, seed: int
+    ) -> tuple[int, tuple[Codes, npt.NDArray[np.int64]]]:
+        """How many rows are learned from, and their patterns."""
+        found = patterns(votes, cardinality, most=self._most)
+        if found is not None:
+            return len(votes), found
+        rng = np.random.default_rng(seed)
+        drawn = np.sort(rng.choice(len(votes), self._most, replace=False, shuffle=False))
+        found = patterns(votes[drawn], cardinality, most=self._most)
+        assert found is not None  # no more patterns than rows
+        return self._most, found
+
+    def _learn(
+        self,
+        codes: Codes,
+        times: npt.NDArray[np.int64],
+        rows: int,
+        prior: Floats,
+        power: Floats,
+    ) -> tuple[Floats, Floats]:
+        """Confusion [m, k, k], and how often each LF is right where it votes."""
+        m, k = len(power), len(prior)
+        packing = Packing(m, k)
+        wrong = (1 - self._right) / max(k - 1, 1)
+        believed = np.where(np.eye(k, dtype=bool), self._right, wrong)
+        pseudo = believed * (self._votes * rows / k)
+        confusion: Floats = np.tile(believed, (m, 1, 1))
+        total: Floats = np.zeros((m, k, k))
+        for _ in range(self._rounds if len(times) else 0):
+            tables = packing.tables(_evidence(confusion, power))
+            soft = posterior_of_codes(codes, tables, prior) * times[:, None]
+            total = packing.by_vote(_sums(codes, soft, packing))
+            before, confusion = confusion, _shares(total.transpose(0, 2, 1) + pseudo)
+            if np.abs(confusion - before).max() <= self._tolerance:
+                break
+        voted = total.sum(axis=(1, 2))
+        right = total.diagonal(axis1=1, axis2=2).sum(axis=1)
+        unseen = np.full(m, self._right)  # by an LF that votes on none of the rows drawn
+        weights = np.divide(right, voted, out=unseen, where=voted > 0)
+        return confusion, np.clip(weights, 0, 1)
+
+
+def _evidence(confusion: Floats, power: Floats) -> Floats:
+    """[m, vote, class], an LF's counted as much as its share."""
+    return np.asarray(np.log(confusion).transpose(0, 2, 1) * power[:, None, None])
+
+
+def _sums(codes: Codes, soft: Floats, packing: Packing) -> list[Floats]:
+    """For each group of LFs: how much of each class lies with each code."""
+    base = packing.cardinality + 1
+    return [
+        np.stack(
+            [np.bincount(code, column, minlength=base ** len(group)) for column in soft.T], axis=1
+        )
+        for code, group in zip(codes, packing.groups, strict=True)
+    ]
+
+
+def _shares(counts: Floats) -> Floats:
+    return np.asarray(counts / counts.sum(axis=2, keepdims=True))

@@ -1,0 +1,159 @@
+"""LFs that repeat one another, and how much a vote of each should then count.
+
+Two LFs are near-duplicates when, within each class, what one does on a row (votes for
+the class, votes for another, abstains) tells most of what the other does: conditional
+mutual information, as a share of the smaller of the two entropies: 1 for copies, 0 for
+LFs that are independent given the class. The class is taken from a majority vote in
+which copies (the same vote on nearly every row that either votes on) share one vote.
+So copies are found whatever they outnumber; near-duplicates only where the others
+still know the class.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from datahub.core.labels import ABSTAIN, LabelMatrix, SoftLabels
+
+SAMPLE = 100_000  # rows that are looked at
+COPIES = 0.99  # of the rows that either votes on: the same vote
+NEAR = 0.5  # half of what an LF does is told by the other
+CHANCE = 4.0  # nats beyond four times what independent LFs show in the mean: p < 0.001
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Dependence:
+    """Groups of LFs (columns) that repeat one another, and the share of a vote each LF has.
+
+    `strength` [m, m] is 1 for copies, 0 for LFs that know nothing of one another. An LF's share
+    is one vote over itself and the strengths with the others of its group.
+    """
+
+    groups: tuple[tuple[int, ...], ...]
+    shares: Floats
+    strength: Floats
+
+
+def correlated(votes: LabelMatrix, cardinality: int, *, seed: int) -> Dependence:
+    """Find near-duplicates among LFs, on a sample of the rows where there are more than SAMPLE.
+
+    >>> one, other = np.array([0, 1, 0, -1, 1, 0] * 9), np.array([0, 1, 1, -1, 0, 0, 1, -1, 1] * 6)
+    >>> votes = np.column_stack([one, other, one]).astype(np.int8)
+    >>> found = correlated(votes, 2, seed=0)
+    >>> found.groups, found.shares.tolist()
+    (((0, 2),), [0.5, 1.0, 0.5])
+    """
+    m = votes.shape[1]
+    if len(votes) > SAMPLE:
+        rng = np.random.default_rng(seed)
+        votes = votes[np.sort(rng.choice(len(votes), SAMPLE, replace=False, shuffle=False))]
+    votes = votes[(votes != ABSTAIN).any(axis=1)] if m else votes[:0]
+    copies = _sameness(votes, cardinality) >= COPIES
+    shares = _shares(copies.astype(np.float64), _groups(copies))
+    strength = _strength(votes, _majority(votes, cardinality, shares))
+    groups = _groups(strength >= NEAR)
+    return Dependence(groups, _shares(strength, groups), strength)
+
+
+def _sameness(votes: LabelMatrix, cardinality: int) -> Floats:
+    """The same vote, as a share of the rows on which either LF votes: [m, m]."""
+    m = votes.shape[1]
+    same: Floats = np.zeros((m, m))
+    for y in range(cardinality):
+        said = (votes == y)[(votes == y).any(axis=1)].astype(np.float32)
+        same += said.T @ said
+    voted = (votes != ABSTAIN).astype(np.float32)
+    both = (voted.T @ voted).astype(np.float64)
+    either = both.diagonal()[:, None] + both.diagonal()[None, :] - both
+    found = np.divide(same, either, out=np.zeros((m, m)), where=either > 0)
+    np.fill_diagonal(found, 0)
+    return np.asarray(found)
+
+
+def _majority(votes: LabelMatrix, cardinality: int, shares: Floats) -> SoftLabels:
+    """Each row's class by weighted majority; tied classes share it."""
+    weight = np.zeros((len(votes), cardinality))
+    for column, share in zip(votes.T, shares, strict=True):
+        voted = np.flatnonzero(column != ABSTAIN)
+        weight[voted, column[voted]] += share
+    tied = weight >= weight.max(axis=1, keepdims=True, initial=0) - 1e-9
+    return np.asarray(tied / tied.sum(axis=1, keepdims=True))
+
+
+def _strength(votes: LabelMatrix, soft: SoftLabels) -> Floats:
+    """Conditional mutual information over the smaller conditional entropy: [m, m]."""
+    m = votes.shape[1]
+    shared: Floats = np.zeros((m, m))
+    own: Floats = np.zeros(m)
+    freedom: Floats = np.zeros((m, m))  # what chance alone shows: half a nat each
+    for y in range(soft.shape[1]):
+        rows = np.flatnonzero(soft[:, y])
+        if len(rows) == 0:
+            continue
+        weight = soft[rows, y]
+        joint = _joint(votes[rows], y, weight)
+        shared += weight.sum() * _information(joint, weight.sum())
+        own += weight.sum() * _entropy(joint, weight.sum())
+        choices = (joint.sum(axis=1).diagonal(axis1=1, axis2=2) > 0).sum(axis=0) - 1
+        freedom += np.outer(choices, choices)
+    smaller = np.minimum(own[:, None], own[None, :])
+    seen = (smaller > 0) & (shared > 2 * freedom + CHANCE)
+    strength = np.divide(shared, smaller, out=np.zeros((m, m)), where=seen)
+    np.fill_diagonal(strength, 0)
+    return np.asarray(np.minimum(strength, 1))
+
+
+def _joint(votes: LabelMatrix, y: int, weight: Floats) -> Floats:
+    """Weighted counts [3, 3, m, m] of what two LFs do: vote y, vote another, abstain."""
+    right = (votes == y).astype(np.float32)
+    wrong = ((votes != y) & (votes != ABSTAIN)).astype(np.float32)
+    both = np.hstack([right, wrong])
+    m = votes.shape[1]
+    pairs = (both.T @ (both * weight[:, None].astype(np.float32))).astype(np.float64)
+    joint = np.empty((3, 3, m, m))
+    joint[:2, :2] = pairs.reshape(2, m, 2, m).transpose(0, 2, 1, 3)
+    alone = np.stack([pairs[:m, :m].diagonal(), pairs[m:, m:].diagonal()])
+    joint[:2, 2] = alone[:, :, None] - joint[:2, :2].sum(axis=1)
+    joint[2, :2] = alone[:, None, :] - joint[:2, :2].sum(axis=0)
+    joint[2, 2] = weight.sum() - joint[:2, :2].sum(axis=(0, 1)) - joint[:2, 2].sum(axis=0)
+    joint[2, 2] -= joint[2, :2].sum(axis=0)
+    return np.maximum(joint, 0)
+
+
+def _information(joint: Floats, total: float) -> Floats:
+    p = joint / total
+    left, right = p.sum(axis=1, keepdims=True), p.sum(axis=0, keepdims=True)
+    apart = left * right
+    ratio = np.divide(p, apart, out=np.ones_like(p), where=(p > 0) & (apart > 0))
+    return np.asarray((p * np.log(ratio)).sum(axis=(0, 1)))
+
+
+def _entropy(joint: Floats, total: float) -> Floats:
+    p = (joint.sum(axis=1) / total).diagonal(axis1=1, axis2=2)
+    return np.asarray(-(p * np.log(np.where(p > 0, p, 1))).sum(axis=0))
+
+
+def _groups(linked: npt.NDArray[np.bool_]) -> tuple[tuple[int, ...], ...]:
+    """Sets of LFs that are linked, directly or through others."""
+    left, found = set(range(len(linked))), []
+    while left:
+        group, edge = set(), {min(left)}
+        while edge:
+            group |= edge
+            edge = {int(j) for i in edge for j in np.flatnonzero(linked[i])} - group
+        left -= group
+        found.append(tuple(sorted(group)))
+    return tuple(group for group in found if len(group) > 1)
+
+
+def _shares(strength: Floats, groups: tuple[tuple[int, ...], ...]) -> Floats:
+    shares = np.ones(len(strength))
+    for group in groups:
+        members = list(group)
+        shares[members] = 1 / (1 + strength[np.ix_(members, members)].sum(axis=1))
+    return shares

@@ -1,0 +1,119 @@
+"""What `datahub label fit` and `label compare` come to, by the command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from tests.integration.conftest import LFS, Datahub, mail
+
+COPIES = "".join(
+    f'\nalso{i} = keywords("also{i}", ["thanks", "tomorrow", "dinner"], HAM)' for i in range(4)
+)
+
+
+@pytest.fixture
+def partly(datahub: Datahub, labeled: Path) -> Path:
+    """The project without the LF that votes on most messages of people."""
+    (labeled / "labeling_functions" / "first.py").write_text(
+        LFS.replace('thanks", "tomorrow', "gladly")
+    )
+    for words in (["lf", "run"], ["label", "fit"]):
+        assert datahub(*words).code == 0
+    return labeled
+
+
+def soft_labels(datahub: Datahub) -> pl.DataFrame:
+    """The table as it is exported."""
+    assert datahub("export", "soft.parquet", "--table", "soft_labels").code == 0
+    return pl.read_parquet("soft.parquet")
+
+
+def test_labels_are_of_both_models_and_both_are_kept(datahub: Datahub, partly: Path) -> None:
+    """The product, renormalised, where an LF voted; nothing where none did."""
+    table = soft_labels(datahub)
+    both = table.drop_nulls("probabilities")
+
+    assert both.height == table.drop_nulls("model_probabilities").height < table.height
+    for line in both.iter_rows(named=True):
+        product = [
+            p * q
+            for p, q in zip(line["model_probabilities"], line["end_probabilities"], strict=True)
+        ]
+        assert line["probabilities"] == pytest.approx([p / sum(product) for p in product])
+    uncovered = table.filter(pl.col("probabilities").is_null())
+    assert uncovered["label"].null_count() == uncovered.height
+    assert uncovered["end_label"].null_count() == 0
+
+
+def test_the_end_model_can_be_switched_off(datahub: Datahub, labeled: Path) -> None:
+    """Labels are the label model's alone, and the manifest of the commit says so."""
+    fitted = datahub("label", "fit", "--end-model", "none", "--json").json
+    table = soft_labels(datahub)
+
+    assert (fitted["model"], fitted["end_model"]) == ("dawid-skene", "none")
+    assert fitted["changed_by_end_model"] == 0
+    assert table["probabilities"].to_list() == table["model_probabilities"].to_list()
+    assert table["end_label"].null_count() == table.height
+
+
+def test_covered_and_uncovered_rows_are_told_apart(datahub: Datahub, partly: Path) -> None:
+    fitted = datahub("label", "fit", "--seed", "1", "--json").json
+
+    assert fitted["covered"] + fitted["uncovered"] == fitted["rows"] == mail().height
+    assert fitted["statuses"]["unlabeled"] == fitted["uncovered"] > 0
+
+
+@pytest.mark.parametrize(
+    ("words", "said"), [("0.6,0.4", "given"), ("estimated", "estimated"), ("", "uniform")]
+)
+def test_how_the_class_balance_was_got_is_told(
+    datahub: Datahub, labeled: Path, words: str, said: str
+) -> None:
+    """Given, estimated from the majority vote, or uniform."""
+    ran = datahub("label", "fit", "--model", "bayes", "--class-balance", words, "--json")
+
+    assert ran.json["balance_from"] == said
+    assert sum(ran.json["class_balance"].values()) == pytest.approx(1)
+    assert (ran.json["class_balance"]["ham"] == 0.5) == (said == "uniform")
+
+
+def test_lfs_that_repeat_one_another_are_named(datahub: Datahub, labeled: Path) -> None:
+    """And share a vote between them."""
+    (labeled / "labeling_functions" / "first.py").write_text(LFS + COPIES)
+    assert datahub("lf", "run").code == 0
+
+    fitted = datahub("label", "fit", "--json").json
+
+    group = next(group for group in fitted["correlated"] if "thanks" in group["lfs"])
+    shares = dict(zip(group["lfs"], group["shares"], strict=True))
+    assert {"also0", "also1", "also2", "also3", "thanks"} <= set(shares)
+    assert shares["thanks"] == pytest.approx(shares["also3"]) <= 0.2
+    assert "repeat one another" in datahub("label", "fit", "--seed", "3").out
+
+
+def test_pair_counts_brought_up_to_date_are_those_of_a_full_count(
+    datahub: Datahub, labeled: Path
+) -> None:
+    """Edited, added, removed: the commit holds the same bytes as one that never counted before."""
+    path = "datasets/mail/pair_counts.bin"
+    lfs = labeled / "labeling_functions" / "first.py"
+    datahub("label", "fit", "--model", "snorkel")
+    first = datahub("show", "work", "--json").json["objects"][path]
+    lfs.write_text(LFS.replace('"prize", ', "").replace("thanks = ", "warm = ") + COPIES)
+    datahub("lf", "run")
+    datahub("label", "fit", "--model", "bayes")
+    updated = datahub("show", "work", "--json").json["objects"]
+    datahub("switch", "main")
+    datahub("switch", "-c", "again")
+    datahub("lf", "run")
+    datahub("label", "fit", "--model", "bayes")
+
+    again = datahub("show", "again", "--json").json["objects"]
+
+    assert again[path] == updated[path] != first
+    assert again["datasets/mail/label_model.json"] == updated["datasets/mail/label_model.json"]
+    datahub("label", "fit")
+    assert path not in datahub("show", "again", "--json").json["objects"]
