@@ -11,7 +11,10 @@ from datahub.cli.output import emit_json, line, share, table
 from datahub.core.errors import ConfigError
 
 if TYPE_CHECKING:
-    from datahub.flow.label import Balance, Fitted
+    from collections.abc import Sequence
+
+    from datahub.flow.compare import Compared, Comparison
+    from datahub.flow.label import Alike, Balance, Fitted
 
 app = typer.Typer(help="Labels: fit the label model to the votes.", no_args_is_help=True)
 
@@ -43,7 +46,7 @@ def fit(
     json: Json = False,
 ) -> None:
     """Fit the label model and the end model to the votes, commit soft labels and labels."""
-    balance: Balance = "estimated" if class_balance == "estimated" else _shares(class_balance)
+    balance = _balance(class_balance)
     with opened(branch, label_model=model, end_model=end_model, seed=seed) as hub:
         fitted = hub.label_fit(dataset, class_balance=balance)
     if json:
@@ -51,6 +54,74 @@ def fit(
         return
     print_fitted(fitted)
     line(f"committed {fitted.commit.id[:12]}")
+
+
+@app.command()
+def compare(
+    seeds: Annotated[int, typer.Option(help="How many seeds each model is fitted with.")] = 3,
+    end_model: Annotated[
+        str | None, typer.Option(help="sklearn, or none [default: the project's].")
+    ] = None,
+    class_balance: Annotated[
+        str, typer.Option(help="Like that of `label fit` [default: uniform].")
+    ] = "",
+    dataset: Dataset = None,
+    branch: Branch = None,
+    json: Json = False,
+) -> None:
+    """Hold all label models against each other on the votes; commit nothing."""
+    balance = _balance(class_balance)
+    with opened(branch, end_model=end_model) as hub:
+        compared = hub.label_compare(dataset, seeds=seeds, class_balance=balance)
+    if json:
+        emit_json(compared)
+        return
+    print_comparison(compared)
+
+
+def print_comparison(compared: Comparison) -> None:
+    """Print a line a model: what it thinks of itself, what gold says, how firm it is."""
+    columns = ["model", "agrees with default", "estimated", "right", "95% interval", "gold rows"]
+    rows = [
+        (
+            one.model,
+            "default" if one.model == compared.default else _agreed(one, compared.default),
+            share(one.estimated),
+            share(one.accuracy),
+            "-" if one.interval is None else "-".join(share(bound) for bound in one.interval),
+            one.gold_rows,
+            _range(one.accuracies),
+            share(one.seed_spread),
+            f"{one.seconds:.2f}",
+        )
+        for one in compared.models
+    ]
+    table([*columns, "right, all seeds", "rows the seed decides", "s"], rows)
+    for one in compared.models:
+        if one.left_out:
+            line(f"{one.model} left out: {one.left_out}")
+    line(
+        f"{compared.covered} of {compared.rows} rows have a vote; all shares are of these. "
+        f"{len(compared.seeds)} seeds, class balance {compared.balance_from}."
+    )
+    print_alike(compared.correlated)
+
+
+def print_alike(groups: Sequence[Alike]) -> None:
+    """Name LFs that repeat one another, with what a vote of each counts."""
+    for group in groups:
+        parts = (f"{lf} {part:.2f}" for lf, part in zip(group.lfs, group.shares, strict=True))
+        line(f"LFs that repeat one another, and what a vote of each counts: {', '.join(parts)}")
+
+
+def _agreed(one: Compared, default: str) -> str:
+    return share(one.agreement.get(default))
+
+
+def _range(accuracies: Sequence[float]) -> str:
+    if not accuracies:
+        return "-"
+    return f"{share(min(accuracies))}-{share(max(accuracies))}"
 
 
 def print_fitted(fitted: Fitted) -> None:
@@ -67,9 +138,11 @@ def print_fitted(fitted: Fitted) -> None:
         line(f"the end model changed {fitted.changed_by_end_model} labels of the label model")
     balance = ", ".join(f"{name} {part:.3f}" for name, part in fitted.class_balance.items())
     line(f"class balance {fitted.balance_from}: {balance}")
-    for group in fitted.correlated:
-        parts = (f"{lf} {part:.2f}" for lf, part in zip(group.lfs, group.shares, strict=True))
-        line(f"LFs that repeat one another, and what a vote of each counts: {', '.join(parts)}")
+    print_alike(fitted.correlated)
+
+
+def _balance(text: str) -> Balance:
+    return "estimated" if text == "estimated" else _shares(text)
 
 
 def _shares(text: str) -> list[float] | None:

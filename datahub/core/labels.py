@@ -6,6 +6,7 @@ class 0..k-1, or ABSTAIN. Pure: arrays in, arrays out.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -196,3 +197,31 @@ def estimated_balance(soft: SoftLabels) -> list[float]:
     known = soft[~np.isnan(soft).any(axis=1)]
     counts = known.sum(axis=0) + 1
     return [float(share) for share in counts / counts.sum()]
+
+
+def chosen(soft: SoftLabels) -> Gold:
+    """Return each row's likeliest class; ABSTAIN where it is a tie, or NaN.
+
+    >>> chosen(np.array([[0.2, 0.8], [0.5, 0.5], [np.nan, np.nan]])).tolist()
+    [1, -1, -1]
+    """
+    filled = np.nan_to_num(soft, nan=0.0)
+    best = filled.max(axis=1, initial=0)
+    clear = (filled == best[:, None]).sum(axis=1) == 1
+    return np.where(clear, filled.argmax(axis=1), ABSTAIN).astype(np.int8)
+
+
+def wilson(right: int, n: int, *, z: float = 1.96) -> tuple[float, float]:
+    """Return the interval that holds a share, of which `right` of n was seen, in 95 of 100 cases.
+
+    E. B. Wilson, "Probable inference, the law of succession, and statistical inference" (1927).
+
+    >>> [round(bound, 3) for bound in wilson(9, 10)]
+    [0.596, 0.982]
+    """
+    if n == 0:
+        return 0.0, 1.0
+    share, spread = right / n, z * z / n
+    middle = share + spread / 2
+    half = math.sqrt(spread * (share * (1 - share) + spread / 4))
+    return max((middle - half) / (1 + spread), 0.0), min((middle + half) / (1 + spread), 1.0)

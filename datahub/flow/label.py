@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from hashlib import sha256
-from typing import Literal, cast
+from typing import Literal
 
 import numpy as np
 import polars as pl
@@ -35,6 +34,7 @@ from datahub.core.relabel import final_labels
 from datahub.core.triage import score
 from datahub.core.versions import Commit, ObjectId
 from datahub.flow.annotations import decisions_at
+from datahub.flow.pairs import columns_of, counts_changes, earlier_counts
 from datahub.flow.source import GOLD_LABEL, gold_at
 from datahub.flow.steps import Progress, Step, begin, end, quiet
 from datahub.flow.tables import dataset_at, table_paths, without_old_parts, write_table
@@ -109,12 +109,12 @@ def label_fit(
     head = begin(store, step)
     known, manifest = voted(store, head.id, dataset)
     votes = read_votes(store, head.id, known, manifest)
-    keys, texts = _keys_and_texts(store, rows, head.id, known)
-    columns = _columns(store, head.id, known, manifest)
-    counts = _earlier_counts(store, head.id, known, votes, columns)
+    keys, texts = keys_and_texts(store, rows, head.id, known)
+    columns = columns_of(store, head.id, known, manifest)
+    counts = earlier_counts(store, head.id, known, votes, columns)
     alike = correlated(votes, len(known.classes), seed=seed)
-    estimated = class_balance == ESTIMATED
-    plain = _predicted(majority, votes, len(known.classes), seed=seed)
+    plain = predicted(majority, votes, len(known.classes), seed=seed)
+    balance, balance_from = asked_balance(class_balance, plain)
     found = opinions(
         votes,
         texts,
@@ -123,21 +123,20 @@ def label_fit(
         cardinality=len(known.classes),
         seed=seed,
         shares=alike.shares.tolist(),
-        class_balance=_balance(class_balance, plain),
+        class_balance=balance,
         counts=counts,
         progress=step.progress,
     )
-    if estimated:
-        found = replace(found, fit=replace(found.fit, balance_from=ESTIMATED))
-    pairs = found.fit.counts
-    stored = None if pairs is None else store.put_bytes(pairs.to_bytes(columns=columns))
+    if balance_from:
+        found = replace(found, fit=replace(found.fit, balance_from=balance_from))
+    changes = counts_changes(store, head.id, known, found.fit.counts, columns)
     saved = _model_manifest(
         found.fit,
         manifest,
         alike,
         votes_id=store.objects(head.id, lfs_file(dataset))[lfs_file(dataset)],
         end_model="none" if end_model is None or texts is None else end_model.name,
-        pair_counts=stored,
+        pair_counts=changes.get(pair_counts_file(dataset)),
     )
     scores = score(
         keys,
@@ -151,11 +150,8 @@ def label_fit(
     labels = final_labels(
         scores, decisions_at(store, rows, head.id, known), key=known.key, model=_made_by(saved)
     )
-    changes = write_tables(store, rows, head.id, known, scores=scores, labels=labels)
+    changes |= write_tables(store, rows, head.id, known, scores=scores, labels=labels)
     changes[label_model_file(dataset)] = store.put_bytes(saved.to_json().encode())
-    if stored is not None or store.objects(head.id, pair_counts_file(dataset)):
-        changes[pair_counts_file(dataset)] = stored
-    statuses = counts_of(labels["status"])
     commit = end(
         store,
         step,
@@ -163,9 +159,10 @@ def label_fit(
         changes,
         message=f"Fit {saved.name} to the votes on {dataset}",
         metadata={"step": "label fit", "dataset": dataset, "model": saved.name, "seed": str(seed)}
-        | {f"rows {status}": str(count) for status, count in statuses.items()},
+        | {f"rows {status}": str(n) for status, n in counts_of(labels["status"]).items()},
     )
-    return _fitted(known, manifest, saved, scores, labels, _agreement(found.final, plain), commit)
+    agreed = _agreement(found.final, plain)
+    return _fitted(known, manifest, saved, alike, scores, labels, agreed, commit)
 
 
 def opinions(
@@ -275,9 +272,10 @@ def counts_of(values: pl.Series) -> dict[str, int]:
     return dict(counted.iter_rows())
 
 
-def _keys_and_texts(
+def keys_and_texts(
     store: VersionStore, rows: Rows, ref: str, dataset: Dataset
 ) -> tuple[pl.Series, list[str] | None]:
+    """Key and text of every row, in the order of the rows; None where there is no text column."""
     columns = [dataset.key] + ([dataset.text] if dataset.text else [])
     paths = table_paths(store, ref, dataset.name, "rows")
     frame = pl.concat(list(rows.batches(paths, columns=columns)))
@@ -285,47 +283,33 @@ def _keys_and_texts(
     return frame[dataset.key], texts
 
 
-def _columns(store: VersionStore, ref: str, dataset: Dataset, manifest: VotesManifest) -> list[str]:
-    """What names the content of each column of the label matrix: a hash over its votes' ids."""
-    held = store.objects(ref, table_prefix(dataset.name, "votes"))
-    return [
-        sha256(
-            " ".join(
-                held[votes_file(dataset.name, lf.fingerprint, part.sha256)]
-                for part in dataset.parts
-            ).encode()
-        ).hexdigest()
-        for lf in manifest.lfs
-    ]
+def asked_balance(asked: Balance, plain: SoftLabels) -> tuple[Sequence[float] | None, str]:
+    """The class balance to give to a model, and "estimated" where it was (from `plain`)."""
+    return (estimated_balance(plain), ESTIMATED) if isinstance(asked, str) else (asked, "")
 
 
-def _earlier_counts(
-    store: VersionStore, ref: str, dataset: Dataset, votes: LabelMatrix, columns: Sequence[str]
-) -> PairCounts | None:
-    """The pair counts that the commit holds, brought to these votes; None where it holds none.
-
-    Only LFs whose votes are others than they were are counted again.
-    """
-    path = pair_counts_file(dataset.name)
-    held = store.objects(ref, path).get(path)
-    if held is None:
-        return None
-    earlier, made_from = PairCounts.from_bytes(store.read(held))
-    if (earlier.rows, earlier.cardinality) != (len(votes), len(dataset.classes)):
-        return None
-    before = {str(name): lf for lf, name in enumerate(cast(list[object], made_from["columns"]))}
-    kept = [before.get(name, -1) for name in columns]
-    counts = earlier.kept(kept)
-    counts.update(votes, [lf for lf, old in enumerate(kept) if old < 0])
-    return counts
+def predicted(
+    model: LabelModel,
+    votes: LabelMatrix,
+    cardinality: int,
+    *,
+    seed: int,
+    class_balance: Sequence[float] | None = None,
+    shares: Sequence[float] | None = None,
+) -> SoftLabels:
+    """What a model says of the votes that it is fitted to."""
+    fit = model.fit(
+        votes, cardinality=cardinality, seed=seed, class_balance=class_balance, shares=shares
+    )
+    return model.predict(fit, votes)
 
 
-def _balance(asked: Balance, plain: SoftLabels) -> Sequence[float] | None:
-    return estimated_balance(plain) if isinstance(asked, str) else asked
-
-
-def _predicted(model: LabelModel, votes: LabelMatrix, cardinality: int, *, seed: int) -> SoftLabels:
-    return model.predict(model.fit(votes, cardinality=cardinality, seed=seed), votes)
+def named_groups(alike: Dependence, names: Sequence[str]) -> tuple[Alike, ...]:
+    """LFs that repeat one another, by name."""
+    return tuple(
+        Alike(tuple(names[lf] for lf in group), tuple(float(alike.shares[lf]) for lf in group))
+        for group in alike.groups
+    )
 
 
 def _model_manifest(
@@ -361,13 +345,13 @@ def _fitted(
     known: Dataset,
     manifest: VotesManifest,
     saved: ModelManifest,
+    alike: Dependence,
     scores: pl.DataFrame,
     labels: pl.DataFrame,
     agreement: float | None,
     commit: Commit,
 ) -> Fitted:
     covered = int(scores["confidence"].count())
-    share = dict(zip(manifest.names, saved.shares, strict=True))
     return Fitted(
         dataset=known.name,
         rows=known.rows,
@@ -380,9 +364,7 @@ def _fitted(
         agreement=agreement,
         changed_by_end_model=int(scores["label"].ne_missing(scores["model_label"]).sum()),
         weights=dict(zip(manifest.names, saved.weights, strict=True)),
-        correlated=tuple(
-            Alike(group, tuple(share[lf] for lf in group)) for group in saved.correlated
-        ),
+        correlated=named_groups(alike, manifest.names),
         class_balance=dict(zip(known.classes, saved.class_balance, strict=True)),
         balance_from=saved.balance_from,
         commit=commit,

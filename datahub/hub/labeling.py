@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from datahub.flow import label, lfs, score, source
-from datahub.hub.registry import adapter
+from datahub.flow import compare, label, lfs, score, source
+from datahub.hub.registry import REGISTRY, adapter
 from datahub.hub.wiring import Wiring
 from datahub.ports import EndModel, LabelModel
 
@@ -126,6 +127,32 @@ class Labeling(Wiring):
         )
         self.ran("label fit", step, fitted.commit, {"rows": fitted.rows, **fitted.statuses})
         return fitted
+
+    def label_compare(
+        self,
+        dataset: str | None = None,
+        *,
+        seeds: int = 3,
+        class_balance: label.Balance = None,
+        ref: str | None = None,
+    ) -> compare.Comparison:
+        """Hold all label models against each other; nothing is committed.
+
+        Each is fitted with as many seeds as said, from the project's seed on.
+        """
+        return compare.compare(
+            self.dataset_name(dataset),
+            models={name: adapter("label_model", name)() for name in REGISTRY["label_model"]},
+            end_model=self._end_model(),
+            default=self.settings.label_model,
+            seeds=range(self.settings.seed, self.settings.seed + seeds),
+            ref=ref or self.branch,
+            store=self.store,
+            rows=self.rows,
+            clock=time.perf_counter,
+            class_balance=class_balance,
+            progress=self.progress,
+        )
 
     def _end_model(self) -> EndModel | None:
         name = self.settings.end_model
