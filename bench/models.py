@@ -1,11 +1,359 @@
 """Label models.
 
 Votes are made: independent LFs, coverage log-uniform in 1..30% as in published sets,
-accuracy 60..95%.
+accuracy 60..95%. Both sides have them in memory as they take them (ours int8, Snorkel's
+int64) before the clock starts, and its libraries imported. Snorkel's model runs 100
+epochs, its own default, on both sides.
 """
 
 from __future__ import annotations
 
-from bench.harness import Case
+from collections.abc import Callable, Iterator
+from typing import Any
 
-CASES: tuple[Case, ...] = ()
+import numpy as np
+import numpy.typing as npt
+
+from bench.harness import Case, Figures, Result, Watch, peak_mb
+
+SEED = 123
+EPOCHS = 100
+SEEDS = (0, 1, 2)
+
+Votes = npt.NDArray[np.int8]
+
+
+def made_votes(watch: Watch, n: int, m: int) -> Any:
+    """The file of n rows of votes of m LFs, an LF a line, made where it is not there."""
+    path = watch.scratch / f"votes_{n}_{m}.npy"
+    if path.exists():
+        return path
+    rng = np.random.default_rng(0)
+    truth = (rng.random(n) < 0.4).astype(np.int8)
+    covered = np.exp(rng.uniform(np.log(0.01), np.log(0.3), m))
+    accuracy = rng.uniform(0.6, 0.95, m)
+    half = path.with_suffix(".half")
+    votes = np.empty((m, n), dtype=np.int8)
+    for lf in range(m):
+        right = rng.random(n, dtype=np.float32) < accuracy[lf]
+        column = np.where(right, truth, 1 - truth).astype(np.int8)
+        column[rng.random(n, dtype=np.float32) >= covered[lf]] = -1
+        votes[lf] = column
+    with half.open("wb") as file:
+        np.save(file, votes)
+    half.rename(path)
+    return path
+
+
+def read_votes(watch: Watch, n: int, m: int) -> Votes:
+    """Votes [n, m] in memory, an LF a contiguous column, as datahub reads them."""
+    votes: Votes = np.load(made_votes(watch, n, m)).T
+    return votes
+
+
+def warm() -> None:
+    """Import what Snorkel's model needs, and run its first step: seconds that are no work."""
+    from snorkel.labeling.model import LabelModel
+
+    tiny = np.array([[0, 1, 1], [1, 1, 0], [0, 0, -1]])
+    LabelModel(cardinality=2, verbose=False).fit(tiny, n_epochs=2, seed=0, progress_bar=False)
+
+
+def preparing(n: int, m: int) -> Callable[[Watch], Figures | None]:
+    """Make the votes."""
+
+    def prepare(watch: Watch) -> None:
+        made_votes(watch, n, m)
+
+    return prepare
+
+
+def ours(n: int, m: int, name: str = "snorkel") -> Callable[[Watch], Figures | None]:
+    """Fit and predict by one of our models."""
+
+    def side(watch: Watch) -> Figures:
+        model = our_model(name)
+        before = peak_mb()
+        votes = read_votes(watch, n, m)
+        with watch.timed():
+            fit = model.fit(votes, cardinality=2, seed=SEED)
+            soft = model.predict(fit, votes)
+        return {"checksum": checksum(soft), "votes_mb": votes.nbytes / 1e6, "libraries_mb": before}
+
+    return side
+
+
+def snorkel(n: int, m: int) -> Callable[[Watch], Figures | None]:
+    """Fit and predict by Snorkel's own model."""
+
+    def side(watch: Watch) -> Figures:
+        from snorkel.labeling.model import LabelModel
+
+        warm()
+        votes = np.ascontiguousarray(read_votes(watch, n, m)).astype(np.int64)
+        with watch.timed():
+            model = LabelModel(cardinality=2, verbose=False)
+            model.fit(votes, n_epochs=EPOCHS, seed=SEED, progress_bar=False)
+            soft = model.predict_proba(votes)
+        soft[(votes == -1).all(axis=1)] = np.nan
+        return {"checksum": checksum(soft), "votes_mb": votes.nbytes / 1e6}
+
+    return side
+
+
+def edited(n: int, m: int, name: str) -> Callable[[Watch], Figures | None]:
+    """New probabilities after one LF of many has changed, its votes being there."""
+
+    def side(watch: Watch) -> Figures:
+        from datahub.core.paircounts import count
+
+        model = our_model(name)
+        votes = read_votes(watch, n, m)
+        counts = count(votes, 2) if name == "snorkel" else None
+        votes[:, m // 2] = np.where(votes[:, m // 2] == 1, np.int8(-1), votes[:, m // 2])
+        with watch.timed():
+            if counts is not None:
+                counts.update(votes, [m // 2])
+            fit = model.fit(votes, cardinality=2, seed=SEED, counts=counts)
+            soft = model.predict(fit, votes)
+        return {"checksum": checksum(soft)}
+
+    return side
+
+
+def our_model(name: str) -> Any:
+    """One of our models, its libraries imported; Snorkel's with Snorkel's own epochs."""
+    from datahub.hub.registry import adapter
+
+    if name != "snorkel":
+        return adapter("label_model", name)()
+    warm()
+    return adapter("label_model", name)(n_epochs=EPOCHS)
+
+
+def checksum(soft: npt.NDArray[np.float64]) -> list[float]:
+    """Mean and mean square of the second class's probabilities: what both sides must agree on."""
+    second = soft[:, 1]
+    known = second[~np.isnan(second)]
+    return [float(known.mean()), float((known * known).mean())]
+
+
+def equal(result: Result) -> bool:
+    """Whether both sides found the same probabilities."""
+    ours_, peer = (result.figures[side].get("checksum") for side in ("ours", "peer"))
+    return peer is None or bool(np.allclose(ours_, peer, rtol=0, atol=1e-9))
+
+
+# -- accuracy
+
+Set = tuple[Votes, npt.NDArray[np.int8], list[str], int]
+
+
+def bbc(watch: Watch) -> Set:
+    """The demo's articles and LFs."""
+    from datahub.adapters.corpus_bbc import bbc_articles
+    from datahub.core.labeling import apply
+    from datahub.hub.registry import adapter
+    from datahub.shared_files import shared_folder
+
+    rows = bbc_articles().with_row_index("row_key")
+    folder = shared_folder("labeling_functions")
+    found = adapter("lf_source", "folder")(folder.parent, folder).discover()
+    votes = apply(rows, [one.lf for one in found], key="row_key", cardinality=5).votes
+    classes = sorted(set(rows["topic"]))
+    gold = np.array([classes.index(topic) for topic in rows["topic"]], dtype=np.int8)
+    return votes, gold, rows["text"].to_list(), 5
+
+
+def published(name: str) -> Callable[[Watch], Set]:
+    """A published set: rows, gold and votes."""
+
+    def read(watch: Watch) -> Set:
+        import polars as pl
+
+        assert watch.data is not None
+        frame = pl.read_parquet(watch.data / f"{name}.parquet")
+        votes = np.array(frame["weak_labels"].to_list(), dtype=np.int8)
+        gold = frame["label"].to_numpy().astype(np.int8)
+        return votes, gold, frame["text"].to_list(), int(gold.max()) + 1
+
+    return read
+
+
+def published_there(name: str) -> Callable[[Watch], str]:
+    """Why a published set cannot be measured here."""
+
+    def needs(watch: Watch) -> str:
+        if watch.data is None:
+            return "no folder of published sets: set BENCH_DATA"
+        there = (watch.data / f"{name}.parquet").exists()
+        return "" if there else f"{name}.parquet is not in BENCH_DATA"
+
+    return needs
+
+
+def accuracies(read: Callable[[Watch], Set]) -> Callable[[Watch], Figures | None]:
+    """Every model of ours on one set, alone and with the end model, and Snorkel's own."""
+
+    def side(watch: Watch) -> Figures:
+        from datahub.core.labels import wilson
+        from datahub.hub.registry import REGISTRY
+
+        votes, gold, texts, k = read(watch)
+        voted = (votes != -1).any(axis=1)
+        lines, means = [], {}
+        for name in ["snorkel's own", *REGISTRY["label_model"]]:
+            for label, right in trials(name, votes, gold, texts, k).items():
+                mean = float(np.mean(right))
+                low, high = wilson(round(mean * int(voted.sum())), int(voted.sum()))
+                means[label] = 100 * mean
+                spread = 100 * float(max(right) - min(right))
+                interval = f"{100 * low:.1f}-{100 * high:.1f}"
+                lines.append((label, f"{100 * mean:.1f}", interval, f"{spread:.1f}"))
+        columns = ("model", "right, %", "95% interval", f"spread of {len(SEEDS)} seeds")
+        rows = {"rows": len(votes), "rows_with_a_vote": int(voted.sum()), "lfs": votes.shape[1]}
+        return {**rows, "right": means, "columns": columns, "table": lines}
+
+    return side
+
+
+def trials(
+    name: str, votes: Votes, gold: npt.NDArray[np.int8], texts: list[str], k: int
+) -> dict[str, list[float]]:
+    """Shares of right labels on rows with a vote, a seed each; a tie of t classes is 1/t right."""
+    from datahub.core.dependence import correlated
+    from datahub.core.labels import combine
+    from datahub.hub.registry import adapter
+
+    found: dict[str, list[float]] = {}
+    voted = (votes != -1).any(axis=1)
+    for seed, soft in fits(name, votes, k, correlated(votes, k, seed=0).shares.tolist()):
+        found.setdefault(name, []).append(right_share(soft[voted], gold[voted]))
+        if name != "snorkel's own":
+            end = adapter("end_model", "sklearn")().out_of_fold(texts, soft, seed=seed)
+            both = combine(soft, end)
+            found.setdefault(f"{name} x end model", []).append(
+                right_share(both[voted], gold[voted])
+            )
+    return found
+
+
+def fits(
+    name: str, votes: Votes, k: int, shares: list[float]
+) -> Iterator[tuple[int, npt.NDArray[np.float64]]]:
+    """Soft labels by seed, as the product would fit them; Snorkel's own by its defaults."""
+    from datahub.hub.registry import adapter
+
+    for seed in SEEDS:
+        if name == "snorkel's own":
+            from snorkel.labeling.model import LabelModel
+
+            own = LabelModel(cardinality=k, verbose=False)
+            own.fit(votes.astype(np.int64), seed=seed, progress_bar=False)
+            soft = own.predict_proba(votes.astype(np.int64))
+            soft[(votes == -1).all(axis=1)] = np.nan
+        else:
+            model = adapter("label_model", name)()
+            fit = model.fit(votes, cardinality=k, seed=seed, shares=shares)
+            soft = model.predict(fit, votes)
+        yield seed, soft
+
+
+def right_share(soft: npt.NDArray[np.float64], gold: npt.NDArray[np.int8]) -> float:
+    """Share of rows whose likeliest class is gold."""
+    top = soft >= soft.max(axis=1, keepdims=True) - 1e-9
+    return float((top[np.arange(len(gold)), gold] / top.sum(axis=1)).mean())
+
+
+def default_holds(result: Result) -> bool:
+    """The default's labels against Snorkel's and against majority vote, on this one set."""
+    right = result.figures["ours"]["right"]
+    default = right["dawid-skene x end model"]
+    return bool(default >= right["snorkel's own"] - 0.5 and default >= right["majority"] - 1)
+
+
+def _fit_case(n: int, m: int, title: str, goal: str, met: Callable[[Result], bool]) -> Case:
+    return Case(
+        f"fit_predict_{n // 10**6}m_{m}",
+        f"Snorkel's model, fit + predict, {title}",
+        ours(n, m),
+        snorkel(n, m),
+        "Snorkel's LabelModel",
+        prepare=preparing(n, m),
+        goal=goal,
+        met=met,
+    )
+
+
+def _default_case(n: int, m: int, title: str, times: int | None) -> Case:
+    goal = "within 1 GB" if times is None else f"within 1 GB, at least {times}x fewer CPU-seconds"
+    return Case(
+        f"fit_predict_default_{n // 10**6}m_{m}",
+        f"dawid-skene (the default), fit + predict, {title}",
+        ours(n, m, "dawid-skene"),
+        snorkel(n, m),
+        "Snorkel's LabelModel",
+        prepare=preparing(n, m),
+        goal=goal,
+        met=lambda result: (
+            (result.peak_mb or 1e9) <= 1000 and (times is None or (result.ratio or 0) >= times)
+        ),
+    )
+
+
+def _edit_case(name: str, title: str) -> Case:
+    return Case(
+        f"edit_one_lf_{name.replace('-', '_')}_10m_50",
+        f"{title}: one of 50 LFs edited, new probabilities of 10M rows",
+        edited(10_000_000, 50, name),
+        no_peer="Snorkel has no way to refit after one LF; see the full fit",
+        prepare=preparing(10_000_000, 50),
+        goal="under 5 s beyond the LF itself",
+        met=lambda result: result.seconds is not None and result.seconds < 5,
+    )
+
+
+def _accuracy_case(name: str, title: str, read: Callable[[Watch], Set], **more: Any) -> Case:
+    return Case(
+        f"accuracy_{name}",
+        f"Labels that are right, of rows with a vote: {title}",
+        accuracies(read),
+        no_peer="Snorkel's own is a line of the table",
+        goal="default x end model: at most 0.5 points below Snorkel's own, 1 below majority",
+        met=default_holds,
+        **more,
+    )
+
+
+CASES: tuple[Case, ...] = (
+    _fit_case(1_000_000, 10, "1M x 10", "the same probabilities", equal),
+    _fit_case(
+        10_000_000,
+        10,
+        "10M x 10",
+        "the same probabilities, at least 10x fewer CPU-seconds",
+        lambda result: equal(result) and (result.ratio or 0) >= 10,
+    ),
+    _fit_case(
+        10_000_000,
+        50,
+        "10M x 50",
+        "the same probabilities, within 1 GB (votes 500 MB and libraries included)",
+        lambda result: equal(result) and (result.peak_mb or 1e9) <= 1000,
+    ),
+    _default_case(1_000_000, 10, "1M x 10", None),
+    _default_case(10_000_000, 10, "10M x 10", 10),
+    _default_case(10_000_000, 50, "10M x 50", None),
+    _edit_case("snorkel", "Snorkel's model"),
+    _edit_case("dawid-skene", "dawid-skene (the default)"),
+    _accuracy_case("bbc", "BBC News, 24 LFs", bbc),
+    _accuracy_case(
+        "youtube",
+        "YouTube spam, 10 LFs",
+        published("wrench_youtube"),
+        needs=published_there("wrench_youtube"),
+    ),
+    _accuracy_case(
+        "sms", "SMS spam, 73 LFs", published("wrench_sms"), needs=published_there("wrench_sms")
+    ),
+)
