@@ -34,6 +34,7 @@ class Settings:
     end_model: str = "sklearn"
     seed: int = 0
     max_fault_share: float = 0.01
+    jobs: int = 1
     budget: int = 100
     audit_share: float = 0.2
     labelstudio_url: str = ""
@@ -142,6 +143,10 @@ def _checked(settings: Settings) -> Settings:
     ):
         if value not in allowed:
             raise ConfigError(f"{name} is {value!r}.", hint=f"It is one of {', '.join(allowed)}.")
+    if settings.jobs < 1:
+        raise ConfigError(
+            f"jobs is {settings.jobs}.", hint="It is a number of processes, 1 or more."
+        )
     for name, share in (
         ("max_fault_share", settings.max_fault_share),
         ("audit_share", settings.audit_share),

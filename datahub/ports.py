@@ -16,7 +16,7 @@ import numpy.typing as npt
 import polars as pl
 
 from datahub.core.dataset import Key
-from datahub.core.labeling import LabelingFunction
+from datahub.core.labeling import Applied, LabelingFunction
 from datahub.core.labels import LabelMatrix, SoftLabels
 from datahub.core.paircounts import PairCounts
 from datahub.core.relabel import Annotation
@@ -376,6 +376,24 @@ class FoundLF:
     safe: bool  # the fingerprint covers all that decides its votes
 
 
+class LFWorkers(Protocol):
+    """Processes that apply labeling functions."""
+
+    def apply(
+        self,
+        work: Iterable[tuple[pl.DataFrame, Sequence[FoundLF]]],
+        *,
+        key: str,
+        cardinality: int,
+    ) -> Iterator[Applied]:
+        """What `core.labeling.apply` says of each frame, in their order, a few frames ahead.
+
+        Raises LabelingFunctionError as it does, and where a process dies. Ending the iteration
+        ends the processes.
+        """
+        ...
+
+
 class LFSource(Protocol):
     """Where labeling functions come from."""
 
@@ -384,4 +402,8 @@ class LFSource(Protocol):
 
         Raises LabelingFunctionError: a file does not import, a name stands twice, none found.
         """
+        ...
+
+    def workers(self, jobs: int) -> LFWorkers:
+        """The same LFs on so many processes of their own."""
         ...

@@ -21,13 +21,17 @@ def run(
     sample: Annotated[
         int, typer.Option(min=0, help="Try on so many random rows; commits nothing.")
     ] = 0,
+    jobs: Annotated[
+        int | None,
+        typer.Option(min=1, help="Processes for LFs written in Python [default: setting jobs]."),
+    ] = None,
     dataset: Dataset = None,
     branch: Branch = None,
     json: Json = False,
 ) -> None:
-    """Let all labeling functions vote on all rows, and commit the votes."""
+    """Let labeling functions vote where votes are missing, and commit the votes."""
     with opened(branch) as hub:
-        report = hub.lf_try(sample, dataset) if sample else hub.lf_run(dataset)
+        report = hub.lf_try(sample, dataset) if sample else hub.lf_run(dataset, jobs=jobs)
         classes = hub.dataset(dataset).classes
     _print(report, classes, as_json=json)
 

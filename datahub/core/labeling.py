@@ -8,10 +8,12 @@ An LF that returns what is no class breaks its contract and stops the run.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import gc
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from types import CodeType, SimpleNamespace, TracebackType
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -46,11 +48,27 @@ class Row(SimpleNamespace):
     True
     """
 
+    last_change: ClassVar[object] = None  # another object whenever any row has been written to
+
+    def __setattr__(self, name: str, value: object) -> None:
+        Row.last_change = object()
+        super().__setattr__(name, value)
+
+    def __delattr__(self, name: str) -> None:
+        Row.last_change = object()
+        super().__delattr__(name)
+
+    def __setitem__(self, name: str, value: object) -> None:
+        setattr(self, name, value)
+
     def __getitem__(self, name: str) -> Any:
         try:
             return self.__dict__[name]
         except KeyError:
             raise KeyError(name) from None
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.__dict__
 
     def get(self, name: str, default: object = None) -> Any:
         """The column, or `default` where there is none."""
@@ -93,13 +111,53 @@ def apply(
     faults: list[Fault] = []
     counts = [0] * len(lfs)
     called = [(j, lf) for j, lf in enumerate(lfs) if not isinstance(lf, DeclarativeLF)]
-    rows = [Row(**row) for row in frame.iter_rows(named=True)] if called else []
-    keys = frame[key].to_list()
+    rows = _Rows(frame)
     for j, lf in called:
-        found = _call(lf, rows, keys, votes[:, j], cardinality=cardinality)
+        found = _call(lf, rows.fresh(), frame[key], votes[:, j], cardinality=cardinality)
         counts[j] = len(found)
         faults += found[:FAULTS_KEPT]
+    for _, lf in called:
+        _forget(getattr(lf, "_pre", ()))
     return Applied(votes, tuple(faults), tuple(counts))
+
+
+class _Rows:
+    """A frame as light rows; an LF never sees what another one wrote on them."""
+
+    def __init__(self, frame: pl.DataFrame) -> None:
+        self._frame = frame
+        self._nested = any(kind.is_nested() or kind == pl.Object for kind in frame.dtypes)
+        self._rows: list[Row] | None = None
+        self._change = Row.last_change
+
+    def fresh(self) -> list[Row]:
+        if self._rows is None or self._nested or self._change is not Row.last_change:
+            self._change = Row.last_change
+            self._rows = _light_rows(self._frame)
+        return self._rows
+
+
+def _light_rows(frame: pl.DataFrame) -> list[Row]:
+    names = frame.columns
+    columns = [column.to_list() for column in frame]
+    collecting = gc.isenabled()
+    gc.disable()  # or it walks all rows made so far, again and again: half the time
+    try:
+        return [
+            Row(**dict(zip(names, values, strict=True))) for values in zip(*columns, strict=True)
+        ]
+    finally:
+        if collecting:
+            gc.enable()
+
+
+def _forget(mappers: object) -> None:
+    """Empty the memories of Snorkel's preprocessors, which would keep every row of a dataset."""
+    for mapper in mappers if isinstance(mappers, (list, tuple)) else ():
+        reset = getattr(mapper, "reset_cache", None)
+        if callable(reset):
+            reset()
+        _forget(getattr(mapper, "_pre", ()))
 
 
 def _run_declarative(
@@ -136,21 +194,45 @@ def _run_alone(frame: pl.DataFrame, lf: DeclarativeLF) -> None:
 def _call(
     lf: LabelingFunction,
     rows: Sequence[Row],
-    keys: Sequence[Key],
+    keys: pl.Series,
     out: npt.NDArray[np.int8],
     *,
     cardinality: int,
 ) -> list[Fault]:
-    faults = []
-    for i, row in enumerate(rows):
+    faults: list[Fault] = []
+    call, votes, left = _inner(lf), list[Any](), iter(rows)
+    while len(votes) < len(rows):
         try:
-            vote = lf(row)
+            for row in left:
+                votes.append(call(row))
         except Exception as error:  # noqa: BLE001  a fault is whatever user code raised
+            key = keys[len(votes)]
             text = f"{type(error).__name__}: {error}"[:300]
-            faults.append(Fault(lf.name, keys[i], text, _where(lf, error)))
-        else:
-            out[i] = _checked_vote(vote, lf.name, keys[i], cardinality)
+            faults.append(Fault(lf.name, key, text, _where(lf, error)))
+            votes.append(ABSTAIN)
+    out[:] = _checked_votes(votes, lf.name, keys, cardinality)
     return faults
+
+
+def _inner(lf: LabelingFunction) -> Callable[[Row], Any]:
+    """The function itself, where a Snorkel LF does nothing more than to call it."""
+    kind = type(lf)
+    own = (kind.__call__, getattr(kind, "_preprocess_data_point", None))
+    plain = all(getattr(f, "__module__", "") == "snorkel.labeling.lf.core" for f in own)
+    if not plain or getattr(lf, "_pre", True) or "_preprocess_data_point" in vars(lf):
+        return lf
+    function, resources = vars(lf).get("_f"), vars(lf).get("_resources")
+    if not callable(function) or not isinstance(resources, Mapping):
+        return lf
+    return partial(function, **resources) if resources else function
+
+
+def _checked_votes(votes: list[Any], lf: str, keys: pl.Series, cardinality: int) -> list[int]:
+    if set(map(type, votes)) <= {int} and (
+        not votes or (min(votes) >= ABSTAIN and max(votes) < cardinality)
+    ):
+        return votes
+    return [_checked_vote(vote, lf, keys[i], cardinality) for i, vote in enumerate(votes)]
 
 
 def _checked_vote(vote: object, lf: str, key: Key | None, cardinality: int) -> int:

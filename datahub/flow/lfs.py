@@ -6,7 +6,8 @@ the cache, and there is no other. What is held in memory is one part's votes at 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,16 +15,17 @@ import numpy as np
 import polars as pl
 
 from datahub.core.dataset import Dataset, Part
+from datahub.core.declarative import DeclarativeLF
 from datahub.core.errors import ConfigError, LabelingFunctionError
 from datahub.core.labeling import FAULTS_KEPT, Applied, Fault, apply
-from datahub.core.labels import LFSummary, Tally
+from datahub.core.labels import LabelMatrix, LFSummary, Tally
 from datahub.core.layout import lfs_file, table_prefix, votes_file
 from datahub.core.manifest import LFEntry, VotesManifest
 from datahub.core.versions import Commit, ObjectId
 from datahub.flow.label import gold_numbers, manifest_at, read_votes, voted
 from datahub.flow.steps import Progress, Step, begin, end, quiet
 from datahub.flow.tables import dataset_at, table_paths
-from datahub.ports import FoundLF, Rows, VersionStore
+from datahub.ports import FoundLF, LFWorkers, Rows, VersionStore
 
 BATCH = 20_000  # rows that LFs see at a time
 
@@ -69,17 +71,22 @@ def run_lfs(
     step: Step,
     max_fault_share: float,
     sources: dict[str, bytes],
+    workers: LFWorkers | None = None,
 ) -> LFReport:
     """Let LFs vote where the head has no votes of theirs, and commit the votes with sources.
 
     Raises LabelingFunctionError when an LF returns no class, or raises on more than
-    `max_fault_share` of the rows; ConfigError when the dataset has no classes.
+    `max_fault_share` of the rows; ConfigError when the dataset has no classes. With `workers`,
+    LFs that are called row by row run there.
     """
     head = begin(store, step)
     known = _with_classes(dataset_at(store, head.id, dataset))
-    run = _Run(known, lfs, _Earlier.at(store, head.id, known))
-    for part, path in zip(known.parts, table_paths(store, head.id, dataset, "rows"), strict=True):
-        run.part(part, path, store=store, rows=rows, step=step)
+    paths = table_paths(store, head.id, dataset, "rows")
+    run = _Run(known, lfs, store, _Earlier.at(store, head.id, known))
+    batches = run.batches(paths, rows)
+    for batch, applied in _applied(batches, workers, known):
+        run.add(batch, applied, step)
+    run.finish(step)
     run.check_faults(max_fault_share)
     changes: dict[str, ObjectId | None] = {**run.objects}
     changes[lfs_file(dataset)] = store.put_bytes(run.manifest().to_json().encode())
@@ -174,51 +181,93 @@ class _Earlier:
         return entry.faults.get(part, 0), kept
 
 
+@dataclass
+class _OpenPart:
+    """A part that LFs are voting on: its votes so far, LFs without votes, faults kept of each."""
+
+    part: Part
+    votes: LabelMatrix
+    missing: list[int]
+    kept: list[list[Fault]]
+    done: int = 0
+
+
+@dataclass(frozen=True)
+class _Batch:
+    of: _OpenPart
+    frame: pl.DataFrame
+    lfs: tuple[FoundLF, ...]
+
+
 class _Run:
     """One run over the parts: what was there, what had to run, and what came of it."""
 
-    def __init__(self, dataset: Dataset, lfs: Sequence[FoundLF], earlier: _Earlier) -> None:
+    def __init__(
+        self, dataset: Dataset, lfs: Sequence[FoundLF], store: VersionStore, earlier: _Earlier
+    ) -> None:
         self._dataset = dataset
         self._lfs = lfs
+        self._store = store
         self._earlier = earlier
         self._tally = Tally(len(lfs))
         self._counts: list[dict[str, int]] = [{} for _ in lfs]
         self._kept: dict[str, tuple[Fault, ...]] = {}
         self._ran = [0] * len(lfs)
-        self._done = 0
+        self._open: deque[_OpenPart] = deque()
         self.objects: dict[str, ObjectId] = {}
 
-    def part(self, part: Part, path: Path, *, store: VersionStore, rows: Rows, step: Step) -> None:
-        """Take the votes on one part from the head, and run the LFs that have none there."""
+    def batches(self, paths: Sequence[Path], rows: Rows) -> Iterator[_Batch]:
+        """Take from the head the votes that are there; yield the rows that LFs must still see."""
+        for part, path in zip(self._dataset.parts, paths, strict=True):
+            now = self._begin(part)
+            self._open.append(now)
+            lfs = tuple(self._lfs[j] for j in now.missing)
+            for frame in rows.batches([path], size=BATCH) if lfs else ():
+                yield _Batch(now, frame, lfs)
+
+    def add(self, batch: _Batch, applied: Applied, step: Step) -> None:
+        """Take in what LFs said of a batch; batches come in their order."""
+        now, height = batch.of, batch.frame.height
+        now.votes[now.done : now.done + height, now.missing] = applied.votes
+        for j, count in zip(now.missing, applied.fault_counts, strict=True):
+            if count:
+                found = [f for f in applied.faults if f.lf == self._lfs[j].lf.name]
+                now.kept[j] = (now.kept[j] + found)[:FAULTS_KEPT]
+                self._count(j, now.part, count)
+        now.done += height
+        self._close()
+        step.progress("label", self._tally.rows + now.done % now.part.rows, self._dataset.rows)
+
+    def finish(self, step: Step) -> None:
+        """Close the parts that are left when all batches are in."""
+        self._close()
+        step.progress("label", self._tally.rows, self._dataset.rows)
+
+    def _begin(self, part: Part) -> _OpenPart:
         votes = np.empty((part.rows, len(self._lfs)), dtype=np.int8, order="F")
-        kept: list[list[Fault]] = [[] for _ in self._lfs]
-        missing = []
+        now = _OpenPart(part, votes, [], [[] for _ in self._lfs])
         for j, found in enumerate(self._lfs):
             held = self._earlier.votes(self._dataset.name, found, part.sha256)
             if held is None:
-                missing.append(j)
-            else:
-                votes[:, j] = np.frombuffer(store.read(held), dtype=np.int8)
-                self._keep(j, part, held)
-                count, kept[j] = self._earlier.faults(found, part.sha256)
-                self._count(j, part, count)
-        done = 0
-        for batch in rows.batches([path], size=BATCH) if missing else ():
-            applied = _apply(batch, [self._lfs[j] for j in missing], self._dataset)
-            votes[done : done + batch.height, missing] = applied.votes
-            for j, count in zip(missing, applied.fault_counts, strict=True):
-                name = self._lfs[j].lf.name
-                kept[j] = (kept[j] + [f for f in applied.faults if f.lf == name])[:FAULTS_KEPT]
-                self._count(j, part, count)
-            done += batch.height
-            step.progress("label", self._tally.rows + done, self._dataset.rows)
-        for j in missing:
-            self._ran[j] += 1
-            self._keep(j, part, store.put_bytes(votes[:, j].tobytes()))
-        self._tally.add(votes)
-        step.progress("label", self._tally.rows, self._dataset.rows)
-        if faults := tuple(fault for one in kept for fault in one):
-            self._kept[part.sha256] = faults
+                now.missing.append(j)
+                continue
+            votes[:, j] = np.frombuffer(self._store.read(held), dtype=np.int8)
+            self._keep(j, part, held)
+            count, now.kept[j] = self._earlier.faults(found, part.sha256)
+            self._count(j, part, count)
+        return now
+
+    def _close(self) -> None:
+        while self._open and (
+            not self._open[0].missing or self._open[0].done == self._open[0].part.rows
+        ):
+            now = self._open.popleft()
+            for j in now.missing:
+                self._ran[j] += 1
+                self._keep(j, now.part, self._store.put_bytes(now.votes[:, j].tobytes()))
+            self._tally.add(now.votes)
+            if faults := tuple(fault for one in now.kept for fault in one):
+                self._kept[now.part.sha256] = faults
 
     def check_faults(self, share: float) -> None:
         """Raise LabelingFunctionError if an LF raised on too many rows."""
@@ -288,6 +337,38 @@ def _with_classes(dataset: Dataset) -> Dataset:
 def _apply(frame: pl.DataFrame, lfs: Sequence[FoundLF], dataset: Dataset) -> Applied:
     functions = [found.lf for found in lfs]
     return apply(frame, functions, key=dataset.key, cardinality=len(dataset.classes))
+
+
+def _applied(
+    batches: Iterator[_Batch], workers: LFWorkers | None, dataset: Dataset
+) -> Iterator[tuple[_Batch, Applied]]:
+    """What LFs say of each batch: the called ones on the workers, declarative ones here."""
+    if workers is None:  # all of them here
+        for batch in batches:
+            yield batch, _apply(batch.frame, batch.lfs, dataset)
+        return
+    given: deque[_Batch] = deque()
+
+    def work() -> Iterator[tuple[pl.DataFrame, list[FoundLF]]]:
+        for batch in batches:
+            given.append(batch)
+            yield batch.frame, [f for f in batch.lfs if not isinstance(f.lf, DeclarativeLF)]
+
+    for there in workers.apply(work(), key=dataset.key, cardinality=len(dataset.classes)):
+        batch = given.popleft()
+        called = [not isinstance(found.lf, DeclarativeLF) for found in batch.lfs]
+        rest = [f for f, away in zip(batch.lfs, called, strict=True) if not away]
+        yield batch, _joined(called, there, _apply(batch.frame, rest, dataset))
+
+
+def _joined(called: Sequence[bool], there: Applied, here: Applied) -> Applied:
+    votes = np.empty((len(there.votes), len(called)), dtype=np.int8)
+    away = np.array(called, dtype=bool)
+    votes[:, away], votes[:, ~away] = there.votes, here.votes
+    counts = {True: iter(there.fault_counts), False: iter(here.fault_counts)}
+    return Applied(
+        votes, there.faults + here.faults, tuple(next(counts[where]) for where in called)
+    )
 
 
 def _report(

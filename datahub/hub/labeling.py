@@ -60,8 +60,9 @@ class Labeling(Wiring):
             rows=self.rows,
         )
 
-    def lf_run(self, dataset: str | None = None) -> lfs.LFReport:
-        """Let all labeling functions vote on all rows."""
+    def lf_run(self, dataset: str | None = None, *, jobs: int | None = None) -> lfs.LFReport:
+        """Let labeling functions vote where they have not; on `jobs` processes."""
+        jobs = self.settings.jobs if jobs is None else jobs
         step = self.step()
         found = self.lf_source.discover()
         files = sorted({lf.file for lf in found})
@@ -73,6 +74,7 @@ class Labeling(Wiring):
             step=step,
             max_fault_share=self.settings.max_fault_share,
             sources=self.project.read(files),
+            workers=self.lf_source.workers(jobs) if jobs > 1 else None,
         )
         figures = {"rows": report.rows, "votes": report.votes, "coverage": report.coverage}
         self.ran("lf run", step, report.commit, figures)

@@ -9,10 +9,11 @@ from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
 
+import polars as pl
 import pytest
 
 from datahub.core.errors import LabelingFunctionError
-from datahub.core.labeling import LabelingFunction
+from datahub.core.labeling import LabelingFunction, apply
 from datahub.hub import REGISTRY
 from datahub.ports import FoundLF, LFSource
 
@@ -484,3 +485,105 @@ def test_a_list_that_holds_itself_is_read_to_its_end(write: Write) -> None:
     )
 
     assert one(write, text).safe
+
+
+# On several processes
+
+MIXED = (
+    DECLARED
+    + SNORKEL
+    + (
+        "kick = keywords('kick', ['kick'], 1)\n"
+        "@labeling_function()\n"
+        "def long(x):\n"
+        "    if x.text == 'boom':\n"
+        "        raise ValueError(x.text)\n"
+        "    return 1 if len(x.text) > 4 else -1\n"
+        "@labeling_function()\n"
+        "def ends(x):\n"
+        "    import os\n"
+        "    print('seen')\n"
+        "    if x.text == 'die':\n"
+        "        os._exit(9)\n"
+        "    return 7 if x.text == 'seven' else 0\n"
+    )
+)
+
+
+def frames(texts: list[str], size: int = 3) -> list[pl.DataFrame]:
+    whole = pl.DataFrame({"id": range(len(texts)), "text": texts})
+    return list(whole.iter_slices(size))
+
+
+@pytest.mark.parametrize("jobs", [1, 3])
+def test_workers_say_in_order_what_one_process_says(write: Write, jobs: int) -> None:
+    source = write({"a.py": MIXED})
+    found = source.discover()
+    batches = frames([f"kick {i}" if i % 3 else "boom" for i in range(22)])
+
+    there = list(source.workers(jobs).apply([(b, found) for b in batches], key="id", cardinality=2))
+
+    here = [apply(b, [f.lf for f in found], key="id", cardinality=2) for b in batches]
+    assert [one.votes.tolist() for one in there] == [one.votes.tolist() for one in here]
+    assert [one.fault_counts for one in there] == [one.fault_counts for one in here]
+    assert [one.faults for one in there] == [one.faults for one in here]
+
+
+def test_a_process_that_dies_is_an_error(write: Write) -> None:
+    source = write({"a.py": MIXED})
+    work = [(b, source.discover()) for b in frames(["kick"] * 9 + ["die"])]
+
+    with pytest.raises(LabelingFunctionError, match="ended with 9"):
+        list(source.workers(2).apply(work, key="id", cardinality=2))
+
+
+def test_an_lf_that_breaks_faith_on_a_worker_is_named(write: Write) -> None:
+    source = write({"a.py": MIXED})
+    work = [(b, source.discover()) for b in frames(["kick", "seven"])]
+
+    with pytest.raises(LabelingFunctionError, match="'ends' returned 7") as caught:
+        list(source.workers(2).apply(work, key="id", cardinality=2))
+
+    assert (caught.value.lf, caught.value.key) == ("ends", 1)
+
+
+def test_an_lf_edited_while_workers_run_is_refused(write: Write) -> None:
+    source = write({"a.py": MIXED})
+    work = [(b, source.discover()) for b in frames(["kick"])]
+    write({"a.py": MIXED.replace("> 4", "> 5")})
+
+    with pytest.raises(LabelingFunctionError, match="'long' changed"):
+        list(source.workers(1).apply(work, key="id", cardinality=2))
+
+
+def test_ending_the_iteration_ends_the_processes(write: Write) -> None:
+    source = write({"a.py": MIXED})
+    found = source.discover()
+    before = set(children())
+    answers = iter(
+        source.workers(2).apply(
+            ((b, found) for b in frames(["kick"] * 60)), key="id", cardinality=2
+        )
+    )
+    next(answers)
+    assert len(set(children()) - before) == 2
+
+    answers.close()  # type: ignore[attr-defined]  # it is a generator
+
+    assert set(children()) == before
+
+
+def test_no_work_starts_no_process(write: Write) -> None:
+    before = set(children())
+
+    assert list(write({"a.py": MIXED}).workers(2).apply([], key="id", cardinality=2)) == []
+
+    assert set(children()) == before
+
+
+def children() -> list[str]:
+    """Processes that this one has started and that still run."""
+    task = Path("/proc/self/task")
+    if not task.is_dir():
+        pytest.skip("only where /proc lists processes")
+    return [pid for thread in task.iterdir() for pid in (thread / "children").read_text().split()]

@@ -111,3 +111,60 @@ def test_whole_floats_and_numpy_integers_are_votes_as_in_snorkel() -> None:
     lfs = [SnorkelLF("f", f=lambda x: 1.0), SnorkelLF("n", f=lambda x: np.int64(0))]
 
     assert apply(frame(["a"]), lfs, key="id", cardinality=2).votes.tolist() == [[1, 0]]
+
+
+def test_what_an_lf_writes_on_a_row_no_other_lf_sees() -> None:
+    """Else a vote would depend on which other LFs ran, and no vote could be used again."""
+
+    def write(x: Row) -> int:
+        x.text = "written"
+        x["tags"].append("written")
+        return 0
+
+    lfs = [
+        SnorkelLF("writes", f=write),
+        SnorkelLF("reads", f=lambda x: 1 if x.text == "a" and "text" in x else ABSTAIN),
+        SnorkelLF("reads_tags", f=lambda x: 1 if not x.tags else ABSTAIN),
+    ]
+    rows = frame(["a"]).with_columns(tags=pl.lit([], dtype=pl.List(pl.String)))
+
+    assert apply(rows, lfs, key="id", cardinality=2).votes.tolist() == [[0, 1, 1]]
+
+
+def test_memories_of_preprocessors_are_emptied_after_each_batch() -> None:
+    """Snorkel's grow with the rows."""
+    apply(frame(["a", "b", "c"]), [long], key="id", cardinality=2)
+
+    assert with_length._cache == {}
+
+
+def test_an_lf_that_raises_often_is_called_once_a_row() -> None:
+    """Going on after a fault neither repeats a row nor leaves one out."""
+    seen: list[int] = []
+
+    def every_second(x: Row) -> int:
+        seen.append(x.id)
+        if x.id % 2:
+            raise KeyError(x.id)
+        return 1
+
+    applied = apply(
+        frame(["a"] * 100), [SnorkelLF("half", f=every_second)], key="id", cardinality=2
+    )
+
+    assert seen == list(range(100))
+    assert applied.votes[:, 0].tolist() == [1, ABSTAIN] * 50
+    assert applied.fault_counts == (50,)
+    assert [fault.key for fault in applied.faults] == list(range(1, 41, 2))
+
+
+def test_a_class_of_the_users_own_is_called_as_it_is() -> None:
+    """The short cut past Snorkel's wrapper is not for those that changed it."""
+
+    class Inverted(SnorkelLF):  # type: ignore[misc]  # Snorkel has no types
+        def __call__(self, x: Row) -> int:
+            return 1 - int(super().__call__(x))
+
+    lfs = [Inverted("inverted", f=lambda x: 1), SnorkelLF("plain", f=lambda x: 1)]
+
+    assert apply(frame(["a"]), lfs, key="id", cardinality=2).votes.tolist() == [[0, 1]]

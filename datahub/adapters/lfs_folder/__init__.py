@@ -19,6 +19,7 @@ from typing import TypeGuard
 
 from datahub.adapters.lfs_folder.fingerprints import fingerprint
 from datahub.adapters.lfs_folder.loading import LoadedFile, Sources, load
+from datahub.adapters.lfs_folder.workers import FolderWorkers
 from datahub.core.declarative import DeclarativeLF
 from datahub.core.errors import LabelingFunctionError
 from datahub.core.labeling import LabelingFunction
@@ -54,6 +55,10 @@ class FolderLFSource:
                 "`from datahub import keywords`.",
             )
         return [self._found(one, sources) for one in placed]
+
+    def workers(self, jobs: int) -> FolderWorkers:
+        """Processes that import the folder for themselves."""
+        return FolderWorkers(self._project, self._folder, jobs=jobs)
 
     def _placed(self, sources: Sources) -> Iterator[_Placed]:
         seen: set[int] = set()
