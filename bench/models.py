@@ -196,7 +196,7 @@ def accuracies(read: Callable[[Watch], Set]) -> Callable[[Watch], Figures | None
     """Every model of ours on one set, alone and with the end model, and Snorkel's own."""
 
     def side(watch: Watch) -> Figures:
-        from datahub.core.labels import wilson
+        from datahub.core.trust import interval as wilson
         from datahub.hub.registry import REGISTRY
 
         votes, gold, texts, k = read(watch)

@@ -168,7 +168,11 @@ class VersionStore(Protocol):
         ...
 
     def create_branch(self, name: str, *, at: str) -> Commit:
-        """Cut a branch at a ref, without a copy. Raises BranchExists, RefNotFound, InputError."""
+        """Cut a branch at a ref, without a copy.
+
+        Raises BranchExists, RefNotFound, InputError; Guarded when the commit's own rules bind a
+        suite to that name: its content would be on a guarded branch, and unjudged.
+        """
         ...
 
     def delete_branch(self, name: str) -> None:

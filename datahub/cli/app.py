@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import traceback
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated
 
-import click
 import typer
 
 from datahub import __version__
@@ -79,22 +81,45 @@ def exit_code(error: errors.DatahubError) -> int:
 def main() -> None:
     """Run the command line; turn every error into one line, one hint and an exit code."""
     state.json = False
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # keys and texts are Unicode, whatever the locale
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
     try:
-        result = app(standalone_mode=False)
+        app()
+    except SystemExit as stopped:  # typer's own: usage errors are 2, `typer.Exit` says its code
+        sys.exit(_own_code(stopped))
     except errors.DatahubError as error:
         emit_error(error, as_json=state.json)
         sys.exit(exit_code(error))
-    except click.exceptions.Abort:
-        sys.exit(INTERRUPTED)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
-    except BrokenPipeError:  # `datahub log | head`
-        sys.stderr.close()
-        sys.exit(0)
-    sys.exit(result if isinstance(result, int) else 0)
+    except Exception as error:  # noqa: BLE001  the last wall: not to go on, but to say so
+        traceback.print_exception(error)
+        emit_error(Bug(error), as_json=state.json)
+        sys.exit(BUG)
+
+
+class Bug(errors.DatahubError):
+    """Something that datahub did not expect: its fault, not the user's."""
+
+    code = "bug"
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(
+            f"{type(error).__name__}: {error}",
+            hint="This is a fault of datahub. Please report it with the lines above.",
+        )
+
+
+def _own_code(stopped: SystemExit) -> int:
+    """Exit codes that typer folds into 1, told apart by what stopped it."""
+    cause = stopped.__context__
+    if isinstance(cause, typer.Abort):
+        return INTERRUPTED
+    if isinstance(cause, BrokenPipeError):  # `datahub log | head`
+        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115  nothing is left to flush
+        return 0
+    return stopped.code if isinstance(stopped.code, int) else 0
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from datahub.cli.output import watched
+from datahub.cli.output import talk, watched
 
 if TYPE_CHECKING:
     from datahub.hub import Hub
@@ -53,3 +53,5 @@ def opened(branch: str | None = None, **settings: Any) -> Iterator[Hub]:
     with watched() as progress:
         hub.progress = progress
         yield hub
+    for warning in hub.warnings:
+        talk(f"warning: {warning}")

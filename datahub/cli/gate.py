@@ -16,11 +16,14 @@ app = typer.Typer(help="Gates: rules that a merge must pass.", no_args_is_help=T
 def set_(
     reason: Annotated[str, typer.Option(help="Why the rules change.")],
     into: Annotated[str, typer.Option("--into", help="Branch whose rules they are.")] = "main",
+    unguard: Annotated[
+        bool, typer.Option("--unguard", help="Let rules that bind nothing to it take its gate off.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Make the files in expectations/ the rules of a branch."""
     with opened() as hub:
-        merged = hub.gate_set(reason=reason, into=into)
+        merged = hub.gate_set(reason=reason, into=into, unguard=unguard)
     if json:
         emit_json(merged)
         return

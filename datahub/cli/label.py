@@ -53,7 +53,7 @@ def fit(
         emit_json(fitted)
         return
     print_fitted(fitted)
-    line(f"committed {fitted.commit.id[:12]}")
+    line(f"committed {fitted.commit.id[:12]}" if fitted.changed else "nothing changed")
 
 
 @app.command()

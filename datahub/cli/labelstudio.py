@@ -7,20 +7,26 @@ from typing import Annotated, Any
 import typer
 
 from datahub.cli.context import Json, opened
-from datahub.cli.output import emit_json, line, talk
+from datahub.cli.output import emit_json, line, plain, talk
 
 app = typer.Typer(help="Label Studio on this machine: start, stop, status.", no_args_is_help=True)
+
+
+Secrets = Annotated[
+    bool, typer.Option("--show-secrets", help="Password and token in JSON too: mind your logs.")
+]
 
 
 @app.command()
 def start(
     port: Annotated[int | None, typer.Option(help="Port [default: a free one].")] = None,
+    show_secrets: Secrets = False,
     json: Json = False,
 ) -> None:
     """Install Label Studio if need be (2 minutes, 1 GB), and start it for this project."""
     with opened(labelstudio_port=port) as hub:
         info = hub.labelstudio.start(say=talk)
-    _print(info, as_json=json)
+    _print(info, as_json=json, secrets=show_secrets)
 
 
 @app.command()
@@ -35,16 +41,18 @@ def stop(json: Json = False) -> None:
 
 
 @app.command()
-def status(json: Json = False) -> None:
+def status(show_secrets: Secrets = False, json: Json = False) -> None:
     """Say whether it runs, and where."""
     with opened() as hub:
         info = hub.labelstudio.status()
-    _print(info, as_json=json)
+    _print(info, as_json=json, secrets=show_secrets)
 
 
-def _print(info: Any, *, as_json: bool) -> None:
+def _print(info: Any, *, as_json: bool, secrets: bool) -> None:
     if as_json:
-        emit_json(info)
+        told = plain(info) or {"running": False}
+        hidden = () if secrets else ("password", "token")
+        emit_json({name: value for name, value in told.items() if name not in hidden})
         return
     if info is None or not info.running:
         line("not running: `datahub labelstudio start`")

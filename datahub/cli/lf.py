@@ -68,7 +68,7 @@ def _print(report: LFReport, classes: tuple[str, ...], *, as_json: bool) -> None
         for text in _reused(report.reuse):
             line(text)
     if report.commit is not None:
-        line(f"committed {report.commit.id[:12]}")
+        line(f"committed {report.commit.id[:12]}" if report.changed else "nothing changed")
 
 
 def _reused(reuse: Reuse) -> Iterator[str]:

@@ -6,7 +6,6 @@ class 0..k-1, or ABSTAIN. Pure: arrays in, arrays out.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -209,19 +208,3 @@ def chosen(soft: SoftLabels) -> Gold:
     best = filled.max(axis=1, initial=0)
     clear = (filled == best[:, None]).sum(axis=1) == 1
     return np.where(clear, filled.argmax(axis=1), ABSTAIN).astype(np.int8)
-
-
-def wilson(right: int, n: int, *, z: float = 1.96) -> tuple[float, float]:
-    """Return the interval that holds a share, of which `right` of n was seen, in 95 of 100 cases.
-
-    E. B. Wilson, "Probable inference, the law of succession, and statistical inference" (1927).
-
-    >>> [round(bound, 3) for bound in wilson(9, 10)]
-    [0.596, 0.982]
-    """
-    if n == 0:
-        return 0.0, 1.0
-    share, spread = right / n, z * z / n
-    middle = share + spread / 2
-    half = math.sqrt(spread * (share * (1 - share) + spread / 4))
-    return max((middle - half) / (1 + spread), 0.0), min((middle + half) / (1 + spread), 1.0)

@@ -18,8 +18,8 @@ from datahub.core.labels import (
     chosen,
     class_prior,
     combine,
-    wilson,
 )
+from datahub.core.trust import interval
 from datahub.flow.label import (
     Alike,
     Balance,
@@ -195,7 +195,7 @@ def _line(name: str, tried: _Trials, labels: Mapping[str, list[Gold]], gold: Gol
         },
         estimated=float(soft[covered].max(axis=1).mean()) if covered.any() else None,
         accuracy=right[0] / n if n else None,
-        interval=wilson(right[0], n) if n else None,
+        interval=interval(right[0], n) if n else None,
         gold_rows=n,
         accuracies=tuple(one / n for one in right) if n else (),
         seed_spread=float((np.stack(mine) != mine[0])[:, covered].any(axis=0).mean())

@@ -9,10 +9,10 @@ from hashlib import sha256
 import polars as pl
 
 from datahub.core.errors import LabelingFunctionError
-from datahub.core.layout import GATES, RULES, dataset_file, label_model_file, lfs_file
-from datahub.core.manifest import ModelManifest
+from datahub.core.layout import GATES, RULES, dataset_file, label_model_file
 from datahub.core.verdict import Verdict, gates_of
 from datahub.core.versions import Change, Commit, changes_between, suite_hash
+from datahub.flow.consistency import mismatches
 from datahub.flow.label import manifest_at
 from datahub.flow.publish import gates_at, verdict_at
 from datahub.flow.tables import dataset_at, datasets_at, read_table
@@ -75,23 +75,25 @@ def status(
     found: Sequence[FoundLF],
     broken: LabelingFunctionError | None,
     rules: Mapping[str, bytes],
-    open_rows: Mapping[str, int],
+    open_rows: Mapping[tuple[str, str], int],
 ) -> Status:
     """Where a branch stands.
 
     `found` are the LFs on disk, or `broken` says why they cannot be had; `rules` are
-    local rule files; `open_rows` counts rows that wait for an answer, by dataset.
+    local rule files; `open_rows` counts rows that wait for an answer, by dataset
+    and queue.
     """
     head = store.commit_at(branch)
     names = datasets_at(store, head.id)
     stale = [Stale(broken.message, broken.hint)] if broken and names else []
     stale += [line for name in names for line in _stale_dataset(store, head.id, name, found)]
-    for name, count in open_rows.items():
+    for (name, queue), count in open_rows.items():
         if count:
+            where = "`datahub review answer`" if queue == "embedded" else f"answer in {queue}"
             stale.append(
                 Stale(
-                    f"{count} rows of {name} wait for an answer",
-                    "`datahub review answer`, then `datahub review pull`",
+                    f"{count} rows of {name} wait for an answer ({queue})",
+                    f"{where}, then `datahub review pull --queue {queue}`",
                 )
             )
     guarded = bool(gates_at(store, head.id, branch))
@@ -156,15 +158,12 @@ def _stale_dataset(
         if lfs:
             text = f"LFs {what} since the votes on {name}: {', '.join(lfs)}"
             stale.append(Stale(text, "`datahub lf run`"))
-    if manifest.parts != tuple(part.sha256 for part in dataset_at(store, ref, name).parts):
-        stale.append(Stale(f"The votes on {name} are of earlier rows", "`datahub lf run`"))
-    path = label_model_file(name)
-    oid = store.objects(ref, path).get(path)
-    votes = store.objects(ref, lfs_file(name))[lfs_file(name)]
-    if oid is None:
+    stale += [
+        Stale(what, "`datahub lf run`, then `datahub label fit`")
+        for what in mismatches(store, ref, name)
+    ]
+    if not store.objects(ref, label_model_file(name)):
         stale.append(Stale(f"No label model is fitted to {name}", "`datahub label fit`"))
-    elif ModelManifest.from_json(store.read(oid)).votes != votes:
-        stale.append(Stale(f"The labels of {name} are of earlier votes", "`datahub label fit`"))
     return stale
 
 

@@ -77,6 +77,7 @@ class Fitted:
     class_balance: dict[str, float]
     balance_from: str
     commit: Commit
+    changed: bool  # whether a commit was made: the same labels again make none
 
 
 @dataclass(frozen=True)
@@ -162,7 +163,7 @@ def label_fit(
         | {f"rows {status}": str(n) for status, n in counts_of(labels["status"]).items()},
     )
     agreed = _agreement(found.final, plain)
-    return _fitted(known, manifest, saved, alike, scores, labels, agreed, commit)
+    return _fitted(known, manifest, saved, alike, scores, labels, agreed, commit, head)
 
 
 def opinions(
@@ -350,6 +351,7 @@ def _fitted(
     labels: pl.DataFrame,
     agreement: float | None,
     commit: Commit,
+    head: Commit,
 ) -> Fitted:
     covered = int(scores["confidence"].count())
     return Fitted(
@@ -368,6 +370,7 @@ def _fitted(
         class_balance=dict(zip(known.classes, saved.class_balance, strict=True)),
         balance_from=saved.balance_from,
         commit=commit,
+        changed=commit != head,
     )
 
 

@@ -59,6 +59,7 @@ class LFReport:
     fault_counts: tuple[int, ...]
     faults: tuple[Fault, ...]
     commit: Commit | None = None
+    changed: bool = False  # whether a commit was made: the same votes again make none
     reuse: Reuse | None = None
 
 
@@ -92,6 +93,9 @@ def run_lfs(
     changes[lfs_file(dataset)] = store.put_bytes(run.manifest().to_json().encode())
     changes |= {path: store.put_bytes(content) for path, content in sources.items()}
     old = [p for p in store.objects(head.id, table_prefix(dataset, "votes")) if p not in changes]
+    earlier = manifest_at(store, head.id, dataset)
+    written = {entry.file for entry in earlier.lfs} if earlier else set()
+    old += [path for path in store.objects(head.id) if path in written - set(sources)]
     report = run.report()
     commit = end(
         store,
@@ -108,7 +112,7 @@ def run_lfs(
             "faults": str(sum(report.fault_counts)),
         },
     )
-    return LFReport(**{**report.__dict__, "commit": commit})
+    return LFReport(**{**report.__dict__, "commit": commit, "changed": commit != head})
 
 
 def try_lfs(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
 from datahub.core.errors import (
@@ -33,12 +33,15 @@ from datahub.core.versions import (
     three_way,
     touches,
 )
+from datahub.flow.consistency import mismatches, misplaced
 from datahub.flow.steps import Step, begin, end
 from datahub.flow.tables import table_paths
-from datahub.ports import Catalog, Refusal, VersionStore
+from datahub.ports import Catalog, Refusal, Rows, VersionStore
 from datahub.ports import Gate as GatePort
 
 Side = Literal["ours", "theirs"]
+WORK = "gate-set/"  # branches that exist while rules are being set
+WORK_LIVES = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,14 @@ def commit_files(
 
 
 def gate_run(
-    source: str, *, into: str, store: VersionStore, gate: GatePort, catalog: Catalog, step: Step
+    source: str,
+    *,
+    into: str,
+    store: VersionStore,
+    rows: Rows,
+    gate: GatePort,
+    catalog: Catalog,
+    step: Step,
 ) -> Verdict:
     """Judge the merge of `source` into a branch, and land nothing.
 
@@ -79,7 +89,7 @@ def gate_run(
     """
     candidate = _propose(source, into=into, side=None, message="", store=store, step=step)
     try:
-        verdict = _judge(candidate, store=store, gate=gate, time=step.time, reason="")
+        verdict = _judge(candidate, store=store, rows=rows, gate=gate, time=step.time, reason="")
     finally:
         store.drop(candidate)
     if not verdict.passed:
@@ -95,6 +105,7 @@ def merge(
     side: Side | None,
     reason: str,
     store: VersionStore,
+    rows: Rows,
     gate: GatePort,
     catalog: Catalog,
     step: Step,
@@ -106,7 +117,9 @@ def merge(
     """
     candidate = _propose(source, into=into, side=side, message=message, store=store, step=step)
     try:
-        verdict = _judge(candidate, store=store, gate=gate, time=step.time, reason=reason)
+        verdict = _judge(
+            candidate, store=store, rows=rows, gate=gate, time=step.time, reason=reason
+        )
         if not verdict.passed:
             catalog.record_refusal(Refusal(into, source, verdict))
             raise GateRefused(verdict, into)
@@ -121,15 +134,19 @@ def gate_set(
     *,
     into: str,
     reason: str,
+    unguard: bool,
     store: VersionStore,
+    rows: Rows,
     gate: GatePort,
     catalog: Catalog,
     step: Step,
 ) -> Merged:
     """Make `rules` (everything under expectations/) the rules of a branch, for a reason.
 
-    Raises ConfigError (no reason, unreadable), SuiteNotFound, GateError (a suite that cannot
-    be read), Conflict (they are its rules already).
+    Rules that bind nothing to the branch would leave it open: only `unguard` lets them.
+
+    Raises ConfigError (no reason, unreadable, nothing bound), SuiteNotFound, GateError (a suite
+    that cannot     be read), Conflict (they are its rules already).
     """
     if not reason.strip():
         raise ConfigError(
@@ -137,10 +154,11 @@ def gate_set(
         )
     if into not in store.branches():
         raise BranchNotFound(into)
-    gates_of(rules.get(GATES))
+    _check_binds(gates_of(rules.get(GATES)), into, unguard=unguard)
+    _sweep(store, step)
     head = store.commit_at(into)
     held = store.objects(head.id, RULES)
-    work = f"gate-set/{step.id}"
+    work = f"{WORK}{step.id}"
     store.create_branch(work, at=head.id)
     try:
         changes = {**dict.fromkeys(held, None)} | {
@@ -159,6 +177,7 @@ def gate_set(
             side=None,
             reason=reason,
             store=store,
+            rows=rows,
             gate=gate,
             catalog=catalog,
             step=step,
@@ -229,7 +248,13 @@ def _check_parted(
 
 
 def _judge(
-    candidate: Candidate, *, store: VersionStore, gate: GatePort, time: datetime, reason: str
+    candidate: Candidate,
+    *,
+    store: VersionStore,
+    rows: Rows,
+    gate: GatePort,
+    time: datetime,
+    reason: str,
 ) -> Verdict:
     """The verdict of the destination's rules on exactly this candidate."""
     head = store.objects(candidate.judged_head)
@@ -241,7 +266,9 @@ def _judge(
     if kind == "rules":
         checks = _check_rules(merged, store=store, gate=gate)
     else:
-        for bound in gates_at(store, candidate.judged_head, candidate.into):
+        bounds = gates_at(store, candidate.judged_head, candidate.into)
+        failures += _apart(sorted({bound.dataset for bound in bounds}), candidate, store, rows)
+        for bound in bounds:
             count, failed = _judge_one(bound, candidate, head, store=store, gate=gate)
             checks += count
             failures += failed
@@ -257,6 +284,46 @@ def _judge(
         checks=checks,
         reason=reason,
     )
+
+
+def _apart(
+    datasets: list[str], candidate: Candidate, store: VersionStore, rows: Rows
+) -> list[CheckFailure]:
+    """Failures for datasets whose labels are not of their rows, or not of their votes."""
+    failures = []
+    for name in datasets:
+        if dataset_file(name) in store.objects(candidate.id, dataset_file(name)):
+            found = mismatches(store, candidate.id, name)
+            found = found or misplaced(store, rows, candidate.id, name)
+            failures += [
+                CheckFailure(
+                    "datahub",
+                    "tables_belong_together",
+                    f"{what}: run `datahub lf run` and `datahub label fit` on the source branch.",
+                    name,
+                )
+                for what in found
+            ]
+    return failures
+
+
+def _check_binds(gates: list[Gate], into: str, *, unguard: bool) -> None:
+    if unguard or guards(gates, into):
+        return
+    named = sorted({gate.branch for gate in gates})
+    raise ConfigError(
+        f"These rules bind no suite to {into!r}"
+        + (f": they name {', '.join(map(repr, named))}." if named else "."),
+        hint=f'Write [[gate]] branch = "{into}" in expectations/gates.toml; '
+        "--unguard takes the gate off on purpose.",
+    )
+
+
+def _sweep(store: VersionStore, step: Step) -> None:
+    """Remove work branches that a `gate set` left behind when it was killed."""
+    for name, head in store.branches().items():
+        if name.startswith(WORK) and step.time - store.commit_at(head).time > WORK_LIVES:
+            store.delete_branch(name)
 
 
 def _judge_one(

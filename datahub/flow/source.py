@@ -129,13 +129,21 @@ def export_rows(
                 hint="Tables are labeled, labels, rows, soft_labels and gold.",
             )
         frame = read_table(store, rows, ref, dataset, table, made_by="label fit")
-        return rows.write(frame, path)
+        return rows.write(_as_text_lists(frame, path), path)
     content = read_table(store, rows, ref, dataset, "rows", made_by="import")
     labels = read_table(store, rows, ref, dataset, "labels", made_by="label fit")
     taken = set(content.columns) - {known.key}
     labels = labels.rename({n: f"{n}_datahub" for n in labels.columns if n in taken})
     joined = content.join(labels, on=known.key, how="left", maintain_order="left")
-    return rows.write(joined, path)
+    return rows.write(_as_text_lists(joined, path), path)
+
+
+def _as_text_lists(frame: pl.DataFrame, path: Path) -> pl.DataFrame:
+    """CSV holds no lists: their items stand in one cell, parted by semicolons."""
+    if path.suffix != ".csv":
+        return frame
+    lists = [name for name, kind in frame.schema.items() if isinstance(kind, pl.List)]
+    return frame.with_columns(pl.col(lists).cast(pl.List(pl.String)).list.join(";"))
 
 
 def gold_at(store: VersionStore, rows: Rows, ref: str, dataset: Dataset) -> pl.DataFrame:

@@ -13,6 +13,7 @@ from datahub.core.errors import (
 from datahub.core.verdict import Verdict
 from datahub.core.versions import Commit, checked_branch
 from datahub.flow import history, publish, review, tables
+from datahub.hub.registry import REGISTRY
 from datahub.hub.wiring import Wiring
 from datahub.ports import (
     FoundLF,
@@ -30,12 +31,12 @@ class Publishing(Wiring):
             broken = None
         except LabelingFunctionError as error:
             found, broken = [], error
-        names = tables.datasets_at(self.store, self.branch)
         waiting = {
-            name: review.open_count(
-                self.catalog, queue_name=self.settings.queue, dataset=name, branch=self.branch
+            (name, queue): review.open_count(
+                self.catalog, queue_name=queue, dataset=name, branch=self.branch
             )
-            for name in names
+            for name in tables.datasets_at(self.store, self.branch)
+            for queue in REGISTRY["review_queue"]
         }
         return history.status(
             self.branch,
@@ -84,8 +85,8 @@ class Publishing(Wiring):
         """The verdict that a merge commit carries."""
         return history.verdict_of(self.store, ref)
 
-    def gate_set(self, *, reason: str, into: str = "main") -> publish.Merged:
-        """Make the files in expectations/ the rules of a branch."""
+    def gate_set(self, *, reason: str, into: str = "main", unguard: bool = False) -> publish.Merged:
+        """Make the files in expectations/ the rules of a branch; `unguard` takes its gate off."""
         rules = self.project.rules()
         if not rules:
             raise NotFound(
@@ -97,7 +98,9 @@ class Publishing(Wiring):
             rules,
             into=into,
             reason=reason,
+            unguard=unguard,
             store=self.store,
+            rows=self.rows,
             gate=self.gate,
             catalog=self.catalog,
             step=step,
@@ -105,10 +108,12 @@ class Publishing(Wiring):
 
     def gate_run(self, source: str, *, into: str) -> Verdict:
         """Judge a merge without landing it."""
+        self.catalog.refusals(limit=1)  # a refusal must be kept: find out now whether it can be
         return publish.gate_run(
             source,
             into=into,
             store=self.store,
+            rows=self.rows,
             gate=self.gate,
             catalog=self.catalog,
             step=self.step(),
@@ -124,6 +129,7 @@ class Publishing(Wiring):
         reason: str = "",
     ) -> publish.Merged:
         """Merge a branch if the destination's gate passes."""
+        self.catalog.refusals(limit=1)  # a refusal must be kept: find out now whether it can be
         step = self.step()
         merged = publish.merge(
             source,
@@ -132,6 +138,7 @@ class Publishing(Wiring):
             side=side,
             reason=reason,
             store=self.store,
+            rows=self.rows,
             gate=self.gate,
             catalog=self.catalog,
             step=step,

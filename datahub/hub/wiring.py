@@ -10,9 +10,7 @@ from typing import Any
 
 from datahub import config
 from datahub.core.dataset import Dataset
-from datahub.core.errors import (
-    ConfigError,
-)
+from datahub.core.errors import ConfigError, DatahubError
 from datahub.core.versions import Commit
 from datahub.flow import tables
 from datahub.flow.steps import Progress, Step, quiet
@@ -45,6 +43,7 @@ class Wiring:
     ) -> None:
         self.settings = settings
         self.progress = progress
+        self.warnings: list[str] = []
         self._branch = branch
         self.clock = clock
 
@@ -69,6 +68,8 @@ class Wiring:
     def catalog(self) -> Catalog:
         """What happened and what is under way."""
         catalog: Catalog = adapter("catalog", "sql")(self.settings.catalog)
+        if not self.settings.catalog_url and not (self.settings.own_folder / "catalog.db").exists():
+            catalog.upgrade()  # lost, or never made: what it knew is not needed to go on
         return catalog
 
     @cached_property
@@ -149,8 +150,14 @@ class Wiring:
         return Step(self.branch, self.settings.author, self.clock(), fresh, self.progress)
 
     def ran(self, name: str, step: Step, commit: Commit | None, figures: Mapping[str, Any]) -> None:
-        """Keep a run in the catalog, with its seconds."""
-        if commit is not None:
+        """Keep a run in the catalog, with its seconds.
+
+        The step is done: a catalog that fails now is a warning, not the step's failure.
+        """
+        if commit is not None and commit.time == step.time:
             seconds = (self.clock() - step.time).total_seconds()
             run = Run(commit.id, name, step.branch, step.time, {**figures, "seconds": seconds})
-            self.catalog.record_run(run)
+            try:
+                self.catalog.record_run(run)
+            except DatahubError as error:
+                self.warnings.append(f"{name} is done, and not in the catalog: {error.message}")

@@ -201,8 +201,8 @@ def test_the_same_work_gives_the_same_objects(datahub: Datahub, labeled: Path) -
 
 
 @pytest.mark.parametrize("suffix", ["parquet", "orc", "csv"])
-def test_labels_are_exported_in_every_format(datahub: Datahub, labeled: Path, suffix: str) -> None:
-    """CSV holds no lists: the labels table says so instead of writing half of itself."""
+def test_rows_are_exported_in_every_format(datahub: Datahub, labeled: Path, suffix: str) -> None:
+    """Each by its suffix."""
     ran = datahub("export", f"out.{suffix}", "--table", "rows")
 
     assert ran.code == 0, ran.err

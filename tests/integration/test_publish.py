@@ -90,8 +90,8 @@ def test_python_cannot_commit_to_a_guarded_branch_either(datahub: Datahub, guard
     assert hub.store.commit_at("main") == head
 
 
-def test_a_forged_verdict_does_not_land(datahub: Datahub, labeled: Path) -> None:
-    """A pass that was given to other content is no pass of this."""
+def test_a_verdict_of_other_content_does_not_land(datahub: Datahub, labeled: Path) -> None:
+    """A pass given to other content is no pass of this; the store itself does not judge."""
     hub = open_hub(labeled)
     (labeled / "labeling_functions" / "first.py").write_text(LFS.replace(*CARELESS))
     hub.lf_run()

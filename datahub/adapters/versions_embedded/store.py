@@ -84,6 +84,14 @@ class EmbeddedVersionStore:
             if name in graph.heads():
                 raise BranchExists(name)
             commit_id = resolved(graph, at)
+            if self._guarded(graph, name, commit_id):
+                raise Guarded(
+                    name,
+                    f"{at!r} binds a suite to {name!r}: the branch would be born guarded, and its "
+                    "content unjudged.",
+                    hint="Take that gate out of expectations/gates.toml, cut the branch, and bind "
+                    f"it by `datahub gate set --into {name} --reason ...`.",
+                )
             graph.set_head(name, commit_id)
             return commits.read(graph, commit_id)
 
