@@ -36,7 +36,7 @@ def list_(json: Json = False) -> None:
 def create(
     name: Annotated[str, typer.Argument(help="Name of the new branch.")],
     source: Annotated[
-        str | None, typer.Option("--from", help="Branch or commit [default: the current branch].")
+        str | None, typer.Option("--from", help="Branch or commit (default: the current branch).")
     ] = None,
     json: Json = False,
 ) -> None:

@@ -36,12 +36,12 @@ Json = Annotated[
     bool, typer.Option("--json", callback=_note_json, is_eager=True, help="Answer in JSON.")
 ]
 Branch = Annotated[
-    str | None, typer.Option("--branch", "-b", help="Branch to work on [default: the current].")
+    str | None, typer.Option("--branch", "-b", help="Branch to work on (default: the current).")
 ]
 Dataset = Annotated[
-    str | None, typer.Option("--dataset", "-d", help="Dataset [default: the project's].")
+    str | None, typer.Option("--dataset", "-d", help="Dataset (default: the project's).")
 ]
-Ref = Annotated[str | None, typer.Option("--ref", help="Branch or commit [default: the branch].")]
+Ref = Annotated[str | None, typer.Option("--ref", help="Branch or commit (default: the branch).")]
 
 
 @contextmanager

@@ -27,7 +27,7 @@ BUDGET = 150
 LEFT_OPEN = 10
 MARK = ".made-by-datahub-demo"
 ANNOTATOR = "simulated@example.org"
-CARELESS = ('["broadband", "net users"', '["people", "new", "year", "broadband", "net users"')
+CARELESS = ('["shares", "shareholders"', '["people", "new", "year", "shares", "shareholders"')
 
 
 def run(folder: Path, *, queue: str, as_json: bool) -> None:
@@ -107,7 +107,7 @@ def _walk(hub: Hub, told: Telling) -> dict[str, Any]:
 def _careless(hub: Hub, told: Telling, figures: dict[str, Any]) -> None:
     lfs = hub.settings.root / "labeling_functions" / "news.py"
     good = lfs.read_text(encoding="utf-8")
-    with told.step("A careless edit: LF `online` votes tech on 'people', 'new', 'year'"):
+    with told.step("A careless edit: LF `shares` votes business on 'people', 'new', 'year'"):
         hub.switch("careless", create=True)
         lfs.write_text(good.replace(*CARELESS), encoding="utf-8")
         hub.lf_run()

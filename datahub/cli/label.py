@@ -25,21 +25,21 @@ def fit(
         str | None,
         typer.Option(
             "--model",
-            help="dawid-skene, weighted, bayes, snorkel or majority [default: the project's].",
+            help="dawid-skene, weighted, bayes, snorkel or majority (default: the project's).",
         ),
     ] = None,
     end_model: Annotated[
-        str | None, typer.Option(help="sklearn, or none [default: the project's].")
+        str | None, typer.Option(help="sklearn, or none (default: the project's).")
     ] = None,
     class_balance: Annotated[
         str,
         typer.Option(
             help="Shares of the classes in order, 0.9,0.1, or `estimated` from the majority vote "
-            "[default: uniform]."
+            "(default: uniform)."
         ),
     ] = "",
     seed: Annotated[
-        int | None, typer.Option(help="Of the models [default: the project's].")
+        int | None, typer.Option(help="Of the models (default: the project's).")
     ] = None,
     dataset: Dataset = None,
     branch: Branch = None,
@@ -60,10 +60,10 @@ def fit(
 def compare(
     seeds: Annotated[int, typer.Option(help="How many seeds each model is fitted with.")] = 3,
     end_model: Annotated[
-        str | None, typer.Option(help="sklearn, or none [default: the project's].")
+        str | None, typer.Option(help="sklearn, or none (default: the project's).")
     ] = None,
     class_balance: Annotated[
-        str, typer.Option(help="Like that of `label fit` [default: uniform].")
+        str, typer.Option(help="Like that of `label fit` (default: uniform).")
     ] = "",
     dataset: Dataset = None,
     branch: Branch = None,

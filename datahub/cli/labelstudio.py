@@ -19,7 +19,7 @@ Secrets = Annotated[
 
 @app.command()
 def start(
-    port: Annotated[int | None, typer.Option(help="Port [default: a free one].")] = None,
+    port: Annotated[int | None, typer.Option(help="Port (default: a free one).")] = None,
     show_secrets: Secrets = False,
     json: Json = False,
 ) -> None:

@@ -23,7 +23,7 @@ def run(
     ] = 0,
     jobs: Annotated[
         int | None,
-        typer.Option(min=1, help="Processes for LFs written in Python [default: setting jobs]."),
+        typer.Option(min=1, help="Processes for LFs written in Python (default: setting jobs)."),
     ] = None,
     dataset: Dataset = None,
     branch: Branch = None,
@@ -40,7 +40,7 @@ def run(
 def stats(
     ref: Ref = None,
     gold: Annotated[
-        bool | None, typer.Option("--gold/--no-gold", help="Accuracy [default: if gold is there].")
+        bool | None, typer.Option("--gold/--no-gold", help="Accuracy (default: if gold is there).")
     ] = None,
     dataset: Dataset = None,
     branch: Branch = None,

@@ -21,7 +21,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def init(
-    folder: Annotated[Path | None, typer.Argument(help="Folder [default: this one].")] = None,
+    folder: Annotated[Path | None, typer.Argument(help="Folder (default: this one).")] = None,
     dataset: Annotated[str, typer.Option("--dataset", "-d", help="Name of its dataset.")] = "rows",
     json: Json = False,
 ) -> None:
@@ -45,16 +45,16 @@ def import_(
     file: Annotated[Path, typer.Argument(help="Parquet, ORC or CSV.")],
     dataset: Dataset = None,
     key: Annotated[
-        str | None, typer.Option(help="Column that names each row [default: one is made].")
+        str | None, typer.Option(help="Column that names each row (default: one is made).")
     ] = None,
     gold: Annotated[
         str | None, typer.Option(help="Column of given labels, kept apart from labeling.")
     ] = None,
     classes: Annotated[
-        str, typer.Option(help="Class names in order, a,b,c [default: those of --gold].")
+        str, typer.Option(help="Class names in order, a,b,c (default: those of --gold).")
     ] = "",
     text: Annotated[
-        str | None, typer.Option(help="Column that people read [default: the only text column].")
+        str | None, typer.Option(help="Column that people read (default: the only text column).")
     ] = None,
     branch: Branch = None,
     json: Json = False,

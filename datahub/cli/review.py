@@ -26,7 +26,7 @@ SEEN = 1_200  # characters of a row that the terminal shows
 @app.command()
 def push(
     budget: Annotated[
-        int | None, typer.Option(min=1, help="Ask about so many rows [default: the project's].")
+        int | None, typer.Option(min=1, help="Ask about so many rows (default: the project's).")
     ] = None,
     queue: Annotated[str | None, typer.Option(help="embedded or label-studio.")] = None,
     dataset: Dataset = None,
@@ -51,7 +51,7 @@ def answer(
     listed: Annotated[
         bool, typer.Option("--list", help="List what waits; answer nothing.")
     ] = False,
-    annotator: Annotated[str | None, typer.Option(help="Who answers [default: you].")] = None,
+    annotator: Annotated[str | None, typer.Option(help="Who answers (default: you).")] = None,
     queue: Annotated[str | None, typer.Option(help="embedded or label-studio.")] = None,
     dataset: Dataset = None,
     branch: Branch = None,

@@ -94,8 +94,8 @@ def show(
 
 
 def diff(
-    old: Annotated[str | None, typer.Argument(help="[default: main]")] = None,
-    new: Annotated[str | None, typer.Argument(help="[default: the current branch]")] = None,
+    old: Annotated[str | None, typer.Argument(help="(default: main)")] = None,
+    new: Annotated[str | None, typer.Argument(help="(default: the current branch)")] = None,
     exit_code: Annotated[
         bool, typer.Option("--exit-code", help="Exit 1 when anything differs.")
     ] = False,
