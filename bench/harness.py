@@ -2,8 +2,9 @@
 
 A case has a side that is ours and, where there is one, a side that is a peer's. Each
 side runs in a process of its own (`python -m bench.harness MODULE CASE SIDE`), both in
-one run, so that its peak memory is its own; it costs the CPU-seconds of that process
-and its children within `watch.timed()` (all of it, where a side times nothing).
+one run, so that its peak memory is its own; numpy and torch have one thread each. A
+side costs the CPU-seconds of that process and its children within `watch.timed()` (all
+of it, where a side times nothing).
 """
 
 from __future__ import annotations
@@ -26,6 +27,9 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "bench" / "results"
+# Pools of threads that wait for work by spinning: on a busy machine that costs several times the
+# work itself. One thread each, for both sides. (polars has its own pool, and waits asleep.)
+SPINNING = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 SAID = "RESULT "  # starts the line on stdout that holds what a side came to
 
 Figures = Mapping[str, Any]
@@ -204,7 +208,13 @@ def _apart(case: Case, module: str, side: str, watch: Watch) -> dict[str, Any]:
     words += ["--data", str(watch.data)] if watch.data else []
     try:
         ran = subprocess.run(
-            words, cwd=ROOT, capture_output=True, text=True, timeout=case.timeout, check=False
+            words,
+            cwd=ROOT,
+            env={**os.environ, **dict.fromkeys(SPINNING, "1")},
+            capture_output=True,
+            text=True,
+            timeout=case.timeout,
+            check=False,
         )
     except subprocess.TimeoutExpired:
         return {"failed": f"not done within {case.timeout:.0f} s"}

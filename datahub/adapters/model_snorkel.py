@@ -30,14 +30,14 @@ Floats = npt.NDArray[np.float64]
 
 
 class SnorkelLabelModel:
-    """Accuracies of LFs out of how they agree. The options are Snorkel's, by its names."""
+    """Accuracies of LFs out of how they agree. Options and defaults are Snorkel's own."""
 
     name = "snorkel"
 
     def __init__(
         self,
         *,
-        n_epochs: int = 500,
+        n_epochs: int = 100,
         lr: float = 0.01,
         l2: float = 0.0,
         prec_init: float = 0.7,

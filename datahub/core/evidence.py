@@ -99,35 +99,39 @@ def posterior(votes: LabelMatrix, evidence: Floats, prior: Floats) -> SoftLabels
     for start in range(0, len(votes), _BLOCK):
         block = votes[start : start + _BLOCK]
         codes = packing.codes(block if every else block[:, heard])
-        soft[start : start + _BLOCK] = posterior_of_codes(codes, tables, prior)
+        _write_posterior(codes, tables, prior, soft[start : start + _BLOCK])
     return soft
 
 
 def posterior_of_codes(codes: Codes, tables: Sequence[Floats], prior: Floats) -> SoftLabels:
     """Soft labels of packed votes; NaN where every code is 0."""
-    k = len(prior)
-    if k == 2:
-        soft = _of_two(codes, tables, prior)
-    else:
-        logs = np.tile(np.log(prior), (codes.shape[1], 1))
-        for code, table in zip(codes, tables, strict=True):
-            logs += table.take(code, axis=0)
-        logs -= logs.max(axis=1, keepdims=True)
-        soft = np.exp(logs, out=logs)
-        soft /= soft.sum(axis=1, keepdims=True)
-    soft[~codes.any(axis=0)] = np.nan
+    soft = np.empty((codes.shape[1], len(prior)))
+    _write_posterior(codes, tables, prior, soft)
     return soft
 
 
-def _of_two(codes: Codes, tables: Sequence[Floats], prior: Floats) -> SoftLabels:
+def _write_posterior(
+    codes: Codes, tables: Sequence[Floats], prior: Floats, soft: SoftLabels
+) -> None:
+    if len(prior) == 2:
+        _write_two(codes, tables, prior, soft)
+    else:
+        soft[:] = np.log(prior)
+        for code, table in zip(codes, tables, strict=True):
+            soft += table.take(code, axis=0)
+        soft -= soft.max(axis=1, keepdims=True)
+        np.exp(soft, out=soft)
+        soft /= soft.sum(axis=1, keepdims=True)
+    soft[~codes.any(axis=0)] = np.nan
+
+
+def _write_two(codes: Codes, tables: Sequence[Floats], prior: Floats, soft: SoftLabels) -> None:
     """Two classes need one number a row: the log of their odds."""
     odds = np.full(codes.shape[1], np.log(prior[1]) - np.log(prior[0]))
     for code, table in zip(codes, tables, strict=True):
         odds += (table[:, 1] - table[:, 0]).take(code)
-    soft = np.empty((len(odds), 2))
     small = np.exp(-np.abs(odds))  # never overflows
     likely, unlikely = 1 / (1 + small), small / (1 + small)
     second = odds >= 0
     soft[:, 1] = np.where(second, likely, unlikely)
     soft[:, 0] = np.where(second, unlikely, likely)
-    return soft

@@ -37,7 +37,7 @@ def test_mu_weights_and_probabilities_are_snorkels(k: int, balanced: bool) -> No
     votes = some_votes(300, 8, k)
     balance = (np.arange(1, k + 1) / np.arange(1, k + 1).sum()).tolist() if balanced else None
     theirs = LabelModel(cardinality=k, verbose=False)
-    theirs.fit(votes.astype(int), class_balance=balance, n_epochs=500, seed=11, progress_bar=False)
+    theirs.fit(votes.astype(int), class_balance=balance, seed=11, progress_bar=False)
 
     ours = SnorkelLabelModel()
     fit = ours.fit(votes, cardinality=k, seed=11, class_balance=balance)
