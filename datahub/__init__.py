@@ -3,7 +3,7 @@
 The public face, light to import: names load what they need on first use. Files in
 labeling_functions/ import from here and from nowhere else in datahub.
 
-    from datahub import ABSTAIN, expression, keywords, regex
+    from datahub import ABSTAIN, expression, keywords, lookup, regex, threshold
 """
 
 from __future__ import annotations
@@ -11,19 +11,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from datahub.core.declarative import expression, keywords, regex
+    from datahub.core.declarative import expression, keywords, lookup, regex, threshold
     from datahub.core.labels import ABSTAIN
     from datahub.hub import Hub
 
 __version__ = "0.1.0"
-__all__ = ["ABSTAIN", "Hub", "expression", "keywords", "regex"]
+__all__ = ["ABSTAIN", "Hub", "expression", "keywords", "lookup", "regex", "threshold"]
 
 _HOMES = {
     "ABSTAIN": "datahub.core.labels",
     "Hub": "datahub.hub",
     "expression": "datahub.core.declarative",
     "keywords": "datahub.core.declarative",
+    "lookup": "datahub.core.declarative",
     "regex": "datahub.core.declarative",
+    "threshold": "datahub.core.declarative",
 }
 
 

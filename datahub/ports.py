@@ -376,7 +376,7 @@ class FoundLF:
     fingerprint: str  # SHA-256, hexadecimal
     file: str  # relative to the project
     line: int
-    kind: str  # snorkel, keywords, regex, expression
+    kind: str  # snorkel, or what kind of declarative LF
     safe: bool  # the fingerprint covers all that decides its votes
 
 

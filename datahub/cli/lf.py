@@ -62,6 +62,9 @@ def _print(report: LFReport, classes: tuple[str, ...], *, as_json: bool) -> None
         f"{report.rows} rows, {len(report.table)} LFs, {report.votes} votes, "
         f"{share(report.coverage)} of rows covered, {sum(report.fault_counts)} faults"
     )
+    if report.in_python:
+        names = ", ".join(report.in_python)
+        talk(f"in Python, slower: polars cannot run the pattern of {names}")
     for fault in report.faults[:10]:
         talk(f"fault: {fault.lf} on {fault.key!r} at {fault.where}: {fault.error}")
     if report.reuse is not None:

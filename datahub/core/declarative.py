@@ -2,45 +2,88 @@
 
 Each is a name and a call on a row, so it fits Snorkel's appliers; over columns it
 is one polars expression. The call runs that same expression on a frame of one row:
-there is one meaning, not two. A null never votes.
+there is one meaning, not two. A null never votes. All take `where`, a boolean
+expression that narrows: only where it holds do they vote.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import polars as pl
 
 from datahub.core.errors import LabelingFunctionError
 from datahub.core.labels import ABSTAIN
 
+PYTHON_REGEX = "regex in Python"  # the kind of a regex LF that polars cannot run
 _META = set("\\.+*?()|[]{}^$#&-~")
+_LABELS = 127  # votes are int8, and -1 is ABSTAIN
+
+
+@dataclass(frozen=True)
+class Needle:
+    """What to scan for in order to find a keyword: lower case, ASCII.
+
+    `alone`: it is the keyword; else a part of one, which must stand where the keyword does.
+    """
+
+    text: str
+    alone: bool
 
 
 @dataclass(frozen=True)
 class DeclarativeLF:
-    """Vote `label` where `condition` holds, else abstain. Made by the functions below."""
+    """Vote what `vote` says, a class or null. Made by the functions below.
+
+    `label` is the only class it votes, or None. `needles` belong to the keywords one by one,
+    of which `at_least` so many must stand whole in the column `text_columns[0]`, in any case;
+    empty where a scan cannot find them.
+    """
 
     name: str
-    label: int
-    condition: pl.Expr = field(compare=False)
+    label: int | None
+    vote: pl.Expr = field(compare=False)
     kind: str
     spec_items: tuple[tuple[str, str], ...]
     text_columns: tuple[str, ...] = ()
+    needles: tuple[Needle, ...] = ()
+    at_least: int = 1
 
     def __call__(self, x: object) -> int:
         """Vote on one row: any object with the columns as attributes."""
-        row = {name: getattr(x, name) for name in self.condition.meta.root_names()}
+        row = {name: getattr(x, name) for name in self.columns}
+        for name in self.text_columns:
+            if isinstance(row[name], float) and row[name] != row[name]:  # as pandas has a null
+                row[name] = None
         schema = dict.fromkeys(self.text_columns, pl.String)
         frame = pl.DataFrame({k: [v] for k, v in row.items()}, schema_overrides=schema)
-        return int(frame.select(self.expression()).item())
+        return int(self.votes(frame).item())
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of the columns that it reads."""
+        return list(dict.fromkeys(self.vote.meta.root_names()))
 
     def expression(self) -> pl.Expr:
-        """The vote as an int8 expression named after the LF."""
-        held = self.condition.fill_null(value=False)
-        vote = pl.when(held).then(pl.lit(self.label, pl.Int8))
-        return vote.otherwise(pl.lit(ABSTAIN, pl.Int8)).alias(self.name)
+        """The vote as an expression named after the LF; what it gives goes through `checked`."""
+        return self.vote.alias(self.name)
+
+    def votes(self, frame: pl.DataFrame) -> pl.Series:
+        """The votes on a frame, whole numbers. Raises LabelingFunctionError, polars' errors."""
+        return self.checked(frame.select(self.expression()).to_series())
+
+    def checked(self, votes: pl.Series) -> pl.Series:
+        """Return what `expression` gave, null as ABSTAIN, if it is made of whole numbers."""
+        if votes.dtype.is_integer() or votes.dtype == pl.Null:
+            kind = pl.Int8 if votes.dtype == pl.Int8 else pl.Int128
+            return votes.cast(kind).fill_null(ABSTAIN)
+        raise LabelingFunctionError(
+            f"LF {self.name!r} has no label, and its expression gives {votes.dtype}.",
+            hint="Give it a label, or an expression that gives whole numbers (null abstains).",
+            lf=self.name,
+        )
 
     def spec(self) -> dict[str, object]:
         """Everything that decides its votes, as plain values: what a fingerprint is made of."""
@@ -54,6 +97,7 @@ def keywords(
     *,
     column: str = "text",
     at_least: int = 1,
+    where: pl.Expr | None = None,
 ) -> DeclarativeLF:
     """Vote where at least `at_least` different ones of the words stand, whole, in any case.
 
@@ -80,52 +124,207 @@ def keywords(
         hits = [text.str.contains("(?i)" + _whole(word)).cast(pl.Int32) for word in given]
         condition = pl.sum_horizontal(hits) >= at_least
     items = (("words", repr(given)), ("column", column), ("at_least", str(at_least)))
-    return DeclarativeLF(name, _checked_label(name, label), condition, "keywords", items, (column,))
+    lf = _one_class(name, label, condition, "keywords", items, where, text=column)
+    if where is not None:  # it may look at other rows: no row is left out of its sight
+        return lf
+    return replace(lf, needles=_needles(given), at_least=at_least)
 
 
 def regex(
-    name: str, pattern: str, label: int, *, column: str = "text", ignore_case: bool = True
+    name: str,
+    pattern: str,
+    label: int,
+    *,
+    column: str = "text",
+    ignore_case: bool = True,
+    where: pl.Expr | None = None,
 ) -> DeclarativeLF:
-    r"""Vote where the pattern is found (Rust's regex syntax: no look-around, no backreference).
+    r"""Vote where the pattern is found.
+
+    It runs in polars (Rust's syntax). A pattern that polars cannot run, with look-around or a
+    backreference, runs in Python's `re`, slower; `lf run` says so.
 
     >>> from types import SimpleNamespace
     >>> regex("money", r"[£$]\d+", 0)(SimpleNamespace(text="worth £30m"))
     0
     """
     full = ("(?i)" if ignore_case else "") + pattern
+    text, kind = pl.col(column).cast(pl.String), "regex"
     try:
         pl.select(pl.lit("").str.contains(full))
+        condition = text.str.contains(full)
     except pl.exceptions.ComputeError as error:
-        raise LabelingFunctionError(
-            f"LF {name!r} has a pattern that cannot be run: {str(error).strip().splitlines()[-1]}",
-            hint="Mend the pattern; look-around and backreferences need a Snorkel "
-            "@labeling_function with Python's `re`.",
-            lf=name,
-        ) from error
-    condition = pl.col(column).cast(pl.String).str.contains(full)
+        condition, kind = _in_python(name, text, pattern, ignore_case, error), PYTHON_REGEX
     items = (("pattern", full), ("column", column))
-    return DeclarativeLF(name, _checked_label(name, label), condition, "regex", items, (column,))
+    return _one_class(name, label, condition, kind, items, where, text=column)
 
 
-def expression(name: str, condition: pl.Expr, label: int) -> DeclarativeLF:
-    """Vote where a boolean polars expression over the row's columns holds.
+def lookup(
+    name: str,
+    table: Mapping[str, int] | Mapping[int, int] | Mapping[bool, int],
+    *,
+    column: str,
+    where: pl.Expr | None = None,
+) -> DeclarativeLF:
+    """Vote the class that the table has for a column's value; abstain where it has none.
 
-    It is judged row by row: an expression that looks at other rows (a mean, a window) would
-    vote differently on every batch, and is refused where polars can tell.
+    >>> from types import SimpleNamespace
+    >>> lf = lookup("sender", {"bank.example": 0, "win.example": 1}, column="domain")
+    >>> [lf(SimpleNamespace(domain=d)) for d in ("win.example", "Win.example", None)]
+    [1, -1, -1]
+    """
+    kinds = {type(value) for value in table}
+    names = sorted(kind.__name__ for kind in kinds)
+    if len(kinds) != 1 or not kinds <= {str, int, bool}:
+        raise LabelingFunctionError(
+            f"LF {name!r} has a table of {' and '.join(names) or 'nothing'}.",
+            hint="Its values are all text, all whole numbers, or all booleans.",
+            lf=name,
+        )
+    texts = kinds == {str}
+    value = pl.col(column).cast(pl.String) if texts else pl.col(column)
+    groups: dict[int, list[object]] = {}
+    for key, label in table.items():
+        groups.setdefault(_checked_label(name, label), []).append(key)
+    vote = pl.coalesce(
+        pl.when(value.is_in(keys)).then(pl.lit(label, pl.Int8)) for label, keys in groups.items()
+    )
+    items = (("table", repr(sorted(table.items()))), ("column", column))
+    return _many_classes(name, vote, "lookup", items, where, text=column if texts else None)
+
+
+def threshold(
+    name: str,
+    column: str,
+    label: int,
+    *,
+    above: float | None = None,
+    below: float | None = None,
+    where: pl.Expr | None = None,
+) -> DeclarativeLF:
+    """Vote where a number is above, below, or (both given) between; the bounds do not vote.
+
+    Neither null nor NaN votes.
+
+    >>> from types import SimpleNamespace
+    >>> lf = threshold("long", "words", 1, above=100, below=1000)
+    >>> [lf(SimpleNamespace(words=n)) for n in (100, 101, 1000, float("nan"))]
+    [-1, 1, -1, -1]
+    """
+    bounds = [bound for bound in (above, below) if bound is not None]
+    numbers = all(isinstance(b, int | float) and not isinstance(b, bool) and b == b for b in bounds)
+    if not bounds or not numbers or (above is not None and below is not None and above >= below):
+        raise LabelingFunctionError(
+            f"LF {name!r} has the bounds above={above!r}, below={below!r}.",
+            hint="Give one or both as numbers, `above` less than `below`.",
+            lf=name,
+        )
+    value = pl.col(column)
+    condition = value.cast(pl.Float64).is_not_nan()
+    if above is not None:
+        condition &= value > above
+    if below is not None:
+        condition &= value < below
+    items = (("above", repr(above)), ("below", repr(below)), ("column", column))
+    return _one_class(name, label, condition, "threshold", items, where)
+
+
+def expression(
+    name: str, expr: pl.Expr, label: int | None = None, *, where: pl.Expr | None = None
+) -> DeclarativeLF:
+    """Vote `label` where a boolean polars expression holds; or, without, the class it gives.
+
+    Without a label the expression gives whole numbers: classes, ABSTAIN or null. Either kind
+    is judged row by row: an expression that looks at other rows (a mean, a window) would vote
+    differently on every batch.
 
     >>> from types import SimpleNamespace
     >>> short = expression("short", pl.col("text").str.len_chars() < 10, 1)
     >>> short(SimpleNamespace(text="hi")), short(SimpleNamespace(text="a long enough text"))
     (1, -1)
+    >>> parity = expression("parity", pl.when(pl.col("n") > 0).then(pl.col("n") % 2))
+    >>> [parity(SimpleNamespace(n=n)) for n in (-1, 1, 2)]
+    [-1, 1, 0]
     """
-    if not isinstance(condition, pl.Expr) or not condition.meta.root_names():
+    if not isinstance(expr, pl.Expr) or not expr.meta.root_names():
         raise LabelingFunctionError(
             f"LF {name!r} needs a polars expression over at least one column.",
             hint='For example: expression("short", pl.col("text").str.len_chars() < 80, 1)',
             lf=name,
         )
-    items = (("expression", condition.meta.serialize(format="json")),)
-    return DeclarativeLF(name, _checked_label(name, label), condition, "expression", items)
+    items = (("expression", expr.meta.serialize(format="json")),)
+    if label is None:
+        return _many_classes(name, expr, "expression", items, where)
+    return _one_class(name, label, expr, "expression", items, where)
+
+
+def _one_class(
+    name: str,
+    label: int,
+    condition: pl.Expr,
+    kind: str,
+    items: tuple[tuple[str, str], ...],
+    where: pl.Expr | None,
+    *,
+    text: str | None = None,
+) -> DeclarativeLF:
+    held, items = _narrowed(name, condition, items, where)
+    vote = pl.when(held).then(pl.lit(_checked_label(name, label), pl.Int8))
+    return DeclarativeLF(name, label, vote, kind, items, (text,) if text else ())
+
+
+def _many_classes(
+    name: str,
+    vote: pl.Expr,
+    kind: str,
+    items: tuple[tuple[str, str], ...],
+    where: pl.Expr | None,
+    *,
+    text: str | None = None,
+) -> DeclarativeLF:
+    if where is not None:
+        held, items = _narrowed(name, None, items, where)
+        vote = pl.when(held).then(vote)
+    return DeclarativeLF(name, None, vote, kind, items, (text,) if text else ())
+
+
+def _narrowed(
+    name: str,
+    condition: pl.Expr | None,
+    items: tuple[tuple[str, str], ...],
+    where: pl.Expr | None,
+) -> tuple[pl.Expr, tuple[tuple[str, str], ...]]:
+    if where is None:
+        return pl.lit(value=True) if condition is None else condition, items
+    if not isinstance(where, pl.Expr) or not where.meta.root_names():
+        raise LabelingFunctionError(
+            f"LF {name!r} has a `where` that is no polars expression over a column.",
+            hint='For example: where=pl.col("lang") == "en"',
+            lf=name,
+        )
+    items = (*items, ("where", where.meta.serialize(format="json")))
+    return where if condition is None else where & condition, items
+
+
+def _in_python(
+    name: str, text: pl.Expr, pattern: str, ignore_case: bool, refused: Exception
+) -> pl.Expr:
+    """The pattern over the column in Python's `re`. Raises where that cannot compile it either."""
+    try:
+        search = re.compile(pattern, re.IGNORECASE if ignore_case else 0).search
+    except re.error as error:
+        raise LabelingFunctionError(
+            f"LF {name!r} has a pattern that cannot be run: {error}; "
+            f"polars says: {str(refused).strip().splitlines()[-1]}",
+            hint="Mend the pattern, or write a Snorkel @labeling_function.",
+            lf=name,
+        ) from error
+
+    def found(column: pl.Series) -> pl.Series:
+        hits = [value is not None and search(value) is not None for value in column]
+        return pl.Series(column.name, hits, dtype=pl.Boolean)
+
+    return text.map_batches(found, return_dtype=pl.Boolean, is_elementwise=True)
 
 
 def _whole(word: str) -> str:
@@ -136,8 +335,20 @@ def _whole(word: str) -> str:
     return f"{first}{escaped}{last}"
 
 
+def _needles(words: Sequence[str]) -> tuple[Needle, ...]:
+    """One for each keyword, the longest ASCII part of a phrase; none where one has none."""
+    found = []
+    for word in words:
+        parts = word.split()
+        plain = [part.lower() for part in parts if part.isascii()]
+        if not plain:
+            return ()
+        found.append(Needle(max(plain, key=len), alone=len(parts) == 1))
+    return tuple(found)
+
+
 def _checked_label(name: str, label: int) -> int:
-    if isinstance(label, bool) or not isinstance(label, int) or not 0 <= label < 127:
+    if isinstance(label, bool) or not isinstance(label, int) or not 0 <= label < _LABELS:
         raise LabelingFunctionError(
             f"LF {name!r} votes {label!r}, which is no class.",
             hint="Classes are numbered from 0 in the order of the dataset's class names.",

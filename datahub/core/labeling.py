@@ -9,7 +9,7 @@ An LF that returns what is no class breaks its contract and stops the run.
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from types import CodeType, SimpleNamespace, TracebackType
@@ -22,6 +22,7 @@ import polars as pl
 from datahub.core.dataset import Key
 from datahub.core.declarative import DeclarativeLF
 from datahub.core.errors import LabelingFunctionError
+from datahub.core.fused import fused_votes, fusible
 from datahub.core.labels import ABSTAIN, LabelMatrix
 
 FAULTS_KEPT = 20  # of one LF on one part; all of them are counted
@@ -166,18 +167,41 @@ def _run_declarative(
     *,
     key: str,
     cardinality: int,
-) -> list[tuple[int, npt.NDArray[np.int8]]]:
+) -> Iterator[tuple[int, npt.NDArray[np.int8]]]:
     for _, lf in lfs:
-        _checked_vote(lf.label, lf.name, None, cardinality)
+        if lf.label is not None:
+            _checked_vote(lf.label, lf.name, None, cardinality)
     if not lfs:
-        return []
-    try:  # the key travels along: a select without it need not keep rows in place
-        out = frame.select(pl.col(key).alias("__key"), *(lf.expression() for _, lf in lfs))
+        return
+    fused: dict[str, npt.NDArray[np.int8]] = {}
+    try:
+        for group in fusible([lf for _, lf in lfs]):
+            fused |= fused_votes(frame, group)
+        alone = [lf.expression() for _, lf in lfs if lf.name not in fused]
+        # the key travels along: a select without it need not keep rows in place
+        out = frame.select(pl.col(key).alias("__key"), *alone)
     except pl.exceptions.PolarsError:
         for _, lf in lfs:
             _run_alone(frame, lf)
         raise
-    return [(j, out[lf.name].to_numpy()) for j, lf in lfs]
+    for j, lf in lfs:
+        if lf.name in fused:
+            yield j, fused[lf.name]
+        else:
+            yield j, _classes(lf, out[lf.name], frame[key], cardinality)
+
+
+def _classes(
+    lf: DeclarativeLF, votes: pl.Series, keys: pl.Series, cardinality: int
+) -> npt.NDArray[np.int8]:
+    """The votes as int8, checked where the LF's expression says which class it votes."""
+    votes = lf.checked(votes)
+    if lf.label is None and votes.len():
+        outside = ~votes.is_between(ABSTAIN, cardinality - 1)
+        first = outside.arg_max()
+        if first is not None and outside[first]:
+            _checked_vote(votes[first], lf.name, keys[first], cardinality)
+    return votes.cast(pl.Int8).to_numpy()
 
 
 def _run_alone(frame: pl.DataFrame, lf: DeclarativeLF) -> None:

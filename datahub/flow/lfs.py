@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 
 from datahub.core.dataset import Dataset, Part
-from datahub.core.declarative import DeclarativeLF
+from datahub.core.declarative import PYTHON_REGEX, DeclarativeLF
 from datahub.core.errors import ConfigError, LabelingFunctionError
 from datahub.core.labeling import FAULTS_KEPT, Applied, Fault, apply
 from datahub.core.labels import LabelMatrix, LFSummary, Tally
@@ -49,7 +49,10 @@ class Reuse:
 
 @dataclass(frozen=True)
 class LFReport:
-    """What LFs did on rows: Snorkel's table, and faults beside it."""
+    """What LFs did on rows: Snorkel's table, and faults beside it.
+
+    `in_python` are regex LFs that polars cannot run.
+    """
 
     dataset: str
     rows: int
@@ -61,6 +64,7 @@ class LFReport:
     commit: Commit | None = None
     changed: bool = False  # whether a commit was made: the same votes again make none
     reuse: Reuse | None = None
+    in_python: tuple[str, ...] = ()
 
 
 def run_lfs(
@@ -140,7 +144,8 @@ def try_lfs(
     tally = Tally(len(lfs))
     tally.add(applied.votes)
     names = [found.lf.name for found in lfs]
-    return _report(known, tally, names, applied.fault_counts, applied.faults)
+    made = _report(known, tally, names, applied.fault_counts, applied.faults)
+    return LFReport(**{**made.__dict__, "in_python": _in_python(lfs)})
 
 
 def lf_stats(dataset: str, *, ref: str, gold: bool, store: VersionStore, rows: Rows) -> LFReport:
@@ -317,7 +322,7 @@ class _Run:
         )
         counts = [entry.fault_total for entry in manifest.lfs]
         made = _report(self._dataset, self._tally, names, counts, manifest.all_faults)
-        return LFReport(**{**made.__dict__, "reuse": reuse})
+        return LFReport(**{**made.__dict__, "reuse": reuse, "in_python": _in_python(self._lfs)})
 
     def _keep(self, j: int, part: Part, oid: ObjectId) -> None:
         path = votes_file(self._dataset.name, self._lfs[j].fingerprint, part.sha256)
@@ -336,6 +341,10 @@ def _with_classes(dataset: Dataset) -> Dataset:
             "--classes a,b`.",
         )
     return dataset
+
+
+def _in_python(lfs: Sequence[FoundLF]) -> tuple[str, ...]:
+    return tuple(found.lf.name for found in lfs if found.kind == PYTHON_REGEX)
 
 
 def _apply(frame: pl.DataFrame, lfs: Sequence[FoundLF], dataset: Dataset) -> Applied:

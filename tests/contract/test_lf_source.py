@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
 from collections.abc import Callable
@@ -586,4 +587,8 @@ def children() -> list[str]:
     task = Path("/proc/self/task")
     if not task.is_dir():
         pytest.skip("only where /proc lists processes")
-    return [pid for thread in task.iterdir() for pid in (thread / "children").read_text().split()]
+    found: list[str] = []
+    for thread in task.iterdir():
+        with contextlib.suppress(FileNotFoundError):  # a thread that has just ended
+            found += (thread / "children").read_text().split()
+    return found

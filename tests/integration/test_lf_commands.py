@@ -29,3 +29,14 @@ def test_more_processes_give_the_same_commit_content(datahub: Datahub, labeled: 
     assert "ran 5 of 5 LFs" in ran.out
     changed = datahub("diff", "work", "again", "--json").json["objects"]
     assert [one for one in changed if "/votes/" in one["path"] or "lfs.json" in one["path"]] == []
+
+
+def test_a_pattern_that_polars_cannot_run_is_named(datahub: Datahub, project: Path) -> None:
+    """It runs all the same."""
+    lfs = project / "labeling_functions" / "first.py"
+    lfs.write_text(LFS.replace("https?://", "http(?=s?://)"))
+
+    ran = datahub("lf", "run")
+
+    assert ran.code == 0
+    assert "in Python, slower: polars cannot run the pattern of link" in ran.err

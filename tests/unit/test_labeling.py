@@ -11,7 +11,7 @@ from snorkel.labeling import LFApplier, PandasLFApplier, labeling_function
 from snorkel.labeling.lf import LabelingFunction as SnorkelLF
 from snorkel.preprocess import preprocessor
 
-from datahub import ABSTAIN, keywords, regex
+from datahub import ABSTAIN, expression, keywords, lookup, regex, threshold
 from datahub.core.errors import LabelingFunctionError
 from datahub.core.labeling import Row, apply
 
@@ -39,7 +39,11 @@ def breaks_on_b(x: Row) -> int:
     return 1
 
 
-LFS = [long, starts, keywords("kw", ["abba"], 1), regex("rx", r"\d", 0)]
+LFS = [
+    *(long, starts, keywords("kw", ["abba"], 1), regex("rx", r"\d", 0), regex("py", "a(?=b)", 1)),
+    *(lookup("lk", {"a": 1, "b": 0}, column="text"), threshold("th", "id", 1, above=2)),
+    expression("ex", pl.when(pl.col("id") > 1).then(pl.col("text").str.len_chars() % 2)),
+]
 
 
 def frame(texts: list[str]) -> pl.DataFrame:
@@ -102,7 +106,7 @@ def test_a_column_that_is_not_there_is_named_with_those_that_are() -> None:
 
 def test_no_rows_and_no_lfs_give_empty_matrices() -> None:
     """The empty cases have shapes."""
-    assert apply(frame([]), LFS, key="id", cardinality=2).votes.shape == (0, 4)
+    assert apply(frame([]), LFS, key="id", cardinality=2).votes.shape == (0, len(LFS))
     assert apply(frame(["a"]), [], key="id", cardinality=2).votes.shape == (1, 0)
 
 
@@ -168,3 +172,14 @@ def test_a_class_of_the_users_own_is_called_as_it_is() -> None:
     lfs = [Inverted("inverted", f=lambda x: 1), SnorkelLF("plain", f=lambda x: 1)]
 
     assert apply(frame(["a"]), lfs, key="id", cardinality=2).votes.tolist() == [[0, 1]]
+
+
+def test_a_class_that_an_expression_gives_is_checked_row_by_row() -> None:
+    """The first row whose number is no class is named."""
+    lf = expression("numbers", pl.col("id") - 1)
+
+    assert apply(frame(["a"] * 3), [lf], key="id", cardinality=2).votes[:, 0].tolist() == [-1, 0, 1]
+    for strange in (pl.col("id"), pl.col("id") - 2, pl.col("id") + 254):
+        with pytest.raises(LabelingFunctionError, match="'numbers' returned") as caught:
+            apply(frame(["a"] * 3), [expression("numbers", strange)], key="id", cardinality=2)
+        assert caught.value.key in (0, 2)
