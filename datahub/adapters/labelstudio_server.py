@@ -306,7 +306,9 @@ def _clean_environment() -> dict[str, str]:
     """Ours, without what would lead Python, Django or Label Studio astray."""
     led_astray = ("LABEL_STUDIO_", "HEARTEX_", "DJANGO_", "PYTHON", "POSTGRE_", "MINIO_", "REDIS_")
     kept = {k: v for k, v in os.environ.items() if not k.startswith(led_astray)}
-    kept = {k: v for k, v in kept.items() if k not in {"HOST", "PORT", "VIRTUAL_ENV", "DEBUG"}}
+    # Its packages are another set than ours: our constraints, exported by make, do not hold there.
+    ours = {"HOST", "PORT", "VIRTUAL_ENV", "DEBUG", "PIP_CONSTRAINT", "PIP_BUILD_CONSTRAINT"}
+    kept = {k: v for k, v in kept.items() if k not in ours}
     return kept | {f"LABEL_STUDIO_{k}": v for k, v in QUIET.items()} | {"PYTHONUNBUFFERED": "1"}
 
 

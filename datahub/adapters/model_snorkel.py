@@ -114,7 +114,7 @@ class SnorkelLabelModel:
             raise InputError(f"{seed} cannot be a seed.", hint="Use 0 to 4294967295.")
         with _global_state_kept():
             model = _fed_with(counts)
-            with _divergence_told():
+            with _divergence_told(model):
                 model.fit(
                     np.full((1, m), -1),
                     class_balance=prior,
@@ -153,14 +153,18 @@ def _fed_with(counts: PairCounts) -> Any:
 
 
 @contextmanager
-def _divergence_told() -> Iterator[None]:
+def _divergence_told(model: Any) -> Iterator[None]:
+    """Snorkel raises a bare Exception for a loss of NaN; after the last step, munkres does."""
     try:
         yield
     except Exception as error:
-        if "Loss is NaN" not in str(error):  # Snorkel raises a bare Exception for it
+        parameters = getattr(model, "mu", None)
+        if "Loss is NaN" not in str(error) and (
+            parameters is None or bool(parameters.isfinite().all())
+        ):
             raise
         raise InputError(
-            "Snorkel's label model did not converge: its loss is not a number.",
+            "Snorkel's label model did not converge: it learned what is not a number.",
             hint="Lower its learning rate `lr`, or use `--model majority`.",
         ) from error
 

@@ -110,11 +110,11 @@ def _strength(votes: LabelMatrix, soft: SoftLabels) -> Floats:
 
 def _joint(votes: LabelMatrix, y: int, weight: Floats) -> Floats:
     """Weighted counts [3, 3, m, m] of what two LFs do: vote y, vote another, abstain."""
-    right = (votes == y).astype(np.float32)
-    wrong = ((votes != y) & (votes != ABSTAIN)).astype(np.float32)
-    both = np.hstack([right, wrong])
+    right = votes == y
+    wrong = (votes != y) & (votes != ABSTAIN)
+    both = np.hstack([right, wrong]).astype(np.float64)  # in float32, copies are not quite 1
     m = votes.shape[1]
-    pairs = (both.T @ (both * weight[:, None].astype(np.float32))).astype(np.float64)
+    pairs = both.T @ (both * weight[:, None])
     joint = np.empty((3, 3, m, m))
     joint[:2, :2] = pairs.reshape(2, m, 2, m).transpose(0, 2, 1, 3)
     alone = np.stack([pairs[:m, :m].diagonal(), pairs[m:, m:].diagonal()])

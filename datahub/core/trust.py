@@ -46,4 +46,7 @@ def interval(hits: int, trials: int, *, z: float = Z95) -> tuple[float, float]:
     p, zz = hits / trials, z * z
     center = (p + zz / (2 * trials)) / (1 + zz / trials)
     half = z * math.sqrt(p * (1 - p) / trials + zz / (4 * trials * trials)) / (1 + zz / trials)
-    return max(0.0, center - half), min(1.0, center + half)
+    # exact at the ends, where rounding could leave the share itself outside
+    low = 0.0 if hits == 0 else max(0.0, center - half)
+    high = 1.0 if hits == trials else min(1.0, center + half)
+    return low, high

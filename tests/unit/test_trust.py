@@ -20,6 +20,13 @@ def test_the_interval_is_wilsons(drawn: tuple[int, int]) -> None:
     assert interval(hits, trials) == pytest.approx((expected.low, expected.high))
 
 
+@given(st.integers(1, 10_000))
+def test_the_share_lies_in_its_interval(n: int) -> None:
+    """Also where all were wrong, or none: rounding must not push it out."""
+    assert interval(n, n)[1] == 1.0
+    assert interval(0, n)[0] == 0.0
+
+
 def test_nothing_audited_says_nothing() -> None:
     """No error rate, and every rate is possible."""
     assert Estimate(100, 0, 0).error is None
