@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from datahub.cli.context import Branch, Dataset, Json, opened
+from datahub.cli.context import Branch, Dataset, Json, Ref, opened
 from datahub.cli.output import emit_json, line, share, table
 from datahub.core.errors import ConfigError
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from datahub.flow.compare import Compared, Comparison
     from datahub.flow.label import Alike, Balance, Fitted
+    from datahub.flow.score import Score
 
 app = typer.Typer(help="Labels: fit the label model to the votes.", no_args_is_help=True)
 
@@ -77,6 +78,33 @@ def compare(
         emit_json(compared)
         return
     print_comparison(compared)
+
+
+@app.command()
+def score(
+    ref: Ref = None, dataset: Dataset = None, branch: Branch = None, json: Json = False
+) -> None:
+    """Hold the labels of a commit against gold: all, not asked, accepted without a person."""
+    with opened(branch) as hub:
+        scored = hub.score(dataset, ref=ref)
+    if json:
+        emit_json(scored)
+        return
+    print_score(scored)
+
+
+def print_score(scored: Score) -> None:
+    """Print a line a group of rows."""
+    groups = (
+        ("all rows", scored.everything),
+        ("rows nobody was asked about", scored.not_asked),
+        ("rows accepted without a person", scored.accepted),
+    )
+    rows = [
+        (name, one.rows, one.labeled, share(one.accuracy), share(one.right_of_all))
+        for name, one in groups
+    ]
+    table(["group", "rows with gold", "labeled", "right of labeled", "right of all"], rows)
 
 
 def print_comparison(compared: Comparison) -> None:

@@ -175,3 +175,21 @@ def test_a_comparison_without_gold_says_nothing_of_accuracy(
 
     assert {line["accuracy"] for line in found["models"]} == {None}
     assert all(line["estimated"] > 0.5 for line in found["models"])
+
+
+def test_labels_are_held_against_gold(datahub: Datahub, labeled: Path) -> None:
+    """By group, with what each share stands on; counted again here from the exported tables."""
+    scored = datahub("label", "score", "--json").json
+    assert datahub("export", "labels.parquet", "--table", "labels").code == 0
+    labels = pl.read_parquet("labels.parquet").sort("id")
+    gold = mail().select("id", gold="kind")
+    joined = labels.join(gold, on="id")
+    right = joined.filter(pl.col("label") == pl.col("gold")).height
+
+    assert scored["everything"] == {
+        "rows": joined.height,
+        "labeled": labels.drop_nulls("label").height,
+        "right": right,
+    }
+    assert 0 < scored["accepted"]["rows"] <= scored["not_asked"]["rows"] == joined.height
+    assert "right of labeled" in datahub("label", "score").out
