@@ -12,7 +12,18 @@ from typing import Annotated
 import typer
 
 from datahub import __version__
-from datahub.cli import branch, database, gate, label, labelstudio, lf, project, review, versions
+from datahub.cli import (
+    audit,
+    branch,
+    database,
+    gate,
+    label,
+    labelstudio,
+    lf,
+    project,
+    review,
+    versions,
+)
 from datahub.cli.context import state
 from datahub.cli.output import emit_error
 from datahub.core import errors
@@ -45,6 +56,7 @@ app = typer.Typer(
 )
 project.add_to(app)
 versions.add_to(app)
+app.command()(audit.audit)
 app.add_typer(branch.app, name="branch")
 app.add_typer(lf.app, name="lf")
 app.add_typer(label.app, name="label")

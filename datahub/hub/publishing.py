@@ -12,7 +12,7 @@ from datahub.core.errors import (
 )
 from datahub.core.verdict import Verdict
 from datahub.core.versions import Commit, checked_branch
-from datahub.flow import history, publish, review, tables
+from datahub.flow import audit, history, publish, review, tables
 from datahub.hub.registry import REGISTRY
 from datahub.hub.wiring import Wiring
 from datahub.ports import (
@@ -145,6 +145,10 @@ class Publishing(Wiring):
         )
         self.ran("merge", step, merged.commit, {"checks": merged.verdict.checks})
         return merged
+
+    def audit(self, branch: str) -> audit.Audit:
+        """Whether everything on a guarded branch came through its gate, by its history alone."""
+        return audit.audit(branch, store=self.store, progress=self.progress)
 
     def refusals(self, *, limit: int = 50) -> list[Refusal]:
         """Merges that were refused, newest first, with all their reasons."""

@@ -1,0 +1,153 @@
+"""Whether everything on a guarded branch came through its gate. Nothing here writes.
+
+The store refuses what was not judged, but a server may let others in, and an
+administrator may go round any door. So the audit trusts history alone: it walks the
+branch's own commits (first parents), and each that stands on a guarded one must carry
+a passing verdict of its own content, of the head it stands on and of that head's
+rules. It cannot see what a reset has taken out of history.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from datahub.core.errors import BranchNotFound, DatahubError
+from datahub.core.layout import VERDICT
+from datahub.core.verdict import Verdict
+from datahub.core.versions import Commit, changes_between, content_id, suite_hash, touches
+from datahub.flow.publish import gates_at
+from datahub.flow.steps import Progress
+from datahub.ports import VersionStore
+
+
+@dataclass(frozen=True)
+class Unjudged:
+    """A commit on a guarded branch that did not come through its gate, and how that shows."""
+
+    commit: str
+    message: str
+    author: str
+    time: datetime
+    why: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class RuleChange:
+    """A commit that changed the rules of a guarded branch, or put it under guard."""
+
+    commit: str
+    reason: str
+    author: str
+    time: datetime
+    guarded: bool  # whether the branch is guarded from here on
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What a branch's history shows; `guarded` is its head's state, `judged` commits passed."""
+
+    branch: str
+    head: str
+    guarded: bool
+    commits: int
+    judged: int
+    unjudged: tuple[Unjudged, ...]
+    rule_changes: tuple[RuleChange, ...]
+
+
+def audit(branch: str, *, store: VersionStore, progress: Progress) -> Audit:
+    """Read a branch's history, newest first. Raises BranchNotFound.
+
+    A branch that was never guarded has nothing to answer for: all its commits are free.
+    """
+    if branch not in store.branches():
+        raise BranchNotFound(branch)
+    line = list(_own_commits(store, branch))
+    unjudged, changes, judged = list[Unjudged](), list[RuleChange](), 0
+    for done, commit in enumerate(line, start=1):
+        progress("audit", done, len(line))
+        if not commit.parents:
+            continue
+        before, after = (_guards(store, ref, branch) for ref in (commit.parents[0], commit.id))
+        why, verdict = _faults(store, commit) if before else ([], _verdict(store, commit))
+        if why:
+            unjudged.append(
+                Unjudged(commit.id, commit.message, commit.author, commit.time, (*why,))
+            )
+        judged += before and not why
+        if (before or after) and _changes_rules(store, commit):
+            reason = verdict.reason if verdict and verdict.kind == "rules" else ""
+            changes.append(RuleChange(commit.id, reason, commit.author, commit.time, after))
+    head = line[0].id
+    return Audit(
+        branch=branch,
+        head=head,
+        guarded=_guards(store, head, branch),
+        commits=len(line),
+        judged=judged,
+        unjudged=tuple(unjudged),
+        rule_changes=tuple(changes),
+    )
+
+
+def _own_commits(store: VersionStore, branch: str) -> Iterator[Commit]:
+    known = {commit.id: commit for commit in store.log(branch)}
+    commit = store.commit_at(branch)
+    while True:
+        yield commit
+        if not commit.parents:
+            return
+        commit = known.get(commit.parents[0]) or store.commit_at(commit.parents[0])
+
+
+def _guards(store: VersionStore, ref: str, branch: str) -> bool:
+    try:
+        return bool(gates_at(store, ref, branch))
+    except DatahubError:  # rules that nobody can read guard, as they do in the store
+        return True
+
+
+def _changes_rules(store: VersionStore, commit: Commit) -> bool:
+    before, after = (store.objects(ref) for ref in (commit.parents[0], commit.id))
+    return suite_hash(before) != suite_hash(after)
+
+
+def _verdict(store: VersionStore, commit: Commit) -> Verdict | None:
+    """The verdict that this very commit brought; one that it inherited is none."""
+    own = store.objects(commit.id, VERDICT).get(VERDICT)
+    if own is None or own == store.objects(commit.parents[0], VERDICT).get(VERDICT):
+        return None
+    try:
+        return Verdict.from_json(store.read(own))
+    except (DatahubError, ValueError, TypeError, KeyError):
+        return None
+
+
+def _faults(store: VersionStore, commit: Commit) -> tuple[list[str], Verdict | None]:
+    """What is wrong with how a commit came onto a guarded branch; nothing when it was judged."""
+    verdict = _verdict(store, commit)
+    if verdict is None:
+        kind = "a merge" if len(commit.parents) > 1 else "a commit"
+        return [f"{kind} without a verdict of its own"], None
+    before, after = (store.objects(ref) for ref in (commit.parents[0], commit.id))
+    rules, data = touches(changes_between(before, after))
+    found = [
+        what
+        for what, wrong in (
+            ("its verdict is a refusal", not verdict.passed),
+            ("its verdict is of other content", verdict.content_id != content_id(after)),
+            ("its verdict is of another head", verdict.judged_head != commit.parents[0]),
+            (
+                "its verdict is by other rules",
+                verdict.kind == "data" and verdict.suite_hash != suite_hash(before),
+            ),
+            ("it changes rules together with data", rules and data),
+            ("it changes rules under a verdict on data", rules and verdict.kind != "rules"),
+            ("it changes data under a verdict on rules", data and verdict.kind == "rules"),
+            ("it changes rules for no reason", rules and not verdict.reason.strip()),
+        )
+        if wrong
+    ]
+    return found, verdict
