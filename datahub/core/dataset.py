@@ -102,6 +102,19 @@ def to_canonical_json(value: object) -> str:
     return json.dumps(value, sort_keys=True, indent=2, ensure_ascii=False) + "\n"
 
 
+def checked_columns(names: Sequence[str]) -> None:
+    """Raise InputError for a column whose name an expression would take for a pattern.
+
+    >>> checked_columns(["id", "text", "price_$"])
+    """
+    for name in names:
+        if name == "*" or (name.startswith("^") and name.endswith("$")):
+            raise InputError(
+                f"A column is named {name!r}, which expressions take for a pattern of names.",
+                hint="Rename the column and import again.",
+            )
+
+
 def checked_name(name: str) -> str:
     """Return `name` if it can name a dataset, else raise InputError.
 

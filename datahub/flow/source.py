@@ -15,6 +15,7 @@ from datahub.core.dataset import (
     Dataset,
     Part,
     checked_classes,
+    checked_columns,
     checked_name,
     content_keys,
 )
@@ -73,6 +74,7 @@ def import_rows(
     head = begin(store, step)
     name = checked_name(dataset)
     known = _known(store, head.id, name)
+    checked_columns(rows.scan([path]).collect_schema().names())
     frame = pl.concat(list(rows.batches([path])) or [rows.scan([path]).collect()])
     if frame.height == 0:
         raise SourceError(f"{path.name} holds no rows.", hint="Give a file with rows in it.")

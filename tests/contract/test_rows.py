@@ -10,7 +10,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 from polars.testing.parametric import dataframes
@@ -196,20 +196,24 @@ def test_any_table_round_trips(
     ),
     dotted=st.booleans(),
 )
+@example(names=["x", "*"], dotted=False)
+@example(names=["*", "^.*$"], dotted=True)
+@example(names=["a", "^a$"], dotted=False)
 def test_any_column_name_round_trips(
     rows: Rows, kind: str, tmp_path: Path, names: list[str], dotted: bool
 ) -> None:
-    """Also an empty name, and `a.b` beside a struct `a` with a field `b`."""
+    """Also an empty name, a pattern, and `a.b` beside a struct `a` with a field `b`."""
     path = tmp_path / f"x.{kind}"
     frame = pl.DataFrame({name: [number] for number, name in enumerate(names)})
     if dotted:
         frame = frame.with_columns(pl.struct(b=pl.lit(7)).alias("a"), pl.lit(8).alias("a.b"))
     rows.write(frame, path)
     last = frame.columns[-1]
+    by_name = pl.selectors.by_name(last)
 
     assert_frame_equal(rows.collect(rows.scan([path])), frame)
-    assert_frame_equal(rows.collect(rows.scan([path]).select(last)), frame.select(last))
-    assert_frame_equal(pl.concat(rows.batches([path], columns=[last])), frame.select(last))
+    assert_frame_equal(rows.collect(rows.scan([path]).select(by_name)), frame[[last]])
+    assert_frame_equal(pl.concat(rows.batches([path], columns=[last])), frame[[last]])
 
 
 def test_a_missing_file_is_named(rows: Rows, tmp_path: Path) -> None:

@@ -36,9 +36,11 @@ def refused(datahub: Datahub, *words: str, code: int, says: str) -> str:
         (mail().drop("id"), "no column 'id'"),
         (mail().with_columns(id=pl.col("id").cast(pl.Float64)), "a key is text or whole numbers"),
         (mail().head(0), "no rows"),
+        (mail().rename({"text": "*"}), "named '*'"),
+        (mail().rename({"text": "^te.t$"}), "named '^te.t$'"),
         (mail().rename({"kind": "sort"}), "no column 'kind'"),
     ],
-    ids=["duplicate", "null", "absent", "float", "empty", "no gold"],
+    ids=["duplicate", "null", "absent", "float", "empty", "star", "pattern", "no gold"],
 )
 def test_rows_that_cannot_be_keyed_are_refused(
     datahub: Datahub, project: Path, frame: pl.DataFrame, says: str

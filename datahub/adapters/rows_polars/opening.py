@@ -122,7 +122,7 @@ def parquet_batches(path: Path, columns: list[str], size: int) -> Iterator[pl.Da
     """Frames of at most `size` rows, the columns in the order asked for."""
     with pq.ParquetFile(path) as file:
         for batch in file.iter_batches(batch_size=size, columns=columns):
-            yield to_polars(batch).select(columns)
+            yield to_polars(batch)[columns]  # `select` takes a name like * or ^a$ for a pattern
 
 
 def to_polars(table: Any) -> pl.DataFrame:

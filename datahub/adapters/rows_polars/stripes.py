@@ -45,7 +45,7 @@ def frames(path: Path, columns: Sequence[str]) -> Iterator[pl.DataFrame]:
     # pyarrow takes a dot in a name for a path into a struct: then all columns are read.
     dotted = any("." in name for name in file.schema.names)
     for batch in _batches(path, None if dotted else list(columns), file.nstripes):
-        yield to_polars(batch).select(columns)
+        yield to_polars(batch)[list(columns)]  # `select` takes a name like * or ^a$ for a pattern
 
 
 def _batches(path: Path, columns: list[str] | None, stripes: int) -> Iterator[Any]:
