@@ -1,0 +1,270 @@
+"""Rows merged by key and column: two states held against each other, and three at once.
+
+Frames hold rows under one unique key. Cells are compared as they are: null equals null, and a
+column that a state does not have is null throughout it. Nothing here decides a conflict: it is
+listed, ours stands in its place, and `settled` puts in what was decided. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import polars as pl
+
+from datahub.core.dataset import Key
+
+Kind = Literal["both changed", "both added", "ours removed", "theirs removed"]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What both sides changed differently: one column of a row, or (column None) a whole row.
+
+    Of a whole row the values are the rows themselves, as name -> value, or None where there is
+    none.
+    """
+
+    key: Key
+    column: str | None
+    kind: Kind
+    base: object
+    ours: object
+    theirs: object
+
+
+@dataclass(frozen=True)
+class RowDiff:
+    """What differs: whole rows; `before` and `after` are the changed ones, in one order."""
+
+    key: str
+    added: pl.DataFrame
+    removed: pl.DataFrame
+    before: pl.DataFrame
+    after: pl.DataFrame
+
+    @property
+    def columns(self) -> dict[str, int]:
+        """How many of the changed rows differ in a column, for those that do."""
+        names = [name for name in self.after.columns if name != self.key]
+        counts = {name: int((~_same(self.before[name], self.after[name])).sum()) for name in names}
+        return {name: count for name, count in counts.items() if count}
+
+    @property
+    def touched(self) -> pl.Series:
+        """The keys of all rows that differ."""
+        return pl.concat([frame[self.key] for frame in (self.added, self.removed, self.after)])
+
+
+@dataclass(frozen=True)
+class RowMerge:
+    """What to do to ours: rows to put in (over those of the same key), keys to take out."""
+
+    key: str
+    put: pl.DataFrame
+    gone: pl.Series
+    conflicts: tuple[Cell, ...] = ()
+
+    def over(self, ours: pl.DataFrame) -> pl.DataFrame:
+        """The merged rows, by key."""
+        left = fitted(ours, self.put.schema)
+        for keys in (self.put[self.key], self.gone):
+            if len(keys):
+                left = left.filter(~pl.col(self.key).is_in(keys.implode()))
+        return pl.concat([left, self.put]).sort(self.key)
+
+
+def fitted(frame: pl.DataFrame, schema: Mapping[str, pl.DataType]) -> pl.DataFrame:
+    """The same rows with these columns: those it has not are null.
+
+    >>> fitted(pl.DataFrame({"a": [1]}), {"a": pl.Int64(), "b": pl.String()}).row(0)
+    (1, None)
+    """
+    columns = [
+        pl.col(name).cast(kind) if name in frame.columns else pl.lit(None, kind).alias(name)
+        for name, kind in schema.items()
+    ]
+    return frame.select(columns)
+
+
+def compare(old: pl.DataFrame, new: pl.DataFrame, *, key: str) -> RowDiff:
+    """What differs between two states of the same rows, by key.
+
+    >>> old = pl.DataFrame({"k": [1, 2], "a": ["x", "y"]})
+    >>> found = compare(old, pl.DataFrame({"k": [2, 3], "a": ["z", "w"]}), key="k")
+    >>> found.added.rows(), found.removed.rows(), found.columns
+    ([(3, 'w')], [(1, 'x')], {'a': 1})
+    """
+    schema = _joint(old, new, key)
+    old, new = fitted(old, schema), fitted(new, schema)
+    added, removed = new.clear(), old.clear()
+    if not old[key].equals(new[key]):
+        added = new.join(old, on=key, how="anti", maintain_order="left")
+        removed = old.join(new, on=key, how="anti", maintain_order="left")
+        order = old.join(new.select(key), on=key, how="semi").sort(key)
+        old, new = order, new.join(old.select(key), on=key, how="semi").sort(key)
+    differs = pl.Series([False], dtype=pl.Boolean).new_from_index(0, old.height)
+    for name in schema:
+        if name != key:
+            differs = differs | ~_same(old[name], new[name])
+    return RowDiff(key, added, removed, old.filter(differs), new.filter(differs))
+
+
+def merge(
+    base: pl.DataFrame,
+    ours: pl.DataFrame,
+    theirs: pl.DataFrame,
+    *,
+    key: str,
+    schema: Mapping[str, pl.DataType] | None = None,
+) -> RowMerge:
+    """Merge three states by key and column; `schema` are the merged columns (default: ours).
+
+    >>> base = pl.DataFrame({"k": [1, 2], "a": ["x", "x"], "b": ["y", "y"]})
+    >>> ours = pl.DataFrame({"k": [1, 2], "a": ["o", "o"], "b": ["y", "y"]})
+    >>> theirs = pl.DataFrame({"k": [1, 2], "a": ["x", "t"], "b": ["t", "y"]})
+    >>> merged = merge(base, ours, theirs, key="k")
+    >>> merged.over(ours).rows()
+    [(1, 'o', 't'), (2, 'o', 'y')]
+    >>> [(c.key, c.column, c.ours, c.theirs) for c in merged.conflicts]
+    [(2, 'a', 'o', 't')]
+    """
+    schema = dict(ours.schema) if schema is None else dict(schema)
+    base, ours, theirs = (fitted(frame, schema) for frame in (base, ours, theirs))
+    mine, other = compare(base, ours, key=key), compare(base, theirs, key=key)
+    mine_keys = mine.touched
+    theirs_alone = ~pl.col(key).is_in(mine_keys.implode())
+    put = pl.concat([other.added, other.after]).filter(theirs_alone)
+    gone = other.removed.filter(theirs_alone)[key]
+    both = other.touched.filter(other.touched.is_in(mine_keys.implode())).unique().sort()
+    if not len(both):
+        return RowMerge(key, put, gone)
+    states = [frame.filter(pl.col(key).is_in(both.implode())) for frame in (base, ours, theirs)]
+    cells, rows = _both_touched(both, *states, key=key)
+    return RowMerge(key, pl.concat([put, rows]), gone, tuple(cells))
+
+
+def settled(merged: RowMerge, decided: Mapping[tuple[Key, str | None], object]) -> RowMerge:
+    """The merge with what was decided: a value for (key, column), a row or None for (key, None).
+
+    What was not decided stays a conflict.
+    """
+    left = tuple(c for c in merged.conflicts if (c.key, c.column) not in decided)
+    if len(left) == len(merged.conflicts):
+        return merged
+    rows = {row[merged.key]: row for row in merged.put.iter_rows(named=True)}
+    gone = set(merged.gone.to_list())
+    for conflict in merged.conflicts:
+        place = conflict.key, conflict.column
+        if place not in decided:
+            continue
+        value = decided[place]
+        if conflict.column is not None:
+            rows[conflict.key] = {**rows[conflict.key], conflict.column: value}
+        elif value is None:
+            rows.pop(conflict.key, None)
+            gone.add(conflict.key)
+        else:
+            assert isinstance(value, Mapping)  # a whole row is a row
+            rows[conflict.key] = dict(value)
+    put = pl.DataFrame(list(rows.values()), schema=merged.put.schema)
+    keys = pl.Series(merged.key, sorted(gone), dtype=merged.gone.dtype)
+    return replace(merged, put=put, gone=keys, conflicts=left)
+
+
+def merged_value(base: object, ours: object, theirs: object) -> tuple[object, bool]:
+    """One value three ways: (what it is, whether both sides changed it differently).
+
+    >>> merged_value(1, 1, 2), merged_value(1, 3, 2)
+    ((2, False), (3, True))
+    """
+    if _equal(theirs, base) or _equal(theirs, ours):
+        return ours, False
+    return (theirs, False) if _equal(ours, base) else (ours, True)
+
+
+def merged_columns(
+    base: Sequence[tuple[str, str]],
+    ours: Sequence[tuple[str, str]],
+    theirs: Sequence[tuple[str, str]],
+) -> tuple[dict[str, str], list[str]]:
+    """Columns by name and type, three ways: ours in their order, theirs after; and conflicts.
+
+    >>> merged_columns([("k", "Int64")], [("k", "Int64"), ("a", "String")], [("k", "Int64")])
+    ({'k': 'Int64', 'a': 'String'}, [])
+    >>> merged_columns([("k", "Int64")], [("k", "Int64"), ("a", "String")],
+    ...                [("k", "Int64"), ("a", "Float64")])
+    ({'k': 'Int64', 'a': 'String'}, ['a'])
+    """
+    old, mine, other = dict(base), dict(ours), dict(theirs)
+    merged, conflicts = {}, []
+    for name in dict.fromkeys([*mine, *other]):
+        kind, both = merged_value(old.get(name), mine.get(name), other.get(name))
+        if both:
+            conflicts.append(name)
+        if kind is not None:
+            merged[name] = str(kind)
+    return merged, conflicts
+
+
+def _both_touched(
+    keys: pl.Series, base: pl.DataFrame, ours: pl.DataFrame, theirs: pl.DataFrame, *, key: str
+) -> tuple[list[Cell], pl.DataFrame]:
+    """Conflicts of rows that both sides touched, and the rows as merged where there is one."""
+    held = [
+        {row[key]: row for row in frame.iter_rows(named=True)} for frame in (base, ours, theirs)
+    ]
+    cells: list[Cell] = []
+    rows: list[dict[str, object]] = []
+    for one in keys:
+        old, mine, other = (state.get(one) for state in held)
+        row, found = _row(one, old, mine, other, key=key)
+        cells += found
+        if row is not None:
+            rows.append(row)
+    return cells, pl.DataFrame(rows, schema=ours.schema)
+
+
+def _row(
+    key_value: Key,
+    base: dict[str, object] | None,
+    ours: dict[str, object] | None,
+    theirs: dict[str, object] | None,
+    *,
+    key: str,
+) -> tuple[dict[str, object] | None, list[Cell]]:
+    if ours is None or theirs is None:
+        if ours is None and theirs is None:
+            return None, []
+        kind: Kind = "ours removed" if ours is None else "theirs removed"
+        return ours, [Cell(key_value, None, kind, base, ours, theirs)]
+    kind = "both added" if base is None else "both changed"
+    row, cells = dict(ours), []
+    for column, mine in ours.items():
+        if column == key:
+            continue
+        old = None if base is None else base[column]
+        value, both = merged_value(old, mine, theirs[column])
+        row[column] = value
+        if both:
+            cells.append(Cell(key_value, column, kind, old, mine, theirs[column]))
+    return row, cells
+
+
+def _equal(one: object, other: object) -> bool:
+    """Equal as cells of a frame are: NaN is NaN."""
+    return one == other or (one != one and other != other)
+
+
+def _same(one: pl.Series, other: pl.Series) -> pl.Series:
+    return one.eq_missing(other)
+
+
+def _joint(old: pl.DataFrame, new: pl.DataFrame, key: str) -> dict[str, pl.DataType]:
+    """All columns of both; one whose types differ is compared as text."""
+    schema = {**new.schema, **{n: k for n, k in old.schema.items() if n not in new.schema}}
+    for name, kind in old.schema.items():
+        if name != key and schema[name] != kind:
+            schema[name] = pl.String()
+    return schema
