@@ -22,7 +22,7 @@ from datahub.core.paircounts import PairCounts
 from datahub.core.relabel import Annotation
 from datahub.core.triage import Task
 from datahub.core.verdict import CheckFailure, Verdict
-from datahub.core.versions import Candidate, Changes, Commit, ObjectId, Objects
+from datahub.core.versions import Candidate, Change, Changes, Commit, CommitId, ObjectId
 
 
 class Rows(Protocol):
@@ -157,7 +157,7 @@ class ReviewQueue(Protocol):
 
 
 class VersionStore(Protocol):
-    """Branches, commits and bytes of one repository.
+    """Branches, tags, commits and bytes of one repository.
 
     A merge is seen by nobody until `land`. A guarded branch (its gates.toml binds a suite to
     it) takes nothing but `land`.
@@ -167,11 +167,23 @@ class VersionStore(Protocol):
         """Branch name -> commit id of its head."""
         ...
 
+    def tags(self) -> dict[str, CommitId]:
+        """Tag name -> commit id."""
+        ...
+
+    def create_tag(self, name: str, *, at: str) -> Commit:
+        """Name a commit for good. Raises TagExists, BranchExists, RefNotFound, InputError."""
+        ...
+
+    def delete_tag(self, name: str) -> None:
+        """Remove the name, not the history. Raises TagNotFound."""
+        ...
+
     def create_branch(self, name: str, *, at: str) -> Commit:
         """Cut a branch at a ref, without a copy.
 
-        Raises BranchExists, RefNotFound, InputError; Guarded when the commit's own rules bind a
-        suite to that name: its content would be on a guarded branch, and unjudged.
+        Raises BranchExists, TagExists, RefNotFound, InputError; Guarded when the commit's own rules
+        bind a suite to that name: its content would be on a guarded branch, and unjudged.
         """
         ...
 
@@ -180,11 +192,26 @@ class VersionStore(Protocol):
         ...
 
     def commit_at(self, ref: str) -> Commit:
-        """The commit a branch, id, unique id prefix (8+) or `ref~n` names. Raises RefNotFound."""
+        """The commit that a ref names. Raises RefNotFound.
+
+        A ref is a branch, a tag, an id or a unique prefix of one (8+), and any of these with
+        `~n` (n first parents back), `^` or `^2` (the first, the second parent).
+        """
         ...
 
     def objects(self, ref: str, prefix: str = "") -> dict[str, ObjectId]:
         """Path -> object id of what a commit holds under a prefix."""
+        ...
+
+    def changes(self, old: str, new: str, prefix: str = "") -> list[Change]:
+        """Paths under a prefix that differ between two refs, sorted.
+
+        Costs what differs, not what there is. Raises RefNotFound.
+        """
+        ...
+
+    def content_of(self, ref: str) -> str:
+        """`core.versions.content_id` of what a commit holds: what a verdict names."""
         ...
 
     def log(self, ref: str, *, limit: int | None = None) -> list[Commit]:
@@ -231,8 +258,8 @@ class VersionStore(Protocol):
     ) -> Commit:
         """Add one commit on top of `expected`, which must be the branch's head.
 
-        Raises StaleHead, Guarded, BranchNotFound, ObjectNotFound (bytes never put), InputError
-        (nothing changed, bad path). Atomic: all of it is there or none of it.
+        Raises StaleHead, Guarded, BranchNotFound, ObjectNotFound (bytes never put),
+        NothingToCommit, InputError (bad path). Atomic: all of it is there or none of it.
         """
         ...
 
@@ -241,17 +268,20 @@ class VersionStore(Protocol):
         source: str,
         *,
         into: str,
-        objects: Objects,
+        changes: Changes,
         message: str,
         author: str,
         time: datetime,
         expected: str,
+        squash: bool = False,
+        metadata: Mapping[str, str] | None = None,
     ) -> Candidate:
         """Build the merge of `source` into branch `into` where nobody sees it.
 
-        `objects` is the whole merged tree, made from `expected`, which must be the head of `into`.
-        What lies under `_datahub/` stays as it is there. Raises StaleHead, BranchNotFound,
-        RefNotFound, ObjectNotFound, InputError.
+        `changes` is what the merge does to `expected`, which must be the head of `into`; it may
+        be empty, and writes nothing under `_datahub/`. With `squash` the commit that lands has
+        one parent, the head; the verdict still names the source. Raises StaleHead,
+        BranchNotFound, RefNotFound, ObjectNotFound, InputError.
         """
         ...
 

@@ -36,6 +36,19 @@ class InputError(DatahubError):
     code = "bad_input"
 
 
+class NothingToCommit(InputError):
+    """The branch holds all of this already."""
+
+    code = "nothing_to_commit"
+
+    def __init__(self, branch: str) -> None:
+        super().__init__(
+            f"Nothing to commit: {branch!r} holds all of this already.",
+            hint="Change something first; `datahub status` shows where things stand.",
+        )
+        self.branch = branch
+
+
 class SourceError(InputError):
     """A file of rows cannot be read as what it claims to be."""
 
@@ -92,16 +105,28 @@ class BranchNotFound(NotFound):
 
 
 class RefNotFound(NotFound):
-    """No branch or commit of that name."""
+    """No branch, tag or commit of that name."""
 
     code = "ref_not_found"
 
     def __init__(self, ref: str) -> None:
         super().__init__(
-            f"{ref!r} names no branch and no commit.",
-            hint="`datahub branch list` and `datahub log` show what there is.",
+            f"{ref!r} names no branch, no tag and no commit.",
+            hint="`datahub branch list`, `datahub tag list` and `datahub log` show what there is.",
         )
         self.ref = ref
+
+
+class TagNotFound(NotFound):
+    """No tag of that name."""
+
+    code = "tag_not_found"
+
+    def __init__(self, tag: str) -> None:
+        super().__init__(
+            f"Tag {tag!r} does not exist.", hint="`datahub tag list` shows the tags you have."
+        )
+        self.tag = tag
 
 
 class ObjectNotFound(NotFound):
@@ -148,6 +173,19 @@ class BranchExists(Conflict):
             hint="Choose another name, or `datahub branch delete` the old one.",
         )
         self.branch = branch
+
+
+class TagExists(Conflict):
+    """A tag of that name is there already: tags do not move."""
+
+    code = "tag_exists"
+
+    def __init__(self, tag: str) -> None:
+        super().__init__(
+            f"Tag {tag!r} exists already.",
+            hint="Choose another name, or `datahub tag delete` the old one.",
+        )
+        self.tag = tag
 
 
 class StaleHead(Conflict):

@@ -7,13 +7,13 @@ hexadecimal). Pure: mappings in, mappings out.
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from datahub.core.errors import InputError
+from datahub.core import objecttree
+from datahub.core.errors import InputError, RefNotFound
 from datahub.core.layout import OWN, RULES
 
 ObjectId = str
@@ -74,64 +74,78 @@ def changes_between(old: Objects, new: Objects) -> list[Change]:
     ]
 
 
-def three_way(
-    base: Objects, ours: Objects, theirs: Objects
-) -> tuple[dict[str, ObjectId], list[str]]:
-    """Merge whole objects; return the merged tree and the paths both sides changed differently.
+def merged_changes(
+    ours: Iterable[Change], theirs: Iterable[Change]
+) -> tuple[dict[str, ObjectId | None], list[str]]:
+    """Merge whole objects: what `theirs` adds to our side, and the paths that conflict.
 
-    What lies under `_datahub/` is ours: it speaks of our own commits.
+    Both sides are changes since one base. A path that both changed, differently, is a conflict
+    and stays ours. What lies under `_datahub/` is ours: it speaks of our own commits.
 
-    >>> three_way({"a": "1", "b": "1"}, {"a": "2", "b": "1"}, {"a": "1"})
-    ({'a': '2'}, [])
-    >>> three_way({"a": "1"}, {"a": "2"}, {"a": "3"})
-    ({'a': '2'}, ['a'])
+    >>> merged_changes([Change("a", "1", "2")], [Change("b", "1", None)])
+    ({'b': None}, [])
+    >>> merged_changes([Change("a", "1", "2")], [Change("a", "1", "3")])
+    ({}, ['a'])
     """
-    merged = dict(ours)
+    our = {change.path: change.new for change in ours}
+    merged: dict[str, ObjectId | None] = {}
     conflicts = []
-    for path in sorted(base.keys() | theirs.keys()):
-        old, our, their = base.get(path), ours.get(path), theirs.get(path)
-        if path.startswith(OWN) or their in (old, our):
+    for change in theirs:
+        if change.path.startswith(OWN):
             continue
-        if our != old:
-            conflicts.append(path)
-        elif their is None:
-            merged.pop(path, None)
-        else:
-            merged[path] = their
-    return merged, conflicts
+        if change.path not in our:
+            merged[change.path] = change.new
+        elif our[change.path] != change.new:
+            conflicts.append(change.path)
+    return merged, sorted(conflicts)
 
 
 def content_id(objects: Objects) -> str:
-    """SHA-256 over path and object id of everything outside `_datahub/`, hexadecimal.
+    """The id of everything outside `_datahub/`: the root of its tree (core.objecttree).
 
-    >>> content_id({"a": "1"}) == content_id({"a": "1", "_datahub/verdict.json": "2"})
+    >>> content_id({"a": "0" * 64}) == content_id({"a": "0" * 64, "_datahub/verdict.json": ""})
     True
     """
-    digest = hashlib.sha256()
-    for path in sorted(objects):
-        if not path.startswith(OWN):
-            digest.update(f"{path}\0{objects[path]}\n".encode())
-    return digest.hexdigest()
+    root, _ = objecttree.built({p: oid for p, oid in objects.items() if not p.startswith(OWN)})
+    return root
 
 
 def suite_hash(objects: Objects) -> str:
-    """SHA-256 over the rules of a tree: everything under `expectations/`."""
+    """The same over the rules of a tree: everything under `expectations/`."""
     return content_id({path: oid for path, oid in objects.items() if path.startswith(RULES)})
 
 
-def touches(changes: list[Change]) -> tuple[bool, bool]:
-    """Whether changes touch (rules, data). datahub's own objects are neither.
+def touches(paths: Iterable[str]) -> tuple[bool, bool]:
+    """Whether changed paths are of (rules, data). datahub's own objects are neither.
 
-    >>> touches([Change("expectations/gates.toml", None, "1")])
+    >>> touches(["expectations/gates.toml"])
     (True, False)
     """
-    rules = any(change.path.startswith(RULES) for change in changes)
-    data = any(not change.path.startswith((RULES, OWN)) for change in changes)
+    found = set(paths)
+    rules = any(path.startswith(RULES) for path in found)
+    data = any(not path.startswith((RULES, OWN)) for path in found)
     return rules, data
 
 
-def checked_branch(name: str) -> str:
-    """Return `name` if it can name a branch (git's rules, narrowed), else raise InputError.
+def parsed_ref(ref: str) -> tuple[str, tuple[tuple[str, int], ...]]:
+    """A ref's name, and the steps to take from it: ("~", n) first parents, ("^", n) n-th parent.
+
+    Raises RefNotFound for what is no ref.
+
+    >>> parsed_ref("main~2^2")
+    ('main', (('~', 2), ('^', 2)))
+    """
+    asked = re.fullmatch(r"([^~^]+)((?:[~^][0-9]{0,9})*)", ref)
+    if asked is None:
+        raise RefNotFound(ref)
+    steps = re.findall(r"([~^])([0-9]*)", asked[2])
+    return asked[1], tuple((sign, int(count or 1)) for sign, count in steps)
+
+
+def checked_branch(name: str, *, what: str = "branch") -> str:
+    """Return `name` if it can name a branch or a tag, else raise InputError.
+
+    Git's rules, narrowed.
 
     >>> checked_branch("relabel/round-2")
     'relabel/round-2'
@@ -144,7 +158,7 @@ def checked_branch(name: str) -> str:
         or re.fullmatch(r"[0-9a-f]{8,64}", name)
     ):
         raise InputError(
-            f"{name!r} cannot name a branch.",
+            f"{name!r} cannot name a {what}.",
             hint="Use letters, digits, '-', '_', '.' and '/', e.g. relabel/round-2; "
             "a name that looks like a commit id is taken.",
         )

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from datahub.core.errors import BranchNotFound, DatahubError
-from datahub.core.layout import VERDICT
+from datahub.core.layout import RULES, VERDICT
 from datahub.core.verdict import Verdict
-from datahub.core.versions import Commit, changes_between, content_id, suite_hash, touches
+from datahub.core.versions import Commit, suite_hash, touches
 from datahub.flow.publish import gates_at
 from datahub.flow.steps import Progress
 from datahub.ports import VersionStore
@@ -110,8 +110,7 @@ def _guards(store: VersionStore, ref: str, branch: str) -> bool:
 
 
 def _changes_rules(store: VersionStore, commit: Commit) -> bool:
-    before, after = (store.objects(ref) for ref in (commit.parents[0], commit.id))
-    return suite_hash(before) != suite_hash(after)
+    return bool(store.changes(commit.parents[0], commit.id, RULES))
 
 
 def _verdict(store: VersionStore, commit: Commit) -> Verdict | None:
@@ -131,17 +130,18 @@ def _faults(store: VersionStore, commit: Commit) -> tuple[list[str], Verdict | N
     if verdict is None:
         kind = "a merge" if len(commit.parents) > 1 else "a commit"
         return [f"{kind} without a verdict of its own"], None
-    before, after = (store.objects(ref) for ref in (commit.parents[0], commit.id))
-    rules, data = touches(changes_between(before, after))
+    head_rules = store.objects(commit.parents[0], RULES)
+    changed = store.changes(commit.parents[0], commit.id)
+    rules, data = touches(change.path for change in changed)
     found = [
         what
         for what, wrong in (
             ("its verdict is a refusal", not verdict.passed),
-            ("its verdict is of other content", verdict.content_id != content_id(after)),
+            ("its verdict is of other content", verdict.content_id != store.content_of(commit.id)),
             ("its verdict is of another head", verdict.judged_head != commit.parents[0]),
             (
                 "its verdict is by other rules",
-                verdict.kind == "data" and verdict.suite_hash != suite_hash(before),
+                verdict.kind == "data" and verdict.suite_hash != suite_hash(head_rules),
             ),
             ("it changes rules together with data", rules and data),
             ("it changes rules under a verdict on data", rules and verdict.kind != "rules"),

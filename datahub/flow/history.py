@@ -11,7 +11,7 @@ import polars as pl
 from datahub.core.errors import LabelingFunctionError
 from datahub.core.layout import GATES, RULES, dataset_file, label_model_file
 from datahub.core.verdict import Verdict, gates_of
-from datahub.core.versions import Change, Commit, changes_between, suite_hash
+from datahub.core.versions import Change, Commit, suite_hash
 from datahub.flow.consistency import mismatches
 from datahub.flow.label import manifest_at
 from datahub.flow.publish import gates_at, verdict_at
@@ -109,13 +109,14 @@ def status(
 
 def diff(old: str, new: str, *, store: VersionStore, rows: Rows) -> Difference:
     """What differs between two refs: objects, rows by key, and labels old -> new."""
-    before, after = store.objects(old), store.objects(new)
-    changes = changes_between(before, after)
+    changes = store.changes(old, new)
     touched = sorted(
         {change.path.split("/")[1] for change in changes if change.path.startswith("datasets/")}
     )
     both = [
-        name for name in touched if dataset_file(name) in before and dataset_file(name) in after
+        name
+        for name in touched
+        if all(dataset_file(name) in store.objects(ref, dataset_file(name)) for ref in (old, new))
     ]
     return Difference(
         tuple(changes), tuple(_row_changes(store, rows, old, new, name, changes) for name in both)
@@ -126,7 +127,7 @@ def verdict_of(store: VersionStore, ref: str) -> Verdict | None:
     """The verdict that landed a commit; None for a commit that is no gated merge."""
     commit = store.commit_at(ref)
     verdict = verdict_at(store, commit.id)
-    if verdict is None or len(commit.parents) < 2 or verdict.judged_head != commit.parents[0]:
+    if verdict is None or verdict.judged_head not in commit.parents[:1]:
         return None
     return verdict
 
@@ -179,7 +180,11 @@ def _stale_rules(
             )
         )
     verdict = verdict_at(store, ref)
-    if guarded and verdict is not None and verdict.suite_hash != suite_hash(store.objects(ref)):
+    if (
+        guarded
+        and verdict is not None
+        and verdict.suite_hash != suite_hash(store.objects(ref, RULES))
+    ):
         stale.append(
             Stale(
                 "The rules are newer than the last verdict",

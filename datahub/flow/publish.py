@@ -25,12 +25,12 @@ from datahub.core.layout import GATES, RULES, VERDICT, dataset_file
 from datahub.core.verdict import CheckFailure, Gate, Verdict, gates_of, guards, refusing
 from datahub.core.versions import (
     Candidate,
+    Changes,
     Commit,
     Objects,
-    changes_between,
     checked_path,
+    merged_changes,
     suite_hash,
-    three_way,
     touches,
 )
 from datahub.flow.consistency import mismatches, misplaced
@@ -210,17 +210,17 @@ def _propose(
             f"{source!r} is in {into!r} already: there is nothing to merge.",
             hint="Commit something on the source branch first.",
         )
-    ours = store.objects(head.id)
-    objects, conflicts = three_way(store.objects(base.id), ours, store.objects(theirs.id))
+    theirs_since = store.changes(base.id, theirs.id)
+    changes, conflicts = merged_changes(store.changes(base.id, head.id), theirs_since)
     if conflicts and side is None:
         raise MergeConflict(conflicts)
     if side == "theirs":
-        objects = _taking(store.objects(theirs.id), conflicts, objects)
-    _check_parted(head, ours, objects, into=into, store=store)
+        changes |= {c.path: c.new for c in theirs_since if c.path in set(conflicts)}
+    _check_parted(head, changes, into=into, store=store)
     return store.propose(
         theirs.id,
         into=into,
-        objects=objects,
+        changes=changes,
         message=message or f"Merge {source} into {into}",
         author=step.author,
         time=step.time,
@@ -228,16 +228,9 @@ def _propose(
     )
 
 
-def _taking(theirs: Objects, paths: list[str], merged: dict[str, str]) -> dict[str, str]:
-    taken = {path: oid for path, oid in merged.items() if path not in paths}
-    return taken | {path: theirs[path] for path in paths if path in theirs}
-
-
-def _check_parted(
-    head: Commit, ours: Objects, merged: Objects, *, into: str, store: VersionStore
-) -> None:
+def _check_parted(head: Commit, changes: Changes, *, into: str, store: VersionStore) -> None:
     """A merge into a guarded branch changes rules or data, never both."""
-    rules, content = touches(changes_between(ours, merged))
+    rules, content = touches(changes)
     if rules and content and gates_at(store, head.id, into):
         raise Guarded(
             into,
@@ -257,19 +250,20 @@ def _judge(
     reason: str,
 ) -> Verdict:
     """The verdict of the destination's rules on exactly this candidate."""
-    head = store.objects(candidate.judged_head)
-    merged = store.objects(candidate.id)
-    rules, content = touches(changes_between(head, merged))
+    head_rules = store.objects(candidate.judged_head, RULES)
+    changed = store.changes(candidate.judged_head, candidate.id)
+    rules, content = touches(change.path for change in changed)
     kind: Literal["data", "rules"] = "rules" if rules and not content else "data"
     failures: list[CheckFailure] = []
     checks = 0
     if kind == "rules":
-        checks = _check_rules(merged, store=store, gate=gate)
+        merged_rules = store.objects(candidate.id, RULES)
+        checks = _check_rules(merged_rules, store=store, gate=gate)
     else:
         bounds = gates_at(store, candidate.judged_head, candidate.into)
         failures += _apart(sorted({bound.dataset for bound in bounds}), candidate, store, rows)
         for bound in bounds:
-            count, failed = _judge_one(bound, candidate, head, store=store, gate=gate)
+            count, failed = _judge_one(bound, candidate, head_rules, store=store, gate=gate)
             checks += count
             failures += failed
     return Verdict(
@@ -277,7 +271,7 @@ def _judge(
         content_id=candidate.content_id,
         source=candidate.source,
         judged_head=candidate.judged_head,
-        suite_hash=suite_hash(head),
+        suite_hash=suite_hash(head_rules),
         time=time,
         kind=kind,
         failures=tuple(failures),
@@ -327,16 +321,17 @@ def _sweep(store: VersionStore, step: Step) -> None:
 
 
 def _judge_one(
-    bound: Gate, candidate: Candidate, head: Objects, *, store: VersionStore, gate: GatePort
+    bound: Gate, candidate: Candidate, head_rules: Objects, *, store: VersionStore, gate: GatePort
 ) -> tuple[int, list[CheckFailure]]:
-    if bound.suite not in head:
+    if bound.suite not in head_rules:
         missing = f"The suite is not committed on {candidate.into!r}: what is missing refuses."
         return 1, [CheckFailure(bound.suite, "suite", missing, bound.dataset)]
-    suite = store.read(head[bound.suite])
+    suite = store.read(head_rules[bound.suite])
     checks = gate.check_suite(suite, name=bound.suite)
     paths = table_paths(store, candidate.id, bound.dataset, bound.table)
     if not paths:
-        known = dataset_file(bound.dataset) in store.objects(candidate.id)
+        path = dataset_file(bound.dataset)
+        known = path in store.objects(candidate.id, path)
         raise GateError(
             f"The gate of {candidate.into!r} asks about {bound.table} of {bound.dataset!r}, which "
             + ("has none" if known else "is not there")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from datahub.core.errors import BranchNotFound, Guarded
+from datahub.core.errors import BranchNotFound, Guarded, NothingToCommit
 from datahub.core.layout import GATES
 from datahub.core.verdict import gates_of, guards
 from datahub.core.versions import Changes, Commit
@@ -51,16 +51,15 @@ def end(
     metadata: Mapping[str, str] | None = None,
 ) -> Commit:
     """Commit what differs from the head; the head itself when nothing does."""
-    held = store.objects(head.id)
-    needed = {path: oid for path, oid in changes.items() if held.get(path) != oid}
-    if not needed:
+    try:
+        return store.commit(
+            step.branch,
+            changes,
+            message=message,
+            author=step.author,
+            time=step.time,
+            expected=head.id,
+            metadata=metadata,
+        )
+    except NothingToCommit:
         return head
-    return store.commit(
-        step.branch,
-        needed,
-        message=message,
-        author=step.author,
-        time=step.time,
-        expected=head.id,
-        metadata=metadata,
-    )

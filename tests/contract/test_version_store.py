@@ -24,14 +24,25 @@ from datahub.core.errors import (
     Guarded,
     InputError,
     NotFound,
+    NothingToCommit,
     ObjectNotFound,
     RefNotFound,
     StaleHead,
     SuiteNotFound,
+    TagExists,
+    TagNotFound,
 )
 from datahub.core.layout import GATES, OWN, VERDICT
 from datahub.core.verdict import Verdict
-from datahub.core.versions import Candidate, Commit, Objects, content_id, suite_hash, three_way
+from datahub.core.versions import (
+    Candidate,
+    Changes,
+    Commit,
+    changes_between,
+    content_id,
+    merged_changes,
+    suite_hash,
+)
 from datahub.hub import REGISTRY
 from datahub.ports import VersionStore
 
@@ -87,25 +98,24 @@ def commit(
 
 
 def propose(
-    store: VersionStore, source: str, *, into: str = "main", objects: Objects | None = None
+    store: VersionStore,
+    source: str,
+    *,
+    into: str = "main",
+    changes: Changes | None = None,
+    **fields: Any,
 ) -> Candidate:
-    """The merge of two branches as flow makes it; or `objects` as its whole tree."""
+    """The merge of two branches as flow makes it; or `changes` as all that it does."""
     head = store.commit_at(into)
-    if objects is None:
+    if changes is None:
         base = store.merge_base(into, source)
-        objects, conflicts = three_way(
-            store.objects(base.id), store.objects(head.id), store.objects(source)
+        changes, conflicts = merged_changes(
+            store.changes(base.id, head.id), store.changes(base.id, source)
         )
         assert not conflicts
-    return store.propose(
-        source,
-        into=into,
-        objects=objects,
-        message=f"Merge {source}",
-        author="ann",
-        time=START + dt.timedelta(seconds=next(TICKS)),
-        expected=head.id,
-    )
+    told: dict[str, Any] = {"message": f"Merge {source}", "author": "ann", "expected": head.id}
+    told["time"] = START + dt.timedelta(seconds=next(TICKS))
+    return store.propose(source, into=into, changes=changes, **{**told, **fields})
 
 
 def passing(store: VersionStore, candidate: Candidate, **fields: Any) -> Verdict:
@@ -254,7 +264,7 @@ def test_a_commit_that_changes_nothing_is_refused(
 ) -> None:
     commit(store, "main", {"a": b"1"})
 
-    with pytest.raises(InputError, match="Nothing to commit") as error:
+    with pytest.raises(NothingToCommit) as error:
         commit(store, "main", files)
 
     assert error.value.hint
@@ -390,7 +400,7 @@ def test_a_branch_that_is_not_there_is_not_found(store: VersionStore) -> None:
         commit(store, "nowhere", {"a": b"1"}, expected=NOWHERE)
     with pytest.raises(BranchNotFound):
         store.propose(
-            "main", into="nowhere", objects={}, message="", author="", time=START, expected=NOWHERE
+            "main", into="nowhere", changes={}, message="", author="", time=START, expected=NOWHERE
         )
 
 
@@ -405,12 +415,109 @@ def test_a_ref_is_a_branch_an_id_a_prefix_or_an_ancestor(store: VersionStore) ->
     assert store.commit_at("main~2") == root
     assert store.commit_at(second.id[:8]) == store.commit_at(second.id) == second
     assert store.commit_at(f"{second.id[:10]}~1") == first
+    assert store.commit_at("main^") == store.commit_at("main^1") == first
+    assert store.commit_at("main^^") == store.commit_at("main~^0~") == root
+
+
+def test_the_second_parent_of_a_merge_is_its_source(store: VersionStore) -> None:
+    store.create_branch("work", at="main")
+    commit(store, "work", {"a": b"1"})
+    work = commit(store, "work", {"a": b"2"})
+    merge(store, "work")
+
+    assert store.commit_at("main^2") == work
+    assert store.commit_at("main^2~1") == store.commit_at("work^")
+
+
+def test_a_tag_names_a_commit_for_good(store: VersionStore) -> None:
+    first = commit(store, "main", {"a": b"1"})
+    assert store.create_tag("v1.0", at="main") == first
+    commit(store, "main", {"a": b"2"})
+
+    assert store.tags() == {"v1.0": first.id}
+    assert store.commit_at("v1.0") == store.commit_at("main~1") == first
+    assert store.create_branch("again", at="v1.0") == first
+    with pytest.raises(TagExists):
+        store.create_tag("v1.0", at="main")
+
+    store.delete_tag("v1.0")
+
+    assert store.tags() == {}
+    with pytest.raises(TagNotFound):
+        store.delete_tag("v1.0")
+
+
+def test_a_name_is_a_branchs_or_a_tags(store: VersionStore) -> None:
+    """So that a ref means one commit."""
+    store.create_tag("v1", at="main")
+
+    with pytest.raises(TagExists):
+        store.create_branch("v1", at="main")
+    with pytest.raises(BranchExists):
+        store.create_tag("main", at="main")
+    with pytest.raises(InputError):
+        store.create_tag("a b", at="main")
+    with pytest.raises(RefNotFound):
+        store.create_tag("v2", at="nowhere")
+
+
+def test_changes_are_what_differs_between_two_refs(store: VersionStore) -> None:
+    commit(store, "main", {"a": b"1", "b/1": b"1", "b/2": b"1", "c": b"1"})
+    commit(store, "main", {"a": b"2", "b/1": None, "b/3": b"1"})
+
+    found = store.changes("main~1", "main")
+
+    assert found == changes_between(store.objects("main~1"), store.objects("main"))
+    assert [change.path for change in found] == ["a", "b/1", "b/3"]
+    assert [change.path for change in store.changes("main~1", "main", "b/")] == ["b/1", "b/3"]
+    assert store.changes("main", "main") == []
+    with pytest.raises(RefNotFound):
+        store.changes("main", "nowhere")
+
+
+def test_the_content_of_a_commit_is_the_same_however_it_came_about(store: VersionStore) -> None:
+    """It names what is held outside `_datahub/`, not the history."""
+    commit(store, "main", {"a": b"1", "b": b"2"})
+    store.create_branch("other", at="main~1")
+    commit(store, "other", {"b": b"0", "c": b"3"})
+    commit(store, "other", {"a": b"1", "b": b"2", "c": None})
+
+    assert store.content_of("other") == store.content_of("main")
+    assert store.content_of("main") == content_id(store.objects("main"))
+    assert store.content_of("main") != store.content_of("main~1")
+
+
+def test_a_squashed_merge_has_one_parent_and_its_verdict_names_the_source(
+    guarded: VersionStore,
+) -> None:
+    head, work = guarded.branches()["main"], guarded.branches()["work"]
+    candidate = propose(guarded, "work", squash=True, metadata={"squashed": "work"})
+    assert candidate.source == work
+
+    made = guarded.land(candidate, passing(guarded, candidate))
+
+    assert made.parents == (head,)
+    assert made.metadata == {"squashed": "work", "verdict": "passed", "kind": "data"}
+    landed = guarded.objects("main")
+    assert Verdict.from_json(guarded.read(landed[VERDICT])).source == work
+    assert guarded.read(landed["datasets/news/rows"]) == b"2"
 
 
 @pytest.mark.parametrize(
     "ref",
     [
-        *("", "nowhere", "main~3", "main~" + "9" * 5000, "~", "main~x", "main~-1", "main~1~"),
+        *(
+            "",
+            "nowhere",
+            "main~3",
+            "main~" + "9" * 5000,
+            "~",
+            "main~x",
+            "main~-1",
+            "main~1~~",
+            "main^2",
+            "^",
+        ),
         *("0" * 64, "0" * 7, "g" * 8, "main\n", "%", "'; DROP TABLE branch; --"),
     ],
 )
@@ -618,15 +725,7 @@ def test_a_merge_of_a_head_that_moved_is_not_proposed(store: VersionStore) -> No
     commit(store, "main", {"b": b"2"})
 
     with pytest.raises(StaleHead):
-        store.propose(
-            "work",
-            into="main",
-            objects=store.objects("work"),
-            message="",
-            author="",
-            time=START,
-            expected=read,
-        )
+        propose(store, "work", changes={}, expected=read)
 
 
 @pytest.mark.parametrize(
@@ -738,8 +837,7 @@ def test_rules_that_bind_a_missing_suite_do_not_land(guarded: VersionStore) -> N
 
 
 def test_rules_that_cannot_be_read_do_not_land(guarded: VersionStore) -> None:
-    objects = {**guarded.objects("main"), GATES: guarded.put_bytes(b"[[gate")}
-    candidate = propose(guarded, "work", objects=objects)
+    candidate = propose(guarded, "work", changes={GATES: guarded.put_bytes(b"[[gate")})
 
     with pytest.raises(ConfigError):
         guarded.land(candidate, passing(guarded, candidate, kind="rules", reason="oops"))
@@ -757,17 +855,15 @@ def test_a_merge_into_a_free_branch_may_change_both(store: VersionStore) -> None
 
 @pytest.mark.parametrize("path", [VERDICT, OWN + "format.json"])
 def test_a_merge_brings_nothing_under_datahubs_own_folder(guarded: VersionStore, path: str) -> None:
-    objects = {**guarded.objects("work"), path: guarded.put_bytes(b"{}")}
-
     with pytest.raises(InputError, match="own"):
-        propose(guarded, "work", objects=objects)
+        propose(guarded, "work", changes={path: guarded.put_bytes(b"{}")})
 
 
 def test_a_merge_of_bytes_never_put_is_not_proposed(guarded: VersionStore) -> None:
     with pytest.raises(ObjectNotFound):
-        propose(guarded, "work", objects={**guarded.objects("work"), "a": NOWHERE})
+        propose(guarded, "work", changes={"a": NOWHERE})
     with pytest.raises(RefNotFound):
-        propose(guarded, NOWHERE, objects=guarded.objects("work"))
+        propose(guarded, NOWHERE, changes={})
 
 
 def test_every_backend_is_built_here() -> None:

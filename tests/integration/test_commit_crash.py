@@ -74,7 +74,7 @@ def propose_and_land(folder: Path) -> None:
     candidate = store.propose(
         "work",
         into="main",
-        objects={**store.objects("main"), "rows/1": store.objects("work")["rows/1"]},
+        changes={"rows/1": store.objects("work")["rows/1"]},
         message="m",
         author="a",
         time=TIME,

@@ -103,7 +103,7 @@ def test_a_verdict_of_other_content_does_not_land(datahub: Datahub, labeled: Pat
     candidate = hub.store.propose(
         work.id,
         into="main",
-        objects=hub.store.objects(work.id),
+        changes={c.path: c.new for c in hub.store.changes("main", work.id)},
         message="Forge",
         author="me",
         time=dt.datetime.now(dt.UTC),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,12 +15,18 @@ from datahub.core.versions import (
     checked_branch,
     checked_path,
     content_id,
+    merged_changes,
     suite_hash,
-    three_way,
     touches,
 )
 
 TREES = st.dictionaries(st.sampled_from("abcd"), st.sampled_from("123"), max_size=4)
+
+
+def applied(objects: dict[str, str], changes: Mapping[str, str | None]) -> dict[str, str]:
+    """A tree after changes."""
+    made: dict[str, str | None] = {**objects, **changes}
+    return {path: oid for path, oid in made.items() if oid is not None}
 
 
 @given(TREES, TREES)
@@ -39,7 +47,8 @@ def test_a_three_way_merge_takes_each_sides_own_changes(
     base: dict[str, str], ours: dict[str, str], theirs: dict[str, str]
 ) -> None:
     """Path by path: the side that changed it wins; both differently is a conflict."""
-    merged, conflicts = three_way(base, ours, theirs)
+    changes, conflicts = merged_changes(changes_between(base, ours), changes_between(base, theirs))
+    merged = applied(ours, changes)
 
     for path in "abcd":
         was, our, their = base.get(path), ours.get(path), theirs.get(path)
@@ -59,30 +68,32 @@ def test_merging_what_one_side_alone_changed_never_conflicts(
     base: dict[str, str], changed: dict[str, str]
 ) -> None:
     """The other side is the merge."""
-    assert three_way(base, base, changed) == (changed, [])
-    assert three_way(base, changed, base) == (changed, [])
+    alone = changes_between(base, changed)
+
+    assert applied(base, merged_changes([], alone)[0]) == changed
+    assert merged_changes([], alone)[1] == []
+    assert merged_changes(alone, []) == ({}, [])
 
 
 def test_our_own_objects_are_never_taken_from_the_other_side() -> None:
     """A verdict speaks of the history it stands in."""
-    assert three_way({}, {}, {"_datahub/verdict.json": "1"}) == ({}, [])
+    assert merged_changes([], [Change("_datahub/verdict.json", None, "1")]) == ({}, [])
 
 
 def test_a_content_id_names_content_and_place() -> None:
     """Another path, another id; datahub's own objects do not count."""
-    assert content_id({"a": "1"}) != content_id({"b": "1"})
-    assert content_id({"a": "1"}) != content_id({"a": "2"})
-    assert suite_hash({"a": "1", "expectations/s.json": "2"}) == suite_hash(
-        {"expectations/s.json": "2"}
+    one, two = "1" * 64, "2" * 64
+    assert content_id({"a": one}) != content_id({"b": one})
+    assert content_id({"a": one}) != content_id({"a": two})
+    assert content_id({"a": one}) == content_id({"a": one, "_datahub/verdict.json": two})
+    assert suite_hash({"a": one, "expectations/s.json": two}) == suite_hash(
+        {"expectations/s.json": two}
     )
 
 
 def test_rules_and_data_are_told_apart() -> None:
     """A verdict is neither."""
-    rules, data, own = (
-        Change(path, None, "1")
-        for path in ("expectations/gates.toml", "datasets/n/rows/0", "_datahub/verdict.json")
-    )
+    rules, data, own = "expectations/gates.toml", "datasets/n/rows/0", "_datahub/verdict.json"
 
     assert touches([rules, own]) == (True, False)
     assert touches([data, own]) == (False, True)

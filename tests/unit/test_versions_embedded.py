@@ -60,7 +60,7 @@ def test_a_new_repository_says_its_format_in_its_first_commit(store: EmbeddedVer
     (path, oid), *rest = store.objects("main").items()
 
     assert (path, rest) == ("_datahub/format.json", [])
-    assert json.loads(store.read(oid)) == {"format": 1}
+    assert json.loads(store.read(oid)) == {"format": 2}
     assert store.commit_at("main").author == "ann"
 
 
@@ -93,9 +93,9 @@ def test_opening_what_is_no_repository_tells_how_to_make_one(folder: Path) -> No
 
 
 def test_a_format_of_the_future_is_not_touched(store: EmbeddedVersionStore, folder: Path) -> None:
-    sql(folder, "PRAGMA user_version = 2")
+    sql(folder, "PRAGMA user_version = 3")
 
-    with pytest.raises(ConfigError, match="format version 2"):
+    with pytest.raises(ConfigError, match="format version 3"):
         EmbeddedVersionStore(folder)
 
 
@@ -314,7 +314,7 @@ def test_rules_on_the_head_that_cannot_be_read_guard_it_until_repaired(
     candidate = store.propose(
         "work",
         into="main",
-        objects=store.objects("work"),
+        changes={c.path: c.new for c in store.changes("main", "work")},
         message="",
         author="",
         time=TIME,

@@ -7,9 +7,11 @@ stops a reader (write-ahead log).
 
 from __future__ import annotations
 
+import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
@@ -18,20 +20,31 @@ from dulwich.object_format import SHA256
 from dulwich.objects import Commit, ObjectID, Tree
 
 from datahub.adapters.versions_embedded.faults import damaged, translated
-from datahub.core.errors import BranchNotFound, ConfigError, Conflict, NotFound
+from datahub.core.errors import BranchNotFound, ConfigError, Conflict, NotFound, TagNotFound
 from datahub.core.versions import CommitId
 
-FORMAT = 1
+FORMAT = 2
 _SCHEMA = (
     "CREATE TABLE tree (id TEXT PRIMARY KEY, body BLOB NOT NULL)",
     # generation: 1 + the greatest of the parents'; order without trust in clocks
     'CREATE TABLE "commit" (id TEXT PRIMARY KEY, generation INTEGER NOT NULL, body BLOB NOT NULL)',
     "CREATE TABLE branch (name TEXT PRIMARY KEY, head TEXT NOT NULL)",
-    "CREATE TABLE candidate (id TEXT PRIMARY KEY, destination TEXT NOT NULL, leased TEXT NOT NULL)",
+    "CREATE TABLE tag (name TEXT PRIMARY KEY, target TEXT NOT NULL)",
+    # landing: how the merge commit is to be made, as JSON
+    "CREATE TABLE candidate (id TEXT PRIMARY KEY, destination TEXT NOT NULL, leased TEXT NOT NULL,"
+    " landing TEXT NOT NULL)",
     f"PRAGMA user_version = {FORMAT}",
 )
 _NO_ROOM = (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL)
 _Stored = TypeVar("_Stored", Tree, Commit)
+
+
+@dataclass(frozen=True)
+class Landing:
+    """How a candidate is to land: with one parent or two, and with which metadata of its own."""
+
+    squash: bool = False
+    metadata: Mapping[str, str] = field(default_factory=dict)
 
 
 class Transaction:
@@ -103,9 +116,30 @@ class Transaction:
         """Forget a branch's name."""
         self._connection.execute("DELETE FROM branch WHERE name = ?", (branch,))
 
-    def lease(self, candidate: CommitId, *, into: str, time: str) -> None:
+    def tags(self) -> dict[str, CommitId]:
+        """Tag -> commit, by name."""
+        return dict(self._connection.execute("SELECT name, target FROM tag ORDER BY name"))
+
+    def set_tag(self, tag: str, commit_id: CommitId) -> None:
+        """Name a commit."""
+        self._connection.execute("INSERT INTO tag VALUES (?, ?)", (tag, commit_id))
+
+    def remove_tag(self, tag: str) -> None:
+        """Raises TagNotFound."""
+        if not self._connection.execute("DELETE FROM tag WHERE name = ?", (tag,)).rowcount:
+            raise TagNotFound(tag)
+
+    def lease(self, candidate: CommitId, *, into: str, time: str, landing: Landing) -> None:
         """Keep a candidate until it is released."""
-        self._connection.execute("INSERT INTO candidate VALUES (?, ?, ?)", (candidate, into, time))
+        told = json.dumps({"squash": landing.squash, "metadata": dict(landing.metadata)})
+        self._connection.execute(
+            "INSERT INTO candidate VALUES (?, ?, ?, ?)", (candidate, into, time, told)
+        )
+
+    def landing(self, candidate: CommitId) -> Landing:
+        """How a leased candidate is to land."""
+        found = self._one("SELECT landing FROM candidate WHERE id = ?", candidate)
+        return Landing(**json.loads(str(found)))
 
     def destination(self, candidate: CommitId) -> str:
         """The branch a leased candidate is for. Raises NotFound."""

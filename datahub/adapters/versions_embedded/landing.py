@@ -6,17 +6,17 @@ merge changes data under the branch's rules, or rules alone for a stated reason.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from datahub.core.errors import ConfigError, Guarded, InputError, SuiteNotFound
 from datahub.core.layout import GATES, OWN
 from datahub.core.verdict import Verdict, gates_of, guards
 from datahub.core.versions import (
     Candidate,
+    Change,
     Changes,
     ObjectId,
     Objects,
-    changes_between,
     suite_hash,
     touches,
 )
@@ -49,21 +49,22 @@ def check_landing(
     candidate: Candidate,
     verdict: Verdict,
     *,
-    head: Objects,
-    merged: Objects,
+    changed: Sequence[Change],
+    head_rules: Objects,
+    merged_rules: Objects,
     guarded: bool,
     read: Read,
 ) -> None:
-    """Raise unless `verdict` lets this candidate, whose tree is `merged`, onto `head`."""
-    _check_named(candidate, verdict, head)
-    rules, content = touches(changes_between(head, merged))
+    """Raise unless `verdict` lets this candidate, which is so `changed`, onto its head."""
+    _check_named(candidate, verdict, head_rules)
+    rules, content = touches(change.path for change in changed)
     if guarded:
         _check_parted(candidate.into, verdict, rules=rules, content=content)
     if rules:
-        _check_rules(merged, read)
+        _check_rules(merged_rules, read)
 
 
-def _check_named(candidate: Candidate, verdict: Verdict, head: Objects) -> None:
+def _check_named(candidate: Candidate, verdict: Verdict, head_rules: Objects) -> None:
     """The verdict is a pass, of exactly this candidate."""
     wrong = [
         what
@@ -74,7 +75,7 @@ def _check_named(candidate: Candidate, verdict: Verdict, head: Objects) -> None:
         )
         if named != actual
     ]
-    if verdict.kind == "data" and verdict.suite_hash != suite_hash(head):
+    if verdict.kind == "data" and verdict.suite_hash != suite_hash(head_rules):
         wrong.append("rules")
     if wrong:
         raise Guarded(

@@ -1,4 +1,4 @@
-"""What names a commit: a branch, an id, a unique id prefix, and `~n` for the n-th ancestor."""
+"""What names a commit: a branch, a tag, an id, a unique id prefix, and steps back from these."""
 
 from __future__ import annotations
 
@@ -6,26 +6,25 @@ import re
 
 from datahub.adapters.versions_embedded.graph import Transaction
 from datahub.core.errors import RefNotFound
-from datahub.core.versions import CommitId
+from datahub.core.versions import CommitId, parsed_ref
 
 
 def resolved(graph: Transaction, ref: str) -> CommitId:
     """Raises RefNotFound, with a hint where a prefix fits several commits."""
-    asked = re.fullmatch(r"([^~]+)(?:~(\d{0,9}))?", ref)
-    if asked is None:
-        raise RefNotFound(ref)
-    commit_id = _named(graph, asked[1])
-    steps = 0 if asked[2] is None else int(asked[2] or 1)
-    for _ in range(steps):
-        parents = graph.commit(commit_id).parents
-        if not parents:
-            raise RefNotFound(ref)
-        commit_id = parents[0].decode()
+    name, steps = parsed_ref(ref)
+    commit_id = _named(graph, name)
+    for sign, count in steps:
+        times, which = (count, 1) if sign == "~" else (min(count, 1), count)
+        for _ in range(times):
+            parents = graph.commit(commit_id).parents
+            if which > len(parents):
+                raise RefNotFound(ref)
+            commit_id = parents[which - 1].decode()
     return commit_id
 
 
 def _named(graph: Transaction, name: str) -> CommitId:
-    head = graph.heads().get(name)
+    head = graph.heads().get(name) or graph.tags().get(name)
     if head is not None:
         return head
     if not re.fullmatch(r"[0-9a-f]{8,64}", name):

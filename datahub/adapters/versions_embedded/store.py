@@ -12,7 +12,7 @@ from dulwich.objects import ObjectID
 
 from datahub.adapters.versions_embedded import commits, trees
 from datahub.adapters.versions_embedded.files import ObjectFiles
-from datahub.adapters.versions_embedded.graph import FORMAT, Graph, Transaction
+from datahub.adapters.versions_embedded.graph import FORMAT, Graph, Landing, Transaction
 from datahub.adapters.versions_embedded.landing import (
     check_landing,
     check_own_untouched,
@@ -20,11 +20,19 @@ from datahub.adapters.versions_embedded.landing import (
 )
 from datahub.adapters.versions_embedded.refs import resolved
 from datahub.core.dataset import to_canonical_json
-from datahub.core.errors import BranchExists, Guarded, InputError, ObjectNotFound, StaleHead
-from datahub.core.layout import GATES, OWN, VERDICT
+from datahub.core.errors import (
+    BranchExists,
+    Guarded,
+    NothingToCommit,
+    ObjectNotFound,
+    StaleHead,
+    TagExists,
+)
+from datahub.core.layout import GATES, OWN, RULES, VERDICT
 from datahub.core.verdict import Verdict, gates_of
 from datahub.core.versions import (
     Candidate,
+    Change,
     Changes,
     Commit,
     CommitId,
@@ -81,8 +89,7 @@ class EmbeddedVersionStore:
         """Cut a branch at a ref."""
         checked_branch(name)
         with self._graph.writing() as graph:
-            if name in graph.heads():
-                raise BranchExists(name)
+            _check_free(graph, name)
             commit_id = resolved(graph, at)
             if self._guarded(graph, name, commit_id):
                 raise Guarded(
@@ -106,6 +113,25 @@ class EmbeddedVersionStore:
                 )
             graph.remove_branch(name)
 
+    def tags(self) -> dict[str, CommitId]:
+        """Tag name -> commit id."""
+        with self._graph.reading() as graph:
+            return graph.tags()
+
+    def create_tag(self, name: str, *, at: str) -> Commit:
+        """Name a commit for good."""
+        checked_branch(name, what="tag")
+        with self._graph.writing() as graph:
+            _check_free(graph, name)
+            commit_id = resolved(graph, at)
+            graph.set_tag(name, commit_id)
+            return commits.read(graph, commit_id)
+
+    def delete_tag(self, name: str) -> None:
+        """Remove the name, not the history."""
+        with self._graph.writing() as graph:
+            graph.remove_tag(name)
+
     def commit_at(self, ref: str) -> Commit:
         """The commit that a ref names."""
         with self._graph.reading() as graph:
@@ -115,6 +141,17 @@ class EmbeddedVersionStore:
         """Path -> object id under a prefix, by path."""
         with self._graph.reading() as graph:
             return _objects(graph, resolved(graph, ref), prefix)
+
+    def changes(self, old: str, new: str, prefix: str = "") -> list[Change]:
+        """Paths under a prefix that differ."""
+        with self._graph.reading() as graph:
+            sides = resolved(graph, old), resolved(graph, new)
+            return changes_between(*(_objects(graph, side, prefix) for side in sides))
+
+    def content_of(self, ref: str) -> str:
+        """The content id of a commit."""
+        with self._graph.reading() as graph:
+            return content_id(_objects(graph, resolved(graph, ref)))
 
     def log(self, ref: str, *, limit: int | None = None) -> list[Commit]:
         """History, children before parents, else the newest first."""
@@ -171,10 +208,7 @@ class EmbeddedVersionStore:
             old = _tree(graph, head)
             new = trees.edited(graph, old, changes)
             if new == old:
-                raise InputError(
-                    f"Nothing to commit: {branch!r} holds all of this already.",
-                    hint="Change something first; `datahub status` shows where things stand.",
-                )
+                raise NothingToCommit(branch)
             made = commits.written(
                 graph,
                 new,
@@ -192,20 +226,21 @@ class EmbeddedVersionStore:
         source: str,
         *,
         into: str,
-        objects: Objects,
+        changes: Changes,
         message: str,
         author: str,
         time: datetime,
         expected: str,
+        squash: bool = False,
+        metadata: Mapping[str, str] | None = None,
     ) -> Candidate:
         """Build the merge on a lease that no branch shows."""
-        trees.checked_changes(objects)
+        trees.checked_changes(changes)
+        check_own_untouched(changes)
         with self._graph.writing() as graph:
             head = _checked_head(graph, into, expected)
             theirs = resolved(graph, source)
             held = _objects(graph, head)
-            changes = {c.path: c.new for c in changes_between(held, objects)}
-            check_own_untouched(changes)
             # Bytes may have been erased from history: only what is new must be there.
             known = {*held.values(), *_objects(graph, theirs).values()}
             self._check_held({p: oid for p, oid in changes.items() if oid and oid not in known})
@@ -218,7 +253,12 @@ class EmbeddedVersionStore:
                 time=time,
                 metadata={"candidate": uuid.uuid4().hex},  # two alike have a lease each
             )
-            graph.lease(made, into=into, time=commits.in_utc(time).isoformat())
+            graph.lease(
+                made,
+                into=into,
+                time=commits.in_utc(time).isoformat(),
+                landing=Landing(squash, metadata or {}),
+            )
             return _leased(graph, made)
 
     def land(self, candidate: Candidate, verdict: Verdict) -> Commit:
@@ -235,21 +275,22 @@ class EmbeddedVersionStore:
             check_landing(
                 true,
                 verdict,
-                head=_objects(graph, head),
-                merged=_objects(graph, true.id),
+                changed=changes_between(_objects(graph, head), _objects(graph, true.id)),
+                head_rules=_objects(graph, head, RULES),
+                merged_rules=_objects(graph, true.id, RULES),
                 guarded=self._guarded(graph, true.into, head),
                 read=self.read,
             )
-            proposed = commits.read(graph, true.id)
+            proposed, landing = commits.read(graph, true.id), graph.landing(true.id)
             oid = self.put_bytes(verdict.to_json().encode())
             made = commits.written(
                 graph,
                 trees.edited(graph, _tree(graph, true.id), {VERDICT: oid}),
-                proposed.parents,
+                proposed.parents[:1] if landing.squash else proposed.parents,
                 message=proposed.message,
                 author=proposed.author,
                 time=proposed.time,
-                metadata={"verdict": "passed", "kind": verdict.kind},
+                metadata={**landing.metadata, "verdict": "passed", "kind": verdict.kind},
             )
             graph.set_head(true.into, made)
             graph.release(true.id)
@@ -267,6 +308,14 @@ class EmbeddedVersionStore:
         for path, oid in objects.items():
             if not self._files.holds(oid):
                 raise ObjectNotFound(oid, path)
+
+
+def _check_free(graph: Transaction, name: str) -> None:
+    """A name is a branch's or a tag's: a ref means one thing."""
+    if name in graph.heads():
+        raise BranchExists(name)
+    if name in graph.tags():
+        raise TagExists(name)
 
 
 def _tree(graph: Transaction, commit_id: CommitId) -> ObjectID:
