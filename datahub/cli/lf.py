@@ -11,7 +11,10 @@ from datahub.cli.context import Branch, Dataset, Json, Ref, opened
 from datahub.cli.output import emit_json, line, share, table, talk
 
 if TYPE_CHECKING:
-    from datahub.flow.lfs import LFReport, Reuse
+    from datahub.core.lf_sight import SeenRow
+    from datahub.flow.lf_report import LFReport, Reuse
+
+_SHOWN = 160  # characters of a text
 
 app = typer.Typer(help="Labeling functions: run them, see what they do.", no_args_is_help=True)
 
@@ -53,6 +56,117 @@ def stats(
     _print(report, classes, as_json=json)
 
 
+@app.command()
+def new(
+    name: Annotated[str, typer.Argument(help="Names the file and the LF.")],
+    kind: Annotated[
+        str,
+        typer.Option(help="keywords, regex, lookup, threshold, expression or snorkel."),
+    ] = "keywords",
+    column: Annotated[
+        str | None, typer.Option(help="Column it reads (default: the text, or one of numbers).")
+    ] = None,
+    dataset: Dataset = None,
+    branch: Branch = None,
+    json: Json = False,
+) -> None:
+    """Write a new labeling function to begin from; never over one that is there."""
+    with opened(branch) as hub:
+        path = hub.lf_new(name, dataset, kind=kind, column=column)
+    if json:
+        emit_json({"name": name, "kind": kind, "file": path})
+        return
+    line(f"wrote {path}")
+    talk(f"edit it, then see what it does: datahub lf test {name}")
+
+
+@app.command("test")
+def see(
+    name: Annotated[str, typer.Argument(help="The labeling function.")],
+    sample: Annotated[int, typer.Option(min=1, help="Random rows to try it on.")] = 1000,
+    show: Annotated[int, typer.Option(min=0, help="Rows of each kind to show.")] = 5,
+    dataset: Dataset = None,
+    branch: Branch = None,
+    json: Json = False,
+) -> None:
+    """Try one labeling function on real rows: its hits, misses and conflicts. Commits nothing."""
+    with opened(branch) as hub:
+        found = hub.lf_test(name, dataset, sample=sample, show=show)
+    if json:
+        emit_json(found)
+        return
+    judge = found.judge or "no gold and no labels yet"
+    votes = ", ".join(f"{n} {label}" for label, n in found.votes.items()) or "no votes"
+    line(f"{found.lf} on {found.rows} of {found.of_rows} rows: {votes}, {found.fault_count} faults")
+    if found.accuracy is not None:
+        low, high = found.accuracy_interval
+        line(
+            f"right by {judge}: {share(found.accuracy)} of {found.judged} votes "
+            f"(95%: {share(low)} to {share(high)})"
+        )
+    _rows(f"{found.hits} hits", found.shown_hits, found.lf)
+    _rows(f"{found.misses} misses of its classes (by {judge})", found.shown_misses, found.lf)
+    _rows(f"{found.conflicts} conflicts", found.shown_conflicts, found.lf)
+    if not found.compared:
+        talk("not held against other LFs: none of them has voted on these rows yet")
+    if found.in_python:
+        talk("in Python, slower: polars cannot run its pattern")
+    if not found.safe:
+        talk("cannot be fingerprinted safely: `lf run` will always rerun it")
+    for fault in found.faults[:10]:
+        talk(f"fault: {fault.lf} on {fault.key!r} at {fault.where}: {fault.error}")
+
+
+@app.command()
+def conflicts(
+    first: Annotated[str, typer.Argument(metavar="A", help="A labeling function.")],
+    second: Annotated[str, typer.Argument(metavar="B", help="Another one.")],
+    show: Annotated[int, typer.Option(min=0, help="Rows to show, drawn at random.")] = 20,
+    ref: Ref = None,
+    dataset: Dataset = None,
+    branch: Branch = None,
+    json: Json = False,
+) -> None:
+    """Show the rows on which two labeling functions voted for different classes."""
+    with opened(branch) as hub:
+        found = hub.lf_conflicts(first, second, dataset, ref=ref, show=show)
+    if json:
+        emit_json(found)
+        return
+    if found.shown:
+        label = f"label ({found.judge})" if found.judge else "label"
+        rows = [
+            (r.key, r.votes[first], r.votes[second], r.label, _short(r.text)) for r in found.shown
+        ]
+        table(["key", first, second, label, "text"], rows)
+    pairs = ", ".join(f"{n} {pair}" for pair, n in found.pairs.items())
+    line(
+        f"{found.rows} rows in conflict of {found.both} on which both voted"
+        + (f": {pairs}" if pairs else "")
+    )
+
+
+def _rows(title: str, rows: tuple[SeenRow, ...], lf: str) -> None:
+    line(f"\n{title}")
+    if rows:
+        others = [
+            ", ".join(f"{name}: {vote}" for name, vote in row.votes.items() if name != lf)
+            for row in rows
+        ]
+        table(
+            ["key", "vote", "label", "other LFs", "text"],
+            [
+                (row.key, row.votes.get(lf), row.label, other or None, _short(row.text))
+                for row, other in zip(rows, others, strict=True)
+            ],
+        )
+
+
+def _short(text: str) -> str:
+    flat = " ".join(text.split())
+    return flat if len(flat) <= _SHOWN else flat[: _SHOWN - 1] + "…"
+
+
 def _print(report: LFReport, classes: tuple[str, ...], *, as_json: bool) -> None:
     if as_json:
         emit_json(report)
@@ -87,7 +201,11 @@ def _reused(reuse: Reuse) -> Iterator[str]:
 
 
 def print_lf_table(report: LFReport, classes: tuple[str, ...]) -> None:
-    """Print Snorkel's LF table, faults and (with gold) accuracy beside it."""
+    """Print Snorkel's LF table, faults and accuracies beside it.
+
+    `estimated` is the label model's word; `accuracy` is on gold, with its 95% interval.
+    """
+    estimated = report.estimated or (None,) * len(report.table)
     rows = [
         (
             lf.name,
@@ -96,9 +214,11 @@ def print_lf_table(report: LFReport, classes: tuple[str, ...]) -> None:
             share(lf.overlaps),
             share(lf.conflicts),
             faults,
+            share(guess),
             share(lf.accuracy),
+            "-" if lf.interval is None else "-".join(f"{100 * end:.1f}" for end in lf.interval),
         )
-        for lf, faults in zip(report.table, report.fault_counts, strict=True)
+        for lf, faults, guess in zip(report.table, report.fault_counts, estimated, strict=True)
     ]
-    columns = ["LF", "votes for", "coverage", "overlaps", "conflicts", "faults", "accuracy"]
-    table(columns, rows)
+    columns = ["LF", "votes for", "coverage", "overlaps", "conflicts", "faults"]
+    table([*columns, "estimated", "accuracy", "95%"], rows)

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from datahub.core.errors import InputError
+from datahub.core.trust import interval
 
 ABSTAIN = -1
 
@@ -23,7 +25,10 @@ Gold = npt.NDArray[np.int8]  # [n rows], ABSTAIN where not known
 
 @dataclass(frozen=True)
 class LFSummary:
-    """One LF's line of the LF table; shares of all rows, accuracy of its votes on gold rows."""
+    """One LF's line of the LF table; shares of all rows, accuracy of its votes on gold rows.
+
+    `interval` is the 95% interval of the accuracy, of `judged` votes.
+    """
 
     name: str
     polarity: tuple[int, ...]
@@ -31,6 +36,8 @@ class LFSummary:
     overlaps: float
     conflicts: float
     accuracy: float | None = None
+    interval: tuple[float, float] | None = None
+    judged: int = 0
 
 
 def coverage(votes: LabelMatrix) -> float:
@@ -111,15 +118,16 @@ class Tally:
                 coverage=float(self._classes[j].sum() / n),
                 overlaps=float(self._overlaps[j] / n),
                 conflicts=float(self._conflicts[j] / n),
-                accuracy=self._accuracy(j),
+                **self._judged(j),
             )
             for j, name in enumerate(names)
         ]
 
-    def _accuracy(self, j: int) -> float | None:
+    def _judged(self, j: int) -> dict[str, Any]:
         if self._known is None or not self._known[j]:
-            return None
-        return float(self._right[j] / self._known[j])
+            return {}
+        right, known = int(self._right[j]), int(self._known[j])
+        return {"accuracy": right / known, "interval": interval(right, known), "judged": known}
 
 
 def _disputed(votes: LabelMatrix) -> npt.NDArray[np.bool_]:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 import polars as pl
 
-from datahub.core.dataset import Dataset
+from datahub.core.dataset import Dataset, Part
 from datahub.core.dependence import Dependence, correlated
 from datahub.core.errors import InputError, NotFound
 from datahub.core.labels import (
@@ -202,15 +202,29 @@ def read_votes(
     store: VersionStore, ref: str, dataset: Dataset, manifest: VotesManifest
 ) -> LabelMatrix:
     """The label matrix [n, m] of a commit, in the order of the rows."""
-    held = store.objects(ref, table_prefix(dataset.name, "votes"))
     votes = np.empty((dataset.rows, len(manifest.lfs)), dtype=np.int8, order="F")  # by LF
     start = 0
-    for part in dataset.parts:
+    for part in votes_by_part(store, ref, dataset, manifest):
+        votes[start : start + len(part)] = part
+        start += len(part)
+    return votes
+
+
+def votes_by_part(
+    store: VersionStore,
+    ref: str,
+    dataset: Dataset,
+    manifest: VotesManifest,
+    parts: Sequence[Part] | None = None,
+) -> Iterator[LabelMatrix]:
+    """The label matrix a part at a time: of all parts, or of these."""
+    held = store.objects(ref, table_prefix(dataset.name, "votes"))
+    for part in dataset.parts if parts is None else parts:
+        votes = np.empty((part.rows, len(manifest.lfs)), dtype=np.int8, order="F")
         for j, entry in enumerate(manifest.lfs):
             content = store.read(held[votes_file(dataset.name, entry.fingerprint, part.sha256)])
-            votes[start : start + part.rows, j] = np.frombuffer(content, dtype=np.int8)
-        start += part.rows
-    return votes
+            votes[:, j] = np.frombuffer(content, dtype=np.int8)
+        yield votes
 
 
 def voted(store: VersionStore, ref: str, dataset: str) -> tuple[Dataset, VotesManifest]:
@@ -242,8 +256,11 @@ def model_at(store: VersionStore, ref: str, dataset: Dataset) -> str:
 def gold_numbers(store: VersionStore, rows: Rows, ref: str, dataset: Dataset) -> Gold:
     """Gold as class numbers [n], ABSTAIN where not known, in the order of the rows."""
     names = gold_at(store, rows, ref, dataset)[GOLD_LABEL]
-    number = {name: i for i, name in enumerate(dataset.classes)}
-    return np.array([number.get(name, ABSTAIN) for name in names], dtype=np.int8)
+    numbers = list(range(len(dataset.classes)))
+    found = names.replace_strict(
+        list(dataset.classes), numbers, default=ABSTAIN, return_dtype=pl.Int8
+    )
+    return found.to_numpy()
 
 
 def write_tables(

@@ -15,56 +15,20 @@ import numpy as np
 import polars as pl
 
 from datahub.core.dataset import Dataset, Part
-from datahub.core.declarative import PYTHON_REGEX, DeclarativeLF
-from datahub.core.errors import ConfigError, LabelingFunctionError
+from datahub.core.declarative import DeclarativeLF
+from datahub.core.errors import LabelingFunctionError
 from datahub.core.labeling import FAULTS_KEPT, Applied, Fault, apply
-from datahub.core.labels import LabelMatrix, LFSummary, Tally
+from datahub.core.labels import LabelMatrix, Tally
 from datahub.core.layout import lfs_file, table_prefix, votes_file
 from datahub.core.manifest import LFEntry, VotesManifest
-from datahub.core.versions import Commit, ObjectId
-from datahub.flow.label import gold_numbers, manifest_at, read_votes, voted
-from datahub.flow.steps import Progress, Step, begin, end, quiet
+from datahub.core.versions import ObjectId
+from datahub.flow.label import manifest_at
+from datahub.flow.lf_report import LFReport, Reuse, in_python, report_of, with_classes
+from datahub.flow.steps import Step, begin, end
 from datahub.flow.tables import dataset_at, table_paths
 from datahub.ports import FoundLF, LFWorkers, Rows, VersionStore
 
 BATCH = 20_000  # rows that LFs see at a time
-
-
-@dataclass(frozen=True)
-class Reuse:
-    """What a run had to do: LF -> parts it ran on; the rest of the parts' votes were there.
-
-    `unsafe` LFs cannot be fingerprinted safely, so they always run.
-    """
-
-    parts: int
-    ran: dict[str, int]
-    unsafe: tuple[str, ...]
-
-    @property
-    def reused(self) -> int:
-        """Number of votes objects that were there already."""
-        return sum(self.parts - parts for parts in self.ran.values())
-
-
-@dataclass(frozen=True)
-class LFReport:
-    """What LFs did on rows: Snorkel's table, and faults beside it.
-
-    `in_python` are regex LFs that polars cannot run.
-    """
-
-    dataset: str
-    rows: int
-    votes: int
-    coverage: float
-    table: tuple[LFSummary, ...]
-    fault_counts: tuple[int, ...]
-    faults: tuple[Fault, ...]
-    commit: Commit | None = None
-    changed: bool = False  # whether a commit was made: the same votes again make none
-    reuse: Reuse | None = None
-    in_python: tuple[str, ...] = ()
 
 
 def run_lfs(
@@ -85,7 +49,7 @@ def run_lfs(
     LFs that are called row by row run there.
     """
     head = begin(store, step)
-    known = _with_classes(dataset_at(store, head.id, dataset))
+    known = with_classes(dataset_at(store, head.id, dataset))
     paths = table_paths(store, head.id, dataset, "rows")
     run = _Run(known, lfs, store, _Earlier.at(store, head.id, known))
     batches = run.batches(paths, rows)
@@ -117,45 +81,6 @@ def run_lfs(
         },
     )
     return LFReport(**{**report.__dict__, "commit": commit, "changed": commit != head})
-
-
-def try_lfs(
-    dataset: str,
-    lfs: Sequence[FoundLF],
-    *,
-    ref: str,
-    sample: int,
-    seed: int,
-    store: VersionStore,
-    rows: Rows,
-    progress: Progress = quiet,
-) -> LFReport:
-    """Let LFs vote on a random sample of rows; nothing is committed."""
-    known = _with_classes(dataset_at(store, ref, dataset))
-    size = min(sample, known.rows)
-    drawn = np.sort(np.random.default_rng(seed).choice(known.rows, size=size, replace=False))
-    picked, start = [], 0
-    for batch in rows.batches(table_paths(store, ref, dataset, "rows"), size=BATCH):
-        here = drawn[(drawn >= start) & (drawn < start + batch.height)] - start
-        picked.append(batch[here])
-        start += batch.height
-        progress("sample", start, known.rows)
-    applied = _apply(pl.concat(picked), lfs, known)
-    tally = Tally(len(lfs))
-    tally.add(applied.votes)
-    names = [found.lf.name for found in lfs]
-    made = _report(known, tally, names, applied.fault_counts, applied.faults)
-    return LFReport(**{**made.__dict__, "in_python": _in_python(lfs)})
-
-
-def lf_stats(dataset: str, *, ref: str, gold: bool, store: VersionStore, rows: Rows) -> LFReport:
-    """The LF table of the votes that a commit holds; with gold, accuracy beside it."""
-    known, manifest = voted(store, ref, dataset)
-    tally = Tally(len(manifest.lfs))
-    golds = gold_numbers(store, rows, ref, known) if gold else None
-    tally.add(read_votes(store, ref, known, manifest), golds)
-    counts = [entry.fault_total for entry in manifest.lfs]
-    return _report(known, tally, manifest.names, counts, manifest.all_faults)
 
 
 @dataclass(frozen=True)
@@ -230,6 +155,7 @@ class _Run:
         for part, path in zip(self._dataset.parts, paths, strict=True):
             now = self._begin(part)
             self._open.append(now)
+            self._close()  # a part whose votes are all there is not held until the next that runs
             lfs = tuple(self._lfs[j] for j in now.missing)
             for frame in rows.batches([path], size=BATCH) if lfs else ():
                 yield _Batch(now, frame, lfs)
@@ -321,8 +247,8 @@ class _Run:
             unsafe=tuple(found.lf.name for found in self._lfs if not found.safe),
         )
         counts = [entry.fault_total for entry in manifest.lfs]
-        made = _report(self._dataset, self._tally, names, counts, manifest.all_faults)
-        return LFReport(**{**made.__dict__, "reuse": reuse, "in_python": _in_python(self._lfs)})
+        made = report_of(self._dataset, self._tally, names, counts, manifest.all_faults)
+        return LFReport(**{**made.__dict__, "reuse": reuse, "in_python": in_python(self._lfs)})
 
     def _keep(self, j: int, part: Part, oid: ObjectId) -> None:
         path = votes_file(self._dataset.name, self._lfs[j].fingerprint, part.sha256)
@@ -331,20 +257,6 @@ class _Run:
     def _count(self, j: int, part: Part, faults: int) -> None:
         if faults:
             self._counts[j][part.sha256] = self._counts[j].get(part.sha256, 0) + faults
-
-
-def _with_classes(dataset: Dataset) -> Dataset:
-    if not dataset.classes:
-        raise ConfigError(
-            f"Dataset {dataset.name!r} has no classes yet.",
-            hint=f"Import it again with --classes: `datahub import FILE --dataset {dataset.name} "
-            "--classes a,b`.",
-        )
-    return dataset
-
-
-def _in_python(lfs: Sequence[FoundLF]) -> tuple[str, ...]:
-    return tuple(found.lf.name for found in lfs if found.kind == PYTHON_REGEX)
 
 
 def _apply(frame: pl.DataFrame, lfs: Sequence[FoundLF], dataset: Dataset) -> Applied:
@@ -381,22 +293,4 @@ def _joined(called: Sequence[bool], there: Applied, here: Applied) -> Applied:
     counts = {True: iter(there.fault_counts), False: iter(here.fault_counts)}
     return Applied(
         votes, there.faults + here.faults, tuple(next(counts[where]) for where in called)
-    )
-
-
-def _report(
-    dataset: Dataset,
-    tally: Tally,
-    names: Sequence[str],
-    counts: Sequence[int],
-    faults: Sequence[Fault],
-) -> LFReport:
-    return LFReport(
-        dataset=dataset.name,
-        rows=tally.rows,
-        votes=tally.votes,
-        coverage=tally.coverage,
-        table=tuple(tally.summary(names)),
-        fault_counts=tuple(counts),
-        faults=tuple(faults),
     )

@@ -7,7 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from datahub.flow import compare, label, lfs, score, source
+from datahub.core.errors import Conflict, LabelingFunctionError
+from datahub.core.lf_sight import Disagreement, Sight, Votes
+from datahub.flow import compare, label, lf_views, lfs, score, source, tables
+from datahub.flow.lf_report import LFReport
+from datahub.hub.lf_scaffold import lf_file
 from datahub.hub.registry import REGISTRY, adapter
 from datahub.hub.wiring import Wiring
 from datahub.ports import EndModel, LabelModel
@@ -60,7 +64,7 @@ class Labeling(Wiring):
             rows=self.rows,
         )
 
-    def lf_run(self, dataset: str | None = None, *, jobs: int | None = None) -> lfs.LFReport:
+    def lf_run(self, dataset: str | None = None, *, jobs: int | None = None) -> LFReport:
         """Let labeling functions vote where they have not; on `jobs` processes."""
         jobs = self.settings.jobs if jobs is None else jobs
         step = self.step()
@@ -80,9 +84,9 @@ class Labeling(Wiring):
         self.ran("lf run", step, report.commit, figures)
         return report
 
-    def lf_try(self, sample: int, dataset: str | None = None) -> lfs.LFReport:
+    def lf_try(self, sample: int, dataset: str | None = None) -> LFReport:
         """Let all labeling functions vote on a random sample; nothing is committed."""
-        return lfs.try_lfs(
+        return lf_views.try_lfs(
             self.dataset_name(dataset),
             self.lf_source.discover(),
             ref=self.branch,
@@ -95,17 +99,97 @@ class Labeling(Wiring):
 
     def lf_stats(
         self, dataset: str | None = None, *, ref: str | None = None, gold: bool | None = None
-    ) -> lfs.LFReport:
+    ) -> LFReport:
         """The LF table; accuracy is in it where gold is given (or asked for)."""
         ref = ref or self.branch
         known = self.dataset(dataset, ref=ref)
-        return lfs.lf_stats(
+        return lf_views.lf_stats(
             known.name,
             ref=ref,
             gold=known.has_gold if gold is None else gold,
             store=self.store,
             rows=self.rows,
         )
+
+    def lf_test(
+        self, name: str, dataset: str | None = None, *, sample: int = 1000, show: int = 5
+    ) -> Sight:
+        """See what one LF hits and misses on a random sample, and what contradicts it.
+
+        Nothing is committed. `show` rows of each kind are shown.
+        """
+        return lf_views.see_lf(
+            self.dataset_name(dataset),
+            name,
+            self.lf_source.discover(),
+            ref=self.branch,
+            sample=sample,
+            show=show,
+            seed=self.settings.seed,
+            store=self.store,
+            rows=self.rows,
+            progress=self.progress,
+        )
+
+    def lf_conflicts(
+        self,
+        first: str,
+        second: str,
+        dataset: str | None = None,
+        *,
+        ref: str | None = None,
+        show: int = 20,
+    ) -> Disagreement:
+        """The rows on which two LFs voted for different classes, `show` of them at random."""
+        return lf_views.conflicts(
+            self.dataset_name(dataset),
+            first,
+            second,
+            ref=ref or self.branch,
+            show=show,
+            seed=self.settings.seed,
+            store=self.store,
+            rows=self.rows,
+        )
+
+    def votes(self, dataset: str | None = None, *, ref: str | None = None) -> Votes:
+        """The committed label matrix as numpy: what Snorkel's own tools take."""
+        return lf_views.all_votes(
+            self.dataset_name(dataset), ref=ref or self.branch, store=self.store, rows=self.rows
+        )
+
+    def lf_new(
+        self,
+        name: str,
+        dataset: str | None = None,
+        *,
+        kind: str = "keywords",
+        column: str | None = None,
+    ) -> str:
+        """Write labeling_functions/NAME.py with an LF to begin from; return its path.
+
+        Raises InputError (no such kind, no such name, no column for it), Conflict (there is a
+        file or an LF of that name).
+        """
+        columns = text = None
+        meant = dataset or self.settings.dataset
+        if meant and meant in tables.datasets_at(self.store, self.branch):
+            known = self.dataset(meant)
+            columns = dict(sorted(known.columns, key=lambda one: one[0] == known.key))  # key last
+            text = known.text
+        path, content = lf_file(name, kind, columns=columns, text=text, column=column)
+        if name in self._lf_names() or not self.project.scaffold({path: content}):
+            raise Conflict(
+                f"There is a labeling function {name!r} already.", hint="Choose another name."
+            )
+        return path
+
+    def _lf_names(self) -> list[str]:
+        """Names that are taken; none of a folder that is empty or broken just now."""
+        try:
+            return [found.lf.name for found in self.lf_source.discover()]
+        except LabelingFunctionError:
+            return []
 
     def label_fit(
         self, dataset: str | None = None, *, class_balance: label.Balance = None

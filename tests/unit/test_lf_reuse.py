@@ -21,6 +21,8 @@ from datahub.core.manifest import VotesManifest
 from datahub.flow import lfs, source, tables
 from datahub.flow.history import status
 from datahub.flow.label import manifest_at
+from datahub.flow.lf_report import LFReport, Reuse
+from datahub.flow.lf_views import lf_stats
 from datahub.flow.steps import Step
 from datahub.hub.registry import adapter
 from datahub.ports import FoundLF, Rows, VersionStore
@@ -83,7 +85,7 @@ class Project:
             step=self.step(),
         )
 
-    def run(self, found_lfs: Sequence[FoundLF], *, share: float = 1.0) -> lfs.LFReport:
+    def run(self, found_lfs: Sequence[FoundLF], *, share: float = 1.0) -> LFReport:
         return lfs.run_lfs(
             "mail",
             found_lfs,
@@ -169,7 +171,7 @@ def test_a_second_run_calls_no_lf_and_makes_no_commit(project: Project) -> None:
 
     assert getattr(again.lf, "calls") == []  # noqa: B009
     assert report.commit == first.commit
-    assert report.reuse == lfs.Reuse(parts=3, ran={"called_a": 0}, unsafe=())
+    assert report.reuse == Reuse(parts=3, ran={"called_a": 0}, unsafe=())
     assert report.reuse.reused == 3
     assert report.table == first.table
 
@@ -207,7 +209,7 @@ def test_votes_of_earlier_rows_are_not_taken_for_votes_of_these(project: Project
     project.take(dict.fromkeys(range(13), "free dinner"))
 
     with pytest.raises(InputError, match="earlier rows"):
-        lfs.lf_stats("mail", ref="main", gold=False, store=project.store, rows=project.rows)
+        lf_stats("mail", ref="main", gold=False, store=project.store, rows=project.rows)
     stale = status(
         "main",
         store=project.store,
@@ -226,7 +228,7 @@ def test_an_lf_that_cannot_be_fingerprinted_is_rerun_and_named(project: Project)
 
     report = project.run([found("whim", 1)])
 
-    assert report.reuse == lfs.Reuse(parts=3, ran={"whim": 3}, unsafe=("whim",))
+    assert report.reuse == Reuse(parts=3, ran={"whim": 3}, unsafe=("whim",))
     project.run([found("whim", 0)])
     assert project.votes() == before
 

@@ -1,0 +1,88 @@
+"""What people are told of LFs that voted: Snorkel's table, faults, and what had to run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from datahub.core.dataset import Dataset
+from datahub.core.declarative import PYTHON_REGEX
+from datahub.core.errors import ConfigError
+from datahub.core.labeling import Fault
+from datahub.core.labels import LFSummary, Tally
+from datahub.core.versions import Commit
+from datahub.ports import FoundLF
+
+
+@dataclass(frozen=True)
+class Reuse:
+    """What a run had to do: LF -> parts it ran on; the rest of the parts' votes were there.
+
+    `unsafe` LFs cannot be fingerprinted safely, so they always run.
+    """
+
+    parts: int
+    ran: dict[str, int]
+    unsafe: tuple[str, ...]
+
+    @property
+    def reused(self) -> int:
+        """Number of votes objects that were there already."""
+        return sum(self.parts - parts for parts in self.ran.values())
+
+
+@dataclass(frozen=True)
+class LFReport:
+    """What LFs did on rows: Snorkel's table, and faults beside it.
+
+    `in_python` are regex LFs that polars cannot run. `estimated[j]` is how often the label model
+    takes LF j to be right, None where no model was fitted to these votes.
+    """
+
+    dataset: str
+    rows: int
+    votes: int
+    coverage: float
+    table: tuple[LFSummary, ...]
+    fault_counts: tuple[int, ...]
+    faults: tuple[Fault, ...]
+    commit: Commit | None = None
+    changed: bool = False  # whether a commit was made: the same votes again make none
+    reuse: Reuse | None = None
+    in_python: tuple[str, ...] = ()
+    estimated: tuple[float | None, ...] = ()
+
+
+def report_of(
+    dataset: Dataset,
+    tally: Tally,
+    names: Sequence[str],
+    counts: Sequence[int],
+    faults: Sequence[Fault],
+) -> LFReport:
+    """A report of votes as they were counted; `counts` are the LFs' faults."""
+    return LFReport(
+        dataset=dataset.name,
+        rows=tally.rows,
+        votes=tally.votes,
+        coverage=tally.coverage,
+        table=tuple(tally.summary(names)),
+        fault_counts=tuple(counts),
+        faults=tuple(faults),
+    )
+
+
+def in_python(lfs: Sequence[FoundLF]) -> tuple[str, ...]:
+    """Names of the LFs whose pattern polars cannot run."""
+    return tuple(found.lf.name for found in lfs if found.kind == PYTHON_REGEX)
+
+
+def with_classes(dataset: Dataset) -> Dataset:
+    """The dataset, if LFs can vote on it. Raises ConfigError where it has no classes."""
+    if not dataset.classes:
+        raise ConfigError(
+            f"Dataset {dataset.name!r} has no classes yet.",
+            hint=f"Import it again with --classes: `datahub import FILE --dataset {dataset.name} "
+            "--classes a,b`.",
+        )
+    return dataset

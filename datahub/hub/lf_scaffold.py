@@ -1,0 +1,115 @@
+"""What `datahub lf new` writes: one file with one LF that runs as it stands."""
+
+from __future__ import annotations
+
+import json
+import keyword
+import re
+from collections.abc import Mapping
+
+from datahub.core.errors import InputError
+
+_NUMBERS = ("Int", "UInt", "Float", "Decimal")
+_KINDS = {
+    "keywords": """\
+from datahub import keywords
+
+# Vote class 1 where one of these words stands, whole, in any case; abstain elsewhere.
+{name} = keywords("{name}", ["example", "another example"], 1, column={column})
+""",
+    "regex": """\
+from datahub import regex
+
+# Vote class 1 where the pattern is found, in any case; abstain elsewhere.
+{name} = regex("{name}", r"https?://", 1, column={column})
+""",
+    "lookup": """\
+from datahub import lookup
+
+# The class that the table has for the column's value; abstain where it has none.
+TABLE = {{"one value": 0, "another value": 1}}
+{name} = lookup("{name}", TABLE, column={column})
+""",
+    "threshold": """\
+from datahub import threshold
+
+# Vote class 1 where the number is above (or below=, or between both); null abstains.
+{name} = threshold("{name}", {column}, 1, above=100)
+""",
+    "expression": """\
+import polars as pl
+
+from datahub import expression
+
+# Vote class 1 where this polars expression holds, row by row; null abstains.
+{name} = expression("{name}", pl.col({column}).cast(pl.String).str.len_chars() < 25, 1)
+""",
+    "snorkel": '''\
+from snorkel.labeling import labeling_function
+
+from datahub import ABSTAIN
+
+
+@labeling_function()
+def {name}(x):
+    """Any Python on one row: a class (0, 1, ...), or ABSTAIN. What it raises is a fault."""
+    return 1 if len(str(x[{column}])) < 25 else ABSTAIN
+''',
+}
+KINDS = tuple(_KINDS)
+
+_HEAD = '''\
+"""Classes are numbered from 0 in the order of the dataset's class names.
+
+See what it does: `datahub lf test {name}`. Vote and commit: `datahub lf run`.
+"""
+
+'''
+
+
+def lf_file(
+    name: str,
+    kind: str,
+    *,
+    columns: Mapping[str, str] | None,
+    text: str | None,
+    column: str | None,
+) -> tuple[str, str]:
+    """Path and content of a new LF's file; `columns` are the dataset's (name, polars type).
+
+    >>> path, content = lf_file("short", "regex", columns=None, text=None, column=None)
+    >>> path, 'regex("short"' in content
+    ('labeling_functions/short.py', True)
+    """
+    if kind not in _KINDS:
+        raise InputError(
+            f"There is no kind {kind!r} of labeling function.", hint=f"Kinds: {', '.join(KINDS)}."
+        )
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name) or keyword.iskeyword(name):
+        raise InputError(
+            f"{name!r} cannot name a new labeling function.",
+            hint="It names a file and a Python value: letters, digits and '_', a letter first.",
+        )
+    quoted = json.dumps(_column(kind, columns, text, column), ensure_ascii=False)
+    body = _KINDS[kind].format(name=name, column=quoted)
+    return f"labeling_functions/{name}.py", _HEAD.format(name=name) + body
+
+
+def _column(
+    kind: str, columns: Mapping[str, str] | None, text: str | None, column: str | None
+) -> str:
+    if column is not None:
+        if columns is not None and column not in columns:
+            raise InputError(
+                f"There is no column {column!r}.", hint=f"Columns are {', '.join(columns)}."
+            )
+        return column
+    if kind != "threshold":
+        return text or "text"
+    numeric = [name for name, kind in (columns or {}).items() if kind.startswith(_NUMBERS)]
+    if not numeric:
+        raise InputError(
+            "A threshold needs a column of numbers, and none is known.",
+            hint="Name one with --column, or take --kind expression.",
+        )
+    return numeric[0]
