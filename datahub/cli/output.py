@@ -73,7 +73,10 @@ def share(value: float | None) -> str:
 
 @contextmanager
 def watched() -> Iterator[Any]:
-    """A progress callback that draws a bar on a terminal, and nothing in a pipe."""
+    """A progress callback that draws a bar on a terminal, and nothing in a pipe.
+
+    Drawing begins with the first progress: while it goes on, no prompt would be seen.
+    """
     if not sys.stderr.isatty():
         yield lambda what, done, total: None
         return
@@ -93,14 +96,20 @@ def watched() -> Iterator[Any]:
         TimeRemainingColumn(),
     )
     tasks: dict[str, Any] = {}
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+    bars = Progress(*columns, console=Console(stderr=True), transient=True)
 
-        def progress(what: str, done: int, total: int) -> None:
-            if what not in tasks:
-                tasks[what] = bars.add_task(what, total=total)
-            bars.update(tasks[what], completed=done, total=total)
+    def progress(what: str, done: int, total: int) -> None:
+        if not tasks:
+            bars.start()
+        if what not in tasks:
+            tasks[what] = bars.add_task(what, total=total)
+        bars.update(tasks[what], completed=done, total=total)
 
+    try:
         yield progress
+    finally:
+        if tasks:
+            bars.stop()
 
 
 def _cell(value: Any) -> str:

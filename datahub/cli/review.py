@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -161,6 +162,7 @@ def _ask(
     dataset: str | None,
 ) -> None:
     done = 0
+    signal.siginterrupt(signal.SIGINT, True)  # polars' handler would have Ctrl-C wait for Enter
     choices = "  ".join(f"{i + 1} {name}" for i, name in enumerate(classes))
     for number, (task_id, task) in enumerate(waiting, start=1):
         line(f"\n--- {number} of {len(waiting)}: {task.reason}")

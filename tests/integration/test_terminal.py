@@ -2,27 +2,44 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pty
+import select
 import subprocess
 import sys
+import termios
 from pathlib import Path
 
 from tests.integration.conftest import Datahub
 
 COMMAND = [sys.executable, "-m", "datahub.cli.app"]
+CTRL_C, CTRL_D = "\x03", "\x04"
 
 
-def at_a_terminal(*words: str, typed: str, cwd: Path) -> str:
-    """What a person sees who types this, line by line, at each prompt."""
+def at_a_terminal(
+    *words: str, typed: str, cwd: Path, key: str = "", prompts: int = 0, code: int = 0
+) -> str:
+    """What a person sees who types this, line by line, at each prompt.
+
+    `key` is pressed, without Enter, when so many prompts are on the screen.
+    """
     ours, theirs = pty.openpty()
     child = subprocess.Popen(
-        [*COMMAND, *words], stdin=theirs, stdout=theirs, stderr=theirs, cwd=cwd
+        [*COMMAND, *words],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        cwd=cwd,
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # Ctrl-C is of this terminal
     )
     os.close(theirs)
     os.write(ours, typed.encode())
     seen = b""
     while True:
+        if not select.select([ours], [], [], 60)[0]:
+            child.kill()
         try:
             piece = os.read(ours, 65_536)
         except OSError:  # Linux: the other end is closed
@@ -30,7 +47,10 @@ def at_a_terminal(*words: str, typed: str, cwd: Path) -> str:
         if not piece:
             break
         seen += piece
-    assert child.wait(timeout=60) == 0, seen.decode()
+        if key and seen.count(b"label: ") == prompts:
+            os.write(ours, key.encode())
+            key = ""
+    assert child.wait(timeout=60) == code, seen.decode()
     os.close(ours)
     return seen.decode()
 
@@ -42,11 +62,22 @@ def test_a_person_answers_skips_and_quits_in_the_terminal(datahub: Datahub, labe
     seen = at_a_terminal("review", "answer", typed="1\nspan\nspam\ns\nq\n", cwd=labeled)
 
     assert "1 of 5" in seen
+    assert seen.count("label: ") == 5  # the prompt is there before each line that was typed
     assert "1 to 2, a class name, s or q" in seen
     assert "3 answered" in seen
     taken = datahub("review", "pull", "--json").json
     assert taken["annotations"] == 3
     assert len(datahub("review", "answer", "--list", "--json").json) == 2
+
+
+def test_leaving_by_a_key_loses_no_answer(datahub: Datahub, labeled: Path) -> None:
+    """Ctrl-C at a prompt ends it there and then, and so does Ctrl-D: what was answered is kept."""
+    datahub("review", "push", "--budget", "5")
+
+    for key in (CTRL_C, CTRL_D):
+        at_a_terminal("review", "answer", typed="1\n", key=key, prompts=2, code=130, cwd=labeled)
+
+    assert datahub("review", "pull", "--json").json["annotations"] == 2
 
 
 def test_tables_are_drawn_on_a_terminal(datahub: Datahub, labeled: Path) -> None:
