@@ -23,6 +23,7 @@ from datahub.cli import (
     project,
     review,
     versions,
+    why,
 )
 from datahub.cli.context import state
 from datahub.cli.output import emit_error
@@ -57,6 +58,7 @@ app = typer.Typer(
 project.add_to(app)
 versions.add_to(app)
 app.command()(audit.audit)
+app.command()(why.why)
 app.add_typer(branch.app, name="branch")
 app.add_typer(lf.app, name="lf")
 app.add_typer(label.app, name="label")

@@ -91,6 +91,19 @@ class DatasetNotFound(NotFound):
         self.dataset = dataset
 
 
+class RowNotFound(NotFound):
+    """No row of that key."""
+
+    code = "row_not_found"
+
+    def __init__(self, key: object, dataset: str, ref: str) -> None:
+        super().__init__(
+            f"Dataset {dataset!r} has no row {key!r} at {ref!r}.",
+            hint="Keys are shown by `datahub review answer --list` and `datahub export`.",
+        )
+        self.key = key
+
+
 class BranchNotFound(NotFound):
     """No branch of that name."""
 

@@ -13,6 +13,7 @@ from datahub.core.errors import (
 from datahub.core.verdict import Verdict
 from datahub.core.versions import Commit, checked_branch
 from datahub.flow import audit, history, publish, review, tables
+from datahub.flow import why as reasons
 from datahub.hub.registry import REGISTRY
 from datahub.hub.wiring import Wiring
 from datahub.ports import (
@@ -145,6 +146,24 @@ class Publishing(Wiring):
         )
         self.ran("merge", step, merged.commit, {"checks": merged.verdict.checks})
         return merged
+
+    def why(
+        self,
+        key: str,
+        *,
+        dataset: str | None = None,
+        ref: str | None = None,
+        limit: int | None = None,
+    ) -> reasons.Why:
+        """All that made the label of one row what it is."""
+        return reasons.why(
+            key,
+            dataset=self.dataset_name(dataset),
+            ref=ref or self.branch,
+            limit=limit,
+            store=self.store,
+            rows=self.rows,
+        )
 
     def audit(self, branch: str) -> audit.Audit:
         """Whether everything on a guarded branch came through its gate, by its history alone."""

@@ -228,7 +228,9 @@ class Graph:
         if found != FORMAT:
             raise ConfigError(
                 f"{self._path.parent} has format version {found}; this datahub knows {FORMAT}.",
-                hint="Upgrade datahub.",
+                hint="Upgrade datahub."
+                if found > FORMAT
+                else "An earlier datahub made it: export the rows with that one, and import them.",
             )
 
     def _readable(self) -> sqlite3.Connection:
