@@ -14,17 +14,18 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 
 from datahub.core.errors import InputError
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2  # in format 1 parts were named by their number
 MAX_CLASSES = 127  # votes are int8, and -1 is ABSTAIN
-ROWS_PER_PART = 100_000
+ROWS_PER_PART = 100_000  # about: core.parts says where they are cut
 RESERVED_KEYS = frozenset(  # columns of the tables of labels: no key can be named so
     (
         *("label", "status", "source", "confidence", "reason", "lfs", "model", "annotations"),
         *("probabilities", "margin", "end_label", "end_confidence", "trust", "doubt", "pattern"),
+        "_part",
         *("second", "outcome", "said", "share", "calm", "round", "slice", "score", "prediction"),
     )
 )
@@ -35,12 +36,17 @@ Key = str | int
 
 @dataclass(frozen=True)
 class Part:
-    """One immutable run of rows. `sha256` is of the object's bytes; keys are inclusive."""
+    """One immutable run of rows. `sha256` is of the object's bytes; keys are inclusive.
+
+    `size` is in bytes; `nulls` counts them by column, where there are any.
+    """
 
     sha256: str
     rows: int
     first_key: Key
     last_key: Key
+    size: int = 0
+    nulls: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

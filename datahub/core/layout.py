@@ -1,14 +1,15 @@
 """Where things lie in a commit. docs/format.md says the same to people.
 
 datasets/<name>/dataset.json            schema, key, classes, parts
-datasets/<name>/rows/000/000000.parquet
-datasets/<name>/gold/000/000000.parquet    key, label: nothing in labeling reads it
+datasets/<name>/rows/<2 of part sha>/<part sha>.parquet
+datasets/<name>/gold/<2>/<part sha>.parquet    key, label: nothing in labeling reads it
 datasets/<name>/lfs.json                which LFs voted, with fingerprints and faults
 datasets/<name>/votes/<2 of fingerprint>/<fingerprint>/<part sha>.int8   one byte a row
 datasets/<name>/label_model.json
 datasets/<name>/pair_counts.bin         what a label model of pairs learned from
-datasets/<name>/soft_labels/000/000000.parquet
-datasets/<name>/labels/000/000000.parquet
+datasets/<name>/soft_labels/<2>/<part sha>.parquet
+datasets/<name>/labels/<2>/<part sha>.parquet
+datasets/<name>/labels/patches/<number>-<step>.parquet    lines that go before those of the parts
 datasets/<name>/review/<batch>.json     tasks that were asked, with reasons
 datasets/<name>/annotations/<pull>.jsonl    append-only log
 expectations/gates.toml, expectations/*.json
@@ -36,13 +37,32 @@ def table_prefix(dataset: str, table: str) -> str:
     return f"{DATASETS}{dataset}/{table}/"
 
 
-def table_part(dataset: str, table: str, index: int) -> str:
-    """Path of a table's part, a thousand to a folder.
+def table_part(dataset: str, table: str, part_sha256: str) -> str:
+    """Path of what a table holds of one part of the rows.
 
-    >>> table_part("news", "rows", 1234)
-    'datasets/news/rows/001/001234.parquet'
+    >>> table_part("news", "rows", "ab12")
+    'datasets/news/rows/ab/ab12.parquet'
     """
-    return f"{table_prefix(dataset, table)}{index // 1000:03d}/{index:06d}.parquet"
+    return f"{table_prefix(dataset, table)}{part_sha256[:2]}/{part_sha256}.parquet"
+
+
+def patches_prefix(dataset: str) -> str:
+    """Prefix of the patches of the final labels."""
+    return f"{table_prefix(dataset, 'labels')}patches/"
+
+
+def patch_file(dataset: str, number: int, step: str) -> str:
+    """Path of a patch: later numbers go before earlier ones, and a step's id makes it unique.
+
+    >>> patch_file("news", 3, "a1")
+    'datasets/news/labels/patches/000003-a1.parquet'
+    """
+    return f"{patches_prefix(dataset)}{number:06d}-{step}.parquet"
+
+
+def patch_number(path: str) -> int:
+    """The number of a patch by its path."""
+    return int(path.rpartition("/")[2].partition("-")[0])
 
 
 def lfs_file(dataset: str) -> str:
@@ -88,7 +108,7 @@ def annotations_file(dataset: str, pull: str) -> str:
 def dataset_names(paths: Iterable[str]) -> list[str]:
     """Names of the datasets among these paths, sorted.
 
-    >>> dataset_names(["datasets/news/dataset.json", "datasets/news/rows/000/000000.parquet"])
+    >>> dataset_names(["datasets/news/dataset.json", "datasets/news/rows/ab/ab12.parquet"])
     ['news']
     """
     found = set()

@@ -9,9 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from datahub.core.dataset import Dataset, Key
-from datahub.core.layout import label_model_file, lfs_file, table_part, table_prefix
+from datahub.core.layout import (
+    label_model_file,
+    lfs_file,
+    patches_prefix,
+    table_part,
+    table_prefix,
+)
 from datahub.core.manifest import ModelManifest, VotesManifest
-from datahub.flow.tables import dataset_at, table_paths
+from datahub.flow.tables import dataset_at, has_table, read_parts
 from datahub.ports import Rows, VersionStore
 
 
@@ -21,9 +27,14 @@ def mismatches(store: VersionStore, ref: str, name: str) -> list[str]:
     held = store.objects(ref, f"datasets/{name}/")
     parts = [part.sha256 for part in known.parts]
     found = []
-    at_parts = [held.get(table_part(name, "rows", i)) for i in range(len(parts))]
-    if at_parts != parts:
+    rows = {path: oid for path, oid in held.items() if path.startswith(table_prefix(name, "rows"))}
+    if rows != {table_part(name, "rows", part): part for part in parts}:
         found.append(f"The rows of {name} are not those that its dataset.json names")
+    for table in ("soft_labels", "labels"):
+        there = {path for path in held if path.startswith(table_prefix(name, table))}
+        there = {path for path in there if not path.startswith(patches_prefix(name))}
+        if there and there != {table_part(name, table, part) for part in parts}:
+            found.append(f"The {table.replace('_', ' ')} of {name} are of other rows")
     votes, model = held.get(lfs_file(name)), held.get(label_model_file(name))
     if votes is not None and list(VotesManifest.from_json(store.read(votes)).parts) != parts:
         found.append(f"The votes on {name} are of earlier rows")
@@ -38,8 +49,7 @@ def misplaced(store: VersionStore, rows: Rows, ref: str, name: str) -> list[str]
     return [
         f"The {table.replace('_', ' ')} of {name} are of other rows"
         for table in ("soft_labels", "labels")
-        if store.objects(ref, table_prefix(name, table))
-        and not _same_keys(store, rows, ref, known, table)
+        if has_table(store, ref, name, table) and not _same_keys(store, rows, ref, known, table)
     ]
 
 
@@ -50,6 +60,5 @@ def _same_keys(store: VersionStore, rows: Rows, ref: str, known: Dataset, table:
 
 
 def _keys(store: VersionStore, rows: Rows, ref: str, known: Dataset, table: str) -> Iterator[Key]:
-    paths = table_paths(store, ref, known.name, table)
-    for batch in rows.batches(paths, columns=[known.key]):
-        yield from batch[known.key]
+    for _, frame in read_parts(store, rows, ref, known, table, columns=[known.key]):
+        yield from frame[known.key]

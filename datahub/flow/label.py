@@ -35,7 +35,8 @@ from datahub.core.triage import score
 from datahub.core.versions import Commit, ObjectId
 from datahub.flow.annotations import decisions_at
 from datahub.flow.pairs import columns_of, counts_changes, earlier_counts
-from datahub.flow.source import GOLD_LABEL, gold_at
+from datahub.flow.parts import GOLD_LABEL
+from datahub.flow.source import gold_at
 from datahub.flow.steps import Progress, Step, begin, end, quiet
 from datahub.flow.tables import dataset_at, table_paths, without_old_parts, write_table
 from datahub.ports import EndModel, LabelModel, LabelModelFit, Rows, VersionStore
@@ -273,13 +274,10 @@ def write_tables(
     scores: pl.DataFrame | None = None,
 ) -> dict[str, ObjectId | None]:
     """Store labels (and soft labels) in parts that go with the parts of the rows."""
-    lengths = [part.rows for part in dataset.parts]
     changes: dict[str, ObjectId | None] = {}
     for table, frame in (("soft_labels", scores), ("labels", labels)):
         if frame is not None:
-            written = write_table(
-                store, rows, frame, dataset=dataset.name, table=table, part_rows=lengths
-            )
+            written = write_table(store, rows, frame, dataset=dataset, table=table)
             changes |= without_old_parts(store, ref, dataset.name, table, written)
     return changes
 

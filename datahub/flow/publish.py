@@ -35,7 +35,7 @@ from datahub.core.versions import (
 )
 from datahub.flow.consistency import mismatches, misplaced
 from datahub.flow.steps import Step, begin, end
-from datahub.flow.tables import table_paths
+from datahub.flow.tables import has_table, table_files
 from datahub.ports import Catalog, Refusal, Rows, VersionStore
 from datahub.ports import Gate as GatePort
 
@@ -263,7 +263,9 @@ def _judge(
         bounds = gates_at(store, candidate.judged_head, candidate.into)
         failures += _apart(sorted({bound.dataset for bound in bounds}), candidate, store, rows)
         for bound in bounds:
-            count, failed = _judge_one(bound, candidate, head_rules, store=store, gate=gate)
+            count, failed = _judge_one(
+                bound, candidate, head_rules, store=store, rows=rows, gate=gate
+            )
             checks += count
             failures += failed
     return Verdict(
@@ -321,15 +323,20 @@ def _sweep(store: VersionStore, step: Step) -> None:
 
 
 def _judge_one(
-    bound: Gate, candidate: Candidate, head_rules: Objects, *, store: VersionStore, gate: GatePort
+    bound: Gate,
+    candidate: Candidate,
+    head_rules: Objects,
+    *,
+    store: VersionStore,
+    rows: Rows,
+    gate: GatePort,
 ) -> tuple[int, list[CheckFailure]]:
     if bound.suite not in head_rules:
         missing = f"The suite is not committed on {candidate.into!r}: what is missing refuses."
         return 1, [CheckFailure(bound.suite, "suite", missing, bound.dataset)]
     suite = store.read(head_rules[bound.suite])
     checks = gate.check_suite(suite, name=bound.suite)
-    paths = table_paths(store, candidate.id, bound.dataset, bound.table)
-    if not paths:
+    if not has_table(store, candidate.id, bound.dataset, bound.table):
         path = dataset_file(bound.dataset)
         known = path in store.objects(candidate.id, path)
         raise GateError(
@@ -339,7 +346,8 @@ def _judge_one(
             hint="Run `datahub lf run` and `datahub label fit` on the source branch, "
             "or mend gates.toml by `datahub gate set`.",
         )
-    return checks, gate.judge(paths, suite, name=bound.suite)
+    with table_files(store, rows, candidate.id, bound.dataset, bound.table) as paths:
+        return checks, gate.judge(paths, suite, name=bound.suite)
 
 
 def _check_rules(merged: Objects, *, store: VersionStore, gate: GatePort) -> int:

@@ -10,7 +10,7 @@ import polars as pl
 
 from datahub.core.dataset import Dataset, Key
 from datahub.core.labels import ABSTAIN, Gold
-from datahub.flow.source import GOLD_LABEL
+from datahub.flow.parts import GOLD_LABEL
 from datahub.flow.steps import Progress, quiet
 from datahub.flow.tables import table_paths
 from datahub.ports import Rows, VersionStore

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import polars as pl
 
 from datahub.core.dataset import Dataset
-from datahub.flow.source import GOLD_LABEL, gold_at
+from datahub.flow.parts import GOLD_LABEL
+from datahub.flow.source import gold_at
 from datahub.flow.tables import read_table
 from datahub.ports import Rows, VersionStore
 

@@ -11,9 +11,7 @@ import polars as pl
 from datahub.core.dataset import (
     MADE_KEY,
     RESERVED_KEYS,
-    ROWS_PER_PART,
     Dataset,
-    Part,
     checked_classes,
     checked_columns,
     checked_name,
@@ -25,22 +23,14 @@ from datahub.core.layout import (
     label_model_file,
     lfs_file,
     pair_counts_file,
-    table_part,
     votes_file,
 )
 from datahub.core.manifest import VotesManifest
 from datahub.core.versions import Commit, ObjectId
+from datahub.flow.parts import GOLD, GOLD_LABEL, RowsWriter, changed_rows
 from datahub.flow.steps import Step, begin, end
-from datahub.flow.tables import (
-    dataset_at,
-    read_table,
-    table_paths,
-    without_old_parts,
-    write_table,
-)
+from datahub.flow.tables import dataset_at, read_table, table_paths, whole
 from datahub.ports import Rows, VersionStore
-
-GOLD_LABEL = "label"  # the column of the gold table that holds the class name
 
 
 @dataclass(frozen=True)
@@ -75,7 +65,7 @@ def import_rows(
     name = checked_name(dataset)
     known = _known(store, head.id, name)
     checked_columns(rows.scan([path]).collect_schema().names())
-    frame = pl.concat(list(rows.batches([path])) or [rows.scan([path]).collect()])
+    frame = whole(rows, [path])
     if frame.height == 0:
         raise SourceError(f"{path.name} holds no rows.", hint="Give a file with rows in it.")
     frame, gold_labels = _parted(frame, gold)
@@ -83,26 +73,24 @@ def import_rows(
     keyed, key_name = _keyed(frame, key)
     if known is not None:
         _check_same_types(known, keyed, key_name)
-    order = keyed.select(pl.col(key_name).arg_sort()).to_series()
-    keyed = keyed[order]
-    changes, parts = _write_rows(store, rows, keyed, name=name, key=key_name, step=step)
+    named = _classes(classes, gold_labels, known)
+    if gold_labels is not None:
+        keyed = keyed.with_columns(_of_classes(gold_labels, named).alias(GOLD))
+    writer = RowsWriter(store, rows, dataset=name, key=key_name)
+    writer.push(keyed.sort(key_name))
+    writer.finish()
     made = Dataset(
         name=name,
         key=key_name,
-        columns=tuple((column, str(kind)) for column, kind in keyed.schema.items()),
-        parts=parts,
-        classes=_classes(classes, gold_labels, known),
-        text=_text_column(keyed, key_name, text, known),
+        columns=writer.columns,
+        parts=tuple(writer.parts),
+        classes=named,
+        text=_text_column(keyed.drop(GOLD, strict=False), key_name, text, known),
         key_made=key is None,
         has_gold=gold_labels is not None,
     )
-    new: dict[str, ObjectId | None] = _leavings(store, head.id, made)
-    new |= without_old_parts(store, head.id, name, "rows", changes)
-    golds: dict[str, ObjectId] = {}
-    if gold_labels is not None:
-        table = _gold_table(keyed[key_name], gold_labels[order], made.classes)
-        golds = write_table(store, rows, table, dataset=name, table="gold")
-    new |= without_old_parts(store, head.id, name, "gold", golds)
+    step.progress("import", made.rows, made.rows)
+    new = _leavings(store, head.id, made) | changed_rows(store, head.id, name, writer)
     new[dataset_file(name)] = store.put_bytes(made.to_json().encode())
     commit = end(
         store,
@@ -156,7 +144,7 @@ def gold_at(store: VersionStore, rows: Rows, ref: str, dataset: Dataset) -> pl.D
             f"Dataset {dataset.name!r} has no gold labels.",
             hint="Import with --gold COLUMN to keep a given label apart as gold.",
         )
-    return pl.concat(list(rows.batches(paths)))
+    return whole(rows, paths)
 
 
 def _known(store: VersionStore, ref: str, name: str) -> Dataset | None:
@@ -273,26 +261,8 @@ def _text_column(
     return texts[0] if len(texts) == 1 else None
 
 
-def _write_rows(
-    store: VersionStore, rows: Rows, frame: pl.DataFrame, *, name: str, key: str, step: Step
-) -> tuple[dict[str, ObjectId], tuple[Part, ...]]:
-    written: dict[str, ObjectId] = {}
-    parts = []
-    for index, start in enumerate(range(0, frame.height, ROWS_PER_PART)):
-        part = frame.slice(start, ROWS_PER_PART)
-        staged = store.stage(".parquet")
-        rows.write(part, staged)
-        oid = store.put(staged)
-        written[table_part(name, "rows", index)] = oid
-        parts.append(Part(oid, part.height, part[key][0], part[key][-1]))
-        step.progress("import", start + part.height, frame.height)
-    return written, tuple(parts)
-
-
-def _gold_table(keys: pl.Series, gold: pl.Series, classes: Sequence[str]) -> pl.DataFrame:
-    return pl.DataFrame([keys, gold]).with_columns(
-        pl.when(pl.col(GOLD_LABEL).is_in(list(classes))).then(pl.col(GOLD_LABEL))
-    )
+def _of_classes(gold: pl.Series, classes: Sequence[str]) -> pl.Series:
+    return pl.select(pl.when(gold.is_in(list(classes))).then(gold)).to_series()
 
 
 def _leavings(store: VersionStore, ref: str, made: Dataset) -> dict[str, ObjectId | None]:

@@ -1,16 +1,24 @@
-"""Tables of a dataset as they lie in commits: find, read, write."""
+"""Tables of a dataset as they lie in commits: find, read, write.
+
+What a table holds of one part of the rows is one object, named by that part; patches of the
+labels are resolved in whatever is read here. A part at a time is in memory, unless a whole
+table is asked for.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import polars as pl
 
-from datahub.core.dataset import ROWS_PER_PART, Dataset, Key, content_hash
+from datahub.core.dataset import Dataset, Key, Part, content_hash
 from datahub.core.errors import DatasetNotFound, NotFound
 from datahub.core.layout import dataset_file, dataset_names, table_part, table_prefix
+from datahub.core.parts import places, within
 from datahub.core.versions import ObjectId
+from datahub.flow.patches import Patches
 from datahub.ports import Rows, VersionStore
 
 
@@ -28,54 +36,192 @@ def datasets_at(store: VersionStore, ref: str) -> list[str]:
     return dataset_names(store.objects(ref, "datasets/"))
 
 
+def has_table(store: VersionStore, ref: str, dataset: str, table: str) -> bool:
+    """Whether a commit holds anything of a table."""
+    return bool(store.objects(ref, table_prefix(dataset, table)))
+
+
 def table_paths(store: VersionStore, ref: str, dataset: str, table: str) -> list[Path]:
-    """Files of a table's parts in order; empty when the commit does not hold the table."""
-    parts = store.objects(ref, table_prefix(dataset, table))
-    return [store.fetch(parts[path]) for path in sorted(parts)]
+    """Files of a table's parts in order; empty when the commit does not hold the table.
+
+    Labels in them are those beneath the patches: `table_files` has them resolved.
+    """
+    held = store.objects(ref, table_prefix(dataset, table))
+    if not held:
+        return []
+    paths = [table_part(dataset, table, p.sha256) for p in dataset_at(store, ref, dataset).parts]
+    return [store.fetch(held[path]) for path in paths if path in held]
+
+
+@contextmanager
+def table_files(
+    store: VersionStore, rows: Rows, ref: str, dataset: str, table: str
+) -> Iterator[list[Path]]:
+    """Files that hold a table as it is read: patched parts are written out for the while."""
+    found = table_paths(store, ref, dataset, table)
+    if not found or table != "labels":
+        yield found
+        return
+    known = dataset_at(store, ref, dataset)
+    patches = Patches.at(store, rows, ref, dataset, known.key)
+    made: list[Path] = []
+    try:
+        for number, part in enumerate(known.parts):
+            if patches.touch(part):
+                made.append(store.stage(".parquet"))
+                rows.write(patches.over(part, whole(rows, [found[number]])), made[-1])
+                found[number] = made[-1]
+        yield found
+    finally:
+        for path in made:
+            path.unlink(missing_ok=True)
+
+
+def part_reader(
+    store: VersionStore, rows: Rows, ref: str, dataset: Dataset, table: str
+) -> Callable[..., pl.DataFrame | None]:
+    """A function (part, columns=None) -> what a table holds of it, in order; None: nothing.
+
+    Columns, where given, are what is read and returned.
+    """
+    held = store.objects(ref, table_prefix(dataset.name, table))
+    patches = Patches(None, dataset.key)
+    if table == "labels":
+        patches = Patches.at(store, rows, ref, dataset.name, dataset.key)
+
+    def read(part: Part, columns: Sequence[str] | None = None) -> pl.DataFrame | None:
+        path = table_part(dataset.name, table, part.sha256)
+        if path not in held:
+            return None
+        wanted = columns
+        if columns is not None and patches.touch(part) and dataset.key not in columns:
+            wanted = [*columns, dataset.key]
+        frame = patches.over(part, whole(rows, [store.fetch(held[path])], wanted))
+        return frame if columns is None else frame.select(columns)
+
+    return read
+
+
+def read_parts(
+    store: VersionStore,
+    rows: Rows,
+    ref: str,
+    dataset: Dataset,
+    table: str,
+    parts: Iterable[Part] | None = None,
+    *,
+    columns: Sequence[str] | None = None,
+) -> Iterator[tuple[Part, pl.DataFrame]]:
+    """What a table holds of these parts (default: all), one part after another.
+
+    Parts of which it holds nothing are left out.
+    """
+    read = part_reader(store, rows, ref, dataset, table)
+    for part in dataset.parts if parts is None else parts:
+        frame = read(part, columns)
+        if frame is not None:
+            yield part, frame
+
+
+def read_range(
+    store: VersionStore,
+    rows: Rows,
+    ref: str,
+    dataset: Dataset,
+    table: str,
+    first: Key | None,
+    last: Key | None,
+    *,
+    columns: Sequence[str] | None = None,
+) -> Iterator[pl.DataFrame]:
+    """Lines of a table with keys from `first` to `last`, both included; None: no bound.
+
+    Only parts that may hold such keys are read. Columns, where given, must have the key in them.
+    """
+    key = pl.col(dataset.key)
+    bounds = [key >= first] if first is not None else []
+    bounds += [key <= last] if last is not None else []
+    parts = within(dataset.parts, first, last)
+    for _, frame in read_parts(store, rows, ref, dataset, table, parts, columns=columns):
+        yield frame.filter(*bounds)
+
+
+def read_keys(
+    store: VersionStore,
+    rows: Rows,
+    ref: str,
+    dataset: Dataset,
+    table: str,
+    keys: Sequence[Key],
+    *,
+    columns: Sequence[str] | None = None,
+) -> Iterator[pl.DataFrame]:
+    """Lines of a table with these keys, by key; keys that are not there are left out.
+
+    Only parts that may hold them are read. Columns, where given, must have the key in them.
+    """
+    if not keys or not dataset.parts:
+        return
+    wanted = pl.Series(list(keys), strict=False)
+    if wanted.dtype.is_integer() == isinstance(dataset.parts[0].first_key, str):
+        return
+    numbers = places(dataset.parts, wanted).unique().sort().to_list()
+    parts = [dataset.parts[number] for number in numbers]
+    for _, frame in read_parts(store, rows, ref, dataset, table, parts, columns=columns):
+        yield frame.filter(pl.col(dataset.key).is_in(wanted.implode()))
 
 
 def read_table(
     store: VersionStore, rows: Rows, ref: str, dataset: str, table: str, *, made_by: str
 ) -> pl.DataFrame:
     """A whole table in part order. Raises NotFound, saying which step makes it."""
-    paths = table_paths(store, ref, dataset, table)
-    if not paths:
+    known = dataset_at(store, ref, dataset)
+    frames = [frame for _, frame in read_parts(store, rows, ref, known, table)]
+    if not frames:
         raise NotFound(
             f"Dataset {dataset!r} has no {table.replace('_', ' ')} at {ref!r}.",
             hint=f"`datahub {made_by}` makes them.",
         )
-    return pl.concat(list(rows.batches(paths)))
+    return pl.concat(frames)
+
+
+def whole(rows: Rows, paths: Sequence[Path], columns: Sequence[str] | None = None) -> pl.DataFrame:
+    """All rows of these files, in memory."""
+    frames = list(rows.batches(paths, columns=columns))
+    if frames:
+        return pl.concat(frames)
+    empty = rows.collect(rows.scan(paths))
+    return empty if columns is None else empty.select(columns)
+
+
+def write_part(
+    store: VersionStore, rows: Rows, frame: pl.DataFrame, *, dataset: str, table: str, part: str
+) -> dict[str, ObjectId]:
+    """Store what a table holds of one part of the rows, which `part` names."""
+    staged = store.stage(".parquet")
+    rows.write(frame, staged)
+    return {table_part(dataset, table, part): store.put(staged)}
 
 
 def write_table(
-    store: VersionStore,
-    rows: Rows,
-    frame: pl.DataFrame,
-    *,
-    dataset: str,
-    table: str,
-    part_rows: Sequence[int] | None = None,
+    store: VersionStore, rows: Rows, frame: pl.DataFrame, *, dataset: Dataset, table: str
 ) -> dict[str, ObjectId]:
-    """Store a table part by part; `part_rows` are the parts' lengths (default: equal ones)."""
-    if part_rows is None:
-        part_rows = [
-            min(ROWS_PER_PART, frame.height - start)
-            for start in range(0, frame.height, ROWS_PER_PART)
-        ]
+    """Store a table, a line for each row of the dataset in their order, part by part."""
     written: dict[str, ObjectId] = {}
     start = 0
-    for index, length in enumerate(part_rows):
-        staged = store.stage(".parquet")
-        rows.write(frame.slice(start, length), staged)
-        written[table_part(dataset, table, index)] = store.put(staged)
-        start += length
+    for part in dataset.parts:
+        lines = frame.slice(start, part.rows)
+        written |= write_part(
+            store, rows, lines, dataset=dataset.name, table=table, part=part.sha256
+        )
+        start += part.rows
     return written
 
 
 def without_old_parts(
     store: VersionStore, ref: str, dataset: str, table: str, new: dict[str, ObjectId]
 ) -> dict[str, ObjectId | None]:
-    """The same changes, with the removal of parts that the new table no longer has."""
+    """The same changes, with the removal of what the new table no longer has, patches included."""
     old = store.objects(ref, table_prefix(dataset, table))
     return {**dict.fromkeys(old, None), **new}
 
@@ -84,14 +230,9 @@ def rows_of(
     store: VersionStore, rows: Rows, ref: str, dataset: Dataset, keys: Sequence[Key]
 ) -> dict[Key, dict[str, object]]:
     """The content of these rows by key; keys that are not there are left out."""
-    if not keys:
-        return {}
-    wanted = pl.Series(list(keys), strict=False)
     found: dict[Key, dict[str, object]] = {}
-    for batch in rows.batches(table_paths(store, ref, dataset.name, "rows")):
-        if batch[dataset.key].dtype.is_integer() != wanted.dtype.is_integer():
-            return {}
-        for row in batch.filter(pl.col(dataset.key).is_in(wanted.implode())).iter_rows(named=True):
+    for frame in read_keys(store, rows, ref, dataset, "rows", keys):
+        for row in frame.iter_rows(named=True):
             found[row[dataset.key]] = {name: row[name] for name in dataset.content_columns}
     return found
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from datahub.core.errors import Conflict, LabelingFunctionError
 from datahub.core.lf_sight import Disagreement, Sight, Votes
-from datahub.flow import compare, label, lf_views, lfs, score, source, tables
+from datahub.flow import compare, label, lf_views, lfs, parts, score, source, tables
 from datahub.flow.lf_report import LFReport
 from datahub.hub.lf_scaffold import lf_file
 from datahub.hub.registry import REGISTRY, adapter
@@ -256,4 +256,4 @@ class Labeling(Wiring):
         """Gold class names by key: for scores and simulated people only."""
         known = self.dataset(dataset)
         frame = source.gold_at(self.store, self.rows, self.branch, known)
-        return dict(frame.select(known.key, source.GOLD_LABEL).iter_rows())
+        return dict(frame.select(known.key, parts.GOLD_LABEL).iter_rows())

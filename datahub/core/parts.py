@@ -1,0 +1,151 @@
+"""Where rows are cut into parts, and which parts of several states belong together.
+
+Rows lie in ascending order of their key. A part ends after a row whose key says so (about one
+in half a part's rows, by a hash that never changes), but not before half a part's rows and at the
+latest after two parts' rows. So the cuts depend on the keys alone: the same rows give the same
+parts however they came, and a change moves no cut that it does not touch. Pure.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from datahub.core.dataset import Key, Part
+
+Sides = tuple[tuple[Part, ...], ...]  # of several states: the parts of each
+
+
+class Cutter:
+    """Cuts rows that come in order of their key into parts of about `target` rows."""
+
+    def __init__(self, key: str, target: int) -> None:
+        self._key = key
+        self._least, self._most = max(target // 2, 1), target * 2
+        self._share = 2 / target
+        self._held: list[pl.DataFrame] = []
+        self._count = 0
+
+    @property
+    def is_at_cut(self) -> bool:
+        """Whether no row waits for its part to end."""
+        return self._count == 0
+
+    def push(self, frame: pl.DataFrame) -> Iterator[pl.DataFrame]:
+        """Take more rows; yield the parts that end in them."""
+        marks = np.flatnonzero(_hashes(frame[self._key]) < _threshold(self._share))
+        start = 0
+        while (end := self._next_cut(marks, start, frame.height)) is not None:
+            yield self._taken([*self._held, frame[start:end]])
+            start = end
+        if start < frame.height:
+            self._held.append(frame[start:])
+            self._count += frame.height - start
+
+    def rest(self) -> Iterator[pl.DataFrame]:
+        """The last part, when no row follows."""
+        if self._held:
+            yield self._taken(self._held)
+
+    def _next_cut(self, marks: npt.NDArray[np.intp], start: int, height: int) -> int | None:
+        """After which row the open part ends, as the number of rows of the frame before it."""
+        first = max(start + self._least - self._count, start + 1)
+        last = start + self._most - self._count
+        at = int(np.searchsorted(marks, first - 1))
+        end = min(int(marks[at]) + 1, last) if at < len(marks) else last
+        return end if end <= height else None
+
+    def _taken(self, frames: list[pl.DataFrame]) -> pl.DataFrame:
+        self._held, self._count = [], 0
+        return pl.concat(frames)
+
+
+def differing(old: Sequence[Part], new: Sequence[Part]) -> tuple[list[Part], list[Part]]:
+    """Parts that only the one and only the other state has.
+
+    >>> a, b, c = (Part(name, 1, i, i) for i, name in enumerate("abc"))
+    >>> [[part.sha256 for part in side] for side in differing([a, b], [a, c])]
+    [['b'], ['c']]
+    """
+    ours, theirs = {part.sha256 for part in old}, {part.sha256 for part in new}
+    return (
+        [part for part in old if part.sha256 not in theirs],
+        [part for part in new if part.sha256 not in ours],
+    )
+
+
+def aligned(*states: Sequence[Part]) -> list[Sides]:
+    """Parts that not all states share, in groups whose ranges of keys overlap, in order of key.
+
+    What a group holds of one state need be compared with nothing outside the group.
+
+    >>> a, b, c = Part("a", 2, 0, 9), Part("b", 2, 10, 19), Part("c", 3, 0, 12)
+    >>> d = Part("d", 1, 30, 30)
+    >>> [[[p.sha256 for p in side] for side in group] for group in aligned([a, b, d], [c, d])]
+    [[['a', 'b'], ['c']]]
+    """
+    shared = set.intersection(*({part.sha256 for part in state} for state in states))
+    apart = sorted(
+        ((p, i) for i, state in enumerate(states) for p in state if p.sha256 not in shared),
+        key=lambda found: (found[0].first_key, found[1]),
+    )
+    groups: list[list[list[Part]]] = []
+    last: Key | None = None
+    for part, side in apart:
+        if last is None or part.first_key > last:  # type: ignore[operator]  # keys of one type
+            groups.append([[] for _ in states])
+            last = part.last_key
+        groups[-1][side].append(part)
+        last = max(last, part.last_key)
+    return [tuple(map(tuple, group)) for group in groups]
+
+
+def within(parts: Sequence[Part], first: Key | None, last: Key | None) -> list[Part]:
+    """Parts that may hold keys from `first` to `last`, both included; None: no bound.
+
+    >>> parts = [Part("a", 2, 0, 9), Part("b", 2, 10, 19), Part("c", 2, 20, 29)]
+    >>> [part.sha256 for part in within(parts, 9, 10)]
+    ['a', 'b']
+    """
+    return [
+        part
+        for part in parts
+        if (first is None or part.last_key >= first)  # type: ignore[operator]
+        and (last is None or part.first_key <= last)  # type: ignore[operator]
+    ]
+
+
+def places(parts: Sequence[Part], keys: pl.Series) -> pl.Series:
+    """For each key the number of the part that it lies in or would come into.
+
+    >>> places([Part("a", 2, 0, 9), Part("b", 2, 10, 19)], pl.Series([3, 10, 99])).to_list()
+    [0, 1, 1]
+    """
+    ends = pl.Series([part.last_key for part in parts], dtype=keys.dtype)
+    found = ends.search_sorted(keys, side="left")
+    return found.clip(upper_bound=len(parts) - 1)
+
+
+def _threshold(share: float) -> np.uint64:
+    return np.uint64(min(share, 1.0) * (2**64 - 2**11))
+
+
+def _hashes(keys: pl.Series) -> npt.NDArray[np.uint64]:
+    """64 bits of each key, the same on every machine and in every version: never change this."""
+    if keys.dtype.is_integer():
+        values = keys.cast(pl.UInt64 if keys.dtype.is_unsigned_integer() else pl.Int64).to_numpy()
+        return _mixed(values.astype(np.uint64))
+    found = map(zlib.crc32, keys.cast(pl.Binary).to_list())
+    return _mixed(np.fromiter(found, dtype=np.uint64, count=keys.len()))
+
+
+def _mixed(values: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+    """SplitMix64's finisher."""
+    mixed = values + np.uint64(0x9E3779B97F4A7C15)
+    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return mixed ^ (mixed >> np.uint64(31))

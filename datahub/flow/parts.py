@@ -1,0 +1,151 @@
+"""Rows into parts: written for the first time, or again where they changed.
+
+Frames here carry the gold label of a row, where there is one, as the column `_gold` beside its
+content: parted again when written, for labeling does not read it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+import polars as pl
+
+from datahub.core.dataset import ROWS_PER_PART, Dataset, Key, Part
+from datahub.core.layout import table_part, table_prefix
+from datahub.core.parts import Cutter
+from datahub.core.versions import ObjectId
+from datahub.flow.tables import part_reader, write_part
+from datahub.ports import Rows, VersionStore
+
+GOLD = "_gold"  # gold beside the rows, on their way
+GOLD_LABEL = "label"  # the column of the gold table that holds the class name
+
+
+class RowsWriter:
+    """Cuts rows that come in order of their key into parts, and stores them."""
+
+    def __init__(self, store: VersionStore, rows: Rows, *, dataset: str, key: str) -> None:
+        self._store = store
+        self._rows = rows
+        self._dataset = dataset
+        self._key = key
+        self._cutter = Cutter(key, ROWS_PER_PART)
+        self.parts: list[Part] = []
+        self.objects: dict[str, ObjectId] = {}
+        self.columns: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def is_at_cut(self) -> bool:
+        """Whether the next row begins a part."""
+        return self._cutter.is_at_cut
+
+    def push(self, frame: pl.DataFrame) -> None:
+        """Take more rows."""
+        for part in self._cutter.push(frame):
+            self._write(part)
+
+    def keep(self, part: Part, held: dict[str, ObjectId]) -> None:
+        """Take a part as it is; `held` are the objects of the commit that has it."""
+        self.parts.append(part)
+        for table in ("rows", "gold"):
+            path = table_part(self._dataset, table, part.sha256)
+            if path in held:
+                self.objects[path] = held[path]
+
+    def finish(self) -> None:
+        """Write the last part."""
+        for part in self._cutter.rest():
+            self._write(part)
+
+    def _write(self, frame: pl.DataFrame) -> None:
+        content = frame.drop(GOLD, strict=False)
+        staged = self._store.stage(".parquet")
+        self._rows.write(content, staged)
+        size = staged.stat().st_size
+        oid = self._store.put(staged)
+        nulls = {
+            name: count for name, count in content.null_count().row(0, named=True).items() if count
+        }
+        keys = content[self._key]
+        self.columns = tuple((name, str(kind)) for name, kind in content.schema.items())
+        self.parts.append(Part(oid, content.height, keys[0], keys[-1], size, nulls))
+        self.objects[table_part(self._dataset, "rows", oid)] = oid
+        if GOLD in frame.columns:
+            gold = frame.select(self._key, pl.col(GOLD).alias(GOLD_LABEL))
+            self.objects |= write_part(
+                self._store, self._rows, gold, dataset=self._dataset, table="gold", part=oid
+            )
+
+
+def gold_reader(
+    store: VersionStore, rows: Rows, ref: str, dataset: Dataset
+) -> Callable[[Part], pl.DataFrame]:
+    """A function: part -> its rows, with gold as the column `_gold` where the dataset has it."""
+    content = part_reader(store, rows, ref, dataset, "rows")
+    golds = part_reader(store, rows, ref, dataset, "gold")
+
+    def read(part: Part) -> pl.DataFrame:
+        frame = content(part)
+        assert frame is not None  # dataset.json names no part that is not there
+        if not dataset.has_gold:
+            return frame
+        gold = golds(part, [GOLD_LABEL])
+        column = pl.lit(None, pl.String) if gold is None else gold[GOLD_LABEL]
+        return frame.with_columns(column.alias(GOLD))
+
+    return read
+
+
+def rewrite_rows(
+    store: VersionStore,
+    rows: Rows,
+    ref: str,
+    dataset: Dataset,
+    edits: Iterable[tuple[Sequence[Part], pl.DataFrame]],
+) -> RowsWriter:
+    """Put frames of rows in the places of groups of a dataset's parts; all other parts stay.
+
+    Edits come in order of key; a group is some neighbouring parts, or none where rows come
+    between two. Frames are sorted by key, and have the columns of `gold_reader`. Parts behind a
+    group are cut anew until a cut falls where one was, so that the outcome is that of writing
+    all rows afresh. `changed_rows` makes a commit's changes of what is returned.
+    """
+    held = store.objects(ref, table_prefix(dataset.name, "rows"))
+    held |= store.objects(ref, table_prefix(dataset.name, "gold"))
+    read = gold_reader(store, rows, ref, dataset)
+    writer = RowsWriter(store, rows, dataset=dataset.name, key=dataset.key)
+    left = list(reversed(dataset.parts))
+
+    def pass_over(part: Part) -> None:
+        if writer.is_at_cut:
+            writer.keep(part, held)
+        else:
+            writer.push(read(part))
+
+    for group, frame in edits:
+        replaced = {part.sha256 for part in group}
+        first = group[0].first_key if group else frame[dataset.key][0]
+        while left and _is_before(left[-1], first) and left[-1].sha256 not in replaced:
+            pass_over(left.pop())
+        while left and left[-1].sha256 in replaced:
+            left.pop()
+        if frame.height:
+            writer.push(frame)
+    while left:
+        pass_over(left.pop())
+    writer.finish()
+    return writer
+
+
+def changed_rows(
+    store: VersionStore, ref: str, dataset: str, writer: RowsWriter
+) -> dict[str, ObjectId | None]:
+    """The changes of a commit that make a dataset's rows and gold what was written."""
+    changes: dict[str, ObjectId | None] = {}
+    for table in ("rows", "gold"):
+        changes |= dict.fromkeys(store.objects(ref, table_prefix(dataset, table)), None)
+    return changes | writer.objects
+
+
+def _is_before(part: Part, key: Key) -> bool:
+    return part.last_key < key  # type: ignore[operator]  # keys of one type
