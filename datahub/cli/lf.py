@@ -61,7 +61,7 @@ def new(
     name: Annotated[str, typer.Argument(help="Names the file and the LF.")],
     kind: Annotated[
         str,
-        typer.Option(help="keywords, regex, lookup, threshold, expression or snorkel."),
+        typer.Option(help="keywords, regex, lookup, threshold, expression, model or snorkel."),
     ] = "keywords",
     column: Annotated[
         str | None, typer.Option(help="Column it reads (default: the text, or one of numbers).")

@@ -1,7 +1,8 @@
 """Labeling functions (LFs), and how they are applied to rows.
 
 An LF is a name and a call on a row. Declarative ones run as polars expressions, a
-column at a time; all others are called on light rows. An LF that raises is a
+column at a time; batch ones (models, prompts) judge many rows in one call; all others
+are called on light rows. An LF that raises is a
 fault: its cell holds no vote, and the fault is listed with key, error and line.
 An LF that returns what is no class breaks its contract and stops the run.
 """
@@ -19,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from datahub.core.batch import BatchLF
 from datahub.core.dataset import Key
 from datahub.core.declarative import DeclarativeLF
 from datahub.core.errors import LabelingFunctionError
@@ -111,7 +113,12 @@ def apply(
         votes[:, j] = column
     faults: list[Fault] = []
     counts = [0] * len(lfs)
-    called = [(j, lf) for j, lf in enumerate(lfs) if not isinstance(lf, DeclarativeLF)]
+    for j, lf in enumerate(lfs):
+        if isinstance(lf, BatchLF):
+            votes[:, j], found = _judged(frame, lf, key=key, cardinality=cardinality)
+            counts[j] = len(found)
+            faults += found[:FAULTS_KEPT]
+    called = [(j, lf) for j, lf in enumerate(lfs) if not isinstance(lf, DeclarativeLF | BatchLF)]
     rows = _Rows(frame)
     for j, lf in called:
         found = _call(lf, rows.fresh(), frame[key], votes[:, j], cardinality=cardinality)
@@ -202,6 +209,17 @@ def _classes(
         if first is not None and outside[first]:
             _checked_vote(votes[first], lf.name, keys[first], cardinality)
     return votes.cast(pl.Int8).to_numpy()
+
+
+def _judged(
+    frame: pl.DataFrame, lf: BatchLF, *, key: str, cardinality: int
+) -> tuple[npt.NDArray[np.int8], list[Fault]]:
+    said = lf.judge(frame)
+    outside = np.flatnonzero((said.votes < ABSTAIN) | (said.votes >= cardinality))
+    for row in outside:
+        _checked_vote(int(said.votes[row]), lf.name, frame[key][int(row)], cardinality)
+    faults = [Fault(lf.name, frame[key][one.row], one.error, one.where) for one in said.faults]
+    return said.votes, faults
 
 
 def _run_alone(frame: pl.DataFrame, lf: DeclarativeLF) -> None:

@@ -44,6 +44,19 @@ from datahub import expression
 # Vote class 1 where this polars expression holds, row by row; null abstains.
 {name} = expression("{name}", pl.col({column}).cast(pl.String).str.len_chars() < 25, 1)
 """,
+    "model": """\
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+
+from datahub import model
+
+# Vote the class that the model is sure of; or name an ONNX file in place of a fitted one.
+EXAMPLES = {{"an example of class 0": 0, "one of class 1": 1}}
+fitted = make_pipeline(TfidfVectorizer(), LogisticRegression())
+fitted.fit(list(EXAMPLES), list(EXAMPLES.values()))
+{name} = model("{name}", fitted, threshold=0.6, column={column})
+""",
     "snorkel": '''\
 from snorkel.labeling import labeling_function
 

@@ -592,3 +592,77 @@ def children() -> list[str]:
         with contextlib.suppress(FileNotFoundError):  # a thread that has just ended
             found += (thread / "children").read_text().split()
     return found
+
+
+# Models
+
+FITTED = """
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from datahub import model
+TEXTS = ["free prize", "win a prize", "dinner at home", "see you at home"]
+made = make_pipeline(TfidfVectorizer(), CLASSIFIER).fit(TEXTS, [1, 1, 0, 0])
+lf = model("spam", made, threshold=THRESHOLD)
+"""
+
+
+def fitted(classifier: str, threshold: str = "0.6") -> str:
+    return FITTED.replace("CLASSIFIER", classifier).replace("THRESHOLD", threshold)
+
+
+@pytest.mark.parametrize(
+    "classifier",
+    ["LogisticRegression(C=100)", "RandomForestClassifier(n_estimators=5, random_state=3)"],
+)
+def test_a_fitted_model_is_known_by_its_parameters_and_arrays(
+    write: Write, classifier: str
+) -> None:
+    first = one(write, fitted(classifier))
+    again = one(write, "# moved\n" + fitted(classifier), project="elsewhere")
+    other = one(write, fitted(classifier).replace("win a prize", "win the prize"), project="b")
+    stricter = one(write, fitted(classifier, "0.7"), project="c")
+
+    assert (first.kind, first.safe) == ("model", True)
+    assert again.fingerprint == first.fingerprint
+    assert len({lf.fingerprint for lf in (first, other, stricter)}) == 3
+
+
+def test_a_model_that_cannot_be_read_is_never_safe(write: Write) -> None:
+    text = fitted("LogisticRegression(C=100)") + (
+        "import numpy as np\nmade.state = np.random.default_rng(1)\n"
+    )
+
+    assert not one(write, text).safe
+
+
+def test_a_class_of_the_folder_may_be_the_model(write: Write) -> None:
+    text = (
+        "from datahub import model\n"
+        "class Short:\n"
+        "    classes_ = [0, 1]\n"
+        "    def __init__(self, most): self.most = most\n"
+        "    def predict_proba(self, texts):\n"
+        "        return [[len(t) > self.most, len(t) <= self.most] for t in texts]\n"
+        "lf = model('short', Short(9))\n"
+    )
+
+    first, other = one(write, text), one(write, text.replace("9", "2"), project="b")
+
+    assert first.safe
+    assert first.fingerprint != other.fingerprint
+    assert (vote(first.lf, "hello"), vote(other.lf, "hello")) == (1, 0)
+
+
+def test_a_model_votes_on_workers_as_it_does_here(write: Write) -> None:
+    source = write({"a.py": fitted("LogisticRegression(C=100)")})
+    found = source.discover()
+    frame = pl.DataFrame({"id": [1, 2, 3], "text": ["a prize", "at home", None]})
+
+    (there,) = source.workers(2).apply([(frame, found)], key="id", cardinality=2)
+
+    assert there.votes.tolist() == [[1], [0], [-1]]
+    assert (
+        there.votes.tolist() == apply(frame, [found[0].lf], key="id", cardinality=2).votes.tolist()
+    )

@@ -2,7 +2,7 @@
 
 Every `*.py` of the folder is imported afresh at each `discover`, except names that start
 with an underscore (siblings may import those) or a dot. An LF is a Snorkel
-`LabelingFunction` or one of datahub's declarative ones, bound at the top of a file or in a
+`LabelingFunction` or one of datahub's own, bound at the top of a file or in a
 list or tuple there. Snorkel is known by its shape and never imported here.
 """
 
@@ -13,16 +13,19 @@ import inspect
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePath
 from typing import TypeGuard
 
 from datahub.adapters.lfs_folder.fingerprints import fingerprint
 from datahub.adapters.lfs_folder.loading import LoadedFile, Sources, load
+from datahub.adapters.lfs_folder.onnx_files import OnnxPredictor
 from datahub.adapters.lfs_folder.workers import FolderWorkers
+from datahub.core.batch import BatchLF
 from datahub.core.declarative import DeclarativeLF
 from datahub.core.errors import LabelingFunctionError
 from datahub.core.labeling import LabelingFunction
+from datahub.core.model_lf import ModelLF
 from datahub.ports import FoundLF
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
@@ -89,9 +92,15 @@ class FolderLFSource:
                 )
 
     def _found(self, one: _Placed, sources: Sources) -> FoundLF:
-        found, safe = fingerprint(one.lf, one.file, sources)
-        kind = one.lf.kind if isinstance(one.lf, DeclarativeLF) else "snorkel"
-        return FoundLF(one.lf, found, self._shown(one.file.path), one.line, kind, safe)
+        lf = self._wired(one.lf)
+        found, safe = fingerprint(lf, one.file, sources)
+        kind = lf.kind if isinstance(lf, DeclarativeLF | BatchLF) else "snorkel"
+        return FoundLF(lf, found, self._shown(one.file.path), one.line, kind, safe)
+
+    def _wired(self, lf: LabelingFunction) -> LabelingFunction:
+        if isinstance(lf, ModelLF) and isinstance(lf.predictor, PurePath):
+            return replace(lf, predictor=OnnxPredictor(self._project / lf.predictor, lf=lf.name))
+        return lf
 
     def _at(self, file: LoadedFile, line: int) -> str:
         return f"{self._shown(file.path)}:{line}"
@@ -110,13 +119,15 @@ class _Placed:
 
 def _lfs(values: Iterable[object]) -> Iterator[LabelingFunction]:
     for value in values:
-        if isinstance(value, DeclarativeLF) or _is_snorkel(value):
+        if _is_lf(value):
             yield value
         elif isinstance(value, list | tuple):
-            yield from (lf for lf in value if isinstance(lf, DeclarativeLF) or _is_snorkel(lf))
+            yield from (lf for lf in value if _is_lf(lf))
 
 
-def _is_snorkel(value: object) -> TypeGuard[LabelingFunction]:
+def _is_lf(value: object) -> TypeGuard[LabelingFunction]:
+    if isinstance(value, DeclarativeLF | BatchLF):
+        return True
     kinds = ((kind.__module__, kind.__name__) for kind in type(value).__mro__)
     return any(
         module.startswith("snorkel.labeling") and name == "LabelingFunction"

@@ -1,10 +1,12 @@
 """The fingerprint of a labeling function: SHA-256 over everything that decides its votes.
 
-A declarative LF is its `spec()`. A Snorkel LF is read as far as it reaches: the text of its
-function, the values of its closure, defaults, resources and preprocessors, and of the globals
-it names; functions and classes of the same folder by their text, and so on from there;
-installed packages by name and version. Nothing in it depends on where the folder stands, on
-the version of Python, or on comments and values that the LF does not reach.
+A declarative LF is its `spec()`. A model is that and its classifier: an ONNX file's bytes, or
+a scikit-learn object's class, version, parameters and fitted arrays. A Snorkel LF is read as
+far as it reaches: the text of its function, the values of its closure, defaults, resources and
+preprocessors, and of the globals it names; functions and classes of the same folder by their
+text, and so on from there; installed packages by name and version. Nothing in it depends on
+where the folder stands, on the version of Python, or on comments and values that the LF does
+not reach.
 
 What cannot be read that way (an open file, a loaded model, the clock) goes in by the name of
 its type, and the LF is marked as not safe: its votes may change under an equal fingerprint.
@@ -34,9 +36,12 @@ import numpy as np
 import polars as pl
 
 from datahub.adapters.lfs_folder.loading import LoadedFile, Sources
+from datahub.adapters.lfs_folder.onnx_files import OnnxPredictor
 from datahub.adapters.lfs_folder.texts import Texts, names
+from datahub.core.batch import BatchLF
 from datahub.core.declarative import DeclarativeLF
 from datahub.core.labeling import LabelingFunction
+from datahub.core.model_lf import ModelLF
 
 # Whoever calls these votes by more than the row and the code.
 _WORLD = {
@@ -53,7 +58,9 @@ _PLAIN += (decimal.Decimal, fractions.Fraction)
 _DUNDERS = {"__name__", "__doc__", "__package__", "__spec__", "__debug__", "__class__"}
 _SLOTS: tuple[type, ...] = (types.MemberDescriptorType, types.GetSetDescriptorType)
 _SLOTS += (type(vars(collections.namedtuple("_One", "x"))["x"]),)
-_OWN_STATE = {"_cache"}  # what a Snorkel preprocessor remembers of rows it has seen
+_STATEFUL = {"sklearn", "scipy"}  # libraries whose objects hold no more than they are copied by
+# What a Snorkel preprocessor remembers of rows; the address of a vectorizer's stop words.
+_OWN_STATE = {"_cache", "_stop_words_id"}
 
 
 def fingerprint(lf: LabelingFunction, file: LoadedFile, sources: Sources) -> tuple[str, bool]:
@@ -61,6 +68,8 @@ def fingerprint(lf: LabelingFunction, file: LoadedFile, sources: Sources) -> tup
     reading = _Reading(sources)
     if isinstance(lf, DeclarativeLF):
         reading.declarative(lf, file)
+    elif isinstance(lf, BatchLF):
+        reading.batch(lf)
     else:
         reading.say("snorkel", lf.name, _version("snorkel") or "")
         reading.value(lf)
@@ -91,6 +100,14 @@ class _Reading:
             spec = file.text if file else ""
             self.unsafe("python in an expression")
         self.say("declarative", lf.name, spec, "polars", pl.__version__.split(".")[0])
+
+    def batch(self, lf: BatchLF) -> None:
+        self.say("batch", lf.name, json.dumps(lf.spec(), sort_keys=True))
+        if isinstance(lf, ModelLF):
+            self.value(lf.predictor)
+
+    def _onnx(self, value: OnnxPredictor) -> None:
+        self.say("onnx", value.sha256, _version("onnxruntime") or "")
 
     def value(self, value: Any) -> None:
         if type(value) in _PLAIN:
@@ -265,12 +282,25 @@ class _Reading:
     def _instance(self, value: object) -> None:
         kind = type(value)
         ours = any(self._is_ours(base) for base in kind.__mro__)
-        if ours or kind.__module__.startswith("snorkel."):
+        if kind.__module__.partition(".")[0] in _STATEFUL:
+            self._fitted(value)
+        elif ours or kind.__module__.startswith("snorkel."):
             self.say("instance")
             self.value(kind)
             self._state(value)
         else:
             self.unsafe(f"{kind.__module__}.{kind.__qualname__}")
+
+    def _fitted(self, value: Any) -> None:
+        """An object of scikit-learn or SciPy: all that it would be copied by."""
+        self._class(type(value))
+        if hasattr(value, "__dict__"):
+            self._state(value)
+            return
+        try:  # compiled
+            self.values(value.__reduce_ex__(2)[1:])
+        except TypeError:
+            self.unsafe(f"{type(value).__module__}.{type(value).__qualname__}")
 
     def _state(self, value: object) -> None:
         slots = [name for kind in type(value).__mro__ for name in getattr(kind, "__slots__", ())]
@@ -286,6 +316,8 @@ class _Reading:
 _SHARED = (type, types.FunctionType, types.ModuleType)
 _READERS: list[tuple[Any, Callable[[_Reading, Any], None]]] = [
     (DeclarativeLF, _Reading.declarative),
+    (BatchLF, _Reading.batch),
+    (OnnxPredictor, _Reading._onnx),
     (enum.Enum, _Reading._enum),
     ((list, tuple, collections.deque), _Reading._sequence),
     ((set, frozenset), _Reading._set),

@@ -1,0 +1,129 @@
+"""Batch labeling functions: they judge a frame of rows at once.
+
+Between a declarative LF (a polars expression) and a called one (row by row): what costs much
+to call once and little to call on many rows. It is a name and a call on a row all the same,
+so it fits Snorkel's appliers. A row on which it cannot tell is a fault and not an abstain.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from datahub.core.errors import LabelingFunctionError
+from datahub.core.labels import ABSTAIN
+
+LABELS = 127  # votes are int8, and -1 is ABSTAIN
+
+
+@dataclass(frozen=True)
+class RowFault:
+    """The LF could not judge a row, counted from the first of the frame: why, and where."""
+
+    row: int
+    error: str
+    where: str = ""
+
+
+@dataclass(frozen=True)
+class BatchVotes:
+    """Votes [n] in row order; rows in `faults` hold ABSTAIN."""
+
+    votes: npt.NDArray[np.int8]
+    faults: tuple[RowFault, ...] = ()
+
+
+class BatchLF(ABC):
+    """An LF that judges many rows in one call. Its kinds are frozen dataclasses."""
+
+    name: str
+    kind: ClassVar[str]
+    in_parent: ClassVar[bool] = False  # must not run in worker processes
+
+    @property
+    @abstractmethod
+    def columns(self) -> tuple[str, ...]:
+        """Names of the columns that it reads."""
+
+    @abstractmethod
+    def judge(self, frame: pl.DataFrame) -> BatchVotes:
+        """Vote on all rows. Raises LabelingFunctionError where it cannot run on any."""
+
+    @abstractmethod
+    def spec(self) -> dict[str, object]:
+        """What decides its votes, as plain values: what a fingerprint is made of."""
+
+    def __call__(self, x: object) -> int:
+        """Vote on one row: any object with the columns as attributes."""
+        frame = pl.DataFrame({name: [_value(x, name)] for name in self.columns}, strict=False)
+        judged = self.judge(frame)
+        for fault in judged.faults:
+            raise LabelingFunctionError(f"LF {self.name!r}: {fault.error}", lf=self.name)
+        return int(judged.votes[0])
+
+    def present(self, frame: pl.DataFrame) -> npt.NDArray[np.int64]:
+        """Positions of the rows that have a value in every column read: a null never votes.
+
+        Raises LabelingFunctionError where a column is missing.
+        """
+        missing = [name for name in self.columns if name not in frame.columns]
+        if missing:
+            raise LabelingFunctionError(
+                f"LF {self.name!r} cannot run on these rows: there is no column {missing[0]!r}.",
+                hint=f"Columns are {', '.join(frame.columns)}.",
+                lf=self.name,
+            )
+        null = frame.select(pl.any_horizontal(pl.col(list(self.columns)).is_null())).to_series()
+        return np.flatnonzero(~null.to_numpy())
+
+
+def abstained(rows: int) -> npt.NDArray[np.int8]:
+    """Return votes [rows] that are all ABSTAIN."""
+    return np.full(rows, ABSTAIN, dtype=np.int8)
+
+
+def checked_columns(
+    name: str, column: str | None, columns: Sequence[str] | None
+) -> tuple[str, ...]:
+    """The columns meant by `column=` or `columns=`; exactly one of them is given."""
+    given = (column,) if columns is None else tuple(columns)
+    text = isinstance(columns, str) or (column is not None and columns is not None)
+    if text or not given or not all(isinstance(one, str) and one for one in given):
+        raise LabelingFunctionError(
+            f"LF {name!r} reads column={column!r}, columns={columns!r}.",
+            hint='Give column="text" for one, or columns=["words", "links"] for a table of them.',
+            lf=name,
+        )
+    return tuple(str(one) for one in given)
+
+
+def checked_labels(name: str, labels: Mapping[object, int]) -> dict[object, int]:
+    """The same, if every value is a class or ABSTAIN. Raises LabelingFunctionError.
+
+    >>> checked_labels("spam", {"yes": 1, "unclear": -1})
+    {'yes': 1, 'unclear': -1}
+    """
+    for what, label in labels.items():
+        whole = isinstance(label, int | np.integer) and not isinstance(label, bool)
+        if not whole or not ABSTAIN <= label < LABELS:
+            raise LabelingFunctionError(
+                f"LF {name!r} takes {what!r} for {label!r}, which is no class.",
+                hint="Classes are numbered from 0 in the order of the dataset's class names; "
+                "ABSTAIN (-1) is no vote.",
+                lf=name,
+            )
+    return {what: int(label) for what, label in labels.items()}
+
+
+def _value(x: object, name: str) -> object:
+    value = getattr(x, name)
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and math.isnan(value) else value

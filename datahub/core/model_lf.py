@@ -1,0 +1,294 @@
+"""A model as a labeling function: any classifier with probabilities, and a threshold.
+
+The classifier is asked once for many rows. It votes the class whose probability is the
+highest, if it reaches the threshold, and abstains elsewhere. Where it raises on a batch, the
+batch is halved until the rows that it cannot take are found: their faults, nobody else's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import PurePath
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from datahub.core.batch import (
+    LABELS,
+    BatchLF,
+    BatchVotes,
+    RowFault,
+    abstained,
+    checked_columns,
+    checked_labels,
+)
+from datahub.core.errors import DatahubError, LabelingFunctionError
+from datahub.core.labels import ABSTAIN
+
+_SUM_SLACK = 1e-2  # of float32 probabilities that went through a softmax
+
+Probabilities = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class ModelLF(BatchLF):
+    """Made by `model`. `predictor` is a classifier, or the path of an ONNX file until `wired`.
+
+    `table`: the classifier takes a table of columns, not a list of one column's values.
+    `label_items` maps its classes to the dataset's; None where they are the same numbers.
+    """
+
+    kind: ClassVar[str] = "model"
+
+    name: str
+    predictor: Any = field(compare=False)
+    threshold: float
+    column_names: tuple[str, ...]
+    table: bool
+    label_items: tuple[tuple[Any, int], ...] | None
+
+    def __post_init__(self) -> None:
+        classes = getattr(self.predictor, "classes_", None)
+        if classes is not None:
+            self._targets(list(classes))
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the columns that it reads."""
+        return self.column_names
+
+    def spec(self) -> dict[str, object]:
+        """Everything but the classifier itself, which the fingerprint reads apart."""
+        items = None if self.label_items is None else [[repr(a), b] for a, b in self.label_items]
+        return {
+            "kind": self.kind,
+            "threshold": self.threshold,
+            "columns": list(self.column_names),
+            "table": self.table,
+            "labels": items,
+        }
+
+    def judge(self, frame: pl.DataFrame) -> BatchVotes:
+        """Vote on all rows; those with a null in a column it reads get no vote."""
+        if isinstance(self.predictor, PurePath):
+            raise LabelingFunctionError(
+                f"LF {self.name!r} names the file {str(self.predictor)!r}, and nothing loaded it.",
+                hint="Take the LF from `Hub.open().labeling_functions()`, which loads it.",
+                lf=self.name,
+            )
+        votes, faults = abstained(frame.height), list[RowFault]()
+        rows = self.present(frame)
+        given = frame.select(self.column_names)[rows]
+        for start, said in self._predicted(given):
+            if isinstance(said, Exception):
+                text = f"{type(said).__name__}: {said}"[:300]
+                faults.append(RowFault(int(rows[start]), text, _innermost(said)))
+                continue
+            here = rows[start : start + len(said)]
+            votes[here] = self._votes(said)
+            lost = np.flatnonzero(~_usable(said))
+            faults += [RowFault(int(here[i]), "the model's probabilities are NaN") for i in lost]
+        return BatchVotes(votes, tuple(faults))
+
+    def _predicted(
+        self, frame: pl.DataFrame, start: int = 0
+    ) -> Iterator[tuple[int, Probabilities | Exception]]:
+        """Probabilities by dataset class of one run of rows after another, or why a row has none.
+
+        The last column is that of ABSTAIN.
+        """
+        if not frame.height:
+            return
+        try:
+            said, classes = self._asked(frame)
+        except DatahubError:
+            raise
+        except Exception as error:  # noqa: BLE001  a fault is whatever the user's model raised
+            if frame.height == 1:
+                yield start, error
+                return
+            half = frame.height // 2
+            yield from self._predicted(frame[:half], start)
+            yield from self._predicted(frame[half:], start + half)
+            return
+        yield start, self._by_label(self._checked(said, frame.height), classes)
+
+    def _asked(self, frame: pl.DataFrame) -> tuple[object, list[Any] | None]:
+        said = self.predictor.predict_proba(self._input(frame))
+        classes = getattr(self.predictor, "classes_", None)  # an ONNX file may know them only now
+        return said, None if classes is None else list(classes)
+
+    def _input(self, frame: pl.DataFrame) -> object:
+        if not self.table:
+            return frame.to_series().to_list()
+        if hasattr(self.predictor, "feature_names_in_"):
+            return frame
+        return frame.to_numpy()
+
+    def _checked(self, said: object, rows: int) -> Probabilities:
+        try:
+            found = np.asarray(said, dtype=np.float64)
+        except (TypeError, ValueError):
+            found = np.empty((0,))
+        if found.ndim != 2 or len(found) != rows:
+            shape = getattr(said, "shape", type(said).__name__)
+            raise self._broke(
+                f"gave {shape} for {rows} rows.",
+                "predict_proba gives one line a row and one column a class.",
+            )
+        finite = found[_usable(found)]
+        sums = finite.sum(axis=1)
+        if (finite < -_SUM_SLACK).any() or (np.abs(sums - 1) > _SUM_SLACK).any():
+            raise self._broke(
+                "gave what are no probabilities: they do not sum to 1 in every row.",
+                "Scores become probabilities by a softmax, or by CalibratedClassifierCV.",
+            )
+        return found
+
+    def _by_label(self, said: Probabilities, classes: list[Any] | None) -> Probabilities:
+        """The probabilities of the model's classes, added up for each class of the dataset."""
+        if classes is not None and len(classes) != said.shape[1]:
+            raise self._broke(
+                f"has {len(classes)} classes and gave {said.shape[1]} columns.",
+                "predict_proba gives one column for each of classes_.",
+            )
+        targets = self._targets(list(range(said.shape[1])) if classes is None else classes)
+        out = np.zeros((len(said), max(*targets, 0) + 2))
+        for column, label in enumerate(targets):
+            out[:, label] += said[:, column]  # ABSTAIN (-1) is the last
+        return out
+
+    def _votes(self, said: Probabilities) -> npt.NDArray[np.int8]:
+        usable = _usable(said)
+        known = np.where(usable[:, None], said, 0.0)
+        top = known.argmax(axis=1)
+        best = known[np.arange(len(known)), top]
+        sure = usable & (best >= self.threshold) & ((known == best[:, None]).sum(axis=1) == 1)
+        return np.where(sure & (top != known.shape[1] - 1), top, ABSTAIN).astype(np.int8)
+
+    def _targets(self, classes: Sequence[Any]) -> list[int]:
+        """The dataset's class for each of the model's. Raises LabelingFunctionError."""
+        if self.label_items is None:
+            whole = all(
+                isinstance(c, int | np.integer) and not isinstance(c, bool | np.bool_)
+                for c in classes
+            )
+            if whole and all(0 <= c < LABELS for c in classes):
+                return [int(c) for c in classes]
+            raise self._broke(
+                f"has the classes {_listed(classes)}.",
+                'Say what they mean here: labels={"spam": 1, "ham": 0}.',
+            )
+        table = dict(self.label_items)
+        plain = [c.item() if isinstance(c, np.generic) else c for c in classes]
+        unknown = [c for c in plain if c not in table]
+        strange = [c for c in table if c not in plain]
+        if unknown or strange:
+            what = f"{unknown[0]!r} is not" if unknown else f"{strange[0]!r} is none of them, but"
+            raise self._broke(
+                f"has the classes {_listed(plain)}; {what} in labels.",
+                "`labels` says for each of the model's classes what it means here; ABSTAIN for "
+                "none.",
+            )
+        return [table[c] for c in plain]
+
+    def _broke(self, what: str, hint: str) -> LabelingFunctionError:
+        return LabelingFunctionError(
+            f"The model of LF {self.name!r} {what}", hint=hint, lf=self.name
+        )
+
+
+def model(
+    name: str,
+    predictor: Any,
+    *,
+    threshold: float = 0.8,
+    column: str | None = None,
+    columns: Sequence[str] | None = None,
+    labels: Mapping[Any, int] | Sequence[int] | None = None,
+) -> ModelLF:
+    """Vote the class that a classifier gives at least the probability `threshold`.
+
+    `predictor` has scikit-learn's `predict_proba` (and `classes_`), or is the path of an ONNX
+    file, seen from the project's folder. With `column` (default: text) it is given a list of
+    values; with `columns` a table: a polars frame if it was fitted with names, else an array.
+    `labels` maps its classes to the dataset's (a list stands for {0: ..., 1: ...}); several may
+    mean one, and one may mean ABSTAIN.
+
+    >>> from types import SimpleNamespace
+    >>> class Length:
+    ...     classes_ = ["short", "long"]
+    ...     def predict_proba(self, texts):
+    ...         return [[0.9, 0.1] if len(t) < 9 else [0.4, 0.6] for t in texts]
+    >>> lf = model("length", Length(), labels={"short": 1, "long": 0})
+    >>> [lf(SimpleNamespace(text=text)) for text in ("hello", "a longer text", None)]
+    [1, -1, -1]
+    """
+    if not isinstance(threshold, int | float) or not 0 < threshold <= 1:
+        raise LabelingFunctionError(
+            f"LF {name!r} has the threshold {threshold!r}.",
+            hint="It is a probability above 0, up to 1.",
+            lf=name,
+        )
+    names = checked_columns(name, column or ("text" if columns is None else None), columns)
+    return ModelLF(
+        name,
+        _checked_predictor(name, predictor),
+        float(threshold),
+        names,
+        columns is not None,
+        _label_items(name, labels),
+    )
+
+
+def _checked_predictor(name: str, predictor: Any) -> Any:
+    if isinstance(predictor, str | PurePath):
+        path = PurePath(predictor)
+        if path.suffix.lower() == ".onnx":
+            return path
+        what = f"the file {str(path)!r}; only .onnx is loaded, since a pickle can run anything"
+    elif isinstance(predictor, type):
+        what = f"the class {predictor.__name__} itself"
+    elif callable(getattr(predictor, "predict_proba", None)):
+        return predictor
+    else:
+        what = f"a {type(predictor).__name__} without predict_proba"
+    raise LabelingFunctionError(
+        f"LF {name!r} has for a model {what}.",
+        hint="Fit or load the model in the LF's file and hand it over, or name an ONNX file.",
+        lf=name,
+    )
+
+
+def _label_items(
+    name: str, labels: Mapping[Any, int] | Sequence[int] | None
+) -> tuple[tuple[Any, int], ...] | None:
+    if labels is None:
+        return None
+    table: dict[Any, int] = dict(labels if isinstance(labels, Mapping) else enumerate(labels))
+    if not table:
+        raise LabelingFunctionError(
+            f"LF {name!r} has labels without an entry.", hint='labels={"spam": 1}', lf=name
+        )
+    return tuple(checked_labels(name, table).items())
+
+
+def _usable(said: Probabilities) -> npt.NDArray[np.bool_]:
+    """Which rows are numbers."""
+    finite: npt.NDArray[np.bool_] = np.all(np.isfinite(said), axis=1)
+    return finite
+
+
+def _innermost(error: BaseException) -> str:
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return "" if trace is None else f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"
+
+
+def _listed(classes: Sequence[Any]) -> str:
+    shown = ", ".join(repr(c.item() if isinstance(c, np.generic) else c) for c in classes[:8])
+    return shown + (f" and {len(classes) - 8} more" if len(classes) > 8 else "")
