@@ -10,13 +10,14 @@ import getpass
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from datahub.core.errors import ConfigError
 
 FILE = "datahub.toml"
+STORES = ("embedded", "lakefs")
 QUEUES = ("embedded", "label-studio")
 LABEL_MODELS = ("dawid-skene", "weighted", "bayes", "snorkel", "majority")
 END_MODELS = ("sklearn", "none")
@@ -29,6 +30,7 @@ class Settings:
     root: Path
     dataset: str = ""
     author: str = ""
+    store: str = "embedded"
     queue: str = "embedded"
     label_model: str = "dawid-skene"
     end_model: str = "sklearn"
@@ -42,6 +44,11 @@ class Settings:
     labelstudio_port: int = 0
     labelstudio_environment: str = ""
     catalog_url: str = ""
+    lakefs_endpoint: str = ""
+    lakefs_repository: str = ""
+    lakefs_storage_namespace: str = ""
+    lakefs_access_key_id: str = ""
+    lakefs_secret_access_key: str = field(default="", repr=False)
 
     @property
     def own_folder(self) -> Path:
@@ -111,6 +118,11 @@ def _from_file(path: Path) -> dict[str, Any]:
             f"{path.name} has a setting {unknown[0]!r} that there is not.",
             hint=f"Settings are {', '.join(_kinds())}.",
         )
+    if "lakefs_secret_access_key" in raw:
+        raise ConfigError(
+            f"{path.name} holds lakefs_secret_access_key: a file that is committed and shared.",
+            hint="Take it out, and set DATAHUB_LAKEFS_SECRET_ACCESS_KEY in the environment.",
+        )
     return {name: _typed(name, value, f"{path.name}") for name, value in raw.items()}
 
 
@@ -137,6 +149,7 @@ def _typed(name: str, value: object, where: str) -> Any:
 
 def _checked(settings: Settings) -> Settings:
     for name, value, allowed in (
+        ("store", settings.store, STORES),
         ("queue", settings.queue, QUEUES),
         ("label_model", settings.label_model, LABEL_MODELS),
         ("end_model", settings.end_model, END_MODELS),

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, NoReturn
 import pytest
 
 from datahub.core.errors import Unavailable
-from tests import postgres_server
+from tests import lakefs_server, postgres_server
+from tests.lakefs_server import LakeFSServer
 from tests.postgres_server import PostgresServer
 
 if TYPE_CHECKING:
@@ -34,6 +35,16 @@ def postgres() -> Iterator[PostgresServer]:
     if why:
         skip_or_fail("postgres", why)
     with postgres_server.running() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def lakefs() -> Iterator[LakeFSServer]:
+    """The lakeFS that DATAHUB_TEST_LAKEFS names, or one of our own from a `lakefs` on the PATH."""
+    why = lakefs_server.missing()
+    if why:
+        skip_or_fail("lakefs", why)
+    with lakefs_server.running() as server:
         yield server
 
 

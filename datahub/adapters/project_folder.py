@@ -71,7 +71,7 @@ class ProjectFolder:
 
     def check_new(self) -> None:
         """Raise Conflict when the folder is a project already."""
-        if (self._root / ".datahub" / "versions.db").exists():
+        if (self._root / ".datahub" / "versions.db").exists() or self._head.exists():
             raise Conflict(
                 f"{self._root} is a datahub project already.", hint="`datahub status` shows it."
             )

@@ -23,12 +23,27 @@ def add_to(app: typer.Typer) -> None:
 def init(
     folder: Annotated[Path | None, typer.Argument(help="Folder (default: this one).")] = None,
     dataset: Annotated[str, typer.Option("--dataset", "-d", help="Name of its dataset.")] = "rows",
+    store: Annotated[str, typer.Option(help="embedded, or lakefs: a server's repository.")] = "",
+    endpoint: Annotated[str, typer.Option(help="Address of the lakeFS server.")] = "",
+    repository: Annotated[
+        str, typer.Option(help="Repository on it: made, or adopted if it is there.")
+    ] = "",
+    storage: Annotated[
+        str, typer.Option(help="Where a new one keeps its bytes, like s3://bucket/path.")
+    ] = "",
     json: Json = False,
 ) -> None:
     """Make a folder a project: settings, labeling_functions/, expectations/, branch main."""
     from datahub.hub import Hub
 
-    hub, written = Hub.init(folder or state.folder, dataset=dataset)
+    hub, written = Hub.init(
+        folder or state.folder,
+        dataset=dataset,
+        store=store,
+        lakefs_endpoint=endpoint,
+        lakefs_repository=repository,
+        lakefs_storage_namespace=storage,
+    )
     head = hub.store.commit_at("main")
     if json:
         emit_json(

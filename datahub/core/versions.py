@@ -20,6 +20,7 @@ ObjectId = str
 CommitId = str
 Objects = Mapping[str, ObjectId]
 Changes = Mapping[str, ObjectId | None]  # None deletes
+_DEEPEST = 64  # folders to a path
 
 
 @dataclass(frozen=True)
@@ -174,3 +175,19 @@ def checked_path(path: str) -> str:
             hint="Use a relative path inside the project, with '/' between folders.",
         )
     return path
+
+
+def checked_changes(changes: Changes) -> None:
+    """Raise InputError for a path that no commit can hold."""
+    for path in changes:
+        checked_path(path)
+        if path.count("/") > _DEEPEST:
+            raise InputError(
+                f"{path[:60]!r}... lies too deep.", hint=f"Use at most {_DEEPEST} folders."
+            )
+        try:
+            path.encode()
+        except UnicodeEncodeError as error:
+            raise InputError(
+                f"{path!r} is not text in Unicode.", hint="Rename the file."
+            ) from error

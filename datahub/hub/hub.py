@@ -10,14 +10,16 @@ unless `Hub.open(..., branch=...)` names another.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from datahub import config
 from datahub.core.dataset import checked_name
+from datahub.core.errors import ConfigError
 from datahub.hub.labeling import Labeling
 from datahub.hub.publishing import Publishing
-from datahub.hub.registry import adapter, load
+from datahub.hub.registry import load
 from datahub.hub.reviewing import Reviewing
 from datahub.hub.scaffold import files as scaffold_files
 from datahub.shared_files import shared_folder
@@ -32,19 +34,19 @@ class Hub(Labeling, Reviewing, Publishing):
         return cls(config.load(Path(start), flags=settings, environment=None), branch=branch)
 
     @classmethod
-    def init(cls, folder: Path | str, *, dataset: str) -> tuple[Hub, list[str]]:
+    def init(cls, folder: Path | str, *, dataset: str, **settings: str) -> tuple[Hub, list[str]]:
         """Make a folder a project; return it and the files that were written.
 
+        `settings` (store, lakefs_endpoint, lakefs_repository) are written to its datahub.toml.
         Raises Conflict when it is one already.
         """
         root = Path(folder)
         project = load("datahub.adapters.project_folder:ProjectFolder")(root)
         project.check_new()
-        written = project.scaffold(scaffold_files(checked_name(dataset)))
+        written = project.scaffold(scaffold_files(checked_name(dataset), settings))
         hub = cls(config.load(root, environment=None))
-        adapter("version_store", "embedded").create(
-            hub.settings.own_folder, branch="main", author=hub.settings.author, time=hub.clock()
-        )
+        _check_chosen(hub.settings, settings)
+        hub.make_store()
         hub.catalog.upgrade()
         project.switch("main")
         return hub, written
@@ -58,3 +60,14 @@ class Hub(Labeling, Reviewing, Publishing):
         self.rows.write(articles, self.settings.root / "articles.parquet")
         self.project.copy_in(shared_folder("labeling_functions"), "labeling_functions", "news.py")
         self.project.copy_in(shared_folder("expectations"), "expectations", "*")
+
+
+def _check_chosen(found: config.Settings, chosen: Mapping[str, str]) -> None:
+    """A datahub.toml that was there before is not overwritten, so it must say the same."""
+    for name, value in chosen.items():
+        if value and getattr(found, name) != value:
+            raise ConfigError(
+                f"datahub.toml is there already, and {name} is {getattr(found, name)!r}, "
+                f"not {value!r}.",
+                hint=f'Write {name} = "{value}" in it, or leave the option out.',
+            )

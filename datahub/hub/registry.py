@@ -19,7 +19,10 @@ REGISTRY: dict[str, dict[str, str]] = {
         "embedded": "datahub.adapters.review_embedded:EmbeddedReviewQueue",
         "label-studio": "datahub.adapters.review_labelstudio:LabelStudioReviewQueue",
     },
-    "version_store": {"embedded": "datahub.adapters.versions_embedded:EmbeddedVersionStore"},
+    "version_store": {
+        "embedded": "datahub.adapters.versions_embedded:EmbeddedVersionStore",
+        "lakefs": "datahub.adapters.versions_lakefs:LakeFSVersionStore",
+    },
     "gate": {"great-expectations": "datahub.adapters.gate_gx:GreatExpectationsGate"},
     "catalog": {"sql": "datahub.adapters.catalog_sql:SqlCatalog"},
     "lf_source": {"folder": "datahub.adapters.lfs_folder:FolderLFSource"},

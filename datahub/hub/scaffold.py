@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
+
 TOML = """\
 # Settings of this datahub project. A flag or DATAHUB_<NAME> in the environment goes before them.
 dataset = "{dataset}"
+{chosen}# store = "lakefs"            # where history lives: in this folder, or on a lakeFS server
 # queue = "label-studio"        # who asks people: embedded (terminal, CSV) or label-studio
 # label_model = "dawid-skene"   # or weighted, bayes, snorkel, majority: `datahub label compare`
 # end_model = "sklearn"         # or none: labels are the label model's alone
@@ -64,10 +68,11 @@ SUITE = """\
 """
 
 
-def files(dataset: str) -> dict[str, str]:
-    """Path to content of a new project's files."""
+def files(dataset: str, chosen: Mapping[str, str]) -> dict[str, str]:
+    """Path to content of a new project's files; `chosen` are settings besides the dataset."""
+    lines = "".join(f"{name} = {json.dumps(value)}\n" for name, value in chosen.items() if value)
     return {
-        "datahub.toml": TOML.format(dataset=dataset),
+        "datahub.toml": TOML.format(dataset=dataset, chosen=lines),
         "labeling_functions/first.py": LFS,
         "expectations/gates.toml": GATES.format(dataset=dataset),
         "expectations/labels.json": SUITE,

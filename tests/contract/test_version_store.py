@@ -45,6 +45,7 @@ from datahub.core.versions import (
 )
 from datahub.hub import REGISTRY
 from datahub.ports import VersionStore
+from tests.lakefs_server import LakeFSServer
 
 START = dt.datetime(2026, 1, 2, 3, 4, 5, tzinfo=dt.UTC)
 SUITE = "expectations/labels.json"
@@ -61,14 +62,29 @@ def embedded(made: Any, folder: Path) -> VersionStore:
     return store
 
 
-BUILDERS = {"embedded": embedded}
+def on_lakefs(server: LakeFSServer, made: Any, folder: Path) -> VersionStore:
+    store: VersionStore = made.create(
+        **server.new_repository(folder),
+        branch="main",
+        author="ann",
+        time=START - dt.timedelta(days=1),
+    )
+    return store
+
+
+def lakefs(request: pytest.FixtureRequest) -> Callable[[Any, Path], VersionStore]:
+    return partial(on_lakefs, request.getfixturevalue("lakefs"))
+
+
+BUILDERS = {"embedded": lambda request: embedded, "lakefs": lakefs}
 
 
 @pytest.fixture(params=sorted(REGISTRY["version_store"]))
 def make(request: pytest.FixtureRequest) -> Make:
-    """Builds a new repository, its one branch `main`, in an empty folder."""
+    """Builds a new repository, its one branch `main`, with an empty folder on this side."""
     module, _, name = REGISTRY["version_store"][request.param].partition(":")
-    return partial(BUILDERS[request.param], getattr(import_module(module), name))
+    build = BUILDERS[request.param](request)
+    return partial(build, getattr(import_module(module), name))
 
 
 @pytest.fixture

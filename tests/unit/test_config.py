@@ -50,6 +50,8 @@ def test_a_project_is_found_from_within_its_folders(root: Path) -> None:
         ("budget", "datahub.toml"),
         ("label_model = 'oracle'", "oracle"),
         ("audit_share = 2", "audit_share"),
+        ("store = 'cvs'", "cvs"),
+        ("lakefs_secret_access_key = 'x'", "lakefs_secret_access_key"),
     ],
 )
 def test_a_setting_that_cannot_be_is_named(root: Path, text: str, says: str) -> None:
@@ -66,3 +68,12 @@ def test_an_environment_variable_that_cannot_be_is_named(root: Path) -> None:
     """By the variable, not by the setting: that is what the user typed."""
     with pytest.raises(ConfigError, match="DATAHUB_SEED"):
         load(root, environment={"DATAHUB_SEED": "x"})
+
+
+def test_a_secret_is_not_in_what_settings_print(root: Path) -> None:
+    environment = {"DATAHUB_LAKEFS_SECRET_ACCESS_KEY": "hush"}
+
+    settings = load(root, environment=environment)
+
+    assert settings.lakefs_secret_access_key == "hush"
+    assert "hush" not in repr(settings)

@@ -13,11 +13,6 @@ from dulwich.objects import ObjectID
 from datahub.adapters.versions_embedded import commits, trees
 from datahub.adapters.versions_embedded.files import ObjectFiles
 from datahub.adapters.versions_embedded.graph import FORMAT, Graph, Landing, Transaction
-from datahub.adapters.versions_embedded.landing import (
-    check_landing,
-    check_own_untouched,
-    is_guarded,
-)
 from datahub.adapters.versions_embedded.refs import resolved
 from datahub.core.dataset import to_canonical_json
 from datahub.core.errors import (
@@ -28,6 +23,7 @@ from datahub.core.errors import (
     StaleHead,
     TagExists,
 )
+from datahub.core.landing import check_landing, check_own_untouched, is_guarded
 from datahub.core.layout import GATES, OWN, RULES, VERDICT
 from datahub.core.verdict import Verdict, gates_of
 from datahub.core.versions import (
@@ -40,6 +36,7 @@ from datahub.core.versions import (
     Objects,
     changes_between,
     checked_branch,
+    checked_changes,
     content_id,
 )
 
@@ -196,7 +193,7 @@ class EmbeddedVersionStore:
         metadata: Mapping[str, str] | None = None,
     ) -> Commit:
         """Add one commit on top of `expected`. Taking away what is not there changes nothing."""
-        trees.checked_changes(changes)
+        checked_changes(changes)
         check_own_untouched(changes)
         self._check_held({path: oid for path, oid in changes.items() if oid is not None})
         gates = changes.get(GATES)
@@ -235,7 +232,7 @@ class EmbeddedVersionStore:
         metadata: Mapping[str, str] | None = None,
     ) -> Candidate:
         """Build the merge on a lease that no branch shows."""
-        trees.checked_changes(changes)
+        checked_changes(changes)
         check_own_untouched(changes)
         with self._graph.writing() as graph:
             head = _checked_head(graph, into, expected)

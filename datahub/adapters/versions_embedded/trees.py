@@ -13,11 +13,10 @@ from dulwich.objects import ObjectID, Tree
 
 from datahub.adapters.versions_embedded.graph import Transaction
 from datahub.core.errors import InputError
-from datahub.core.versions import Changes, ObjectId, checked_path
+from datahub.core.versions import Changes, ObjectId
 
 _FILE = stat.S_IFREG | 0o644
 _FOLDER = stat.S_IFDIR
-_DEEPEST = 64
 
 
 def objects_of(graph: Transaction, root: ObjectID, prefix: str = "") -> dict[str, ObjectId]:
@@ -44,22 +43,6 @@ class _Edit:
     oid: ObjectId | None = None
     removed: bool = False
     below: dict[str, _Edit] = field(default_factory=dict)
-
-
-def checked_changes(changes: Changes) -> None:
-    """Raise InputError for a path that no commit can hold."""
-    for path in changes:
-        checked_path(path)
-        if path.count("/") > _DEEPEST:
-            raise InputError(
-                f"{path[:60]!r}... lies too deep.", hint=f"Use at most {_DEEPEST} folders."
-            )
-        try:
-            path.encode()
-        except UnicodeEncodeError as error:
-            raise InputError(
-                f"{path!r} is not text in Unicode.", hint="Rename the file."
-            ) from error
 
 
 def edited(graph: Transaction, root: ObjectID | None, changes: Changes) -> ObjectID:

@@ -1,4 +1,4 @@
-"""What may land: the one place that decides it for the embedded store. Pure.
+"""What may land, and what no commit may hold: the one place that decides it for every store. Pure.
 
 Rules are everything under `expectations/`; `_datahub/` is ours. On a guarded branch a
 merge changes data under the branch's rules, or rules alone for a stated reason.

@@ -1,0 +1,96 @@
+"""A lakeFS server on loopback, from a `lakefs` executable that is here: for the demo and tests.
+
+Everything it keeps lies in one folder: local key-value store, local block store. Its keys are
+made anew each time it starts with an empty folder, and are for this machine alone.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from datahub.core.errors import StorageError, Unavailable
+
+_STARTS_WITHIN = 30.0
+
+
+@dataclass(frozen=True)
+class LakeFSInfo:
+    """Where a started server answers, and to which key pair."""
+
+    endpoint: str
+    access_key_id: str
+    secret_access_key: str
+    process: int
+
+
+@contextmanager
+def running_in(folder: Path, *, executable: Path) -> Iterator[LakeFSInfo]:
+    """A server from nothing in an empty folder; stopped at the end, by its process id."""
+    key, secret = f"AKIA{secrets.token_hex(8).upper()}", secrets.token_hex(20)
+    port = _free_port()
+    endpoint = f"http://127.0.0.1:{port}"
+    settings = {
+        "DATABASE_TYPE": "local",
+        "DATABASE_LOCAL_PATH": str(folder / "kv"),
+        "BLOCKSTORE_TYPE": "local",
+        "BLOCKSTORE_LOCAL_PATH": str(folder / "blocks"),
+        "AUTH_ENCRYPT_SECRET_KEY": secrets.token_hex(20),
+        "INSTALLATION_USER_NAME": "datahub",
+        "INSTALLATION_ACCESS_KEY_ID": key,
+        "INSTALLATION_SECRET_ACCESS_KEY": secret,
+        "LISTEN_ADDRESS": f"127.0.0.1:{port}",
+        "STATS_ENABLED": "false",
+        "USAGE_REPORT_ENABLED": "false",
+        "SECURITY_CHECK_LATEST_VERSION": "false",
+    }
+    environment = {"PATH": os.environ.get("PATH", ""), "HOME": str(folder)}
+    environment |= {f"LAKEFS_{name}": value for name, value in settings.items()}
+    try:
+        with (folder / "log").open("wb") as log:
+            process = subprocess.Popen(
+                [executable, "run"], env=environment, stdout=log, stderr=log, cwd=folder
+            )
+    except OSError as error:
+        raise StorageError(
+            f"{executable} could not be started: {error}.", hint="Is it lakeFS for this machine?"
+        ) from error
+    try:
+        _wait(process, endpoint, folder / "log")
+        yield LakeFSInfo(endpoint, key, secret, process.pid)
+    finally:
+        process.terminate()
+        try:
+            process.wait(15)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _wait(process: subprocess.Popen[bytes], endpoint: str, log: Path) -> None:
+    until = time.monotonic() + _STARTS_WITHIN
+    while process.poll() is None and time.monotonic() < until:
+        try:
+            with urllib.request.urlopen(f"{endpoint}/_health", timeout=2):
+                return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.05)
+    last = log.read_text(errors="replace").strip().splitlines()[-3:]
+    raise Unavailable(
+        "lakeFS did not start: " + " ".join(last), hint=f"Its log is {log}.", backend="lakefs"
+    )
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,78 @@
+"""Bytes: a local cache by content in front of lakeFS.
+
+What is put lies here until a commit uploads it; what is fetched lies here from then on, a
+file that polars and pyarrow scan. The cache checks every file against its SHA-256.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+from datahub.adapters.versions_lakefs.server import Server
+from datahub.core.errors import ObjectNotFound, StorageError
+from datahub.core.versions import CommitId, ObjectId
+
+
+class LocalFiles(Protocol):
+    """Files by content on this machine: the embedded store's, handed in by whoever wires us."""
+
+    def make_folders(self) -> None:
+        """Make what is missing of them."""
+        ...
+
+    def clean(self) -> None:
+        """Remove what dead processes left."""
+        ...
+
+    def stage(self, suffix: str) -> Path:
+        """A fresh path."""
+        ...
+
+    def put(self, path: Path) -> ObjectId:
+        """Take a file."""
+        ...
+
+    def put_bytes(self, content: bytes) -> ObjectId:
+        """Take bytes."""
+        ...
+
+    def holds(self, oid: ObjectId) -> bool:
+        """Whether they are here."""
+        ...
+
+    def fetch(self, oid: ObjectId) -> Path:
+        """The file, checked."""
+        ...
+
+    def read(self, oid: ObjectId) -> bytes:
+        """The bytes, checked."""
+        ...
+
+
+def downloaded(
+    server: Server, files: LocalFiles, commit_id: CommitId, path: str, *, oid: ObjectId = ""
+) -> ObjectId:
+    """Bring an object into the cache; return its id. Raises StorageError if it is not `oid`."""
+    staged = files.stage("")
+    try:
+        server.download(commit_id, path, staged)
+        found = files.put(staged)
+    except BaseException:
+        staged.unlink(missing_ok=True)
+        raise
+    if oid and found != oid:
+        raise StorageError(
+            f"{path} at {commit_id[:12]} does not hold the bytes that were stored: it should be "
+            f"{oid[:12]} and is {found[:12]}.",
+            hint="They were changed below lakeFS. Restore its storage, or commit the path anew.",
+        )
+    return found
+
+
+def fetched(files: LocalFiles, oid: ObjectId) -> Path | None:
+    """The cached file; None where it is not here, or is no longer what it was."""
+    try:
+        return files.fetch(oid) if files.holds(oid) else None
+    except (ObjectNotFound, StorageError):
+        return None

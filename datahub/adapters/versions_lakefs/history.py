@@ -1,0 +1,249 @@
+"""Commits between lakeFS's and ours, their order, and what names one.
+
+Ours keep author, time, message and metadata to the letter as JSON in one metadata key of
+lakeFS's commit. It counts only where `on` is the commit's true first parent, so that a
+cherry-picked commit does not speak for itself. The merges that lakeFS makes of temporary
+branches name the parents that are meant; temporary commits are never walked into.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import heapq
+import json
+import re
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from datahub.adapters.versions_lakefs.names import decoded, encoded
+from datahub.adapters.versions_lakefs.server import Server
+from datahub.core.errors import (
+    BranchNotFound,
+    InputError,
+    NotFound,
+    RefNotFound,
+    Rejected,
+)
+from datahub.core.versions import Commit, CommitId, checked_branch, parsed_ref
+
+EXACT = "datahub"
+_PAGE = 1000
+_NO_MESSAGE = "(no message)"
+
+
+def in_utc(time: dt.datetime) -> dt.datetime:
+    """Raises InputError for a time without a zone."""
+    if time.tzinfo is None:
+        raise InputError(
+            f"The time {time.isoformat()} has no zone.",
+            hint="Give one, e.g. datetime.now(timezone.utc).",
+        )
+    return time.astimezone(dt.UTC)
+
+
+def exact(
+    *,
+    on: CommitId,
+    parents: Sequence[CommitId],
+    message: str,
+    author: str,
+    time: dt.datetime,
+    metadata: Mapping[str, str],
+    **more: Any,
+) -> dict[str, Any]:
+    """What our commit says, whatever lakeFS makes of it. The nonce makes any two differ."""
+    return {
+        "on": on,
+        "parents": list(parents),
+        "message": message,
+        "author": author,
+        "time": in_utc(time).isoformat(),
+        "metadata": dict(metadata),
+        "nonce": uuid.uuid4().hex,
+        **more,
+    }
+
+
+def as_metadata(told: Mapping[str, Any]) -> dict[str, str]:
+    """The metadata of lakeFS's commit."""
+    return {EXACT: json.dumps(told, sort_keys=True)}
+
+
+def readable(message: str) -> str:
+    """The message of lakeFS's commit: for its own pages."""
+    return message.encode(errors="replace").decode().replace("\0", " ").strip() or _NO_MESSAGE
+
+
+class History:
+    """The commits of one repository. They never change, so each is asked for once."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._raw: dict[CommitId, Any] = {}
+
+    def heads(self, *, hidden: bool = False) -> dict[str, CommitId]:
+        """LakeFS's branch name -> head."""
+        query = {"show_hidden": "true"} if hidden else {}
+        found = self._server.pages("list branches", "branches", **query)
+        return {ref["id"]: ref["commit_id"] for ref in found}
+
+    def tags(self) -> dict[str, CommitId]:
+        """Our tag name -> commit."""
+        found = self._server.pages("list tags", "tags")
+        return {decoded(ref["id"]): ref["commit_id"] for ref in found}
+
+    def head(self, branch: str) -> CommitId:
+        """Raises BranchNotFound."""
+        try:
+            get = self._server.api.branches_api.get_branch
+            found = self._server.ask("read a branch", get, encoded(checked_branch(branch)))
+        except (NotFound, InputError) as error:
+            raise BranchNotFound(branch) from error
+        return str(found.commit_id)
+
+    def raw(self, commit_id: CommitId) -> Any:
+        """LakeFS's commit. Raises NotFound."""
+        if commit_id not in self._raw:
+            get = self._server.api.commits_api.get_commit
+            found = self._server.ask("read a commit", get, commit_id)
+            self._raw[found.id] = found
+            return found
+        return self._raw[commit_id]
+
+    def told(self, commit_id: CommitId) -> dict[str, Any] | None:
+        """What our commit says; None for one that is not ours."""
+        return _told(self.raw(commit_id))
+
+    def commit(self, commit_id: CommitId) -> Commit:
+        """A commit in our words."""
+        return _ours(self.raw(commit_id))
+
+    def resolved(self, ref: str) -> CommitId:
+        """What a ref names. Raises RefNotFound."""
+        name, steps = parsed_ref(ref)
+        commit_id = self._named(name)
+        for sign, count in steps:
+            times, which = (count, 1) if sign == "~" else (min(count, 1), count)
+            for _ in range(times):
+                parents = self._walked(commit_id).parents
+                if which > len(parents):
+                    raise RefNotFound(ref)
+                commit_id = parents[which - 1]
+        return commit_id
+
+    def log(self, start: CommitId) -> Iterator[Commit]:
+        """All ancestors and the commit itself: children before parents, else the newest first."""
+        found = self._ancestors(start)
+        children = dict.fromkeys(found, 0)
+        for commit in found.values():
+            for parent in commit.parents:
+                children[parent] += 1
+        ready = [(-found[start].time.timestamp(), start)]
+        while ready:
+            commit = found[heapq.heappop(ready)[1]]
+            yield commit
+            for parent in commit.parents:
+                children[parent] -= 1
+                if children[parent] == 0:
+                    heapq.heappush(ready, (-found[parent].time.timestamp(), parent))
+
+    def merge_base(self, ours: CommitId, theirs: CommitId) -> CommitId:
+        """The best common ancestor, the same whichever side asks. Raises InputError."""
+        found = self._ancestors(ours) | self._ancestors(theirs)
+        common = self._ancestors(ours).keys() & self._ancestors(theirs).keys()
+        beaten: set[CommitId] = set()
+        for commit_id in common:
+            beaten.update(parent for parent in found[commit_id].parents)
+        best = common - beaten
+        if not best:
+            raise InputError(
+                f"{ours[:12]} and {theirs[:12]} share no history.",
+                hint="Import the other's rows into a branch of this repository instead.",
+            )
+        generations = _generations(found)
+        return max((generations[commit_id], commit_id) for commit_id in best)[1]
+
+    def _named(self, name: str) -> CommitId:
+        try:
+            return self.head(name)
+        except BranchNotFound:
+            pass
+        if re.fullmatch(r"[\w./-]+", name, re.ASCII):
+            try:
+                get = self._server.api.tags_api.get_tag
+                return str(self._server.ask("read a tag", get, encoded(name)).commit_id)
+            except (NotFound, Rejected):
+                pass
+        if not re.fullmatch(r"[0-9a-f]{8,64}", name):
+            raise RefNotFound(name)
+        try:
+            found = str(self.raw(name).id)
+        except (NotFound, Rejected) as error:  # lakeFS says the same of none and of several
+            raise RefNotFound(name) from error
+        if not found.startswith(name):
+            raise RefNotFound(name)
+        return found
+
+    def _walked(self, commit_id: CommitId) -> Commit:
+        """A commit on a walk: what is not known comes with a page of its ancestors."""
+        if commit_id not in self._raw:
+            log = self._server.api.refs_api.log_commits
+            page = self._server.ask("read the log", log, commit_id, amount=_PAGE, limit=True)
+            self._raw.update((raw.id, raw) for raw in page.results)
+        return self.commit(commit_id)
+
+    def _ancestors(self, start: CommitId) -> dict[CommitId, Commit]:
+        found: dict[CommitId, Commit] = {}
+        waiting = [start]
+        while waiting:
+            commit_id = waiting.pop()
+            if commit_id not in found:
+                found[commit_id] = self._walked(commit_id)
+                waiting.extend(found[commit_id].parents)
+        return found
+
+
+def _generations(commits: Mapping[CommitId, Commit]) -> dict[CommitId, int]:
+    """1 for a root, else one more than the greatest of the parents'."""
+    found: dict[CommitId, int] = {}
+    waiting = list(commits)
+    while waiting:
+        parents = commits[waiting[-1]].parents
+        unknown = [parent for parent in parents if parent not in found]
+        if unknown:
+            waiting.extend(unknown)
+        else:
+            commit_id = waiting.pop()
+            found[commit_id] = 1 + max((found[parent] for parent in parents), default=0)
+    return found
+
+
+def _told(raw: Any) -> dict[str, Any] | None:
+    try:
+        told = json.loads((raw.metadata or {})[EXACT])
+        true = list(raw.parents[:1]) == [told["on"]] and isinstance(told["metadata"], dict)
+    except (KeyError, TypeError, ValueError):
+        return None
+    return dict(told) if true else None
+
+
+def _ours(raw: Any) -> Commit:
+    told = _told(raw)
+    if told is None:
+        return Commit(
+            id=raw.id,
+            parents=tuple(raw.parents),
+            message=raw.message,
+            author=raw.committer,
+            time=dt.datetime.fromtimestamp(raw.creation_date, dt.UTC),
+            metadata=dict(raw.metadata or {}),
+        )
+    return Commit(
+        id=raw.id,
+        parents=tuple(told["parents"]),
+        message=told["message"],
+        author=told["author"],
+        time=dt.datetime.fromisoformat(told["time"]),
+        metadata=told["metadata"],
+    )

@@ -1,0 +1,103 @@
+"""Temporary branches: where commits and candidates are built, unseen, and swept after a crash.
+
+The name says whose it is. Those of this machine go when their process is dead; those of other
+machines after a day.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import re
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import lakefs_sdk
+
+from datahub.adapters.versions_lakefs.history import History
+from datahub.adapters.versions_lakefs.names import TEMPORARY
+from datahub.adapters.versions_lakefs.server import Server
+from datahub.core.errors import DatahubError, NotFound
+from datahub.core.versions import CommitId
+
+LIFE = 24 * 3600  # seconds that a lease of another machine lasts
+_NAME = re.compile(TEMPORARY + r"([0-9a-f]{12})-(\d+)-([0-9a-f]+)-[0-9a-f]+")
+
+
+class Leases:
+    """The temporary branches of one repository."""
+
+    def __init__(self, server: Server, history: History) -> None:
+        self._server = server
+        self._history = history
+        self._swept = False
+
+    def take(self, at: CommitId) -> str:
+        """Cut a temporary branch; return its name. The first one sweeps what others left."""
+        if not self._swept:
+            self._swept = True
+            self.sweep()
+        name = f"{TEMPORARY}{_machine()}-{os.getpid()}-{int(time.time()):x}-{uuid.uuid4().hex}"
+        create = self._server.api.branches_api.create_branch
+        cut = lakefs_sdk.BranchCreation(name=name, source=at, hidden=True)
+        self._server.ask("cut a temporary branch", create, cut)
+        return name
+
+    @contextmanager
+    def taken(self, at: CommitId) -> Iterator[str]:
+        """A temporary branch that is gone afterwards."""
+        name = self.take(at)
+        try:
+            yield name
+        finally:
+            self.release(name)
+
+    def release(self, name: str) -> None:
+        """Remove a temporary branch; one that is gone, or cannot be removed now, is no concern."""
+        with suppress(DatahubError):  # the sweep will find it
+            self._remove(name)
+
+    def sweep(self, *, dry_run: bool = False) -> list[str]:
+        """Remove the temporary branches whose writers are gone; return their names."""
+        found = [name for name in self._history.heads(hidden=True) if is_abandoned(name)]
+        if not dry_run:
+            for name in found:
+                with suppress(NotFound):  # another process swept it
+                    self._remove(name)
+        return found
+
+    def _remove(self, name: str) -> None:
+        delete = self._server.api.branches_api.delete_branch
+        self._server.ask("remove a temporary branch", delete, name)
+
+
+def is_abandoned(name: str) -> bool:
+    """Whether nobody will come back to a temporary branch."""
+    owner = _NAME.fullmatch(name)
+    if owner is None:
+        return False
+    if owner[1] == _machine() and not _is_alive(int(owner[2])):
+        return True
+    return time.time() - int(owner[3], 16) > LIFE
+
+
+def _machine() -> str:
+    """Whose process ids these are: containers share a name and not their processes."""
+    space = ""
+    with suppress(OSError):
+        space = str(Path("/proc/self/ns/pid").readlink())
+    return hashlib.sha256(f"{platform.node()} {space}".encode()).hexdigest()[:12]
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        return True
+    return True

@@ -1,0 +1,70 @@
+"""Setting a repository up: made or adopted, protected, and begun with a commit of its format."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import lakefs_sdk
+
+from datahub.adapters.versions_lakefs.names import encoded
+from datahub.adapters.versions_lakefs.server import Server
+from datahub.core.errors import ConfigError, Conflict, NotFound
+
+FORMAT = 1
+
+
+def made_or_adopted(server: Server, *, branch: str, storage_namespace: str) -> bool:
+    """Whether the repository was made now. Raises ConfigError for a name that lakeFS refuses."""
+    if not re.fullmatch(r"[a-z0-9][a-z0-9-]{2,62}", server.repository):
+        raise ConfigError(
+            f"{server.repository!r} cannot name a repository of lakeFS.",
+            hint="Set lakefs_repository to 3 to 63 small letters, digits and '-'.",
+        )
+    try:
+        found = server.ask("read the repository", server.api.repositories_api.get_repository)
+    except NotFound:
+        _make(server, branch=branch, storage_namespace=storage_namespace)
+        return True
+    if storage_namespace and found.storage_namespace != storage_namespace:
+        raise Conflict(
+            f"Repository {server.repository!r} is there, and keeps its bytes elsewhere: "
+            f"{found.storage_namespace}.",
+            hint="Leave the storage namespace out to adopt it, or choose another repository.",
+        )
+    return False
+
+
+def check_format(content: bytes | None, repository: str) -> None:
+    """Raise ConfigError unless a repository is one that we know."""
+    if content is None:
+        raise ConfigError(
+            f"Repository {repository!r} of lakeFS is not one of datahub's.",
+            hint="`datahub init --store lakefs` adopts it.",
+        )
+    try:
+        found = json.loads(content)["format"]
+    except (ValueError, KeyError, TypeError):
+        found = "unknown"
+    if found != FORMAT:
+        raise ConfigError(
+            f"Repository {repository!r} has format version {found}; this datahub knows {FORMAT}.",
+            hint="Upgrade datahub.",
+        )
+
+
+def _make(server: Server, *, branch: str, storage_namespace: str) -> None:
+    prefix = server.storage.default_namespace_prefix or ""
+    namespace = storage_namespace or (f"{prefix.rstrip('/')}/{server.repository}" if prefix else "")
+    if namespace.startswith("local:/") and not namespace.startswith("local://"):
+        namespace = f"local://{server.repository}"
+    if not namespace:
+        raise ConfigError(
+            "lakeFS has no default place for a repository's bytes.",
+            hint=f"Name one: lakefs_storage_namespace, like "
+            f"{server.storage.blockstore_namespace_example}{server.repository}.",
+        )
+    creation = lakefs_sdk.RepositoryCreation(
+        name=server.repository, storage_namespace=namespace, default_branch=encoded(branch)
+    )
+    server.call("make the repository", server.api.repositories_api.create_repository, creation)

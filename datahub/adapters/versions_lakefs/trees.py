@@ -1,0 +1,145 @@
+"""What a commit holds: listings in our words, and where paths may lie.
+
+lakeFS's keys are flat, so a path could be a file and a folder there; ours may not. The
+object in which late-comers collide is the store's own and is not shown.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
+from typing import Protocol
+
+from datahub.adapters.versions_lakefs.history import History
+from datahub.adapters.versions_lakefs.server import SHA256, Server, Stat
+from datahub.core.errors import InputError
+from datahub.core.layout import OWN
+from datahub.core.versions import Change, Changes, CommitId, ObjectId
+
+MARK = OWN + "head"  # differs between any two writes
+_KEPT = 64  # listings in memory
+
+
+class Reader(Protocol):
+    """Finds the id of an object that somebody else wrote, by reading it."""
+
+    def __call__(self, ref: str, path: str) -> ObjectId:
+        """The SHA-256 of the bytes at a path."""
+        ...
+
+
+class Trees:
+    """Listings of commits, by the tree they name: two commits of one tree are asked for once."""
+
+    def __init__(self, server: Server, history: History, *, hashed: Reader) -> None:
+        self._server = server
+        self._history = history
+        self._hashed = hashed
+        self._kept: OrderedDict[tuple[str, str], dict[str, ObjectId]] = OrderedDict()
+        self.where: dict[ObjectId, tuple[CommitId, str]] = {}
+
+    def objects(self, commit_id: CommitId, prefix: str = "") -> dict[str, ObjectId]:
+        """Path -> object id under a prefix, by path."""
+        tree = self._history.raw(commit_id).meta_range_id
+        whole = self._kept.get((tree, ""))
+        if whole is not None:
+            self._kept.move_to_end((tree, ""))
+            return {path: oid for path, oid in whole.items() if path.startswith(prefix)}
+        if (tree, prefix) not in self._kept:
+            self._kept[tree, prefix] = self._listed(commit_id, prefix)
+            while len(self._kept) > _KEPT:
+                self._kept.popitem(last=False)
+        self._kept.move_to_end((tree, prefix))
+        return dict(self._kept[tree, prefix])
+
+    def around(self, commit_id: CommitId, paths: Iterable[str]) -> Around:
+        """What lies in the folders of these paths: as many requests as folders."""
+        folders = sorted({folder for path in paths for folder in _above(path)})
+        seen: dict[str, ObjectId] = {}
+        below: set[str] = set()
+        for listed in self._server.each(
+            lambda folder: list(self._server.listing(commit_id, folder, delimiter="/")), folders
+        ):
+            below |= {stat["path"].rstrip("/") for stat in listed if stat["path_type"] != "object"}
+            seen |= self._ids(commit_id, [s for s in listed if s["path_type"] == "object"])
+        return Around(seen, below)
+
+    def check_places(self, commit_id: CommitId, around: Around, changes: Changes) -> None:
+        """Raise InputError where a path would be a file and a folder at once."""
+        for path, oid in changes.items():
+            if oid is None:
+                continue
+            for folder in _above(path):
+                file = folder.rstrip("/")
+                if file and changes.get(file, around.files.get(file)) is not None:
+                    raise _both(file)
+            if path in around.folders:
+                left = self.objects(commit_id, path + "/").keys()
+                if any(changes.get(one, "") is not None for one in left):
+                    raise _both(path)
+
+    def changes(self, old: CommitId, new: CommitId, prefix: str = "") -> list[Change]:
+        """What differs, sorted; the cost follows the difference."""
+        was, now = self.differing(new, old, prefix), self.differing(old, new, prefix)
+        paths = sorted(was.keys() | now.keys())
+        found = [Change(path, was.get(path), now.get(path)) for path in paths]
+        return [change for change in found if change.old != change.new]
+
+    def differing(
+        self, left: CommitId, right: CommitId, prefix: str = ""
+    ) -> dict[str, ObjectId | None]:
+        """Path -> what `right` holds there (None: nothing), of paths that differ from `left`."""
+        if self._tree(left) == self._tree(right):
+            return {}
+        found: dict[str, ObjectId | None] = {}
+        for one in self._server.differing(left, right, prefix):
+            path = one["path"]
+            if path == MARK:
+                continue
+            stat = {**(one.get("right") or {}), "path": path}
+            gone = one["type"] == "removed"
+            found[path] = None if gone else self._id(right, stat)
+        return found
+
+    def _tree(self, commit_id: CommitId) -> str:
+        return str(self._history.raw(commit_id).meta_range_id)
+
+    def _listed(self, commit_id: CommitId, prefix: str) -> dict[str, ObjectId]:
+        found = self._ids(commit_id, self._server.listing(commit_id, prefix))
+        return dict(sorted(found.items()))
+
+    def _ids(self, commit_id: CommitId, stats: Iterable[Stat]) -> dict[str, ObjectId]:
+        return {s["path"]: self._id(commit_id, s) for s in stats if s["path"] != MARK}
+
+    def _id(self, commit_id: CommitId, stat: Stat) -> ObjectId:
+        oid = str((stat.get("metadata") or {}).get(SHA256, ""))
+        if not re.fullmatch(r"[0-9a-f]{64}", oid):
+            oid = self._hashed(commit_id, stat["path"])  # somebody else's: no id, until it is read
+        self.where.setdefault(oid, (commit_id, stat["path"]))
+        return oid
+
+
+class Around:
+    """Files and folders that lie beside some paths, or above them."""
+
+    def __init__(self, files: Mapping[str, ObjectId], folders: set[str]) -> None:
+        self.files = files
+        self.folders = folders
+
+
+def _above(path: str) -> list[str]:
+    """The folders of a path, the root as the empty one.
+
+    >>> _above("a/b/c")
+    ['', 'a/', 'a/b/']
+    """
+    pieces = path.split("/")[:-1]
+    return ["".join(f"{piece}/" for piece in pieces[:count]) for count in range(len(pieces) + 1)]
+
+
+def _both(path: str) -> InputError:
+    return InputError(
+        f"{path!r} would be a file and a folder at once.",
+        hint="Remove the one in the same commit, or choose another path.",
+    )

@@ -1,0 +1,65 @@
+"""A lakeFS server for tests: one that is named, or one of our own on loopback, ended by its id.
+
+DATAHUB_TEST_LAKEFS is the address of a running one, with DATAHUB_TEST_LAKEFS_KEY and
+DATAHUB_TEST_LAKEFS_SECRET; else a `lakefs` executable on the PATH is started.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from datahub.adapters.lakefs_server import running_in
+from datahub.hub.registry import load
+
+
+@dataclass(frozen=True)
+class LakeFSServer:
+    """A server that answers. `folder` is where its bytes lie, if it is ours."""
+
+    endpoint: str
+    access_key_id: str
+    secret_access_key: str
+    folder: Path | None = None
+
+    def new_repository(self, folder: Path, name: str = "") -> dict[str, Any]:
+        """What the adapter is made of, for a repository that is not there yet."""
+        files = load("datahub.adapters.versions_embedded.files:ObjectFiles")(folder / ".datahub")
+        return {
+            "endpoint": self.endpoint,
+            "repository": name or f"test-{uuid.uuid4().hex}",
+            "access_key_id": self.access_key_id,
+            "secret_access_key": self.secret_access_key,
+            "files": files,
+        }
+
+
+def missing() -> str:
+    """Why there is no server, or nothing."""
+    if os.environ.get("DATAHUB_TEST_LAKEFS") or shutil.which("lakefs"):
+        return ""
+    return "no `lakefs` on the PATH, and DATAHUB_TEST_LAKEFS names no server"
+
+
+@contextmanager
+def running() -> Iterator[LakeFSServer]:
+    """The server; one of our own is gone at the end, with its folder."""
+    named = os.environ.get("DATAHUB_TEST_LAKEFS")
+    if named:
+        key, secret = (os.environ[f"DATAHUB_TEST_LAKEFS_{word}"] for word in ("KEY", "SECRET"))
+        yield LakeFSServer(named, key, secret)
+        return
+    with tempfile.TemporaryDirectory(prefix="datahub-lakefs-") as folder:
+        found = shutil.which("lakefs")
+        assert found is not None
+        with running_in(Path(folder), executable=Path(found)) as info:
+            yield LakeFSServer(
+                info.endpoint, info.access_key_id, info.secret_access_key, Path(folder)
+            )
