@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+
+import polars as pl
 
 from datahub.core.dataset import Dataset, Key, content_hash
 from datahub.core.errors import AnnotationError, NotFound
@@ -12,9 +15,18 @@ from datahub.core.relabel import Annotation, checked_label, current, final_label
 from datahub.core.triage import Batch, Task, queue
 from datahub.core.versions import Commit
 from datahub.flow.annotations import decisions_at, log_at
-from datahub.flow.label import counts_of, model_at, write_tables
+from datahub.flow.label import counts_of, model_at
+from datahub.flow.relabel import patch_labels
 from datahub.flow.steps import Step, begin, end
-from datahub.flow.tables import dataset_at, hashes_of, read_table, rows_of
+from datahub.flow.tables import (
+    check_table,
+    dataset_at,
+    hashes_of,
+    read_keys,
+    read_parts,
+    read_table,
+    rows_of,
+)
 from datahub.ports import Catalog, LedgerEntry, ReviewQueue, Rows, VersionStore
 
 SHOWN = 20_000  # characters of a field that a person is shown
@@ -43,6 +55,14 @@ class PullReport:
     statuses: dict[str, int]
     changed: int
     commit: Commit
+
+
+@dataclass(frozen=True)
+class Relabeled:
+    """Whole lines of labels that are not what they were; on `labels` of them the label is not."""
+
+    lines: pl.DataFrame = field(default_factory=pl.DataFrame)
+    labels: int = 0
 
 
 def push(
@@ -121,14 +141,12 @@ def pull(
     asked = {entry.key: entry.row_hash for entry in catalog.asked(**where)}
     stale = [entry for entry in stale if asked.get(entry.key) in (None, entry.row_hash)]
     refused = [*pulled.refused, *refused]
-    before = read_table(store, rows, head.id, dataset, "labels", made_by="label fit")
-    labels, commit = before, head
+    check_table(store, head.id, dataset, "labels", made_by="label fit")
+    commit, moved = head, Relabeled()
     if taken:
-        scores = read_table(store, rows, head.id, dataset, "soft_labels", made_by="label fit")
-        decided = decisions_at(store, rows, head.id, known, more=tuple(taken))
-        labels = final_labels(scores, decided, key=known.key, model=model_at(store, head.id, known))
+        moved = _relabeled(taken, known, head.id, store, rows)
         log = "".join(entry.to_json() + "\n" for entry in taken)
-        changes = write_tables(store, rows, head.id, known, labels=labels)
+        changes = patch_labels(store, rows, head.id, known, moved.lines, step_id=step.id)
         changes[annotations_file(dataset, step.id)] = store.put_bytes(log.encode())
         commit = end(
             store,
@@ -146,8 +164,8 @@ def pull(
         annotations=len(taken),
         refused=tuple(refused),
         asked_again=again,
-        statuses=counts_of(labels["status"]),
-        changed=int((labels["label"].ne_missing(before["label"])).sum()),
+        statuses=_statuses(store, rows, commit.id, known),
+        changed=moved.labels,
         commit=commit if not again else store.commit_at(step.branch),
     )
 
@@ -198,6 +216,27 @@ def answers_by_key(
 def open_count(catalog: Catalog, *, queue_name: str, dataset: str, branch: str) -> int:
     """How many rows wait for an answer."""
     return len(_waiting(catalog, queue_name, dataset, branch))
+
+
+def _relabeled(
+    taken: Sequence[Annotation], known: Dataset, ref: str, store: VersionStore, rows: Rows
+) -> Relabeled:
+    """The lines that the log with `taken` changes, read for the rows that it speaks of alone."""
+    keys = list({entry.key for entry in (*log_at(store, ref, known.name), *taken)})
+    scores = pl.concat(list(read_keys(store, rows, ref, known, "soft_labels", keys)))
+    before = pl.concat(list(read_keys(store, rows, ref, known, "labels", keys)))
+    decided = decisions_at(store, rows, ref, known, more=tuple(taken))
+    after = final_labels(scores, decided, key=known.key, model=model_at(store, ref, known))
+    same = pl.all_horizontal(before[name].eq_missing(after[name]) for name in after.columns)
+    moved = before["label"].ne_missing(after["label"])
+    return Relabeled(after.filter(~pl.select(same).to_series()), int(moved.sum()))
+
+
+def _statuses(store: VersionStore, rows: Rows, ref: str, known: Dataset) -> dict[str, int]:
+    counts: Counter[str] = Counter()
+    for _, frame in read_parts(store, rows, ref, known, "labels", columns=["status"]):
+        counts.update(counts_of(frame["status"]))
+    return dict(sorted(counts.items()))
 
 
 def _ask(

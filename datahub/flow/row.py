@@ -27,6 +27,7 @@ from datahub.core.manifest import ModelManifest, VotesManifest
 from datahub.core.verdict import Verdict
 from datahub.core.versions import Commit
 from datahub.flow.annotations import log_at
+from datahub.flow.patches import OF_PART, patch_paths
 from datahub.flow.tables import dataset_at
 from datahub.ports import Rows, VersionStore
 
@@ -148,17 +149,28 @@ class OneRow:
         return int.from_bytes(self.store.read(oid)[place : place + 1], signed=True)
 
     def _line(self, ref: str, table: str, part: Part) -> tuple[int, Line] | None:
-        """(place in the part, line) of the row in a table; None where it has no such line."""
-        known = dataset_at(self.store, ref, self.dataset)
-        path = table_part(self.dataset, table, known.parts.index(part))
-        oid = self.store.objects(ref, path).get(path)
-        return None if oid is None else self._once((oid,), lambda: self._found(oid, known.key))
+        """(place, line) of the row in a table; None where it has no such line.
 
-    def _found(self, oid: str, key: str) -> tuple[int, Line] | None:
+        The place is that in the part, but for a line that stands in a patch.
+        """
+        key = dataset_at(self.store, ref, self.dataset).key
+        path = table_part(self.dataset, table, part.sha256)
+        oid = self.store.objects(ref, path).get(path)
+        patches = patch_paths(self.store, ref, self.dataset).values() if table == "labels" else ()
+        for patch in reversed(list(patches)):
+            found = self._once((patch, part.sha256), partial(self._found, patch, key, part.sha256))
+            if found is not None:
+                return found
+        return None if oid is None else self._once((oid,), lambda: self._found(oid, key))
+
+    def _found(self, oid: str, key: str, of_part: str = "") -> tuple[int, Line] | None:
         place = 0
         for batch in self._rows.batches([self.store.fetch(oid)]):
-            for here in (batch[key] == self.key).arg_true().to_list():
-                return place + here, batch.row(here, named=True)
+            here = batch[key] == self.key
+            if of_part:
+                here &= batch[OF_PART] == of_part
+            for at in here.arg_true().to_list():
+                return place + at, batch.drop(OF_PART, strict=False).row(at, named=True)
             place += batch.height
         return None
 

@@ -12,7 +12,7 @@ from datahub.core.dataset import Dataset, Key
 from datahub.core.labels import ABSTAIN, Gold
 from datahub.flow.parts import GOLD_LABEL
 from datahub.flow.steps import Progress, quiet
-from datahub.flow.tables import table_paths
+from datahub.flow.tables import has_table, read_keys, table_paths
 from datahub.ports import Rows, VersionStore
 
 PARTS = 32  # from so many parts at most: a sample of a hundred million rows reads no more
@@ -99,11 +99,11 @@ def labels_of(
     """
     number = {name: i for i, name in enumerate(dataset.classes)}
     for table, column, judge in (("gold", GOLD_LABEL, "gold"), ("labels", "label", "labels")):
-        paths = table_paths(store, ref, dataset.name, table)
-        if paths:
-            asked = rows.scan(paths).filter(pl.col(dataset.key).is_in(keys.implode()))
+        if has_table(store, ref, dataset.name, table):
+            columns = [dataset.key, column]
+            lines = read_keys(store, rows, ref, dataset, table, keys.to_list(), columns=columns)
             found: dict[Key, str] = dict(
-                rows.collect(asked.select(dataset.key, column)).iter_rows()
+                line for frame in lines for line in frame.select(columns).iter_rows()
             )
             named = [number.get(found.get(key, ""), ABSTAIN) for key in keys]
             return np.array(named, dtype=np.int8), judge

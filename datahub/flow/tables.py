@@ -41,6 +41,15 @@ def has_table(store: VersionStore, ref: str, dataset: str, table: str) -> bool:
     return bool(store.objects(ref, table_prefix(dataset, table)))
 
 
+def check_table(store: VersionStore, ref: str, dataset: str, table: str, *, made_by: str) -> None:
+    """Raise NotFound, saying which step makes it, where a commit holds nothing of a table."""
+    if not has_table(store, ref, dataset, table):
+        raise NotFound(
+            f"Dataset {dataset!r} has no {table.replace('_', ' ')} at {ref!r}.",
+            hint=f"`datahub {made_by}` makes them.",
+        )
+
+
 def table_paths(store: VersionStore, ref: str, dataset: str, table: str) -> list[Path]:
     """Files of a table's parts in order; empty when the commit does not hold the table.
 
@@ -78,16 +87,25 @@ def table_files(
 
 
 def part_reader(
-    store: VersionStore, rows: Rows, ref: str, dataset: Dataset, table: str
+    store: VersionStore,
+    rows: Rows,
+    ref: str,
+    dataset: Dataset,
+    table: str,
+    *,
+    patches: Patches | None = None,
 ) -> Callable[..., pl.DataFrame | None]:
     """A function (part, columns=None) -> what a table holds of it, in order; None: nothing.
 
-    Columns, where given, are what is read and returned.
+    Columns, where given, are what is read and returned. Labels are under the patches of the
+    commit, unless others are given.
     """
     held = store.objects(ref, table_prefix(dataset.name, table))
-    patches = Patches(None, dataset.key)
-    if table == "labels":
-        patches = Patches.at(store, rows, ref, dataset.name, dataset.key)
+    patches = patches or (
+        Patches.at(store, rows, ref, dataset.name, dataset.key)
+        if table == "labels"
+        else Patches(None, dataset.key)
+    )
 
     def read(part: Part, columns: Sequence[str] | None = None) -> pl.DataFrame | None:
         path = table_part(dataset.name, table, part.sha256)
@@ -175,13 +193,9 @@ def read_table(
     store: VersionStore, rows: Rows, ref: str, dataset: str, table: str, *, made_by: str
 ) -> pl.DataFrame:
     """A whole table in part order. Raises NotFound, saying which step makes it."""
+    check_table(store, ref, dataset, table, made_by=made_by)
     known = dataset_at(store, ref, dataset)
     frames = [frame for _, frame in read_parts(store, rows, ref, known, table)]
-    if not frames:
-        raise NotFound(
-            f"Dataset {dataset!r} has no {table.replace('_', ' ')} at {ref!r}.",
-            hint=f"`datahub {made_by}` makes them.",
-        )
     return pl.concat(frames)
 
 
