@@ -13,6 +13,7 @@ from bench.report import PAGE, page
 
 MODULES = (  # each has CASES; the first line of its docstring heads its table
     "bench.models",
+    "bench.versions",
 )
 
 

@@ -168,8 +168,7 @@ def checked_branch(name: str, *, what: str = "branch") -> str:
 
 def checked_path(path: str) -> str:
     """Return `path` if it can name an object in a commit, else raise InputError."""
-    pieces = path.split("/")
-    if not path or any(piece in ("", ".", "..", ".git") for piece in pieces) or "\0" in path:
+    if "\0" in path or not {"", ".", "..", ".git"}.isdisjoint(path.split("/")):
         raise InputError(
             f"{path!r} cannot be a path in a commit.",
             hint="Use a relative path inside the project, with '/' between folders.",

@@ -197,12 +197,13 @@ def test_a_dead_process_leaves_nothing_in_the_scratch_folder(
 def test_a_small_commit_writes_only_the_trees_it_touches(
     store: EmbeddedVersionStore, folder: Path
 ) -> None:
-    commit(store, {f"a/{i}/{j}": b"1" for i in range(30) for j in range(3)})
-    before = sql(folder, "SELECT count(*) FROM tree")[0][0]
+    """A leaf, two levels of nodes above it, and the pair of roots: the other leaves stay."""
+    commit(store, {f"a/{i}/{j}": b"1" for i in range(60) for j in range(40)})
+    before = sql(folder, "SELECT count(*) FROM node")[0][0]
 
     commit(store, {"a/7/1": b"2"})
 
-    assert sql(folder, "SELECT count(*) FROM tree")[0][0] == int(str(before)) + 3
+    assert sql(folder, "SELECT count(*) FROM node")[0][0] == int(str(before)) + 4
 
 
 def test_a_prefix_of_several_ids_names_none(store: EmbeddedVersionStore, folder: Path) -> None:
@@ -216,9 +217,9 @@ def test_a_prefix_of_several_ids_names_none(store: EmbeddedVersionStore, folder:
 
 
 def test_a_history_with_other_bytes_is_told(store: EmbeddedVersionStore, folder: Path) -> None:
-    sql(folder, "UPDATE tree SET body = zeroblob(20)")
+    sql(folder, "UPDATE node SET body = zeroblob(20)")
     with pytest.raises(StorageError):
-        store.objects("main")
+        EmbeddedVersionStore(folder).objects("main")
 
     sql(folder, "UPDATE \"commit\" SET body = replace(body, 'ann', 'bob')")
     with pytest.raises(StorageError):

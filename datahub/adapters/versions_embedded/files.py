@@ -12,7 +12,7 @@ import platform
 import re
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -20,6 +20,8 @@ from datahub.adapters.versions_embedded.faults import translated
 from datahub.core.errors import InputError, ObjectNotFound, StorageError
 from datahub.core.versions import ObjectId
 
+_ID = re.compile(r"[0-9a-f]{64}")
+_FEW = 8  # objects of one folder that are looked up one by one
 _STAGED = re.compile(r"([0-9a-f]{12})-(\d+)-[0-9a-f]{32}")
 
 
@@ -75,10 +77,21 @@ class ObjectFiles:
                 staged.write_bytes(content)
             return self._take(staged)
 
-    def holds(self, oid: ObjectId) -> bool:
-        """Whether the bytes are there."""
+    def missing(self, oids: Iterable[ObjectId]) -> set[ObjectId]:
+        """Those whose bytes are not there. Many are looked up a folder at a time."""
+        wanted = set(oids)
+        found = {oid for oid in wanted if not _is_id(oid)}
+        folders: dict[str, set[ObjectId]] = {}
+        for oid in wanted - found:
+            folders.setdefault(oid[:2], set()).add(oid)
         with translated("look for an object"):
-            return _is_id(oid) and self._path(oid).is_file()
+            for folder, inside in folders.items():
+                if len(inside) <= _FEW or not (self._objects / folder).is_dir():
+                    found |= {oid for oid in inside if not self._path(oid).is_file()}
+                else:
+                    with os.scandir(self._objects / folder) as held:
+                        found |= inside - {folder + entry.name for entry in held}
+        return found
 
     def fetch(self, oid: ObjectId) -> Path:
         """The file itself, checked unless it was, and has not been touched since."""
@@ -156,7 +169,7 @@ def _mismatch(oid: ObjectId) -> StorageError:
 
 
 def _is_id(oid: ObjectId) -> bool:
-    return re.fullmatch(r"[0-9a-f]{64}", oid) is not None
+    return _ID.fullmatch(oid) is not None
 
 
 def _machine() -> str:

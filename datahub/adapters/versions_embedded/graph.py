@@ -1,8 +1,8 @@
-"""The graph in SQLite: trees, commits, branch heads, leased candidates.
+"""The graph in SQLite: nodes of trees, commits, branch heads, tags, leased candidates.
 
-Trees and commits are dulwich's objects under SHA-256 ids, and are only ever added. A
-change is one `BEGIN IMMEDIATE`: it happens wholly or not at all, one at a time, and never
-stops a reader (write-ahead log).
+Commits are dulwich's objects under SHA-256 ids; nodes are core.objecttree's. A change is one
+`BEGIN IMMEDIATE`: it happens wholly or not at all, one at a time, and never stops a reader
+(write-ahead log).
 """
 
 from __future__ import annotations
@@ -13,19 +13,20 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
 
 from dulwich.errors import ChecksumMismatch, ObjectFormatException
 from dulwich.object_format import SHA256
-from dulwich.objects import Commit, ObjectID, Tree
+from dulwich.objects import Commit, ObjectID
 
 from datahub.adapters.versions_embedded.faults import damaged, translated
+from datahub.core import objecttree
 from datahub.core.errors import BranchNotFound, ConfigError, Conflict, NotFound, TagNotFound
+from datahub.core.objecttree import Node, NodeId
 from datahub.core.versions import CommitId
 
 FORMAT = 2
 _SCHEMA = (
-    "CREATE TABLE tree (id TEXT PRIMARY KEY, body BLOB NOT NULL)",
+    "CREATE TABLE node (id TEXT PRIMARY KEY, body BLOB NOT NULL)",
     # generation: 1 + the greatest of the parents'; order without trust in clocks
     'CREATE TABLE "commit" (id TEXT PRIMARY KEY, generation INTEGER NOT NULL, body BLOB NOT NULL)',
     "CREATE TABLE branch (name TEXT PRIMARY KEY, head TEXT NOT NULL)",
@@ -35,8 +36,8 @@ _SCHEMA = (
     " landing TEXT NOT NULL)",
     f"PRAGMA user_version = {FORMAT}",
 )
+_KEPT = 2000  # nodes in memory: some 50 MB
 _NO_ROOM = (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL)
-_Stored = TypeVar("_Stored", Tree, Commit)
 
 
 @dataclass(frozen=True)
@@ -50,27 +51,50 @@ class Landing:
 class Transaction:
     """What may be asked of the graph, and added to it, within one transaction."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, nodes: dict[NodeId, Node]) -> None:
+        """`nodes` are some that were read and checked before: they never change."""
         self._connection = connection
+        self._nodes = nodes
 
-    def tree(self, tree_id: ObjectID) -> Tree:
-        """A tree, checked against its id."""
-        return self._read(Tree, tree_id, "SELECT body FROM tree WHERE id = ?")
+    def body(self, node_id: NodeId) -> bytes:
+        """What is stored under an id, checked against it. Raises StorageError."""
+        body = self._one("SELECT body FROM node WHERE id = ?", node_id)
+        if not isinstance(body, bytes):
+            raise damaged(f"The history lacks node {node_id}.")
+        if objecttree.node_id(body) != node_id:
+            raise damaged(f"The history holds other bytes for node {node_id} than were stored.")
+        return body
 
-    def add_tree(self, tree: Tree) -> ObjectID:
-        """Add a tree unless it is there; return its id."""
-        tree.object_format = SHA256
-        tree_id = ObjectID(tree.get_id(SHA256))
-        self._connection.execute(
-            "INSERT OR IGNORE INTO tree VALUES (?, ?)", (tree_id.decode(), tree.as_raw_string())
-        )
-        return tree_id
+    def node(self, node_id: NodeId) -> Node:
+        """A node of a tree. Raises StorageError."""
+        found = self._nodes.get(node_id)
+        if found is None:
+            try:
+                found = objecttree.decoded(self.body(node_id))
+            except ValueError as error:
+                raise damaged(f"What is stored as {node_id} is no node of a tree.") from error
+            if len(self._nodes) >= _KEPT:
+                self._nodes.clear()
+            self._nodes[node_id] = found
+        return found
+
+    def add_bodies(self, bodies: Mapping[NodeId, bytes]) -> None:
+        """Add what is not there."""
+        self._connection.executemany("INSERT OR IGNORE INTO node VALUES (?, ?)", bodies.items())
 
     def commit(self, commit_id: CommitId) -> Commit:
         """A commit, checked against its id."""
-        return self._read(
-            Commit, ObjectID(commit_id.encode()), 'SELECT body FROM "commit" WHERE id = ?'
-        )
+        body = self._one('SELECT body FROM "commit" WHERE id = ?', commit_id)
+        if not isinstance(body, bytes):
+            raise damaged(f"The history lacks commit {commit_id}.")
+        read, named = Commit(), ObjectID(commit_id.encode())
+        try:
+            read.set_raw_chunks([body], object_format=SHA256, verify_sha=named)
+        except (ChecksumMismatch, ObjectFormatException, ValueError) as error:
+            raise damaged(
+                f"The history holds other bytes for commit {commit_id} than were stored."
+            ) from error
+        return read
 
     def add_commit(self, commit: Commit) -> CommitId:
         """Add a commit unless it is there; return its id."""
@@ -155,18 +179,6 @@ class Transaction:
         """Forget a candidate."""
         self._connection.execute("DELETE FROM candidate WHERE id = ?", (candidate,))
 
-    def _read(self, kind: type[_Stored], object_id: ObjectID, query: str) -> _Stored:
-        body = self._one(query, object_id.decode())
-        what = f"{kind.__name__.lower()} {object_id.decode()}"
-        if not isinstance(body, bytes):
-            raise damaged(f"The history lacks {what}.")
-        read = kind()
-        try:
-            read.set_raw_chunks([body], object_format=SHA256, verify_sha=object_id)
-        except (ChecksumMismatch, ObjectFormatException, ValueError) as error:
-            raise damaged(f"The history holds other bytes for {what} than were stored.") from error
-        return read
-
     def _one(self, query: str, argument: str) -> object:
         row = self._connection.execute(query, (argument,)).fetchone()
         return None if row is None else row[0]
@@ -179,12 +191,13 @@ class Graph:
         """`patience`: seconds to wait for another process's write."""
         self._path = path
         self._patience = patience
+        self._nodes: dict[NodeId, Node] = {}
 
     @contextmanager
     def reading(self) -> Iterator[Transaction]:
         """One state of the graph, however others write meanwhile."""
         with translated("read the history"), closing(self._readable()) as connection:
-            yield Transaction(connection)
+            yield Transaction(connection, self._nodes)
 
     @contextmanager
     def writing(self) -> Iterator[Transaction]:
@@ -193,7 +206,7 @@ class Graph:
             translated("write to the history"),
             closing(self._begun("BEGIN IMMEDIATE")) as connection,
         ):
-            yield Transaction(connection)
+            yield Transaction(connection, self._nodes)
             connection.execute("COMMIT")  # without it, closing takes everything back
 
     @contextmanager
@@ -210,7 +223,7 @@ class Graph:
                 )
             for statement in _SCHEMA:
                 connection.execute(statement)
-            yield Transaction(connection)
+            yield Transaction(connection, self._nodes)
             connection.execute("COMMIT")
 
     def check(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
@@ -34,10 +34,8 @@ from datahub.core.versions import (
     CommitId,
     ObjectId,
     Objects,
-    changes_between,
     checked_branch,
     checked_changes,
-    content_id,
 )
 
 _FORMAT_FILE = OWN + "format.json"
@@ -143,12 +141,13 @@ class EmbeddedVersionStore:
         """Paths under a prefix that differ."""
         with self._graph.reading() as graph:
             sides = resolved(graph, old), resolved(graph, new)
-            return changes_between(*(_objects(graph, side, prefix) for side in sides))
+            before, after = (_tree(graph, side) for side in sides)
+            return trees.changes_of(graph, before, after, prefix)
 
     def content_of(self, ref: str) -> str:
         """The content id of a commit."""
         with self._graph.reading() as graph:
-            return content_id(_objects(graph, resolved(graph, ref)))
+            return trees.roots(graph, _tree(graph, resolved(graph, ref))).content
 
     def log(self, ref: str, *, limit: int | None = None) -> list[Commit]:
         """History, children before parents, else the newest first."""
@@ -195,7 +194,6 @@ class EmbeddedVersionStore:
         """Add one commit on top of `expected`. Taking away what is not there changes nothing."""
         checked_changes(changes)
         check_own_untouched(changes)
-        self._check_held({path: oid for path, oid in changes.items() if oid is not None})
         gates = changes.get(GATES)
         gates_of(None if gates is None else self.read(gates))
         with self._graph.writing() as graph:
@@ -203,6 +201,7 @@ class EmbeddedVersionStore:
             if self._guarded(graph, branch, head):
                 raise Guarded(branch)
             old = _tree(graph, head)
+            self._check_held(_new_objects(graph, changes, (old,)))
             new = trees.edited(graph, old, changes)
             if new == old:
                 raise NothingToCommit(branch)
@@ -237,13 +236,12 @@ class EmbeddedVersionStore:
         with self._graph.writing() as graph:
             head = _checked_head(graph, into, expected)
             theirs = resolved(graph, source)
-            held = _objects(graph, head)
+            sides = _tree(graph, head), _tree(graph, theirs)
             # Bytes may have been erased from history: only what is new must be there.
-            known = {*held.values(), *_objects(graph, theirs).values()}
-            self._check_held({p: oid for p, oid in changes.items() if oid and oid not in known})
+            self._check_held(_new_objects(graph, changes, sides))
             made = commits.written(
                 graph,
-                trees.edited(graph, _tree(graph, head), changes),
+                trees.edited(graph, sides[0], changes),
                 (head, theirs),
                 message=message,
                 author=author,
@@ -272,7 +270,7 @@ class EmbeddedVersionStore:
             check_landing(
                 true,
                 verdict,
-                changed=changes_between(_objects(graph, head), _objects(graph, true.id)),
+                changed=trees.changes_of(graph, _tree(graph, head), _tree(graph, true.id)),
                 head_rules=_objects(graph, head, RULES),
                 merged_rules=_objects(graph, true.id, RULES),
                 guarded=self._guarded(graph, true.into, head),
@@ -302,8 +300,9 @@ class EmbeddedVersionStore:
         return is_guarded(branch, _objects(graph, head, GATES), self.read)
 
     def _check_held(self, objects: Objects) -> None:
+        missing = self._files.missing(objects.values())
         for path, oid in objects.items():
-            if not self._files.holds(oid):
+            if oid in missing:
                 raise ObjectNotFound(oid, path)
 
 
@@ -317,6 +316,17 @@ def _check_free(graph: Transaction, name: str) -> None:
 
 def _tree(graph: Transaction, commit_id: CommitId) -> ObjectID:
     return ObjectID(graph.commit(commit_id).tree)
+
+
+def _new_objects(
+    graph: Transaction, changes: Changes, sides: Sequence[ObjectID]
+) -> dict[str, ObjectId]:
+    """What changes set that none of these trees holds there."""
+    return {
+        path: oid
+        for path, oid in changes.items()
+        if oid is not None and all(trees.object_at(graph, side, path) != oid for side in sides)
+    }
 
 
 def _objects(graph: Transaction, commit_id: CommitId, prefix: str = "") -> dict[str, ObjectId]:
@@ -338,5 +348,5 @@ def _leased(graph: Transaction, candidate_id: CommitId) -> Candidate:
         source=source,
         into=into,
         judged_head=head,
-        content_id=content_id(_objects(graph, candidate_id)),
+        content_id=trees.roots(graph, _tree(graph, candidate_id)).content,
     )

@@ -1,86 +1,117 @@
-"""Nested trees: a flat mapping of paths is read from them, and changes are written into them.
+"""What a commit holds: one search tree of the user's objects, one of datahub's own.
 
-A change writes the trees on its way to the root and no other.
+The tree that a commit names is a short text with the roots of both, so that the root of
+the first is the content id. Nodes are those of core.objecttree.
 """
 
 from __future__ import annotations
 
-import stat
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import re
+from dataclasses import dataclass
 
-from dulwich.objects import ObjectID, Tree
+from dulwich.objects import ObjectID
 
+from datahub.adapters.versions_embedded.faults import damaged
 from datahub.adapters.versions_embedded.graph import Transaction
+from datahub.core import objecttree
 from datahub.core.errors import InputError
-from datahub.core.versions import Changes, ObjectId
-
-_FILE = stat.S_IFREG | 0o644
-_FOLDER = stat.S_IFDIR
+from datahub.core.layout import OWN
+from datahub.core.versions import Change, Changes, ObjectId
 
 
-def objects_of(graph: Transaction, root: ObjectID, prefix: str = "") -> dict[str, ObjectId]:
-    """Path -> object id, by path; only trees that may hold the prefix are read."""
-    found: dict[str, ObjectId] = {}
-    waiting = [("", root)]
-    while waiting:
-        above, tree_id = waiting.pop()
-        for name, mode, object_id in graph.tree(tree_id).iteritems():
-            path = above + name.decode()
-            if mode == _FOLDER:
-                path += "/"
-                if path.startswith(prefix) or prefix.startswith(path):
-                    waiting.append((path, ObjectID(object_id)))
-            elif path.startswith(prefix):
-                found[path] = object_id.decode()
-    return dict(sorted(found.items()))
+@dataclass(frozen=True)
+class Roots:
+    """The two trees of a commit."""
+
+    content: objecttree.NodeId
+    own: objecttree.NodeId
+
+    def body(self) -> bytes:
+        """What is stored."""
+        return f"content {self.content}\nown {self.own}\n".encode()
 
 
-@dataclass
-class _Edit:
-    """What becomes of one name: a file set or taken away, and edits of what lies below it."""
+def roots(graph: Transaction, tree: ObjectID) -> Roots:
+    """The roots that a commit's tree names. Raises StorageError."""
+    body = graph.body(tree.decode())
+    told = re.fullmatch(rb"content ([0-9a-f]{64})\nown ([0-9a-f]{64})\n", body)
+    if told is None:
+        raise damaged(f"Tree {tree.decode()} is not one of datahub.")
+    return Roots(told[1].decode(), told[2].decode())
 
-    oid: ObjectId | None = None
-    removed: bool = False
-    below: dict[str, _Edit] = field(default_factory=dict)
+
+def objects_of(graph: Transaction, tree: ObjectID, prefix: str = "") -> dict[str, ObjectId]:
+    """Path -> object id, by path; only nodes that may hold the prefix are read."""
+    both = roots(graph, tree)
+    held = dict(objecttree.entries(both.content, graph.node, prefix))
+    own = dict(objecttree.entries(both.own, graph.node, prefix))
+    return dict(sorted({**held, **own}.items())) if own else held
 
 
-def edited(graph: Transaction, root: ObjectID | None, changes: Changes) -> ObjectID:
-    """Write `changes` into a tree (None: an empty one); return the new root's id.
+def object_at(graph: Transaction, tree: ObjectID, path: str) -> ObjectId | None:
+    """The object at one path."""
+    both = roots(graph, tree)
+    return objecttree.found(both.own if path.startswith(OWN) else both.content, path, graph.node)
+
+
+def changes_of(graph: Transaction, old: ObjectID, new: ObjectID, prefix: str = "") -> list[Change]:
+    """What differs under a prefix, by path."""
+    was, now = roots(graph, old), roots(graph, new)
+    found = objecttree.differences(was.content, now.content, graph.node, prefix)
+    found += objecttree.differences(was.own, now.own, graph.node, prefix)
+    return [Change(*one) for one in sorted(found)]
+
+
+def edited(graph: Transaction, tree: ObjectID | None, changes: Changes) -> ObjectID:
+    """Write `changes` into a tree (None: an empty one); return the new one's id.
 
     Raises InputError where a path would be a file and a folder at once.
     """
-    top = _Edit()
-    for path, oid in changes.items():
-        edit = top
-        for piece in path.split("/"):
-            edit = edit.below.setdefault(piece, _Edit())
-        edit.oid, edit.removed = oid, oid is None
-    return _edited(graph, root, top.below, "") or graph.add_tree(Tree())
+    if tree is None:
+        empty, nodes = objecttree.built({})
+        graph.add_bodies(nodes)
+        old = Roots(empty, empty)
+    else:
+        old = roots(graph, tree)
+    own = {path: oid for path, oid in changes.items() if path.startswith(OWN)}
+    content = {path: oid for path, oid in changes.items() if path not in own} if own else changes
+    new = Roots(_edited(graph, old.content, content), _edited(graph, old.own, own))
+    _check_apart(graph, old.content, new.content, content)
+    tree_id = objecttree.node_id(new.body())
+    graph.add_bodies({tree_id: new.body()})
+    return ObjectID(tree_id.encode())
 
 
-def _edited(
-    graph: Transaction, tree_id: ObjectID | None, edits: Mapping[str, _Edit], above: str
-) -> ObjectID | None:
-    tree = Tree() if tree_id is None else graph.tree(tree_id)
-    for piece, edit in edits.items():
-        name, path = piece.encode(), above + piece
-        mode, old = tree[name] if name in tree else (0, None)  # noqa: SIM401 (no mapping)
-        file = old if mode == _FILE and not edit.removed else None
-        folder = old if mode == _FOLDER else None
-        if edit.below:
-            folder = _edited(graph, folder, edit.below, path + "/")
-        if edit.oid is not None:
-            file = ObjectID(edit.oid.encode())
-        if file is not None and folder is not None:
-            raise InputError(
-                f"{path!r} would be a file and a folder at once.",
-                hint="Remove the one in the same commit, or choose another path.",
-            )
-        if file is not None:
-            tree[name] = (_FILE, file)
-        elif folder is not None:
-            tree[name] = (_FOLDER, folder)
-        elif name in tree:
-            del tree[name]
-    return graph.add_tree(tree) if len(tree) else None
+def _edited(graph: Transaction, root: objecttree.NodeId, changes: Changes) -> objecttree.NodeId:
+    new, nodes = objecttree.edited(root, changes, graph.node)
+    graph.add_bodies(nodes)
+    return new
+
+
+def _check_apart(
+    graph: Transaction, old: objecttree.NodeId, new: objecttree.NodeId, changes: Changes
+) -> None:
+    """No path that was set is a folder too, and none lies in a file."""
+    files = [path for path, oid in changes.items() if oid is not None]
+    folders = {folder for path in files for folder in _folders(path)}
+    clash = next((path for path in files if path in folders), None)
+    clash = clash or next((f for f in folders if objecttree.found(new, f, graph.node)), None)
+    if clash is None:
+        held = {f for f in folders if _holds(graph, old, f + "/")} | {""}
+        if next(objecttree.entries(old, graph.node), None) is not None:
+            below = (p for p in files if p.rpartition("/")[0] in held)
+            clash = next((p for p in below if _holds(graph, new, p + "/")), None)
+    if clash is not None:
+        raise InputError(
+            f"{clash!r} would be a file and a folder at once.",
+            hint="Remove the one in the same commit, or choose another path.",
+        )
+
+
+def _folders(path: str) -> list[str]:
+    pieces = path.split("/")
+    return ["/".join(pieces[:i]) for i in range(1, len(pieces))]
+
+
+def _holds(graph: Transaction, root: objecttree.NodeId, prefix: str) -> bool:
+    return next(objecttree.entries(root, graph.node, prefix), None) is not None
