@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import signal
+import select
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -162,7 +162,6 @@ def _ask(
     dataset: str | None,
 ) -> None:
     done = 0
-    signal.siginterrupt(signal.SIGINT, True)  # polars' handler would have Ctrl-C wait for Enter
     choices = "  ".join(f"{i + 1} {name}" for i, name in enumerate(classes))
     for number, (task_id, task) in enumerate(waiting, start=1):
         line(f"\n--- {number} of {len(waiting)}: {task.reason}")
@@ -181,16 +180,31 @@ def _ask(
 def _choice(classes: tuple[str, ...], prediction: str | None) -> str:
     """A class name, "" for a skip, "q" to quit."""
     while True:
-        said = typer.prompt("label", default="", show_default=False).strip()
+        said = _typed("label: ")
         if said == "" and prediction:
             return prediction
         if said in ("s", "q"):
             return "" if said == "s" else "q"
         if said in classes:
-            return str(said)
+            return said
         if said.isdigit() and 1 <= int(said) <= len(classes):
             return classes[int(said) - 1]
         talk(f"1 to {len(classes)}, a class name, s or q")
+
+
+def _typed(prompt: str) -> str:
+    """A line that a person typed. Ctrl-C and Ctrl-D end the command.
+
+    A blocking read would have Ctrl-C wait for Enter: polars' signal handler restarts it.
+    """
+    sys.stdout.write(prompt)
+    sys.stdout.flush()
+    while not select.select([sys.stdin], [], [], 0.2)[0]:
+        pass  # Python looks for signals here
+    said = sys.stdin.readline()
+    if not said:
+        raise typer.Abort
+    return said.strip()
 
 
 def _first(task: Task) -> str:
