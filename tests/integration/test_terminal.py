@@ -6,6 +6,7 @@ import fcntl
 import os
 import pty
 import select
+import struct
 import subprocess
 import sys
 import termios
@@ -25,12 +26,14 @@ def at_a_terminal(
     `key` is pressed, without Enter, when so many prompts are on the screen.
     """
     ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
     child = subprocess.Popen(
         [*COMMAND, *words],
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,
         cwd=cwd,
+        env={**os.environ, "TERM": "xterm", "COLUMNS": "", "LINES": ""},
         start_new_session=True,
         preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # Ctrl-C is of this terminal
     )
