@@ -54,6 +54,8 @@ def stats(
         report = hub.lf_stats(dataset, ref=ref, gold=gold)
         classes = hub.dataset(dataset, ref=ref).classes
     _print(report, classes, as_json=json)
+    if not json:
+        _print_accuracies(report)
 
 
 @app.command()
@@ -201,11 +203,7 @@ def _reused(reuse: Reuse) -> Iterator[str]:
 
 
 def print_lf_table(report: LFReport, classes: tuple[str, ...]) -> None:
-    """Print Snorkel's LF table, faults and accuracies beside it.
-
-    `estimated` is the label model's word; `accuracy` is on gold, with its 95% interval.
-    """
-    estimated = report.estimated or (None,) * len(report.table)
+    """Print Snorkel's LF table, faults and (with gold) accuracy beside it."""
     rows = [
         (
             lf.name,
@@ -214,11 +212,27 @@ def print_lf_table(report: LFReport, classes: tuple[str, ...]) -> None:
             share(lf.overlaps),
             share(lf.conflicts),
             faults,
+            share(lf.accuracy),
+        )
+        for lf, faults in zip(report.table, report.fault_counts, strict=True)
+    ]
+    columns = ["LF", "votes for", "coverage", "overlaps", "conflicts", "faults", "accuracy"]
+    table(columns, rows)
+
+
+def _print_accuracies(report: LFReport) -> None:
+    """Print what the label model takes for each LF's accuracy, and the true one by gold."""
+    estimated = report.estimated or (None,) * len(report.table)
+    if not report.estimated and all(lf.interval is None for lf in report.table):
+        return
+    rows = [
+        (
+            lf.name,
             share(guess),
             share(lf.accuracy),
-            "-" if lf.interval is None else "-".join(f"{100 * end:.1f}" for end in lf.interval),
+            *map(share, lf.interval or (None, None)),
+            lf.judged,
         )
-        for lf, faults, guess in zip(report.table, report.fault_counts, estimated, strict=True)
+        for lf, guess in zip(report.table, estimated, strict=True)
     ]
-    columns = ["LF", "votes for", "coverage", "overlaps", "conflicts", "faults"]
-    table([*columns, "estimated", "accuracy", "95%"], rows)
+    table(["LF", "estimated", "accuracy", "95% from", "to", "votes judged"], rows)

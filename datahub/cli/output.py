@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
@@ -73,7 +74,7 @@ def share(value: float | None) -> str:
 
 @contextmanager
 def watched() -> Iterator[Any]:
-    """A progress callback that draws a bar on a terminal, and nothing in a pipe.
+    """A progress callback with bar, speed and time left on a terminal; silent in a pipe.
 
     Drawing begins with the first progress: while it goes on, no prompt would be seen.
     """
@@ -93,17 +94,24 @@ def watched() -> Iterator[Any]:
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
+        TextColumn("{task.fields[speed]}"),
         TimeRemainingColumn(),
     )
     tasks: dict[str, Any] = {}
+    started: dict[str, float] = {}  # when what came before it had ended
+    last = time.monotonic()
     bars = Progress(*columns, console=Console(stderr=True), transient=True)
 
     def progress(what: str, done: int, total: int) -> None:
+        nonlocal last
         if not tasks:
             bars.start()
         if what not in tasks:
-            tasks[what] = bars.add_task(what, total=total)
-        bars.update(tasks[what], completed=done, total=total)
+            tasks[what] = bars.add_task(what, total=total, speed="")
+            started[what] = last
+        last = time.monotonic()
+        speed = f"{done / max(last - started[what], 1e-3):,.0f}/s"
+        bars.update(tasks[what], completed=done, total=total, speed=speed)
 
     try:
         yield progress

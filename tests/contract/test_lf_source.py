@@ -424,6 +424,51 @@ def test_what_no_fingerprint_covers_is_marked_and_still_deterministic(
     assert here.fingerprint == there.fingerprint
 
 
+CHANGING = {
+    "a global number": "global N\n    N += 1\n    return N % 2",
+    "a global set": "SEEN.add(x.text)\n    return 1 if len(SEEN) > 3 else -1",
+    "a global dict": "COUNTS[x.text] = 1\n    return len(COUNTS) % 2",
+    "deep inside": "DEEP['a'][0].append(x.text)\n    return len(DEEP['a'][0]) % 2",
+    "by a helper": "return remember(x.text)",
+    "a default": "return kept(x.text)",
+    "an instance": "return COUNTER.next()",
+    "a resource": "words.append(x.text)\n    return len(words) % 2",
+    "a closure": "return counted()",
+}
+UNCHANGING = {
+    "the row itself": "x.length = len(x.text)\n    return 1 if x.length > 3 else -1",
+    "its own list": "mine = []\n    mine.append(x.text)\n    mine[0] = 'a'\n    return len(mine)",
+    "a nested function's": "def f(a):\n        a.sort()\n        return a\n    return len(f([1]))",
+    "a function named so": "return operator.add(1, 0)",
+    "an instance made here": "return Counter().next()",
+}
+STATE = SNORKEL + (
+    "import operator\n"
+    "N, SEEN, COUNTS, DEEP = 0, set(), {}, {'a': [[]]}\n"
+    "def remember(text):\n    SEEN.add(text)\n    return len(SEEN) % 2\n"
+    "def kept(text, seen=[]):\n    seen.append(text)\n    return len(seen) % 2\n"
+    "class Counter:\n    def __init__(self):\n        self.n = 0\n"
+    "    def next(self):\n        self.n += 1\n        return self.n % 2\n"
+    "COUNTER = Counter()\n"
+    "def counter():\n    n = 0\n    def up():\n        nonlocal n\n        n += 1\n"
+    "        return n % 2\n    return up\n"
+    "counted = counter()\n"
+    "@labeling_function(resources={'words': []})\ndef goal(x, words):\n    "
+)
+
+
+@pytest.mark.parametrize("body", CHANGING.values(), ids=CHANGING)
+def test_state_that_a_call_changes_is_marked(write: Write, body: str) -> None:
+    """Such an LF votes differently the second time."""
+    assert not one(write, STATE + body + "\n").safe
+
+
+@pytest.mark.parametrize("body", UNCHANGING.values(), ids=UNCHANGING)
+def test_what_does_not_outlive_a_call_is_not_state(write: Write, body: str) -> None:
+    """Else too much would be rerun."""
+    assert one(write, STATE + body + "\n").safe
+
+
 def test_python_inside_an_expression_is_marked(write: Write) -> None:
     text = (
         "import polars as pl\n"

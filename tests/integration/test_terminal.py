@@ -91,6 +91,14 @@ def test_tables_are_drawn_on_a_terminal(datahub: Datahub, labeled: Path) -> None
     assert "shouting" in seen
 
 
+def test_progress_on_a_terminal_has_speed_and_an_end(datahub: Datahub, project: Path) -> None:
+    """How many of how many, how many a second."""
+    seen = at_a_terminal("lf", "run", typed="", cwd=project)
+
+    assert "42/42" in seen
+    assert "/s" in seen
+
+
 def test_a_pipe_gets_results_and_no_talk(datahub: Datahub, labeled: Path) -> None:
     """Nothing on stderr, tab-separated lines on stdout."""
     ran = subprocess.run(

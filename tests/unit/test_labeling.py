@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import polars as pl
 import pytest
@@ -183,3 +186,66 @@ def test_a_class_that_an_expression_gives_is_checked_row_by_row() -> None:
         with pytest.raises(LabelingFunctionError, match="'numbers' returned") as caught:
             apply(frame(["a"] * 3), [expression("numbers", strange)], key="id", cardinality=2)
         assert caught.value.key in (0, 2)
+
+
+@preprocessor()
+def lowered(x: Row) -> Row:
+    x.text = (x.text or "").lower()
+    return x
+
+
+@preprocessor(pre=[lowered], memoize=True)
+def split(x: Row) -> Row:
+    x.words = x.text.split()
+    return x
+
+
+STEPS = [[], [lowered], [split], [with_length], [lowered, with_length], [with_length, split]]
+RULES = [
+    lambda x, word, label: label if word in (x.text or "") else ABSTAIN,
+    lambda x, word, label: label if x["text"] == word else ABSTAIN,
+    lambda x, word, label: label if word in getattr(x, "words", []) else ABSTAIN,
+    lambda x, word, label: np.int64(label) if x.id % 2 else float(ABSTAIN),
+]
+snorkel_lfs = st.lists(
+    st.tuples(st.sampled_from(RULES), st.sampled_from(STEPS), st.sampled_from(["a", "b a", "A"])),
+    min_size=1,
+    max_size=6,
+)
+
+
+@given(snorkel_lfs, st.lists(st.text(alphabet="abA ", max_size=6), min_size=1, max_size=10))
+def test_any_mix_of_snorkels_lfs_votes_as_under_its_own_applier(
+    made: list[tuple[Any, list[Any], str]], texts: list[str]
+) -> None:
+    """Resources, preprocessors that share, chain and remember, in any number and order."""
+    lfs = [
+        SnorkelLF(f"lf{i}", f=rule, resources={"word": word, "label": i % 3}, pre=pre)
+        for i, (rule, pre, word) in enumerate(made)
+    ]
+    rows = frame(texts)
+
+    ours = apply(rows, lfs, key="id", cardinality=3).votes
+
+    theirs = PandasLFApplier(lfs).apply(rows.to_pandas(), progress_bar=False)
+    assert np.array_equal(ours, theirs.reshape(ours.shape))
+
+
+def test_lfs_over_spacy_documents_vote_as_under_snorkels_applier(tmp_path: Path) -> None:
+    """`nlp_labeling_function`, with a pipeline that needs no download."""
+    spacy = pytest.importorskip("spacy", reason="spaCy is not installed: it is no dependency")
+    from snorkel.labeling.lf.nlp import nlp_labeling_function
+
+    spacy.blank("en").to_disk(tmp_path / "blank")
+
+    @nlp_labeling_function(language=str(tmp_path / "blank"))
+    def has_number(x: Row) -> int:
+        return 1 if any(token.like_num for token in x.doc) else ABSTAIN
+
+    rows = frame(["ten goals", "no goals", "", "3 cups", "ten goals"])
+
+    ours = apply(rows, [has_number], key="id", cardinality=2).votes
+
+    theirs = PandasLFApplier([has_number]).apply(rows.to_pandas(), progress_bar=False)
+    assert ours[:, 0].tolist() == [1, ABSTAIN, ABSTAIN, 1, 1]
+    assert np.array_equal(ours, theirs)

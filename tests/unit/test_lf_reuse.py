@@ -273,3 +273,77 @@ def test_an_earlier_format_is_read_and_its_faulty_lfs_run_again(project: Project
     assert [fault.key for fault in manifest.all_faults] == [1]
     assert VotesManifest.from_json(manifest.to_json()) == manifest
     assert manifest_at(project.store, "main", "mail") is None
+
+
+FILE = """\
+from datahub import keywords
+from snorkel.labeling import LabelingFunction, labeling_function
+from snorkel.preprocess import preprocessor
+from words import WORDS, has
+
+LEAST = {least}
+SEEN = []
+
+declared = keywords("declared", ["{word}"], 1)
+
+@preprocessor(memoize=True)
+def shaped(x):
+    x.text = x.text.{shape}()
+    return x
+
+def closed(word):
+    return LabelingFunction("closed", lambda x: 1 if word in x.text else -1)
+
+LFS = [closed("{word}")]
+
+@labeling_function(pre=[shaped], resources={{"least": {least}}})
+def long(x, least):
+    return 0 if len(x.text.split()) > least else -1
+
+@labeling_function()
+def helped(x):
+    return 1 if has(x.text) else -1
+
+@labeling_function()
+def counting(x):
+    SEEN.append(x.text)
+    return len(SEEN) % {base}
+"""
+SIBLING = "WORDS = ['{other}']\ndef has(text):\n    return any(w in text for w in WORDS)\n"
+WRITTEN = st.fixed_dictionaries(
+    {
+        "word": st.sampled_from(WORDS),
+        "other": st.sampled_from(WORDS),
+        "shape": st.sampled_from(["strip", "upper"]),
+        "least": st.integers(0, 2),
+        "base": st.sampled_from([1, 2]),
+    }
+)
+
+
+@settings(max_examples=8, deadline=None)
+@given(st.lists(st.tuples(WRITTEN, st.integers(0, 5)), min_size=2, max_size=4))
+def test_after_any_edits_of_files_the_votes_are_those_of_a_run_from_scratch(
+    edits: list[tuple[dict[str, Any], int]],
+) -> None:
+    """Constants, closures, resources, preprocessors, helpers in a sibling, state: all by file."""
+    make = adapter("lf_source", "folder")
+    texts = {i: TEXTS[i % 3] for i in range(10)}
+    with tempfile.TemporaryDirectory() as kept, tempfile.TemporaryDirectory() as fresh:
+        ours = Project(Path(kept))
+        (Path(kept) / "lfs").mkdir()
+        source_ = make(Path(kept), Path(kept) / "lfs")
+        for written, more in edits:
+            (Path(kept) / "lfs" / "a.py").write_text(FILE.format(**written))
+            (Path(kept) / "lfs" / "words.py").write_text(SIBLING.format(**written))
+            texts |= {max(texts) + 1 + n: TEXTS[n] for n in range(more)}
+            if more or not ours.votes():
+                ours.take(texts)
+            report = ours.run(source_.discover())
+        scratch = Project(Path(fresh))
+        scratch.take(texts)
+        scratch.run(source_.discover())
+
+        assert ours.votes() == scratch.votes()
+        assert report.reuse is not None
+        assert report.reuse.unsafe == ("counting",)

@@ -9,7 +9,8 @@ where the folder stands, on the version of Python, or on comments and values tha
 not reach.
 
 What cannot be read that way (an open file, a loaded model, the clock) goes in by the name of
-its type, and the LF is marked as not safe: its votes may change under an equal fingerprint.
+its type, and state that a call changes by its name; then the LF is marked as not safe: its votes
+may change under an equal fingerprint.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ import numpy as np
 import polars as pl
 
 from datahub.adapters.lfs_folder.loading import LoadedFile, Sources
+from datahub.adapters.lfs_folder.mutation import changed_names
 from datahub.adapters.lfs_folder.onnx_files import OnnxPredictor
 from datahub.adapters.lfs_folder.texts import Texts, names
 from datahub.core.batch import BatchLF
@@ -58,6 +60,7 @@ _PLAIN += (decimal.Decimal, fractions.Fraction)
 _DUNDERS = {"__name__", "__doc__", "__package__", "__spec__", "__debug__", "__class__"}
 _SLOTS: tuple[type, ...] = (types.MemberDescriptorType, types.GetSetDescriptorType)
 _SLOTS += (type(vars(collections.namedtuple("_One", "x"))["x"]),)
+_MAKING = {"__init__", "__new__", "__post_init__", "__init_subclass__", "__set_name__"}
 _STATEFUL = {"sklearn", "scipy"}  # libraries whose objects hold no more than they are copied by
 # What a Snorkel preprocessor remembers of rows; the address of a vectorizer's stop words.
 _OWN_STATE = {"_cache", "_stop_words_id"}
@@ -72,6 +75,7 @@ def fingerprint(lf: LabelingFunction, file: LoadedFile, sources: Sources) -> tup
         reading.batch(lf)
     else:
         reading.say("snorkel", lf.name, _version("snorkel") or "")
+        reading.resources(lf)
         reading.value(lf)
     return hashlib.sha256(json.dumps(reading.words).encode()).hexdigest(), reading.safe
 
@@ -108,6 +112,12 @@ class _Reading:
 
     def _onnx(self, value: OnnxPredictor) -> None:
         self.say("onnx", value.sha256, _version("onnxruntime") or "")
+
+    def resources(self, lf: Any) -> None:
+        """An LF is given its resources, the same at every call, as parameters."""
+        function = vars(lf).get("_f")
+        if isinstance(function, types.FunctionType) and self._texts.function(function.__code__):
+            self._changes(function, *vars(lf).get("_resources", ()))
 
     def value(self, value: Any) -> None:
         if type(value) in _PLAIN:
@@ -231,6 +241,7 @@ class _Reading:
             self._elsewhere(value.__module__ or "?", value.__qualname__)
         else:
             self.say("function", text)
+            self._changes(value)
             self._globals(value)
         for name, cell in zip(value.__code__.co_freevars, value.__closure__ or (), strict=True):
             self.say("cell", name)
@@ -238,6 +249,12 @@ class _Reading:
         self.value(value.__defaults__)
         self.value(value.__kwdefaults__)
         self.value({k: v for k, v in vars(value).items() if k != "__wrapped__"})
+
+    def _changes(self, function: types.FunctionType, *kept: str) -> None:
+        """State that outlives a call and is changed in it makes votes that do not come again."""
+        for node in self._texts.nodes(function.__code__):
+            for name in sorted(changed_names(node, function, kept)):
+                self.unsafe(f"changes {name}")
 
     def _globals(self, function: types.FunctionType) -> None:
         named = names(function.__code__)
@@ -286,10 +303,18 @@ class _Reading:
             self._fitted(value)
         elif ours or kind.__module__.startswith("snorkel."):
             self.say("instance")
+            self._instance_changes(kind)
             self.value(kind)
             self._state(value)
         else:
             self.unsafe(f"{kind.__module__}.{kind.__qualname__}")
+
+    def _instance_changes(self, kind: type) -> None:
+        for base in filter(self._is_ours, kind.__mro__):
+            for name, member in vars(base).items():
+                own = isinstance(member, types.FunctionType) and name not in _MAKING
+                if own and self._sources.holds(member.__code__.co_filename):
+                    self._changes(member, *member.__code__.co_varnames[:1])
 
     def _fitted(self, value: Any) -> None:
         """An object of scikit-learn or SciPy: all that it would be copied by."""

@@ -24,7 +24,12 @@ class Texts:
         """The text from the first decorator on, dedented; None when it is not the folder's."""
         if not self._sources.holds(code.co_filename):
             return None
-        text, tree = self._file(code.co_filename)
+        text, _ = self._file(code.co_filename)
+        return "\n".join(_segment(text, node) for node in self.nodes(code))
+
+    def nodes(self, code: types.CodeType) -> list[ast.Lambda | ast.FunctionDef]:
+        """Where the function stands in the tree of its file; several where that is not certain."""
+        _, tree = self._file(code.co_filename)
         found = [
             node
             for node in ast.walk(tree)
@@ -33,7 +38,7 @@ class Texts:
             and _first_line(node) == code.co_firstlineno
         ]
         exact = [node for node in found if isinstance(node, ast.Lambda) and _is_at(node, code)]
-        return "\n".join(_segment(text, node) for node in exact or found)
+        return list(exact or found)
 
     def class_(self, kind: type) -> str | None:
         """The text of a class statement; None when there is none of that name."""
