@@ -12,6 +12,7 @@ from bench.harness import ROOT, Case, Watch, read_results, run_case, write_resul
 from bench.report import PAGE, page
 
 MODULES = (  # each has CASES; the first line of its docstring heads its table
+    "bench.lfs",
     "bench.models",
     "bench.versions",
 )
