@@ -54,7 +54,13 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, title: str =
     from rich.console import Console
     from rich.table import Table
 
-    drawn = Table(title=title or None, box=SIMPLE_HEAD, title_justify="left")
+    drawn = Table(  # two spaces between columns: an LF table fits into 80
+        title=title or None,
+        box=SIMPLE_HEAD,
+        title_justify="left",
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
+    )
     for column, cells in zip(columns, zip(*rows, strict=True) if rows else [()] * len(columns)):  # noqa: B905
         numbers = bool(cells) and all(_numeric(cell) for cell in cells)
         drawn.add_column(column, justify="right" if numbers else "left", overflow="fold")
