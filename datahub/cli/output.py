@@ -13,6 +13,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+CONFLICTS_SHOWN = 10
+
 
 def plain(value: Any) -> Any:
     """The value as JSON can hold it: dataclasses as objects, times as ISO 8601, NaN as null."""
@@ -145,17 +147,42 @@ def _escaped(text: str) -> str:
     return text.replace("[", "\\[")
 
 
+def _conflict(one: Any) -> str:
+    where = " ".join(str(p) for p in (one.dataset, one.table, one.key, one.column) if p is not None)
+    sides = [
+        f"{side} {_short(value)}" + (f" ({by})" if str(by) else "")
+        for side, value, by in (
+            ("base", one.base, ""),
+            ("ours", one.ours, one.ours_by),
+            ("theirs", one.theirs, one.theirs_by),
+        )
+    ]
+    return f"{where.strip()}: {one.kind}: {', '.join(sides)}"
+
+
+def _short(value: Any) -> str:
+    text = "-" if value is None else value if isinstance(value, str) else repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
 def emit_error(error: Any, *, as_json: bool) -> None:
     """Say what happened and what to do next, on stderr; a refusal's reasons with it."""
     verdict = getattr(error, "verdict", None)
+    conflicts = getattr(error, "conflicts", ())
     if as_json:
         said = {"code": error.code, "message": error.message, "hint": error.hint}
         if verdict is not None:
             said["verdict"] = plain(verdict)
+        if conflicts:
+            said["conflicts"] = plain(conflicts)
         talk(json.dumps({"error": said}, ensure_ascii=False))
         return
     talk(f"error[{error.code}]: {error.message}")
     for failure in verdict.failures if verdict is not None else ():
         talk(f"  {failure.severity} {failure.suite} {failure.expectation}: {failure.message}")
+    for one in conflicts[:CONFLICTS_SHOWN]:
+        talk(f"  {_conflict(one)}")
+    if len(conflicts) > CONFLICTS_SHOWN:
+        talk(f"  ... and {len(conflicts) - CONFLICTS_SHOWN} more")
     if error.hint:
         talk(f"hint: {error.hint}")

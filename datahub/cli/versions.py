@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from datahub.cli.context import Branch, Json, opened
 from datahub.cli.output import emit_json, line, table
+from datahub.core.conflicts import RULES
 from datahub.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -117,23 +119,44 @@ def merge(
     into: Annotated[str, typer.Option("--into", help="Branch that takes it.")] = "main",
     message: Annotated[str, typer.Option("--message", "-m", help="Of the merge commit.")] = "",
     ours: Annotated[
-        bool, typer.Option("--ours", help="Where both changed an object, keep the destination's.")
+        bool, typer.Option("--ours", help="In conflicts, keep what the destination has.")
     ] = False,
     theirs: Annotated[
-        bool, typer.Option("--theirs", help="Where both changed an object, take the source's.")
+        bool, typer.Option("--theirs", help="In conflicts, take what the source has.")
     ] = False,
+    rule: Annotated[
+        str | None,
+        typer.Option(
+            help="Where people's answers tie: latest; gold (then latest); majority (stays open)."
+        ),
+    ] = None,
+    decisions: Annotated[
+        Path | None,
+        typer.Option(help="A file (CSV, Parquet): key, and take (ours, theirs) or value."),
+    ] = None,
+    conflicts: Annotated[
+        Path | None, typer.Option(help="Write what is in conflict here, to be filled in.")
+    ] = None,
     reason: Annotated[str, typer.Option(help="Owed where only rules change.")] = "",
     json: Json = False,
 ) -> None:
-    """Merge a branch, if the destination's gate passes."""
+    """Merge a branch row by row, if the destination's gate passes.
+
+    Decisions go first, then the rule, then the side. Exits 3 when a conflict is left.
+    """
     if ours and theirs:
         raise ConfigError("--ours and --theirs are each other's opposite.", hint="Give one.")
+    if rule is not None and rule not in RULES:
+        raise ConfigError(f"There is no rule {rule!r}.", hint=f"Rules are {', '.join(RULES)}.")
     with opened() as hub:
         merged = hub.merge(
             source,
             into=into,
             message=message,
             side="ours" if ours else "theirs" if theirs else None,
+            rule=rule,
+            decisions=decisions,
+            conflicts=conflicts,
             reason=reason,
         )
     if json:
@@ -143,6 +166,16 @@ def merge(
         f"{source} merged into {into}: {merged.commit.id[:12]}, "
         f"{merged.verdict.checks} expectations passed"
     )
+    report = merged.report
+    if report.rows:
+        line(f"  {report.rows} rows merged by key")
+    if report.relabeled:
+        line(
+            f"  {report.relabeled} labels decided by the answers of both sides"
+            + (f", {report.settled} of them settled here" if report.settled else "")
+        )
+    for note in report.notes:
+        line(f"  note: {note}")
     for failure in merged.verdict.failures:
         line(f"  {failure.severity} {failure.expectation}: {failure.message}")
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from datahub.core.conflicts import Conflict as RowConflict
     from datahub.core.verdict import Verdict
 
 
@@ -217,18 +218,30 @@ class StaleHead(Conflict):
 
 
 class MergeConflict(Conflict):
-    """Both sides changed the same objects."""
+    """Both sides changed the same things, differently. `conflicts` are all of them."""
 
     code = "merge_conflict"
 
-    def __init__(self, paths: Sequence[str]) -> None:
-        shown = ", ".join(paths[:5]) + (f" and {len(paths) - 5} more" if len(paths) > 5 else "")
+    def __init__(self, conflicts: Sequence[RowConflict], *, source: str, into: str) -> None:
+        counts: dict[str, int] = {}
+        for one in conflicts:
+            where = f"{one.table} of {one.dataset}" if one.dataset else str(one.key)
+            counts[where] = counts.get(where, 0) + 1
+        shown = ", ".join(f"{where} ({n})" if n > 1 else where for where, n in counts.items())
         super().__init__(
-            f"Both sides changed {shown}.",
-            hint="Merge the destination into your branch by `datahub merge DESTINATION --into "
-            "YOUR_BRANCH --theirs` (or --ours), run `label fit` again, then merge.",
+            f"{len(conflicts)} conflict{'s' if len(conflicts) > 1 else ''} between {into!r} and "
+            f"{source!r}: {shown}. Nothing was merged.",
+            hint="Settle them by --ours or --theirs, by a rule (--rule latest, majority or gold), "
+            "or one by one: --conflicts FILE writes the list, fill in `take` or `value`, then "
+            "--decisions FILE."
+            + (
+                f" Models that disagree are best fitted again: `datahub merge {into} --into "
+                f"{source} --ours`, `datahub lf run`, `datahub label fit`, then merge."
+                if any(one.table == "label_model" for one in conflicts)
+                else ""
+            ),
         )
-        self.paths = tuple(paths)
+        self.conflicts = tuple(conflicts)
 
 
 class Guarded(Conflict):

@@ -2,7 +2,8 @@
 
 An annotation is one line of an append-only log: an edit or a withdrawal is a
 later line with the same id. Several people's answers go by majority; a tie
-stays open. An answer counts only while the row is what it was when asked.
+stays open. An answer counts only while the row is what it was when asked, and
+until an answer that settles it: one that was given where branches disagreed.
 """
 
 from __future__ import annotations
@@ -21,7 +22,10 @@ from datahub.core.errors import AnnotationError
 
 @dataclass(frozen=True)
 class Annotation:
-    """One person's answer about one row. `label` None is a skip: the person could not say."""
+    """One person's answer about one row. `label` None is a skip: the person could not say.
+
+    `settles` are ids of answers that no longer count, as they were up to `time`.
+    """
 
     id: str  # stays the same through edits
     key: Key
@@ -31,15 +35,20 @@ class Annotation:
     time: str  # ISO 8601, as the queue recorded it
     batch: str
     withdrawn: bool = False
+    settles: tuple[str, ...] = ()
 
     def to_json(self) -> str:
         """One line of the log, without its newline."""
-        return json.dumps(asdict(self), sort_keys=True, ensure_ascii=False)
+        line = asdict(self)
+        if not self.settles:
+            del line["settles"]
+        return json.dumps(line, sort_keys=True, ensure_ascii=False)
 
     @classmethod
     def from_json(cls, line: str | bytes) -> Annotation:
         """Read what `to_json` wrote."""
-        return cls(**json.loads(line))
+        raw = json.loads(line)
+        return cls(**{**raw, "settles": tuple(raw.get("settles", ()))})
 
 
 @dataclass(frozen=True)
@@ -74,11 +83,31 @@ def decide(log: Iterable[Annotation], row_hashes: Mapping[Key, str]) -> dict[Key
     >>> decide([a], {"k": "changed"})
     {}
     """
+    counting = answers_by_row(log, row_hashes)
+    return {key: _decision(answers) for key, answers in counting.items()}
+
+
+def answers_by_row(
+    log: Iterable[Annotation], row_hashes: Mapping[Key, str]
+) -> dict[Key, list[Annotation]]:
+    """The answers that count for each row: one a person, none that was settled.
+
+    >>> a = Annotation("1", "k", "h", "tech", "ann", "2026-01-01", "b")
+    >>> b = Annotation("2", "k", "h", "sport", "bob", "2026-01-02", "b")
+    >>> c = Annotation("3", "k", "h", "tech", "cleo", "2026-01-03", "b", settles=("1", "2"))
+    >>> [answer.annotator for answer in answers_by_row([a, b, c], {"k": "h"})["k"]]
+    ['cleo']
+    """
+    live = [entry for entry in current(log) if row_hashes.get(entry.key) == entry.row_hash]
+    until: dict[str, str] = {}
+    for entry in live:
+        for settled in entry.settles:
+            until[settled] = max(entry.time, until.get(settled, ""))
     by_row: dict[Key, dict[str, Annotation]] = {}
-    for entry in sorted(current(log), key=lambda entry: (entry.time, entry.id)):
-        if row_hashes.get(entry.key) == entry.row_hash:
+    for entry in sorted(live, key=lambda entry: (entry.time, entry.id)):
+        if entry.time > until.get(entry.id, ""):
             by_row.setdefault(entry.key, {})[entry.annotator] = entry
-    return {key: _decision(list(answers.values())) for key, answers in by_row.items()}
+    return {key: list(answers.values()) for key, answers in by_row.items()}
 
 
 def _decision(answers: list[Annotation]) -> Decision:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
+from datahub.core.conflicts import ASK, Settling
 from datahub.core.errors import (
     BranchNotFound,
     ConfigError,
@@ -18,7 +19,6 @@ from datahub.core.errors import (
     GateError,
     GateRefused,
     Guarded,
-    MergeConflict,
     SuiteNotFound,
 )
 from datahub.core.layout import GATES, RULES, VERDICT, dataset_file
@@ -29,27 +29,27 @@ from datahub.core.versions import (
     Commit,
     Objects,
     checked_path,
-    merged_changes,
     suite_hash,
     touches,
 )
 from datahub.flow.consistency import mismatches, misplaced
+from datahub.flow.merge import Report, merged
 from datahub.flow.steps import Step, begin, end
 from datahub.flow.tables import has_table, table_files
 from datahub.ports import Catalog, Refusal, Rows, VersionStore
 from datahub.ports import Gate as GatePort
 
-Side = Literal["ours", "theirs"]
 WORK = "gate-set/"  # branches that exist while rules are being set
 WORK_LIVES = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
 class Merged:
-    """A merge that landed, with the verdict it carries."""
+    """A merge that landed, with the verdict it carries and what it did beyond whole objects."""
 
     commit: Commit
     verdict: Verdict
+    report: Report
 
 
 def commit_files(
@@ -81,13 +81,16 @@ def gate_run(
     gate: GatePort,
     catalog: Catalog,
     step: Step,
+    settling: Settling = ASK,
 ) -> Verdict:
     """Judge the merge of `source` into a branch, and land nothing.
 
     Raises MergeConflict, GateError (could not run), BranchNotFound, RefNotFound, Guarded
     (rules and data change together).
     """
-    candidate = _propose(source, into=into, side=None, message="", store=store, step=step)
+    candidate, _ = _propose(
+        source, into=into, settling=settling, message="", store=store, rows=rows, step=step
+    )
     try:
         verdict = _judge(candidate, store=store, rows=rows, gate=gate, time=step.time, reason="")
     finally:
@@ -102,7 +105,7 @@ def merge(
     *,
     into: str,
     message: str,
-    side: Side | None,
+    settling: Settling = ASK,
     reason: str,
     store: VersionStore,
     rows: Rows,
@@ -112,10 +115,12 @@ def merge(
 ) -> Merged:
     """Merge `source` into a branch if its gate passes: always one merge commit.
 
-    `side` settles objects that both sides changed; `reason` is owed where only rules change.
+    `settling` says what becomes of conflicts; `reason` is owed where only rules change.
     Raises GateRefused, GateError, MergeConflict, StaleHead, Guarded, Conflict (nothing new).
     """
-    candidate = _propose(source, into=into, side=side, message=message, store=store, step=step)
+    candidate, report = _propose(
+        source, into=into, settling=settling, message=message, store=store, rows=rows, step=step
+    )
     try:
         verdict = _judge(
             candidate, store=store, rows=rows, gate=gate, time=step.time, reason=reason
@@ -123,7 +128,7 @@ def merge(
         if not verdict.passed:
             catalog.record_refusal(Refusal(into, source, verdict))
             raise GateRefused(verdict, into)
-        return Merged(store.land(candidate, verdict), verdict)
+        return Merged(store.land(candidate, verdict), verdict, report)
     except BaseException:
         store.drop(candidate)
         raise
@@ -174,7 +179,6 @@ def gate_set(
             work,
             into=into,
             message=f"Set the gate of {into}: {reason}",
-            side=None,
             reason=reason,
             store=store,
             rows=rows,
@@ -199,8 +203,15 @@ def verdict_at(store: VersionStore, ref: str) -> Verdict | None:
 
 
 def _propose(
-    source: str, *, into: str, side: Side | None, message: str, store: VersionStore, step: Step
-) -> Candidate:
+    source: str,
+    *,
+    into: str,
+    settling: Settling,
+    message: str,
+    store: VersionStore,
+    rows: Rows,
+    step: Step,
+) -> tuple[Candidate, Report]:
     if into not in store.branches():
         raise BranchNotFound(into)
     head, theirs = store.commit_at(into), store.commit_at(source)
@@ -210,14 +221,18 @@ def _propose(
             f"{source!r} is in {into!r} already: there is nothing to merge.",
             hint="Commit something on the source branch first.",
         )
-    theirs_since = store.changes(base.id, theirs.id)
-    changes, conflicts = merged_changes(store.changes(base.id, head.id), theirs_since)
-    if conflicts and side is None:
-        raise MergeConflict(conflicts)
-    if side == "theirs":
-        changes |= {c.path: c.new for c in theirs_since if c.path in set(conflicts)}
+    changes, report = merged(
+        base,
+        head,
+        theirs,
+        names=(source, into),
+        settling=settling,
+        store=store,
+        rows=rows,
+        step=step,
+    )
     _check_parted(head, changes, into=into, store=store)
-    return store.propose(
+    candidate = store.propose(
         theirs.id,
         into=into,
         changes=changes,
@@ -226,6 +241,7 @@ def _propose(
         time=step.time,
         expected=head.id,
     )
+    return candidate, report
 
 
 def _check_parted(head: Commit, changes: Changes, *, into: str, store: VersionStore) -> None:
@@ -262,7 +278,8 @@ def _judge(
     else:
         bounds = gates_at(store, candidate.judged_head, candidate.into)
         failures += _apart(sorted({bound.dataset for bound in bounds}), candidate, store, rows)
-        for bound in bounds:
+        apart = {failure.dataset for failure in failures}  # of those there is nothing to judge
+        for bound in (bound for bound in bounds if bound.dataset not in apart):
             count, failed = _judge_one(
                 bound, candidate, head_rules, store=store, rows=rows, gate=gate
             )

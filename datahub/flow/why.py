@@ -16,6 +16,7 @@ from datahub.core.errors import RowNotFound
 from datahub.core.labels import ABSTAIN
 from datahub.core.layout import review_prefix
 from datahub.core.manifest import ModelManifest, VotesManifest
+from datahub.core.relabel import answers_by_row
 from datahub.core.triage import Batch
 from datahub.core.verdict import Verdict
 from datahub.core.versions import Commit
@@ -45,7 +46,10 @@ class Vote:
 
 @dataclass(frozen=True)
 class Said:
-    """One line of the annotation log about the row. `counts`: it is of the row as it is now."""
+    """One line of the annotation log about the row. `counts`: it is among those that decide.
+
+    That is: of the row as it is now, the person's last word, not withdrawn and not settled.
+    """
 
     id: str
     label: str | None
@@ -119,6 +123,8 @@ def why(
     now = row.at(head.id)
     if now.content is None:
         raise RowNotFound(key, dataset, ref)
+    log = [entry for entry in log_at(store, head.id, dataset) if entry.key == row.key]
+    counting = answers_by_row(log, {row.key: now.row_hash or ""}).get(row.key, [])
     return Why(
         dataset=dataset,
         key=row.key,
@@ -136,10 +142,9 @@ def why(
                 time=entry.time,
                 batch=entry.batch,
                 withdrawn=entry.withdrawn,
-                counts=entry.row_hash == now.row_hash,
+                counts=entry in counting,
             )
-            for entry in log_at(store, head.id, dataset)
-            if entry.key == row.key
+            for entry in log
         ),
         history=tuple(_history(row, store.log(head.id), store, limit)),
     )

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
+from datahub.core.conflicts import Rule, Settling, Side, conflict_table, decisions_of
 from datahub.core.errors import (
     BranchNotFound,
     Conflict,
     LabelingFunctionError,
+    MergeConflict,
     NotFound,
 )
 from datahub.core.verdict import Verdict
@@ -126,24 +129,37 @@ class Publishing(Wiring):
         *,
         into: str,
         message: str = "",
-        side: publish.Side | None = None,
+        side: Side | None = None,
+        rule: Rule | None = None,
+        decisions: Path | str | None = None,
+        conflicts: Path | str | None = None,
         reason: str = "",
     ) -> publish.Merged:
-        """Merge a branch if the destination's gate passes."""
+        """Merge a branch if the destination's gate passes.
+
+        Where both sides changed the same thing, decisions (a file) go first, then the rule, then
+        the side; what is left raises MergeConflict, and is written to the file `conflicts`.
+        """
+        settling = self._settling(side, rule, decisions)
         self.catalog.refusals(limit=1)  # a refusal must be kept: find out now whether it can be
         step = self.step()
-        merged = publish.merge(
-            source,
-            into=into,
-            message=message,
-            side=side,
-            reason=reason,
-            store=self.store,
-            rows=self.rows,
-            gate=self.gate,
-            catalog=self.catalog,
-            step=step,
-        )
+        try:
+            merged = publish.merge(
+                source,
+                into=into,
+                message=message,
+                settling=settling,
+                reason=reason,
+                store=self.store,
+                rows=self.rows,
+                gate=self.gate,
+                catalog=self.catalog,
+                step=step,
+            )
+        except MergeConflict as error:
+            if conflicts is not None:
+                self.rows.write(conflict_table(error.conflicts), Path(conflicts))
+            raise
         self.ran("merge", step, merged.commit, {"checks": merged.verdict.checks})
         return merged
 
@@ -168,6 +184,15 @@ class Publishing(Wiring):
     def audit(self, branch: str) -> audit.Audit:
         """Whether everything on a guarded branch came through its gate, by its history alone."""
         return audit.audit(branch, store=self.store, progress=self.progress)
+
+    def _settling(
+        self, side: Side | None, rule: Rule | None, decisions: Path | str | None
+    ) -> Settling:
+        lines: list[dict[str, object]] = []
+        if decisions is not None:
+            for batch in self.rows.batches([Path(decisions)]):
+                lines += batch.to_dicts()
+        return Settling(side, rule, decisions_of(lines))
 
     def refusals(self, *, limit: int = 50) -> list[Refusal]:
         """Merges that were refused, newest first, with all their reasons."""

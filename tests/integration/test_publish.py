@@ -150,7 +150,7 @@ def test_merging_the_destination_in_settles_a_conflict(datahub: Datahub, labeled
     hub.merge("work", into="main")
     conflict = datahub("merge", "other")
     assert conflict.code == 3
-    assert "labels" in conflict.err
+    assert "label_model" in conflict.err
     assert "--theirs" in conflict.err
 
     assert datahub("merge", "main", "--into", "other", "--ours").code == 0

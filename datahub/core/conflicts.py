@@ -1,0 +1,208 @@
+"""Conflicts of a merge: what both sides changed differently, who made each, and how to settle it.
+
+A conflict is of an object (a file both sides changed), of a field of a dataset (its classes), or
+of rows: a cell, a whole row, or a row's label. Pure.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import polars as pl
+
+from datahub.core.dataset import Key
+from datahub.core.errors import InputError
+from datahub.core.relabel import Annotation
+
+Side = Literal["ours", "theirs"]
+Rule = Literal["latest", "majority", "gold"]
+RULES: tuple[Rule, ...] = ("latest", "majority", "gold")
+OBJECT = "object"  # the table of a conflict whose key is a path
+DATASET = "dataset"  # the table of a conflict of a field of dataset.json
+MODEL = "label_model"  # the table of a conflict of everything that one fit made
+LABELS = "labels"
+
+
+@dataclass(frozen=True)
+class MadeBy:
+    """Who or what made a value: people's annotations, models and LFs, or a commit."""
+
+    annotations: tuple[str, ...] = ()
+    annotators: tuple[str, ...] = ()
+    model: str = ""
+    lfs: tuple[str, ...] = ()
+    commit: str = ""
+    author: str = ""
+
+    def __str__(self) -> str:
+        """In a few words.
+
+        >>> str(MadeBy(annotators=("ann",), annotations=("17",)))
+        'ann (17)'
+        """
+        if self.annotators:
+            return f"{', '.join(self.annotators)} ({', '.join(self.annotations)})"
+        if self.model:
+            return f"{self.model}: {', '.join(self.lfs)}" if self.lfs else self.model
+        return f"{self.author} in {self.commit[:12]}" if self.commit else ""
+
+
+NOBODY = MadeBy()
+
+
+@dataclass(frozen=True)
+class Conflict:
+    """One thing that both sides changed differently.
+
+    `key` is a row's key, a path (table "object") or None; `column` None is all of it. `kind`:
+    both changed, both added, ours removed, theirs removed, people disagree, models disagree.
+    """
+
+    dataset: str
+    table: str
+    key: Key | None
+    column: str | None
+    kind: str
+    base: object
+    ours: object
+    theirs: object
+    ours_by: MadeBy = NOBODY
+    theirs_by: MadeBy = NOBODY
+
+    @property
+    def place(self) -> tuple[str, str, Key | None, str | None]:
+        """What tells it from all other conflicts of a merge."""
+        return self.dataset, self.table, self.key, self.column
+
+
+@dataclass(frozen=True)
+class Decided:
+    """What somebody decided of one conflict: a side, or a value. Empty names fit any."""
+
+    key: str
+    column: str = ""
+    take: Side | None = None
+    value: object = None
+    table: str = ""
+    dataset: str = ""
+
+    def fits(self, conflict: Conflict) -> bool:
+        """Whether it speaks of this conflict."""
+        return (
+            self.key == ("" if conflict.key is None else str(conflict.key))
+            and self.column in ("", conflict.column or "")
+            and self.table in ("", conflict.table)
+            and self.dataset in ("", conflict.dataset)
+        )
+
+
+@dataclass(frozen=True)
+class Settling:
+    """How conflicts are to be settled: decisions go first, then the rule, then the side."""
+
+    side: Side | None = None
+    rule: Rule | None = None
+    decisions: tuple[Decided, ...] = ()
+
+    def of(self, conflict: Conflict) -> Decided | None:
+        """The decision on a conflict, if there is one. Raises InputError where two speak of it."""
+        found = [one for one in self.decisions if one.fits(conflict)]
+        if len({(one.take, str(one.value)) for one in found}) > 1:
+            raise InputError(
+                f"{conflict.key!r} is decided twice, differently.",
+                hint="Name the column (and the table) in each decision, or drop one of them.",
+            )
+        return found[0] if found else None
+
+
+ASK = Settling()  # whatever is in conflict is listed, and nothing is merged
+
+
+def decisions_of(lines: Sequence[Mapping[str, object]]) -> tuple[Decided, ...]:
+    """Decisions from the lines of a file: `key`, and `take` (ours, theirs) or `value`.
+
+    `column`, `table` and `dataset` narrow what is meant; lines with neither take nor value decide
+    nothing. Raises InputError.
+
+    >>> decisions_of([{"key": 17, "value": "tech"}, {"key": 18, "take": None}])[0].value
+    'tech'
+    """
+    found = []
+    for line in lines:
+        if "key" not in line or not ("take" in line or "value" in line):
+            raise InputError(
+                f"The file of decisions has columns {', '.join(map(str, line))}.",
+                hint="It needs `key`, and `take` (ours or theirs) or `value`; `datahub merge "
+                "--conflicts FILE` writes one to fill in.",
+            )
+        take, value = line.get("take"), line.get("value")
+        if take in (None, "") and value in (None, ""):
+            continue
+        if take not in (None, "", "ours", "theirs") or (take and value not in (None, "")):
+            raise InputError(
+                f"The decision on {line['key']!r} takes {take!r}"
+                + (f" and the value {value!r}." if value not in (None, "") else "."),
+                hint="`take` is ours or theirs; a value of your own goes under `value`, alone.",
+            )
+        names = {name: str(line.get(name) or "") for name in ("column", "table", "dataset")}
+        key = "" if line["key"] is None else str(line["key"])
+        side: Side | None = "ours" if take == "ours" else "theirs" if take == "theirs" else None
+        found.append(Decided(key, take=side, value=None if side else value, **names))
+    return tuple(found)
+
+
+def conflict_table(conflicts: Iterable[Conflict]) -> pl.DataFrame:
+    """Conflicts as a table of text, with `take` and `value` empty, to be filled in."""
+    columns = ("dataset", "table", "key", "column", "kind", "base", "ours", "theirs")
+    lines = [
+        {
+            **{name: _text(getattr(one, name)) for name in columns},
+            "ours_by": str(one.ours_by),
+            "theirs_by": str(one.theirs_by),
+        }
+        for one in conflicts
+    ]
+    names = [*columns, "ours_by", "theirs_by", "take", "value"]
+    return pl.DataFrame(lines, schema=dict.fromkeys(names, pl.String()))
+
+
+def _text(value: object) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    return json.dumps(value, ensure_ascii=False, default=str)
+
+
+def check_all_used(settling: Settling, conflicts: Iterable[Conflict]) -> None:
+    """Raise InputError where a decision speaks of nothing that is in conflict."""
+    known = list(conflicts)
+    by_key: dict[str, list[Conflict]] = {}
+    for conflict in known:
+        by_key.setdefault("" if conflict.key is None else str(conflict.key), []).append(conflict)
+    for one in settling.decisions:
+        if not any(one.fits(conflict) for conflict in by_key.get(one.key, [])):
+            where = ", ".join(part for part in (one.column, one.table, one.dataset) if part)
+            raise InputError(
+                f"A decision speaks of {one.key!r}"
+                + (f" ({where})" if where else "")
+                + ", which is in no conflict of this merge.",
+                hint="`datahub merge --conflicts FILE` lists what is. Nothing was merged.",
+            )
+
+
+def by_rule(rule: Rule, answers: Sequence[Annotation], gold: str | None) -> tuple[str | None, bool]:
+    """What a rule says of a row on which people are tied: (label, whether it says anything).
+
+    latest: the answer given last. gold: the given label where there is one, else the latest.
+    majority: people are tied, so the row stays open (None).
+    """
+    if rule == "majority":
+        return None, True
+    if rule == "gold" and gold is not None:
+        return gold, True
+    said = [answer for answer in answers if answer.label is not None]
+    if not said:
+        return None, False
+    return max(said, key=lambda answer: (answer.time, answer.id)).label, True

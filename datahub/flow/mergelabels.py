@@ -1,0 +1,409 @@
+"""Final labels of a merge: a function of one side's models and of both sides' answers.
+
+Labels are never picked from a side. The annotation log is the union of both; what each row's
+answers come to is asked of that log (core.relabel). A conflict is where the two sides' answers
+leave people tied, or where each side fitted models of its own. What settles one is itself an
+answer in the log, so that no later step undoes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from datahub.core.conflicts import LABELS, MODEL, Conflict, MadeBy, Settling, by_rule
+from datahub.core.dataset import Dataset, Key
+from datahub.core.errors import InputError
+from datahub.core.layout import (
+    annotations_file,
+    label_model_file,
+    lfs_file,
+    table_prefix,
+    votes_file,
+)
+from datahub.core.manifest import ModelManifest, VotesManifest
+from datahub.core.relabel import Annotation, Decision, answers_by_row, decide, final_labels
+from datahub.core.versions import ObjectId
+from datahub.flow.annotations import log_at
+from datahub.flow.label import manifest_at, model_at
+from datahub.flow.mergerows import Content
+from datahub.flow.relabel import patch_labels
+from datahub.flow.sides import Sides, Unit, labels_unit, model_unit, overlaid
+from datahub.flow.tables import hashes_of, read_keys, read_parts
+
+BOTH = ("ours", "theirs")
+
+
+@dataclass
+class Labels:
+    """What is to change on ours for models, labels and log, and what is left to decide."""
+
+    changes: dict[str, ObjectId | None] = field(default_factory=dict)
+    conflicts: list[Conflict] = field(default_factory=list)
+    left: list[Conflict] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    relabeled: int = 0
+    settled: int = 0
+
+
+def merged_labels(sides: Sides, content: Content, settling: Settling) -> Labels:
+    """Choose the models, join the answers, and say what the labels are."""
+    found = Labels()
+    side = _models_of(sides, content, settling, found)
+    logs = {of: log_at(sides.store, sides.commits[of].id, sides.name) for of in ("base", *BOTH)}
+    log = list(dict.fromkeys([*logs["ours"], *logs["theirs"]]))
+    if side is None:
+        _without_models(sides, content, found)
+        return found
+    settlements = _tied(sides, logs, log, side, settling, found)
+    settlements += _differing(sides, log, side, settling, found)
+    if found.left:
+        return found
+    if settlements:
+        lines = "".join(entry.to_json() + "\n" for entry in settlements)
+        path = annotations_file(sides.name, f"merge-{sides.step.id}")
+        found.changes[path] = sides.store.put_bytes(lines.encode())
+        found.settled = len(settlements)
+    known_there = set(logs[side])
+    fresh = [entry for entry in [*log, *settlements] if entry not in known_there]
+    if fresh:
+        keys = list(dict.fromkeys(entry.key for entry in fresh))
+        found.changes |= _relabeled(sides, [*log, *settlements], keys, side, found)
+    return found
+
+
+def _models_of(sides: Sides, content: Content, settling: Settling, found: Labels) -> str | None:
+    """The side whose votes, fit and soft labels the merge has; None: they must be made again."""
+    side: str | None
+    unit = _derived(sides.name)
+    moved = sides.moved_by(model_unit(sides.name))
+    fitting = [side for side in BOTH if _fits(sides, side, content.known)]
+    if moved == "both" and len(fitting) == 2:
+        side = _disagreeing(sides, settling, found)
+    elif moved == "theirs" and "theirs" in fitting:
+        side = "theirs"
+    else:
+        side = fitting[0] if fitting else None
+    if moved == "both" and len(fitting) == 1:
+        found.notes.append(
+            f"votes and models of {sides.name} are those of {side}: the other side's are of rows "
+            "that this merge does not have. `datahub lf run`, then `datahub label fit`"
+        )
+    if side == "theirs":
+        found.changes |= sides.taking_theirs(unit)
+    return side
+
+
+def _derived(name: str) -> Unit:
+    model, labels = model_unit(name), labels_unit(name)
+    return lambda path: model(path) or labels(path)
+
+
+def _fits(sides: Sides, side: str, known: Dataset) -> bool:
+    """Whether a side's labels are of exactly these rows and classes."""
+    at = sides.commits[side].id
+    own = sides.known.get(side)
+    path = label_model_file(sides.name)
+    return (
+        own is not None
+        and path in sides.store.objects(at, path)
+        and [part.sha256 for part in own.parts] == [part.sha256 for part in known.parts]
+        and own.classes == known.classes
+    )
+
+
+def _disagreeing(sides: Sides, settling: Settling, found: Labels) -> str:
+    """Both sides fitted models of their own: one side's are taken, if that is decided."""
+    manifests = {side: _model(sides, side) for side in ("base", *BOTH)}
+    base, ours, theirs = (None if m is None else _named(m) for m in manifests.values())
+    by = [_models_made_by(sides, side) for side in BOTH]
+    place = (sides.name, MODEL, None, None)
+    conflict = Conflict(*place, "both changed", base, ours, theirs, *by)
+    found.conflicts.append(conflict)
+    decided = settling.of(conflict)
+    side = settling.side if decided is None else decided.take
+    if side is None:
+        found.left.append(conflict)
+        return "ours"
+    found.notes.append(
+        f"votes and models of {sides.name} are those of {side}; the LFs of both are in the merge: "
+        "`datahub lf run`, then `datahub label fit` bring them together"
+    )
+    return side
+
+
+def _model(sides: Sides, side: str) -> ModelManifest | None:
+    path = label_model_file(sides.name)
+    oid = sides.store.objects(sides.commits[side].id, path).get(path)
+    return None if oid is None else ModelManifest.from_json(sides.store.read(oid))
+
+
+def _named(model: ModelManifest) -> str:
+    return f"{model.name}@{model.votes[:12]}"
+
+
+def _models_made_by(sides: Sides, side: str) -> MadeBy:
+    by = sides.made_by(side, model_unit(sides.name))
+    manifest = manifest_at(sides.store, sides.commits[side].id, sides.name)
+    names = tuple(manifest.names) if manifest else ()
+    model = _model(sides, side)
+    return MadeBy(
+        model=_named(model) if model else "", lfs=names, commit=by.commit, author=by.author
+    )
+
+
+def _without_models(sides: Sides, content: Content, found: Labels) -> None:
+    """Take away what is of other rows; votes on parts that are still there stay."""
+    name, store = sides.name, sides.store
+    derived = _derived(name)
+    held = {
+        side: {
+            path: oid
+            for path, oid in store.objects(sides.commits[side].id, f"datasets/{name}/").items()
+            if derived(path)
+        }
+        for side in BOTH
+    }
+    if not held["ours"] and not held["theirs"]:
+        return
+    kept: dict[str, ObjectId | None] = {}
+    parts = [part.sha256 for part in content.known.parts]
+    votes = held["theirs"] | held["ours"]
+    for side in BOTH:
+        manifest = manifest_at(store, sides.commits[side].id, name)
+        if manifest is None or manifest.cardinality != len(content.known.classes):
+            continue
+        there = [
+            part
+            for part in parts
+            if all(votes_file(name, lf.fingerprint, part) in votes for lf in manifest.lfs)
+        ]
+        kept = _kept_votes(sides, manifest, there, votes)
+        break
+    found.changes |= overlaid(dict.fromkeys(held["ours"], None), kept)
+    had_labels = any(
+        path.startswith(table_prefix(name, "labels")) for side in BOTH for path in held[side]
+    )
+    if had_labels:
+        found.notes.append(
+            f"labels of {name} follow its rows, which are merged: `datahub lf run`, then "
+            "`datahub label fit` make them; answers are kept"
+        )
+
+
+def _kept_votes(
+    sides: Sides, manifest: VotesManifest, parts: list[str], votes: Mapping[str, ObjectId]
+) -> dict[str, ObjectId | None]:
+    if not parts:
+        return {}
+    known = [part for part in manifest.parts if part in parts]
+    of_parts = manifest.only_parts(set(known))
+    kept: dict[str, ObjectId | None] = {
+        votes_file(sides.name, lf.fingerprint, part): votes[
+            votes_file(sides.name, lf.fingerprint, part)
+        ]
+        for lf in manifest.lfs
+        for part in known
+    }
+    if known:
+        text = of_parts.to_json().encode()
+        kept[lfs_file(sides.name)] = sides.store.put_bytes(text)
+    return kept
+
+
+def _tied(
+    sides: Sides,
+    logs: Mapping[str, list[Annotation]],
+    log: list[Annotation],
+    side: str,
+    settling: Settling,
+    found: Labels,
+) -> list[Annotation]:
+    """Rows that both sides took answers to, differently, and on which all answers are tied."""
+    old = set(logs["base"])
+    news = [{entry.key for entry in logs[of] if entry not in old} for of in BOTH]
+    keys = sorted(news[0] & news[1])
+    if not keys:
+        return []
+    hashes = hashes_of(sides.store, sides.rows, sides.commits[side].id, sides.known[side], keys)
+    union = answers_by_row(log, hashes)
+    joint = decide(log, hashes)
+    said = {of: decide(logs[of], hashes) for of in ("base", *BOTH)}
+    settlements: list[Annotation] = []
+    for key in keys:
+        if key not in joint or joint[key].outcome != "tie":
+            continue
+        mine, other = said["ours"].get(key), said["theirs"].get(key)
+        if _label(mine) == _label(other):
+            continue
+        conflict = Conflict(
+            sides.name,
+            LABELS,
+            key,
+            "label",
+            "people disagree",
+            _label(said["base"].get(key)),
+            _label(mine),
+            _label(other),
+            _people(mine, union[key]),
+            _people(other, union[key]),
+        )
+        label, decided = _settled_label(sides, conflict, union[key], side, settling, found)
+        if decided and label is not None:
+            settlements.append(_settlement(sides, key, hashes[key], label, union[key]))
+    return settlements
+
+
+def _settled_label(
+    sides: Sides,
+    conflict: Conflict,
+    answers: Sequence[Annotation],
+    side: str,
+    settling: Settling,
+    found: Labels,
+) -> tuple[str | None, bool]:
+    """What was decided of a row's label: (label, whether anything was)."""
+    found.conflicts.append(conflict)
+    one = settling.of(conflict)
+    if one is not None and one.take is None:
+        return _checked_class(one.value, sides), True
+    take = one.take if one is not None else None
+    if take is None and settling.rule is not None:
+        assert conflict.key is not None  # labels are of rows
+        gold = _gold(sides, conflict.key, side) if settling.rule == "gold" else None
+        label, says = by_rule(settling.rule, answers, gold)
+        if says:
+            return label, True
+    take = take or settling.side
+    if take is None:
+        found.left.append(conflict)
+        return None, False
+    value = conflict.ours if take == "ours" else conflict.theirs
+    return (None if value is None else str(value)), True
+
+
+def _checked_class(value: object, sides: Sides) -> str:
+    classes = sides.known["ours"].classes
+    if value not in classes:
+        raise InputError(
+            f"{value!r} is no class of {sides.name!r}.",
+            hint=f"Classes are {', '.join(classes)}. Mend the file of decisions.",
+        )
+    return str(value)
+
+
+def _gold(sides: Sides, key: Key, side: str) -> str | None:
+    known = sides.known[side]
+    at = sides.commits[side].id
+    for frame in read_keys(sides.store, sides.rows, at, known, "gold", [key]):
+        for label in frame["label"]:
+            return None if label is None else str(label)
+    return None
+
+
+def _settlement(
+    sides: Sides, key: Key, row_hash: str, label: str, answers: Sequence[Annotation]
+) -> Annotation:
+    """The answer that settles a row, by whoever merges."""
+    step = sides.step
+    return Annotation(
+        id=f"merge-{step.id}-{key}",
+        key=key,
+        row_hash=row_hash,
+        label=label,
+        annotator=step.author,
+        time=max([step.time.isoformat(), *(answer.time for answer in answers)]),
+        batch=f"merge-{step.id}",
+        settles=tuple(sorted(answer.id for answer in answers)),
+    )
+
+
+def _differing(
+    sides: Sides, log: list[Annotation], side: str, settling: Settling, found: Labels
+) -> list[Annotation]:
+    """Rows whose labels differ because each side has its own models, and no person said.
+
+    They follow the models that are taken, but for those that are decided one by one.
+    """
+    if not any(conflict.table == MODEL for conflict in found.conflicts):
+        return []
+    frames = [_labels_table(sides, of) for of in BOTH]
+    key = sides.known["ours"].key
+    joined = frames[0].join(frames[1], on=key, how="inner", suffix="_theirs")
+    differ = joined.filter(pl.col("label").ne_missing(pl.col("label_theirs")))
+    keys = differ[key].to_list()
+    asked = list({entry.key for entry in log} & set(keys))
+    at = sides.commits[side].id
+    hashes = hashes_of(sides.store, sides.rows, at, sides.known[side], asked)
+    said = {k for k, one in decide(log, hashes).items() if one.outcome == "label"}
+    undecided = any(conflict.table == MODEL for conflict in found.left)
+    chosen: dict[Key, str] = {}
+    for line in differ.iter_rows(named=True):
+        if line[key] in said:
+            continue
+        by = [
+            MadeBy(model=line[f"model{s}"] or "", lfs=tuple(line[f"lfs{s}"]))
+            for s in ("", "_theirs")
+        ]
+        values = None, line["label"], line["label_theirs"]
+        place = (sides.name, LABELS, line[key], "label")
+        conflict = Conflict(*place, "models disagree", *values, *by)
+        found.conflicts.append(conflict)
+        one = settling.of(conflict)
+        if one is None and undecided:
+            found.left.append(conflict)
+        elif one is not None:
+            value = line["label" if one.take == "ours" else "label_theirs"]
+            label = _checked_class(one.value, sides) if one.take is None else value
+            if label is not None and label != line["label" if side == "ours" else "label_theirs"]:
+                chosen[line[key]] = label
+    hashes = hashes_of(sides.store, sides.rows, at, sides.known[side], list(chosen))
+    answers = answers_by_row(log, hashes)
+    return [
+        _settlement(sides, k, hashes[k], label, answers.get(k, ())) for k, label in chosen.items()
+    ]
+
+
+def _labels_table(sides: Sides, side: str) -> pl.DataFrame:
+    at, known = sides.commits[side].id, sides.known[side]
+    columns = [known.key, "label", "model", "lfs"]
+    parts = read_parts(sides.store, sides.rows, at, known, LABELS, columns=columns)
+    return pl.concat([frame for _, frame in parts])
+
+
+def _relabeled(
+    sides: Sides, log: list[Annotation], keys: list[Key], side: str, found: Labels
+) -> dict[str, ObjectId | None]:
+    """A side's labels with these rows decided anew by the joint log."""
+    store, rows, at, known = sides.store, sides.rows, sides.commits[side].id, sides.known[side]
+    hashes = hashes_of(store, rows, at, known, keys)
+    wanted = set(keys)
+    decided = decide([entry for entry in log if entry.key in wanted], hashes)
+    stale = {e.key for e in log if e.key in wanted and hashes.get(e.key) != e.row_hash}
+    if stale:
+        found.notes.append(
+            f"answers to {len(stale)} rows of {sides.name} no longer count: the other side changed "
+            "or removed the rows. `datahub review push` asks again"
+        )
+    frames = list(read_keys(store, rows, at, known, "soft_labels", keys))
+    if not frames:
+        return {}
+    scores = pl.concat(frames)
+    lines = final_labels(scores, decided, key=known.key, model=model_at(store, at, known))
+    found.relabeled += lines.height
+    return patch_labels(store, rows, at, known, lines, step_id=sides.step.id)
+
+
+def _label(decision: Decision | None) -> str | None:
+    return None if decision is None else decision.label
+
+
+def _people(decision: Decision | None, answers: Sequence[Annotation]) -> MadeBy:
+    by = set(decision.by) if decision else set()
+    named = [answer for answer in answers if answer.id in by]
+    return MadeBy(
+        annotations=tuple(answer.id for answer in named),
+        annotators=tuple(answer.annotator for answer in named),
+    )

@@ -1,0 +1,272 @@
+"""What a dataset is and which rows it holds, merged: fields, columns, and rows by key and column.
+
+Only parts that differ between the three states are read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+import polars as pl
+
+from datahub.core.conflicts import DATASET, Conflict, Settling
+from datahub.core.dataset import Dataset, Part
+from datahub.core.errors import InputError
+from datahub.core.layout import dataset_file, table_prefix
+from datahub.core.parts import aligned
+from datahub.core.rowmerge import RowMerge, compare, merge, merged_columns, merged_value, settled
+from datahub.core.versions import ObjectId
+from datahub.flow.parts import GOLD, changed_rows, gold_reader, rewrite_rows
+from datahub.flow.sides import Sides, content_unit, overlaid
+
+BOTH = ("ours", "theirs")
+FIELDS = ("key", "key_made", "text", "classes")
+Group = tuple[tuple[Part, ...], RowMerge]  # parts of ours, and what becomes of them
+
+
+@dataclass
+class Content:
+    """The merged dataset, what is to change on ours for it, and what is left to decide."""
+
+    known: Dataset
+    changes: dict[str, ObjectId | None] = field(default_factory=dict)
+    conflicts: list[Conflict] = field(default_factory=list)
+    left: list[Conflict] = field(default_factory=list)
+    rows_from_both: int = 0
+
+
+def merged_content(sides: Sides, settling: Settling) -> Content:
+    """Merge dataset.json, rows and gold. Nothing is written where conflicts are left."""
+    unit = content_unit(sides.name)
+    moved = sides.moved_by(unit)
+    if moved in ("neither", "same", "ours"):
+        return Content(sides.known["ours"])
+    if moved == "theirs":
+        return Content(sides.known["theirs"], sides.taking_theirs(unit))
+    merged, schema = _merged_fields(sides, settling)
+    if merged.left or any(one.column in ("key", "key type") for one in merged.conflicts):
+        return _one_side(sides, merged, settling)
+    groups = [_merged_group(sides, group, schema, merged, settling) for group in _groups(sides)]
+    if not merged.left:
+        _write(sides, groups, merged)
+    return merged
+
+
+def _merged_fields(sides: Sides, settling: Settling) -> tuple[Content, dict[str, str]]:
+    """Fields and columns of the dataset; columns as name -> type."""
+    known = sides.known
+    ours, theirs = known["ours"], known["theirs"]
+    base = known.get("base")
+    merged = Content(ours)
+    values: dict[str, object] = {}
+    for name in FIELDS:
+        old = getattr(base, name) if base else None
+        mine, other = getattr(ours, name), getattr(theirs, name)
+        values[name], both = merged_value(old, mine, other)
+        if both and _decide(sides, merged, settling, name, old, mine, other) == "theirs":
+            values[name] = other
+    kinds = dict(ours.columns), dict(theirs.columns)
+    if kinds[0].get(ours.key) != kinds[1].get(theirs.key):
+        a, b = kinds[0].get(ours.key), kinds[1].get(theirs.key)
+        _decide(sides, merged, settling, "key type", None, a, b)
+    schema, clashing = merged_columns(base.columns if base else (), ours.columns, theirs.columns)
+    for name in clashing:
+        old = dict(base.columns).get(name) if base else None
+        taken = _decide(sides, merged, settling, name, old, kinds[0].get(name), kinds[1].get(name))
+        if taken == "theirs":
+            schema.pop(name, None)
+            schema |= {name: kinds[1][name]} if name in kinds[1] else {}
+    for other in (0, 1):
+        for name, was in base.columns if base else ():
+            if name in schema or name in clashing or name not in kinds[other]:
+                continue
+            if _was_edited(sides, BOTH[other], name):
+                seen = kinds[0].get(name), kinds[1].get(name)
+                taken = _decide(sides, merged, settling, name, was, *seen)
+                if taken == BOTH[other]:
+                    schema[name] = was
+    gold = ours.has_gold or theirs.has_gold
+    merged.known = replace(ours, has_gold=gold, **values)  # type: ignore[arg-type]
+    return merged, schema
+
+
+def _decide(
+    sides: Sides,
+    merged: Content,
+    settling: Settling,
+    column: str,
+    base: object,
+    ours: object,
+    theirs: object,
+) -> str | None:
+    """List a conflict of a field; the side that was decided for, if any."""
+    values = base, ours, theirs
+    conflict = Conflict(
+        sides.name, DATASET, None, column, "both changed", *values, *sides.content_by
+    )
+    merged.conflicts.append(conflict)
+    decided = settling.of(conflict)
+    side = settling.side if decided is None else decided.take
+    if decided is not None and side is None:
+        raise InputError(
+            f"{column!r} of {sides.name!r} cannot be decided by a value.",
+            hint="`take` ours or theirs.",
+        )
+    if side is None:
+        merged.left.append(conflict)
+    return side
+
+
+def _one_side(sides: Sides, merged: Content, settling: Settling) -> Content:
+    """Where rows cannot be held against each other: all of one side, or undecided."""
+    if not merged.left:
+        decided = [settling.of(conflict) for conflict in merged.conflicts]
+        taken = {settling.side if one is None else one.take for one in decided}
+        if taken == {"theirs"}:
+            merged.known = sides.known["theirs"]
+            merged.changes = sides.taking_theirs(content_unit(sides.name))
+        elif taken == {"ours"}:
+            merged.known = sides.known["ours"]
+        else:
+            raise InputError(
+                f"{sides.name!r} has another key on each side: it can only be taken whole.",
+                hint="Take the same side in all decisions about it.",
+            )
+    return merged
+
+
+def _groups(sides: Sides) -> list[tuple[tuple[Part, ...], ...]]:
+    known = sides.known
+    base = known["base"].parts if "base" in known else ()
+    return aligned(base, known["ours"].parts, known["theirs"].parts)
+
+
+def _was_edited(sides: Sides, side: str, column: str) -> bool:
+    """Whether a side changed cells of a column that the other side took away."""
+    old, new = sides.known["base"], sides.known[side]
+    for before, after in aligned(old.parts, new.parts):
+        frames = [_frame(sides, of, parts) for of, parts in (("base", before), (side, after))]
+        if any(frame is None for frame in frames):
+            continue
+        pair = [frame.select(pl.col(old.key, column)) for frame in frames if frame is not None]
+        if compare(*pair, key=old.key).columns:
+            return True
+    return False
+
+
+def _frame(sides: Sides, side: str, parts: Sequence[Part]) -> pl.DataFrame | None:
+    if not parts:
+        return None
+    read = gold_reader(sides.store, sides.rows, sides.commits[side].id, sides.known[side])
+    return pl.concat([read(part) for part in parts])
+
+
+def _merged_group(
+    sides: Sides,
+    group: tuple[tuple[Part, ...], ...],
+    schema: dict[str, str],
+    merged: Content,
+    settling: Settling,
+) -> Group:
+    frames = {
+        side: _frame(sides, side, parts)
+        for side, parts in zip(("base", "ours", "theirs"), group, strict=True)
+    }
+    there = [frame for frame in frames.values() if frame is not None]
+    kinds = _kinds(there, schema, gold=merged.known.has_gold)
+    empty = pl.DataFrame(schema=kinds)
+    base, ours, theirs = (
+        empty if frames[side] is None else frames[side] for side in ("base", "ours", "theirs")
+    )
+    key = merged.known.key
+    found = merge(base, ours, theirs, key=key, schema=kinds)  # type: ignore[arg-type]
+    decided: dict[tuple[object, str | None], object] = {}
+    for cell in found.conflicts:
+        column = "gold" if cell.column == GOLD else cell.column
+        table = "gold" if cell.column == GOLD else "rows"
+        values = cell.base, cell.ours, cell.theirs
+        conflict = Conflict(
+            sides.name, table, cell.key, column, cell.kind, *values, *sides.content_by
+        )
+        merged.conflicts.append(conflict)
+        one = settling.of(conflict)
+        side = settling.side if one is None else one.take
+        if side is not None:
+            decided[cell.key, cell.column] = cell.ours if side == "ours" else cell.theirs
+        elif one is not None:
+            decided[cell.key, cell.column] = _value(one.value, conflict, kinds, merged.known)
+        else:
+            merged.left.append(conflict)
+    merged.rows_from_both += found.put.height + len(found.gone)
+    return group[1], settled(found, decided)  # type: ignore[arg-type]
+
+
+def _kinds(
+    frames: list[pl.DataFrame], schema: dict[str, str], *, gold: bool
+) -> dict[str, pl.DataType]:
+    """The types of the merged columns, as the frames that have them say."""
+    kinds: dict[str, pl.DataType] = {}
+    for name, kind in schema.items():
+        found = [f.schema[name] for f in frames if name in f.columns]
+        kinds[name] = next((one for one in found if str(one) == kind), found[0])
+    if gold:
+        kinds[GOLD] = pl.String()
+    return kinds
+
+
+def _value(
+    value: object, conflict: Conflict, kinds: dict[str, pl.DataType], known: Dataset
+) -> object:
+    """A decided value as its column holds it. Raises InputError."""
+    if conflict.column is None:
+        raise InputError(
+            f"Row {conflict.key!r} is there on one side only: a value cannot decide that.",
+            hint="`take` ours or theirs.",
+        )
+    if conflict.table == "gold":
+        if value not in known.classes:
+            raise InputError(
+                f"{value!r} is no class of {known.name!r}.",
+                hint=f"Classes are {', '.join(known.classes)}.",
+            )
+        return value
+    kind = kinds[conflict.column]
+    try:
+        return pl.Series([value]).cast(kind, strict=True)[0]
+    except pl.exceptions.PolarsError as error:
+        raise InputError(
+            f"{value!r} cannot be a value of {conflict.column!r}, which is {kind}.",
+            hint="Mend the file of decisions.",
+        ) from error
+
+
+def _write(sides: Sides, groups: Sequence[Group], merged: Content) -> None:
+    """Write the groups anew over ours; parts that no group names stay."""
+    ours = sides.known["ours"]
+    reading = replace(merged.known, parts=ours.parts)
+
+    def edits() -> Iterator[tuple[Sequence[Part], pl.DataFrame]]:
+        for parts, found in groups:
+            frame = _frame(sides, "ours", parts)
+            yield (
+                parts,
+                found.over(found.put.clear() if frame is None else frame),
+            )
+
+    at = sides.ours.id
+    writer = rewrite_rows(sides.store, sides.rows, at, reading, edits())
+    columns = writer.columns or ours.columns
+    merged.known = replace(merged.known, parts=tuple(writer.parts), columns=columns)
+    kept = {part.sha256 for part in ours.parts} & {part.sha256 for part in writer.parts}
+    prefix = table_prefix(sides.name, "gold")
+    gold = {
+        path: oid
+        for path, oid in sides.news("theirs", lambda path: path.startswith(prefix)).items()
+        if path.rpartition("/")[2].partition(".")[0] in kept
+    }
+    merged.changes = overlaid(
+        changed_rows(sides.store, at, sides.name, writer),
+        gold,
+        {dataset_file(sides.name): sides.store.put_bytes(merged.known.to_json().encode())},
+    )
