@@ -3,7 +3,7 @@
 The public face, light to import: names load what they need on first use. Files in
 labeling_functions/ import from here and from nowhere else in datahub.
 
-    from datahub import ABSTAIN, expression, keywords, lookup, model, regex, threshold
+    from datahub import ABSTAIN, expression, keywords, lookup, model, prompt, regex, threshold
 """
 
 from __future__ import annotations
@@ -14,10 +14,21 @@ if TYPE_CHECKING:
     from datahub.core.declarative import expression, keywords, lookup, regex, threshold
     from datahub.core.labels import ABSTAIN
     from datahub.core.model_lf import model
+    from datahub.core.prompt_lf import prompt
     from datahub.hub import Hub
 
 __version__ = "0.1.0"
-__all__ = ["ABSTAIN", "Hub", "expression", "keywords", "lookup", "model", "regex", "threshold"]
+__all__ = [
+    "ABSTAIN",
+    "Hub",
+    "expression",
+    "keywords",
+    "lookup",
+    "model",
+    "prompt",
+    "regex",
+    "threshold",
+]
 
 _HOMES = {
     "ABSTAIN": "datahub.core.labels",
@@ -26,6 +37,7 @@ _HOMES = {
     "keywords": "datahub.core.declarative",
     "lookup": "datahub.core.declarative",
     "model": "datahub.core.model_lf",
+    "prompt": "datahub.core.prompt_lf",
     "regex": "datahub.core.declarative",
     "threshold": "datahub.core.declarative",
 }

@@ -49,6 +49,16 @@ class Settings:
     lakefs_storage_namespace: str = ""
     lakefs_access_key_id: str = ""
     lakefs_secret_access_key: str = field(default="", repr=False)
+    prompt_endpoint: str = ""
+    prompt_api_key: str = field(default="", repr=False)
+    prompt_model: str = ""
+    prompt_parallel: int = 4
+    prompt_requests_per_minute: int = 0  # these and those below: 0 is no limit, or not known
+    prompt_timeout: float = 60.0
+    prompt_price_input: float = 0.0
+    prompt_price_output: float = 0.0
+    prompt_max_cost: float = 0.0
+    prompt_max_requests: int = 0
 
     @property
     def own_folder(self) -> Path:
@@ -156,6 +166,19 @@ def _checked(settings: Settings) -> Settings:
     ):
         if value not in allowed:
             raise ConfigError(f"{name} is {value!r}.", hint=f"It is one of {', '.join(allowed)}.")
+    for name, least in (
+        ("prompt_parallel", 1),
+        ("prompt_requests_per_minute", 0),
+        ("prompt_timeout", 0.001),
+        ("prompt_price_input", 0),
+        ("prompt_price_output", 0),
+        ("prompt_max_cost", 0),
+        ("prompt_max_requests", 0),
+    ):
+        if not getattr(settings, name) >= least:  # NaN is none either
+            raise ConfigError(
+                f"{name} is {getattr(settings, name)}.", hint=f"It is {least} or more."
+            )
     if settings.jobs < 1:
         raise ConfigError(
             f"jobs is {settings.jobs}.", hint="It is a number of processes, 1 or more."

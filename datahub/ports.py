@@ -19,6 +19,7 @@ from datahub.core.dataset import Key
 from datahub.core.labeling import Applied, LabelingFunction
 from datahub.core.labels import LabelMatrix, SoftLabels
 from datahub.core.paircounts import PairCounts
+from datahub.core.prompt_lf import Question, Reply, Spending
 from datahub.core.relabel import Annotation
 from datahub.core.triage import Task
 from datahub.core.verdict import CheckFailure, Verdict
@@ -408,6 +409,23 @@ class FoundLF:
     line: int
     kind: str  # snorkel, or what kind of declarative LF
     safe: bool  # the fingerprint covers all that decides its votes
+
+
+class Prompts(Protocol):
+    """A language model that is asked. An answer is paid for once, whatever ends the run."""
+
+    @property
+    def spent(self) -> Spending:
+        """What was spent so far."""
+        ...
+
+    def ask(self, lf: str, questions: Sequence[Question]) -> Sequence[Reply]:
+        """A reply to each question of an LF, in their order; equal ones are asked once.
+
+        What goes wrong with one question is its reply's problem. Raises LimitReached,
+        Unavailable, AuthenticationError, Rejected, ConfigError, StorageError, and asks no more.
+        """
+        ...
 
 
 class LFWorkers(Protocol):

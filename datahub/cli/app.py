@@ -38,6 +38,7 @@ EXIT_CODES: dict[type[errors.DatahubError], int] = {
     errors.NotFound: 5,
     errors.Unavailable: 6,
     errors.GateError: 7,
+    errors.LimitReached: 7,
     errors.Rejected: 7,
     errors.BackendError: 7,
     errors.StorageError: 7,

@@ -12,6 +12,7 @@ from datahub.cli.output import emit_json, line, share, table, talk
 
 if TYPE_CHECKING:
     from datahub.core.lf_sight import SeenRow
+    from datahub.core.prompt_lf import Spending
     from datahub.flow.lf_report import LFReport, Reuse
 
 _SHOWN = 160  # characters of a text
@@ -28,12 +29,19 @@ def run(
         int | None,
         typer.Option(min=1, help="Processes for LFs written in Python (default: setting jobs)."),
     ] = None,
+    max_cost: Annotated[
+        float | None, typer.Option(help="Stop before prompts cost more (setting prompt_max_cost).")
+    ] = None,
+    max_requests: Annotated[
+        int | None, typer.Option(help="Stop before prompts send more (prompt_max_requests).")
+    ] = None,
     dataset: Dataset = None,
     branch: Branch = None,
     json: Json = False,
 ) -> None:
     """Let labeling functions vote where votes are missing, and commit the votes."""
-    with opened(branch) as hub:
+    limits = {"prompt_max_cost": max_cost, "prompt_max_requests": max_requests}
+    with opened(branch, **limits) as hub:
         report = hub.lf_try(sample, dataset) if sample else hub.lf_run(dataset, jobs=jobs)
         classes = hub.dataset(dataset).classes
     _print(report, classes, as_json=json)
@@ -63,7 +71,9 @@ def new(
     name: Annotated[str, typer.Argument(help="Names the file and the LF.")],
     kind: Annotated[
         str,
-        typer.Option(help="keywords, regex, lookup, threshold, expression, model or snorkel."),
+        typer.Option(
+            help="keywords, regex, lookup, threshold, expression, model, prompt or snorkel."
+        ),
     ] = "keywords",
     column: Annotated[
         str | None, typer.Option(help="Column it reads (default: the text, or one of numbers).")
@@ -178,6 +188,7 @@ def _print(report: LFReport, classes: tuple[str, ...], *, as_json: bool) -> None
         f"{report.rows} rows, {len(report.table)} LFs, {report.votes} votes, "
         f"{share(report.coverage)} of rows covered, {sum(report.fault_counts)} faults"
     )
+    line(_kinds(report))
     if report.in_python:
         names = ", ".join(report.in_python)
         talk(f"in Python, slower: polars cannot run the pattern of {names}")
@@ -186,8 +197,26 @@ def _print(report: LFReport, classes: tuple[str, ...], *, as_json: bool) -> None
     if report.reuse is not None:
         for text in _reused(report.reuse):
             line(text)
+    if report.spent is not None:
+        line(_spent(report.spent))
     if report.commit is not None:
         line(f"committed {report.commit.id[:12]}" if report.changed else "nothing changed")
+
+
+def _kinds(report: LFReport) -> str:
+    """One line and no column: the table is as wide as a terminal already."""
+    names: dict[str, list[str]] = {}
+    for lf, kind in zip(report.table, report.kinds, strict=True):
+        names.setdefault(kind, []).append(lf.name)
+    return "kinds: " + "; ".join(f"{kind} ({', '.join(of)})" for kind, of in names.items())
+
+
+def _spent(spent: Spending) -> str:
+    cost = "no price is set" if spent.cost is None else f"cost {spent.cost:.4f}"
+    return (
+        f"prompts: {spent.requests} requests, {spent.answered} answers, {spent.reused} kept ones, "
+        f"{spent.prompt_tokens} + {spent.completion_tokens} tokens, {cost}"
+    )
 
 
 def _reused(reuse: Reuse) -> Iterator[str]:

@@ -11,7 +11,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -104,7 +104,7 @@ def checked_columns(
     return tuple(str(one) for one in given)
 
 
-def checked_labels(name: str, labels: Mapping[object, int]) -> dict[object, int]:
+def checked_labels(name: str, labels: Mapping[Any, int]) -> dict[Any, int]:
     """The same, if every value is a class or ABSTAIN. Raises LabelingFunctionError.
 
     >>> checked_labels("spam", {"yes": 1, "unclear": -1})

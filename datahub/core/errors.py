@@ -281,6 +281,20 @@ class GateError(DatahubError):
     code = "gate_could_not_run"
 
 
+class LimitReached(DatahubError):
+    """What may be spent is spent."""
+
+    code = "limit_reached"
+
+    def __init__(self, limit: str, setting: str) -> None:
+        super().__init__(
+            f"The limit of {limit} for prompts is reached.",
+            hint=f"Nothing was committed, and no answer is lost: raise {setting} (or its flag) and "
+            "run again, which asks only what is not answered yet.",
+        )
+        self.limit = limit
+
+
 class AuthenticationError(DatahubError):
     """The other side does not know us."""
 

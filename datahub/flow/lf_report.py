@@ -10,6 +10,7 @@ from datahub.core.declarative import PYTHON_REGEX
 from datahub.core.errors import ConfigError
 from datahub.core.labeling import Fault
 from datahub.core.labels import LFSummary, Tally
+from datahub.core.prompt_lf import Spending
 from datahub.core.versions import Commit
 from datahub.ports import FoundLF
 
@@ -36,7 +37,8 @@ class LFReport:
     """What LFs did on rows: Snorkel's table, and faults beside it.
 
     `in_python` are regex LFs that polars cannot run. `estimated[j]` is how often the label model
-    takes LF j to be right, None where no model was fitted to these votes.
+    takes LF j to be right, None where no model was fitted to these votes. `kinds[j]` is what kind
+    of LF it is; `spent` is what prompts cost, None where there are none.
     """
 
     dataset: str
@@ -51,6 +53,8 @@ class LFReport:
     reuse: Reuse | None = None
     in_python: tuple[str, ...] = ()
     estimated: tuple[float | None, ...] = ()
+    kinds: tuple[str, ...] = ()
+    spent: Spending | None = None
 
 
 def report_of(

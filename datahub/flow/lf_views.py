@@ -45,7 +45,7 @@ def try_lfs(
     tally.add(applied.votes)
     names = [one.lf.name for one in lfs]
     made = report_of(known, tally, names, applied.fault_counts, applied.faults)
-    return replace(made, in_python=in_python(lfs))
+    return replace(made, in_python=in_python(lfs), kinds=tuple(one.kind for one in lfs))
 
 
 def see_lf(
@@ -102,7 +102,8 @@ def lf_stats(dataset: str, *, ref: str, gold: bool, store: VersionStore, rows: R
         tally.add(votes, None if golds is None else golds[here])
     counts = [entry.fault_total for entry in manifest.lfs]
     made = report_of(known, tally, manifest.names, counts, manifest.all_faults)
-    return replace(made, estimated=_estimated(store, ref, dataset))
+    kinds = tuple(entry.kind for entry in manifest.lfs)
+    return replace(made, estimated=_estimated(store, ref, dataset), kinds=kinds)
 
 
 def conflicts(

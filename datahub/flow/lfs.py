@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from datahub.core.batch import BatchLF
 from datahub.core.dataset import Dataset, Part
 from datahub.core.declarative import DeclarativeLF
 from datahub.core.errors import LabelingFunctionError
@@ -21,6 +22,7 @@ from datahub.core.labeling import FAULTS_KEPT, Applied, Fault, apply
 from datahub.core.labels import LabelMatrix, Tally
 from datahub.core.layout import lfs_file, table_prefix, votes_file
 from datahub.core.manifest import LFEntry, VotesManifest
+from datahub.core.prompt_lf import PromptLF
 from datahub.core.versions import ObjectId
 from datahub.flow.label import manifest_at
 from datahub.flow.lf_report import LFReport, Reuse, in_python, report_of, with_classes
@@ -104,6 +106,8 @@ class _Earlier:
             return None
         if part not in self.manifest.parts:
             return None
+        if isinstance(found.lf, PromptLF) and entry.faults.get(part):
+            return None  # a question that failed is asked again; the others' answers are kept
         return self.held.get(votes_file(dataset, found.fingerprint, part))
 
     def faults(self, found: FoundLF, part: str) -> tuple[int, list[Fault]]:
@@ -248,7 +252,9 @@ class _Run:
         )
         counts = [entry.fault_total for entry in manifest.lfs]
         made = report_of(self._dataset, self._tally, names, counts, manifest.all_faults)
-        return LFReport(**{**made.__dict__, "reuse": reuse, "in_python": in_python(self._lfs)})
+        kinds = tuple(entry.kind for entry in manifest.lfs)
+        more = {"reuse": reuse, "in_python": in_python(self._lfs), "kinds": kinds}
+        return LFReport(**{**made.__dict__, **more})
 
     def _keep(self, j: int, part: Part, oid: ObjectId) -> None:
         path = votes_file(self._dataset.name, self._lfs[j].fingerprint, part.sha256)
@@ -277,13 +283,20 @@ def _applied(
     def work() -> Iterator[tuple[pl.DataFrame, list[FoundLF]]]:
         for batch in batches:
             given.append(batch)
-            yield batch.frame, [f for f in batch.lfs if not isinstance(f.lf, DeclarativeLF)]
+            yield batch.frame, [found for found in batch.lfs if _goes_away(found)]
 
     for there in workers.apply(work(), key=dataset.key, cardinality=len(dataset.classes)):
         batch = given.popleft()
-        called = [not isinstance(found.lf, DeclarativeLF) for found in batch.lfs]
+        called = [_goes_away(found) for found in batch.lfs]
         rest = [f for f, away in zip(batch.lfs, called, strict=True) if not away]
         yield batch, _joined(called, there, _apply(batch.frame, rest, dataset))
+
+
+def _goes_away(found: FoundLF) -> bool:
+    here = isinstance(found.lf, DeclarativeLF) or (
+        isinstance(found.lf, BatchLF) and found.lf.in_parent
+    )
+    return not here
 
 
 def _joined(called: Sequence[bool], there: Applied, here: Applied) -> Applied:

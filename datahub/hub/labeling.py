@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -86,12 +87,14 @@ class Labeling(Wiring):
             workers=self.lf_source.workers(jobs) if jobs > 1 else None,
         )
         figures = {"rows": report.rows, "votes": report.votes, "coverage": report.coverage}
+        if self.spent is not None:
+            figures |= {f"prompt_{name}": figure for name, figure in asdict(self.spent).items()}
         self.ran("lf run", step, report.commit, figures)
-        return report
+        return replace(report, spent=self.spent)
 
     def lf_try(self, sample: int, dataset: str | None = None) -> LFReport:
         """Let all labeling functions vote on a random sample; nothing is committed."""
-        return lf_views.try_lfs(
+        report = lf_views.try_lfs(
             self.dataset_name(dataset),
             self.lf_source.discover(),
             ref=self.branch,
@@ -101,6 +104,7 @@ class Labeling(Wiring):
             rows=self.rows,
             progress=self.progress,
         )
+        return replace(report, spent=self.spent)
 
     def lf_stats(
         self, dataset: str | None = None, *, ref: str | None = None, gold: bool | None = None

@@ -57,6 +57,17 @@ fitted = make_pipeline(TfidfVectorizer(), LogisticRegression())
 fitted.fit(list(EXAMPLES), list(EXAMPLES.values()))
 {name} = model("{name}", fitted, threshold=0.6, column={column})
 """,
+    "prompt": """\
+from datahub import ABSTAIN, prompt
+
+# Needs DATAHUB_PROMPT_ENDPOINT and prompt_model. Try it on few rows: `datahub lf run --sample 20`.
+COLUMN = {column}
+{name} = prompt(
+    "{name}",
+    "Which class does this belong to?\\n\\n{{" + COLUMN + "}}",
+    answers={{"one class": 0, "another class": 1, "unclear": ABSTAIN}},
+)
+""",
     "snorkel": '''\
 from snorkel.labeling import labeling_function
 

@@ -23,6 +23,7 @@ REGISTRY: dict[str, dict[str, str]] = {
         "embedded": "datahub.adapters.versions_embedded:EmbeddedVersionStore",
         "lakefs": "datahub.adapters.versions_lakefs:LakeFSVersionStore",
     },
+    "prompts": {"openai": "datahub.adapters.prompts_openai:OpenAIPrompts"},
     "gate": {"great-expectations": "datahub.adapters.gate_gx:GreatExpectationsGate"},
     "catalog": {"sql": "datahub.adapters.catalog_sql:SqlCatalog"},
     "lf_source": {"folder": "datahub.adapters.lfs_folder:FolderLFSource"},

@@ -16,6 +16,7 @@ dataset = "{dataset}"
 # budget = 100                  # rows that one `review push` asks about
 # audit_share = 0.2             # share of them drawn at random
 # max_fault_share = 0.01        # an LF may raise on this share of rows
+# prompt_model = "..."          # prompts as LFs: also DATAHUB_PROMPT_ENDPOINT, _API_KEY
 """
 
 LFS = '''\

@@ -11,6 +11,7 @@ from typing import Any
 from datahub import config
 from datahub.core.dataset import Dataset
 from datahub.core.errors import ConfigError, DatahubError
+from datahub.core.prompt_lf import Spending
 from datahub.core.versions import Commit
 from datahub.flow import tables
 from datahub.flow.steps import Progress, Step, quiet
@@ -19,6 +20,7 @@ from datahub.ports import (
     Catalog,
     Gate,
     LFSource,
+    Prompts,
     ReviewQueue,
     Rows,
     Run,
@@ -109,8 +111,38 @@ class Wiring:
     def lf_source(self) -> LFSource:
         """The project's labeling functions."""
         folder = self.settings.root / "labeling_functions"
-        found: LFSource = adapter("lf_source", "folder")(self.settings.root, folder)
+        make = adapter("lf_source", "folder")
+        found: LFSource = make(
+            self.settings.root,
+            folder,
+            ask=lambda lf, questions: self.prompts.ask(lf, questions),
+            model=self.settings.prompt_model,
+        )
         return found
+
+    @cached_property
+    def prompts(self) -> Prompts:
+        """The language model that prompts ask; its limits are for all that this hub spends."""
+        settings = self.settings
+        prompts: Prompts = adapter("prompts", "openai")(
+            settings.own_folder / "prompts.db",
+            endpoint=settings.prompt_endpoint,
+            api_key=settings.prompt_api_key,
+            parallel=settings.prompt_parallel,
+            per_minute=settings.prompt_requests_per_minute,
+            timeout=settings.prompt_timeout,
+            price_input=settings.prompt_price_input,
+            price_output=settings.prompt_price_output,
+            max_cost=settings.prompt_max_cost,
+            max_requests=settings.prompt_max_requests,
+            progress=lambda what, done, total: self.progress(what, done, total),
+        )
+        return prompts
+
+    @property
+    def spent(self) -> Spending | None:
+        """What prompts cost so far; None where nothing was asked."""
+        return self.prompts.spent if "prompts" in vars(self) else None
 
     @cached_property
     def labelstudio(self) -> Any:

@@ -10,6 +10,7 @@ from snorkel.labeling import LFAnalysis
 
 from datahub import Hub
 from datahub.hub.lf_scaffold import KINDS
+from tests.chat_server import Said, serving
 from tests.integration.conftest import CARELESS, LFS, Datahub, mail
 
 
@@ -49,8 +50,17 @@ def test_a_pattern_that_polars_cannot_run_is_named(datahub: Datahub, project: Pa
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_new_lf_runs_as_it_stands(datahub: Datahub, project: Path, kind: str) -> None:
+def test_a_new_lf_runs_as_it_stands(
+    datahub: Datahub, project: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It votes, or abstains, on every row without a fault."""
+    with serving(lambda text, before: Said("one class")) as server:
+        monkeypatch.setenv("DATAHUB_PROMPT_ENDPOINT", server.url)
+        monkeypatch.setenv("DATAHUB_PROMPT_MODEL", "small")
+        _new_lf_runs(datahub, kind)
+
+
+def _new_lf_runs(datahub: Datahub, kind: str) -> None:
     wrote = datahub("lf", "new", "fresh", "--kind", kind)
 
     assert wrote.out == "wrote labeling_functions/fresh.py\n", wrote.err

@@ -26,15 +26,23 @@ from datahub.core.declarative import DeclarativeLF
 from datahub.core.errors import LabelingFunctionError
 from datahub.core.labeling import LabelingFunction
 from datahub.core.model_lf import ModelLF
+from datahub.core.prompt_lf import Ask, PromptLF
 from datahub.ports import FoundLF
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 
 
 class FolderLFSource:
-    """The LFs of `folder`; files are named relative to `project`."""
+    """The LFs of `folder`; files are named relative to `project`.
 
-    def __init__(self, project: Path, folder: Path) -> None:
+    Prompts get `ask`, and `model` where they name none; without it they are as they were written.
+    """
+
+    def __init__(
+        self, project: Path, folder: Path, *, ask: Ask | None = None, model: str = ""
+    ) -> None:
+        self._ask = ask
+        self._model = model
         self._project = project.resolve()
         self._folder = folder.resolve()
 
@@ -100,6 +108,8 @@ class FolderLFSource:
     def _wired(self, lf: LabelingFunction) -> LabelingFunction:
         if isinstance(lf, ModelLF) and isinstance(lf.predictor, PurePath):
             return replace(lf, predictor=OnnxPredictor(self._project / lf.predictor, lf=lf.name))
+        if isinstance(lf, PromptLF) and self._ask is not None:
+            return lf.wired(self._ask, model=self._model)
         return lf
 
     def _at(self, file: LoadedFile, line: int) -> str:

@@ -1,0 +1,212 @@
+"""A prompt as a labeling function: a language model is asked, and must answer in our words.
+
+An answer counts only if it is, trimmed and in any case, exactly one of those allowed;
+everything else (other words, a refusal, no answer at all) is a fault and never an abstain.
+Nothing here asks: `ask` is handed in, and an LF without it says where to get it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from string import Formatter
+from typing import ClassVar
+
+import polars as pl
+
+from datahub.core.batch import BatchLF, BatchVotes, RowFault, abstained, checked_labels
+from datahub.core.errors import ConfigError, LabelingFunctionError
+
+SHOWN = 80  # characters of a wrong answer in a fault
+
+
+@dataclass(frozen=True)
+class Question:
+    """One question, by all that decides its answer; `endpoint` is empty for the project's own."""
+
+    model: str
+    endpoint: str
+    system: str
+    text: str
+    max_tokens: int
+
+    @property
+    def id(self) -> str:
+        """SHA-256 over all of it: equal questions are asked once."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What came back: the answer, or the problem that there is none."""
+
+    text: str = ""
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class Spending:
+    """What prompts cost: `requests` sent, questions answered anew, and answers known before.
+
+    `cost` is None where no price is set.
+    """
+
+    requests: int = 0
+    answered: int = 0
+    reused: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cost: float | None = None
+
+
+Ask = Callable[[str, Sequence[Question]], Sequence[Reply]]  # the LF's name, its questions
+
+
+@dataclass(frozen=True)
+class PromptLF(BatchLF):
+    """Made by `prompt`; `wired` gives one that can ask. `answers` are case-folded."""
+
+    kind: ClassVar[str] = "prompt"
+    in_parent: ClassVar[bool] = True  # one limit of requests and of cost for all rows
+
+    name: str
+    template: str
+    answers: tuple[tuple[str, int], ...]
+    model: str
+    endpoint: str
+    system: str
+    max_tokens: int
+    ask: Ask | None = field(default=None, compare=False, repr=False)
+
+    def wired(self, ask: Ask, *, model: str) -> PromptLF:
+        """The same with something that asks, and a model where it names none."""
+        if not (self.model or model):
+            raise ConfigError(
+                f"LF {self.name!r} is a prompt, and no model is named.",
+                hint='Say model="..." in the LF, or prompt_model in datahub.toml.',
+            )
+        return replace(self, ask=ask, model=self.model or model)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the columns in the template."""
+        fields = [name for _, name, _, _ in Formatter().parse(self.template) if name is not None]
+        return tuple(dict.fromkeys(fields))
+
+    def spec(self) -> dict[str, object]:
+        """All that decides a question, and what its answers mean."""
+        return {
+            "kind": self.kind,
+            "template": self.template,
+            "answers": [list(item) for item in self.answers],
+            "model": self.model,
+            "endpoint": self.endpoint,
+            "system": self.system,
+            "max_tokens": self.max_tokens,
+        }
+
+    def judge(self, frame: pl.DataFrame) -> BatchVotes:
+        """Ask about all rows; those with a null in a column of the template are not asked."""
+        if self.ask is None:
+            raise LabelingFunctionError(
+                f"LF {self.name!r} is a prompt, and has nobody to ask.",
+                hint="Take the LF from `Hub.open().labeling_functions()`: it asks the project's "
+                "endpoint (DATAHUB_PROMPT_ENDPOINT).",
+                lf=self.name,
+            )
+        rows = self.present(frame)
+        votes, faults = abstained(frame.height), list[RowFault]()
+        texts = [self._rendered(row) for row in frame[rows].iter_rows(named=True)]
+        replies = self.ask(self.name, [self.question(text) for text in texts])
+        allowed = dict(self.answers)
+        for row, reply in zip(rows.tolist(), replies, strict=True):
+            label = None if reply.problem else allowed.get(reply.text.strip().casefold())
+            if label is None:
+                faults.append(RowFault(row, reply.problem or _strange(reply.text), self.model))
+            else:
+                votes[row] = label
+        return BatchVotes(votes, tuple(faults))
+
+    def question(self, text: str) -> Question:
+        """What is asked with the rendered text."""
+        return Question(self.model, self.endpoint, self.system, text, self.max_tokens)
+
+    def _rendered(self, row: Mapping[str, object]) -> str:
+        parts = []
+        for literal, name, _, _ in Formatter().parse(self.template):
+            parts += [literal] if name is None else [literal, str(row[name])]
+        return "".join(parts)
+
+
+def prompt(
+    name: str,
+    template: str,
+    *,
+    answers: Mapping[str, int],
+    model: str = "",
+    endpoint: str = "",
+    system: str | None = None,
+    max_tokens: int = 16,
+) -> PromptLF:
+    r"""Vote what a language model answers to the template filled with a row's columns.
+
+    `answers` maps the allowed ones to classes, or to ABSTAIN. `model` and `endpoint` default to
+    the project's (prompt_model, DATAHUB_PROMPT_ENDPOINT). `system` defaults to the demand for
+    exactly one of the answers.
+
+    >>> lf = prompt("spam", "Is this spam? {text}", answers={"Spam": 1, "ham": 0}, model="small")
+    >>> lf.columns, lf.answers
+    (('text',), (('spam', 1), ('ham', 0)))
+    >>> answered = lf.wired(lambda lf, asked: [Reply(" SPAM\n") for _ in asked], model="")
+    >>> from types import SimpleNamespace
+    >>> answered(SimpleNamespace(text="win a prize"))
+    1
+    """
+    labels = checked_labels(name, dict(answers))
+    folded = {str(answer).strip().casefold(): label for answer, label in labels.items()}
+    texts = all(isinstance(answer, str) and answer.strip() for answer in answers)
+    if not folded or not texts or len(folded) != len(answers):
+        raise LabelingFunctionError(
+            f"LF {name!r} allows the answers {list(answers)!r}.",
+            hint='Some words that differ by more than case: answers={"spam": 1, "ham": 0}.',
+            lf=name,
+        )
+    _check_template(name, template)
+    if isinstance(max_tokens, bool) or not isinstance(max_tokens, int) or max_tokens < 1:
+        raise LabelingFunctionError(
+            f"LF {name!r} has max_tokens={max_tokens!r}.", hint="1 or more.", lf=name
+        )
+    demand = "Answer with exactly one of these, and nothing else: " + ", ".join(answers) + "."
+    return PromptLF(
+        name,
+        template,
+        tuple(folded.items()),
+        model,
+        endpoint,
+        demand if system is None else system,
+        max_tokens,
+    )
+
+
+def _check_template(name: str, template: str) -> None:
+    try:
+        fields = [one[1:] for one in Formatter().parse(template) if one[1] is not None]
+    except (TypeError, ValueError) as error:
+        fields, why = [], f"cannot be read: {error}"
+    else:
+        why = "names no column"
+    if any(spec or conversion for _, spec, conversion in fields):
+        fields, why = [], "has more than the name of a column in braces"
+    if not fields or not all(column for column, _, _ in fields):
+        raise LabelingFunctionError(
+            f"The template of LF {name!r} {why}.",
+            hint='Columns stand in braces: "Is this spam? {text}"; a brace itself is {{ or }}.',
+            lf=name,
+        )
+
+
+def _strange(text: str) -> str:
+    shown = text if len(text) <= SHOWN else text[:SHOWN] + "..."
+    return f"the answer is none of those allowed: {shown!r}"
