@@ -61,7 +61,7 @@ class FolderLFSource:
         if not placed:
             raise LabelingFunctionError(
                 f"No labeling function in {self._shown(self._folder)}.",
-                hint="Write one at the top of a file there, for example "
+                hint="`datahub lf new NAME` writes one. Or write it at the top of a file there: "
                 'LFS = [keywords("goal", ["goal", "striker"], 3)] after '
                 "`from datahub import keywords`.",
             )
