@@ -17,11 +17,13 @@ from datahub.cli import (
     branch,
     database,
     gate,
+    history_edit,
     label,
     labelstudio,
     lf,
     project,
     review,
+    tag,
     versions,
     why,
 )
@@ -58,9 +60,11 @@ app = typer.Typer(
 )
 project.add_to(app)
 versions.add_to(app)
+history_edit.add_to(app)
 app.command()(audit.audit)
 app.command()(why.why)
 app.add_typer(branch.app, name="branch")
+app.add_typer(tag.app, name="tag")
 app.add_typer(lf.app, name="lf")
 app.add_typer(label.app, name="label")
 app.add_typer(review.app, name="review")

@@ -51,11 +51,15 @@ def create(
 
 @app.command()
 def delete(
-    name: Annotated[str, typer.Argument(help="Branch to remove.")], json: Json = False
+    name: Annotated[str, typer.Argument(help="Branch to remove.")],
+    force: Annotated[
+        bool, typer.Option("--force", "-D", help="Also where nothing else reaches its commits.")
+    ] = False,
+    json: Json = False,
 ) -> None:
-    """Remove a branch's name; its commits stay."""
+    """Remove a branch's name, once it is merged or tagged."""
     with opened() as hub:
-        hub.delete_branch(name)
+        hub.delete_branch(name, force=force)
     if json:
         emit_json({"deleted": name})
         return

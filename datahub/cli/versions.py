@@ -56,13 +56,26 @@ def commit(
 def log(
     ref: Annotated[str | None, typer.Argument(help="Branch or commit.")] = None,
     limit: Annotated[int | None, typer.Option("--max-count", "-n", help="At most so many.")] = None,
+    graph: Annotated[bool, typer.Option("--graph", help="Draw how commits hang together.")] = False,
+    dataset: Annotated[
+        str | None, typer.Option("--dataset", "-d", help="Only what changed this dataset.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Show history, newest first."""
+    if graph and dataset:
+        raise ConfigError("--graph draws the whole history.", hint="Leave out --dataset.")
     with opened() as hub:
-        found = hub.log(ref, limit=limit)
+        found = hub.log(ref, limit=limit, dataset=dataset)
     if json:
         emit_json(found)
+        return
+    if graph:
+        from datahub.core.lanes import drawn
+
+        for drawing, commit in drawn(found):
+            said = f" {commit.id[:12]} {commit.message.splitlines()[0]}" if commit else ""
+            line(drawing + said)
         return
     rows = [(c.id[:12], c.time, c.author, c.message.splitlines()[0]) for c in found]
     table(["commit", "time", "author", "message"], rows)
@@ -138,6 +151,9 @@ def merge(
         Path | None, typer.Option(help="Write what is in conflict here, to be filled in.")
     ] = None,
     reason: Annotated[str, typer.Option(help="Owed where only rules change.")] = "",
+    squash: Annotated[
+        bool, typer.Option("--squash", help="One commit with one parent, without its history.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Merge a branch row by row, if the destination's gate passes.
@@ -158,6 +174,7 @@ def merge(
             decisions=decisions,
             conflicts=conflicts,
             reason=reason,
+            squash=squash,
         )
     if json:
         emit_json(merged)

@@ -244,6 +244,21 @@ class MergeConflict(Conflict):
         self.conflicts = tuple(conflicts)
 
 
+class ChangedSince(Conflict):
+    """A commit cannot be undone or repeated: what it changed, the branch changed otherwise."""
+
+    code = "changed_since"
+
+    def __init__(self, paths: Sequence[str], doing: str) -> None:
+        shown = ", ".join(paths[:5]) + (f" and {len(paths) - 5} more" if len(paths) > 5 else "")
+        super().__init__(
+            f"Could not {doing}: the branch holds something else at {shown}. Nothing was changed.",
+            hint="`datahub restore DATASET --from REF` takes a dataset as it was; or make the change "
+            "anew and commit it.",
+        )
+        self.paths = tuple(paths)
+
+
 class Guarded(Conflict):
     """A guarded branch takes merges with a passing verdict and nothing else."""
 

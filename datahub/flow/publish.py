@@ -107,6 +107,7 @@ def merge(
     message: str,
     settling: Settling = ASK,
     reason: str,
+    squash: bool = False,
     store: VersionStore,
     rows: Rows,
     gate: GatePort,
@@ -115,11 +116,19 @@ def merge(
 ) -> Merged:
     """Merge `source` into a branch if its gate passes: always one merge commit.
 
-    `settling` says what becomes of conflicts; `reason` is owed where only rules change.
+    `settling` says what becomes of conflicts; `reason` is owed where only rules change. With
+    `squash` the commit has one parent; its verdict still names the source.
     Raises GateRefused, GateError, MergeConflict, StaleHead, Guarded, Conflict (nothing new).
     """
     candidate, report = _propose(
-        source, into=into, settling=settling, message=message, store=store, rows=rows, step=step
+        source,
+        into=into,
+        settling=settling,
+        message=message,
+        squash=squash,
+        store=store,
+        rows=rows,
+        step=step,
     )
     try:
         verdict = _judge(
@@ -208,6 +217,7 @@ def _propose(
     into: str,
     settling: Settling,
     message: str,
+    squash: bool = False,
     store: VersionStore,
     rows: Rows,
     step: Step,
@@ -236,10 +246,12 @@ def _propose(
         theirs.id,
         into=into,
         changes=changes,
-        message=message or f"Merge {source} into {into}",
+        message=message or f"{'Squash' if squash else 'Merge'} {source} into {into}",
         author=step.author,
         time=step.time,
         expected=head.id,
+        squash=squash,
+        metadata={"squashed": theirs.id} if squash else None,
     )
     return candidate, report
 

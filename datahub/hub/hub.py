@@ -22,10 +22,11 @@ from datahub.hub.publishing import Publishing
 from datahub.hub.registry import load
 from datahub.hub.reviewing import Reviewing
 from datahub.hub.scaffold import files as scaffold_files
+from datahub.hub.versioning import Versioning
 from datahub.shared_files import shared_folder
 
 
-class Hub(Labeling, Reviewing, Publishing):
+class Hub(Labeling, Reviewing, Publishing, Versioning):
     """One project: its settings, its adapters, its use cases."""
 
     @classmethod

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from datahub.core.conflicts import Rule, Settling, Side, conflict_table, decisions_of
 from datahub.core.errors import (
-    BranchNotFound,
-    Conflict,
     LabelingFunctionError,
     MergeConflict,
     NotFound,
 )
 from datahub.core.verdict import Verdict
-from datahub.core.versions import Commit, checked_branch
 from datahub.flow import audit, history, publish, review, tables
 from datahub.flow import why as reasons
 from datahub.hub.registry import REGISTRY
@@ -50,40 +46,6 @@ class Publishing(Wiring):
             rules=self.project.rules(),
             open_rows=waiting,
         )
-
-    def switch(self, branch: str, *, create: bool = False) -> Commit:
-        """Make a branch the current one."""
-        if create:
-            self.create_branch(branch)
-        if branch not in self.store.branches():
-            raise BranchNotFound(branch)
-        self.project.switch(branch)
-        return self.store.commit_at(branch)
-
-    def create_branch(self, name: str, *, at: str | None = None) -> Commit:
-        """Cut a branch, without a copy."""
-        return self.store.create_branch(checked_branch(name), at=at or self.branch)
-
-    def delete_branch(self, name: str) -> None:
-        """Remove a branch's name."""
-        if name == self.branch:
-            raise Conflict(
-                f"{name!r} is the current branch.", hint="`datahub switch` to another one first."
-            )
-        self.store.delete_branch(name)
-
-    def commit(self, paths: Sequence[str], *, message: str) -> Commit:
-        """Commit named files of the project."""
-        files = self.project.read(paths)
-        return publish.commit_files(files, message=message, store=self.store, step=self.step())
-
-    def log(self, ref: str | None = None, *, limit: int | None = None) -> list[Commit]:
-        """History, newest first."""
-        return self.store.log(ref or self.branch, limit=limit)
-
-    def diff(self, old: str, new: str) -> history.Difference:
-        """What differs between two refs."""
-        return history.diff(old, new, store=self.store, rows=self.rows)
 
     def verdict(self, ref: str) -> Verdict | None:
         """The verdict that a merge commit carries."""
@@ -134,8 +96,9 @@ class Publishing(Wiring):
         decisions: Path | str | None = None,
         conflicts: Path | str | None = None,
         reason: str = "",
+        squash: bool = False,
     ) -> publish.Merged:
-        """Merge a branch if the destination's gate passes.
+        """Merge a branch if the destination's gate passes; `squash` leaves out its commits.
 
         Where both sides changed the same thing, decisions (a file) go first, then the rule, then
         the side; what is left raises MergeConflict, and is written to the file `conflicts`.
@@ -150,6 +113,7 @@ class Publishing(Wiring):
                 message=message,
                 settling=settling,
                 reason=reason,
+                squash=squash,
                 store=self.store,
                 rows=self.rows,
                 gate=self.gate,

@@ -1,0 +1,58 @@
+"""`datahub revert`, `cherry-pick` and `restore`: one commit each on the current branch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from datahub.cli.context import Branch, Json, opened
+from datahub.cli.output import emit_json, line
+
+if TYPE_CHECKING:
+    from datahub.core.versions import Commit
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands to the root group."""
+    app.command()(revert)
+    app.command("cherry-pick")(cherry_pick)
+    app.command()(restore)
+
+
+def revert(
+    commit: Annotated[str, typer.Argument(help="Commit whose changes are taken back.")],
+    branch: Branch = None,
+    json: Json = False,
+) -> None:
+    """Take back what a commit did, by a new commit."""
+    with opened(branch) as hub:
+        _told(hub.revert(commit), hub.branch, json=json)
+
+
+def cherry_pick(
+    commit: Annotated[str, typer.Argument(help="Commit whose changes are made again.")],
+    branch: Branch = None,
+    json: Json = False,
+) -> None:
+    """Do again what a commit did, by a new commit."""
+    with opened(branch) as hub:
+        _told(hub.cherry_pick(commit), hub.branch, json=json)
+
+
+def restore(
+    ref: Annotated[str, typer.Option("--from", help="Branch, tag or commit that holds it.")],
+    dataset: Annotated[str | None, typer.Argument(help="Dataset (default: the project's).")] = None,
+    branch: Branch = None,
+    json: Json = False,
+) -> None:
+    """Bring a dataset back as a ref holds it, by a new commit."""
+    with opened(branch) as hub:
+        _told(hub.restore(dataset, ref=ref), hub.branch, json=json)
+
+
+def _told(made: Commit, branch: str, *, json: bool) -> None:
+    if json:
+        emit_json(made)
+        return
+    line(f"[{branch} {made.id[:12]}] {made.message.splitlines()[0]}")

@@ -1,0 +1,59 @@
+"""`datahub tag`: list, create, delete."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from datahub.cli.context import Json, opened
+from datahub.cli.output import emit_json, line
+
+app = typer.Typer(help="Tags: list, create, delete.", invoke_without_command=True)
+
+
+@app.callback()
+def root(context: typer.Context) -> None:
+    """List tags when no command is named."""
+    if context.invoked_subcommand is None:
+        list_()
+
+
+@app.command("list")
+def list_(json: Json = False) -> None:
+    """List tags and their commits."""
+    with opened() as hub:
+        found = hub.tags()
+    if json:
+        emit_json([{"tag": name, "commit": commit} for name, commit in sorted(found.items())])
+        return
+    for name, commit in sorted(found.items()):
+        line(f"{name} {commit[:12]}")
+
+
+@app.command()
+def create(
+    name: Annotated[str, typer.Argument(help="Name of the new tag. It never moves.")],
+    ref: Annotated[
+        str | None, typer.Argument(help="Branch or commit (default: the current branch).")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Name a commit for good."""
+    with opened() as hub:
+        commit = hub.create_tag(name, at=ref)
+    if json:
+        emit_json({"tag": name, "commit": commit.id})
+        return
+    line(f"{name} {commit.id[:12]}")
+
+
+@app.command()
+def delete(name: Annotated[str, typer.Argument(help="Tag to remove.")], json: Json = False) -> None:
+    """Remove a tag's name; its commit stays."""
+    with opened() as hub:
+        hub.delete_tag(name)
+    if json:
+        emit_json({"deleted": name})
+        return
+    line(f"deleted {name}")

@@ -1,0 +1,119 @@
+"""Undo, repeat and restore: one commit on top of the head, made of what other commits hold.
+
+Whole objects are merged three ways: what the head has changed since is kept, and where both
+changed one object, nothing is done and the objects are named. A guarded branch takes none of
+these: do it on a branch of your own, and merge.
+"""
+
+from __future__ import annotations
+
+from datahub.core.errors import ChangedSince, DatasetNotFound, InputError
+from datahub.core.layout import DATASETS, dataset_file
+from datahub.core.versions import Changes, Commit, merged_changes
+from datahub.flow.steps import Step, begin
+from datahub.ports import VersionStore
+
+
+def revert(ref: str, *, store: VersionStore, step: Step) -> Commit:
+    """Take back what a commit did (of a merge: what it did to its first parent).
+
+    Raises RefNotFound, ChangedSince, Guarded, NothingToCommit, InputError (a first commit).
+    """
+    head = begin(store, step)
+    undone = store.commit_at(ref)
+    parent = _parent(undone)
+    changes = _onto(head, base=undone.id, new=parent, store=store, doing=f"revert {ref}")
+    merge = f", reversing\nchanges made to {parent}" if len(undone.parents) > 1 else ""
+    return _committed(
+        head,
+        changes,
+        message=f'Revert "{_subject(undone)}"\n\nThis reverts commit {undone.id}{merge}.',
+        author=step.author,
+        metadata={"step": "revert", "commit": undone.id},
+        store=store,
+        step=step,
+    )
+
+
+def cherry_pick(ref: str, *, store: VersionStore, step: Step) -> Commit:
+    """Do again what a commit did, under its author's name.
+
+    Raises as `revert` does.
+    """
+    head = begin(store, step)
+    picked = store.commit_at(ref)
+    base = _parent(picked)
+    changes = _onto(head, base=base, new=picked.id, store=store, doing=f"cherry-pick {ref}")
+    return _committed(
+        head,
+        changes,
+        message=f"{picked.message.rstrip()}\n\n(cherry picked from commit {picked.id})",
+        author=picked.author,
+        metadata={"step": "cherry-pick", "commit": picked.id, "picked_by": step.author},
+        store=store,
+        step=step,
+    )
+
+
+def restore(dataset: str, *, ref: str, store: VersionStore, step: Step) -> Commit:
+    """Bring a dataset, with all that was derived from it, back as a ref holds it.
+
+    Raises DatasetNotFound, RefNotFound, Guarded, NothingToCommit.
+    """
+    head = begin(store, step)
+    source = store.commit_at(ref)
+    path = dataset_file(dataset)
+    if path not in store.objects(source.id, path):
+        raise DatasetNotFound(dataset, ref)
+    changed = store.changes(head.id, source.id, f"{DATASETS}{dataset}/")
+    return _committed(
+        head,
+        {change.path: change.new for change in changed},
+        message=f"Restore {dataset} as of {ref}\n\nFrom commit {source.id}.",
+        author=step.author,
+        metadata={"step": "restore", "dataset": dataset, "commit": source.id},
+        store=store,
+        step=step,
+    )
+
+
+def _parent(commit: Commit) -> str:
+    if not commit.parents:
+        raise InputError(
+            f"{commit.id[:12]} is the first commit: it changed nothing that was there before.",
+            hint="Name a later commit; `datahub log` lists them.",
+        )
+    return commit.parents[0]
+
+
+def _onto(head: Commit, *, base: str, new: str, store: VersionStore, doing: str) -> Changes:
+    """What the step from `base` to `new` does to the head."""
+    changes, conflicts = merged_changes(store.changes(base, head.id), store.changes(base, new))
+    if conflicts:
+        raise ChangedSince(conflicts, doing)
+    return changes
+
+
+def _committed(
+    head: Commit,
+    changes: Changes,
+    *,
+    message: str,
+    author: str,
+    metadata: dict[str, str],
+    store: VersionStore,
+    step: Step,
+) -> Commit:
+    return store.commit(
+        step.branch,
+        changes,
+        message=message,
+        author=author,
+        time=step.time,
+        expected=head.id,
+        metadata=metadata,
+    )
+
+
+def _subject(commit: Commit) -> str:
+    return (commit.message.splitlines() or [""])[0]

@@ -1,0 +1,54 @@
+"""Names of commits: what a branch still holds when its name goes, and history by dataset."""
+
+from __future__ import annotations
+
+from itertools import islice
+
+from datahub.core.errors import BranchNotFound, Conflict, InputError
+from datahub.core.layout import DATASETS
+from datahub.core.versions import Commit
+from datahub.ports import VersionStore
+
+
+def delete_branch(name: str, *, current: str, force: bool, store: VersionStore) -> None:
+    """Remove a branch's name, as git does: not of the current one, nor of what only it reaches.
+
+    Raises BranchNotFound, Guarded, Conflict; `force` lets commits go that nothing else reaches.
+    """
+    if name == current:
+        raise Conflict(
+            f"{name!r} is the current branch.", hint="`datahub switch` to another one first."
+        )
+    branches = store.branches()
+    if name not in branches:
+        raise BranchNotFound(name)
+    others = {head for other, head in branches.items() if other != name}
+    others |= set(store.tags().values())
+    if not force and not any(_reaches(store, other, branches[name]) for other in others):
+        raise Conflict(
+            f"Branch {name!r} is not merged: no other branch or tag reaches {branches[name][:12]}.",
+            hint=f"Merge it, tag it, or let it go: `datahub branch delete --force {name}`.",
+        )
+    store.delete_branch(name)
+
+
+def log(ref: str, *, dataset: str | None, limit: int | None, store: VersionStore) -> list[Commit]:
+    """History, children before parents; with `dataset` only what changed it."""
+    if dataset is None:
+        return store.log(ref, limit=limit)
+    prefix = f"{DATASETS}{dataset}/"
+    touching = (commit for commit in store.log(ref) if _changed(store, commit, prefix))
+    return list(islice(touching, limit))
+
+
+def _changed(store: VersionStore, commit: Commit, prefix: str) -> bool:
+    if not commit.parents:
+        return bool(store.objects(commit.id, prefix))
+    return all(store.changes(parent, commit.id, prefix) for parent in commit.parents)
+
+
+def _reaches(store: VersionStore, descendant: str, ancestor: str) -> bool:
+    try:
+        return store.merge_base(descendant, ancestor).id == ancestor
+    except InputError:  # unrelated histories
+        return False

@@ -1,0 +1,72 @@
+"""Git's verbs that need no gate, as calls: branches, tags, history, and edits of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from datahub.core.dataset import checked_name
+from datahub.core.errors import BranchNotFound
+from datahub.core.versions import Commit, checked_branch
+from datahub.flow import history, history_edit, publish, refs
+from datahub.hub.wiring import Wiring
+
+
+class Versioning(Wiring):
+    """Branches, tags, commits."""
+
+    def switch(self, branch: str, *, create: bool = False) -> Commit:
+        """Make a branch the current one."""
+        if create:
+            self.create_branch(branch)
+        if branch not in self.store.branches():
+            raise BranchNotFound(branch)
+        self.project.switch(branch)
+        return self.store.commit_at(branch)
+
+    def create_branch(self, name: str, *, at: str | None = None) -> Commit:
+        """Cut a branch, without a copy."""
+        return self.store.create_branch(checked_branch(name), at=at or self.branch)
+
+    def delete_branch(self, name: str, *, force: bool = False) -> None:
+        """Remove a branch's name; `force` also where nothing else reaches its commits."""
+        refs.delete_branch(name, current=self.branch, force=force, store=self.store)
+
+    def tags(self) -> dict[str, str]:
+        """Tag -> commit id."""
+        return self.store.tags()
+
+    def create_tag(self, name: str, *, at: str | None = None) -> Commit:
+        """Name a commit for good."""
+        return self.store.create_tag(name, at=at or self.branch)
+
+    def delete_tag(self, name: str) -> None:
+        """Remove a tag's name; the history stays."""
+        self.store.delete_tag(name)
+
+    def commit(self, paths: Sequence[str], *, message: str) -> Commit:
+        """Commit named files of the project."""
+        files = self.project.read(paths)
+        return publish.commit_files(files, message=message, store=self.store, step=self.step())
+
+    def revert(self, ref: str) -> Commit:
+        """Take back what a commit did, by a new commit on the current branch."""
+        return history_edit.revert(ref, store=self.store, step=self.step())
+
+    def cherry_pick(self, ref: str) -> Commit:
+        """Do again what a commit did, on the current branch."""
+        return history_edit.cherry_pick(ref, store=self.store, step=self.step())
+
+    def restore(self, dataset: str | None = None, *, ref: str) -> Commit:
+        """Bring a dataset back as a ref holds it, by a commit on the current branch."""
+        name = checked_name(self.dataset_name(dataset))
+        return history_edit.restore(name, ref=ref, store=self.store, step=self.step())
+
+    def log(
+        self, ref: str | None = None, *, limit: int | None = None, dataset: str | None = None
+    ) -> list[Commit]:
+        """History, children before parents; with `dataset` only what changed it."""
+        return refs.log(ref or self.branch, dataset=dataset, limit=limit, store=self.store)
+
+    def diff(self, old: str, new: str) -> history.Difference:
+        """What differs between two refs."""
+        return history.diff(old, new, store=self.store, rows=self.rows)
