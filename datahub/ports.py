@@ -29,6 +29,14 @@ from datahub.core.versions import Candidate, Change, Changes, Commit, CommitId, 
 class Rows(Protocol):
     """Tables in files: Parquet and ORC (and CSV on the way in)."""
 
+    def files(self, path: Path) -> list[Path]:
+        """The files of one table: `path` itself, or those of a folder and its folders, by name.
+
+        Names that begin with . or _ are passed over, and what has no suffix of a known format.
+        Raises SourceError: not there, or a folder without such a file.
+        """
+        ...
+
     def scan(self, paths: Sequence[Path]) -> pl.LazyFrame:
         """All rows of these files, one table; the format is read off each file's bytes.
 
@@ -47,8 +55,10 @@ class Rows(Protocol):
         """The same rows in file order, in bounded memory, a frame of at most `size` at a time."""
         ...
 
-    def write(self, frame: pl.DataFrame | pl.LazyFrame, path: Path) -> int:
+    def write(self, frame: pl.DataFrame | pl.LazyFrame | Iterable[pl.DataFrame], path: Path) -> int:
         """Write all rows in their order; the suffix (.parquet, .orc, .csv) says how.
+
+        Frames of one schema are one table, and only some of them are in memory at a time.
 
         Returns the number of rows. The same rows give the same bytes. Written beside and
         renamed: a file is whole or absent. Raises StorageError, SourceError (unknown suffix,

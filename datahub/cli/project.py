@@ -9,6 +9,7 @@ import typer
 
 from datahub.cli.context import Branch, Dataset, Json, Ref, opened, state
 from datahub.cli.output import emit_json, line
+from datahub.core.errors import ConfigError
 
 
 def add_to(app: typer.Typer) -> None:
@@ -57,7 +58,10 @@ def init(
 
 
 def import_(
-    file: Annotated[Path, typer.Argument(help="Parquet, ORC or CSV.")],
+    path: Annotated[
+        Path,
+        typer.Argument(help="Parquet, ORC or CSV; or a folder of such files."),
+    ],
     dataset: Dataset = None,
     key: Annotated[
         str | None, typer.Option(help="Column that names each row (default: one is made).")
@@ -71,13 +75,29 @@ def import_(
     text: Annotated[
         str | None, typer.Option(help="Column that people read (default: the only text column).")
     ] = None,
+    append: Annotated[
+        bool, typer.Option("--append", help="Keep the rows that are there; these are new ones.")
+    ] = False,
+    upsert: Annotated[
+        bool, typer.Option("--upsert", help="Like --append; a row whose key is there replaces it.")
+    ] = False,
     branch: Branch = None,
     json: Json = False,
 ) -> None:
-    """Make a file's rows a dataset (or a dataset's new rows)."""
+    """Make the rows of a file or a folder a dataset, or (by default) all of a dataset's rows."""
+    if append and upsert:
+        raise ConfigError("--append refuses keys that --upsert replaces.", hint="Give one.")
     named = [name for name in classes.split(",") if name.strip()]
     with opened(branch) as hub:
-        made = hub.import_rows(file, dataset=dataset, key=key, gold=gold, classes=named, text=text)
+        made = hub.import_rows(
+            path,
+            dataset=dataset,
+            key=key,
+            gold=gold,
+            classes=named,
+            text=text,
+            mode="append" if append else "upsert" if upsert else "replace",
+        )
     if json:
         emit_json(made)
         return
@@ -88,23 +108,35 @@ def import_(
 
 
 def export(
-    file: Annotated[Path, typer.Argument(help="Target; .parquet, .orc or .csv says how.")],
+    path: Annotated[
+        Path,
+        typer.Argument(
+            help="Target file (.parquet, .orc or .csv says how); a folder with --format."
+        ),
+    ],
     table: Annotated[
         str, typer.Option(help="labeled (rows with labels), labels, rows, soft_labels, gold.")
     ] = "labeled",
+    kind: Annotated[
+        str | None,
+        typer.Option("--format", help="parquet, orc or csv: write a folder, a file for each part."),
+    ] = None,
     dataset: Dataset = None,
     ref: Ref = None,
     branch: Branch = None,
     json: Json = False,
 ) -> None:
-    """Write rows and their labels to a file."""
+    """Write rows and their labels, as of a ref, to a file or a folder."""
     with opened(branch) as hub:
-        count = hub.export_rows(file, dataset=dataset, ref=ref, table=table)
+        made = hub.export_rows(path, dataset=dataset, ref=ref, table=table, kind=kind)
         commit = hub.store.commit_at(ref or hub.branch).id
     if json:
-        emit_json({"file": file, "rows": count, "table": table, "commit": commit})
+        emit_json(
+            {"file": path, "rows": made.rows, "files": made.files, "table": table, "commit": commit}
+        )
         return
-    line(f"{count} rows to {file} as of {commit[:12]}")
+    files = "" if kind is None else f", {made.files} files,"
+    line(f"{made.rows} rows{files} to {path} as of {commit[:12]}")
 
 
 def status(branch: Branch = None, json: Json = False) -> None:

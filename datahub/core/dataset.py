@@ -2,8 +2,8 @@
 
 Rows lie in parts: immutable Parquet objects in canonical order (ascending key),
 so that an answer about part p needs no keys beside it. `content_hash` is the
-stable identity of one row's content; `content_keys` makes keys for rows that
-came without.
+stable identity of one row's content; `content_digest` begins the keys of
+rows that came without.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import hashlib
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 
 from datahub.core.errors import InputError
@@ -168,20 +168,13 @@ def content_hash(row: Mapping[str, object]) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def content_keys(rows: Iterable[Mapping[str, object]]) -> list[str]:
-    """A key per row: 16 hexadecimal digits of its content, and an ordinal among equal rows.
+def content_digest(row: Mapping[str, object]) -> str:
+    """What a made key begins with: 16 hexadecimal digits of a row's content.
 
-    >>> first, second = content_keys([{"text": "same"}, {"text": "same"}])
-    >>> first[:-1] == second[:-1], first[-2:], second[-2:]
-    (True, '-0', '-1')
+    >>> content_digest({"text": "same"}) == content_hash({"text": "same"})[:16]
+    True
     """
-    seen: Counter[str] = Counter()
-    keys = []
-    for row in rows:
-        digest = content_hash(row)
-        keys.append(f"{digest[:16]}-{seen[digest]}")
-        seen[digest] += 1
-    return keys
+    return content_hash(row)[:16]
 
 
 def _plain(value: object) -> object:

@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from datahub.core.errors import Conflict, LabelingFunctionError
-from datahub.core.labeling import LabelingFunction
 from datahub.core.lf_sight import Disagreement, Sight, Votes
-from datahub.flow import compare, label, lf_views, lfs, parts, score, source, tables
+from datahub.flow import compare, export, label, lf_views, lfs, parts, score, source, tables
 from datahub.flow.lf_report import LFReport
 from datahub.hub.lf_scaffold import lf_file
 from datahub.hub.registry import REGISTRY, adapter
@@ -31,8 +30,9 @@ class Labeling(Wiring):
         gold: str | None = None,
         classes: Sequence[str] = (),
         text: str | None = None,
+        mode: source.Mode = "replace",
     ) -> source.Imported:
-        """Make a Parquet, ORC or CSV file a dataset."""
+        """Make a Parquet, ORC or CSV file, or a folder of them, a dataset, or put it to one."""
         step = self.step()
         made = source.import_rows(
             Path(path),
@@ -44,6 +44,7 @@ class Labeling(Wiring):
             store=self.store,
             rows=self.rows,
             step=step,
+            mode=mode,
         )
         self.ran("import", step, made.commit, {"rows": made.dataset.rows})
         return made
@@ -55,20 +56,19 @@ class Labeling(Wiring):
         dataset: str | None = None,
         ref: str | None = None,
         table: str = "labeled",
-    ) -> int:
-        """Write a table of a dataset to a file."""
-        return source.export_rows(
+        kind: str | None = None,
+    ) -> export.Exported:
+        """Write a table of a dataset to a file, or (with a format) part by part to a folder."""
+        return export.export_rows(
             Path(path),
             dataset=self.dataset_name(dataset),
             ref=ref or self.branch,
             table=table,
+            kind=kind,
             store=self.store,
             rows=self.rows,
+            progress=self.progress,
         )
-
-    def labeling_functions(self) -> list[LabelingFunction]:
-        """The project's LFs, ready to be called: also by Snorkel's appliers."""
-        return [found.lf for found in self.lf_source.discover()]
 
     def lf_run(self, dataset: str | None = None, *, jobs: int | None = None) -> LFReport:
         """Let labeling functions vote where they have not; on `jobs` processes."""

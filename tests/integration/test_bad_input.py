@@ -70,7 +70,7 @@ def test_a_file_that_is_not_what_it_claims_is_refused(
 ) -> None:
     """Empty, corrupt and unknown files are named."""
     if name.endswith(".csv") and content:
-        content = b'a,b\n"unclosed'
+        content = b'id,b\n"unclosed'
     Path(name).write_bytes(content)
 
     refused(datahub, "import", name, "-d", "other", "--key", "id", code=2, says="bad.")

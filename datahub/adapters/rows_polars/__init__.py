@@ -17,6 +17,7 @@ from datahub.adapters.rows_polars import delimited, stripes, writing
 from datahub.adapters.rows_polars.opening import (
     check_columns,
     check_equal_schemas,
+    files_of,
     parquet_batches,
     parquet_schema,
     recognise,
@@ -34,6 +35,10 @@ _SCHEMA: dict[str, Callable[[Path], pl.Schema]] = {
 
 class PolarsRows:
     """Tables in Parquet, ORC and CSV files."""
+
+    def files(self, path: Path) -> list[Path]:
+        """The files of one table: a file is one itself."""
+        return files_of(path)
 
     def scan(self, paths: Sequence[Path]) -> pl.LazyFrame:
         """All rows of these files, lazily. Collect it with `collect` to get our errors."""
@@ -64,7 +69,7 @@ class PolarsRows:
         wanted = check_columns(schema.names() if columns is None else columns, schema, paths[0])
         return _batches(list(zip(paths, formats, strict=True)), schema, wanted, size)
 
-    def write(self, frame: pl.DataFrame | pl.LazyFrame, path: Path) -> int:
+    def write(self, frame: writing.Table, path: Path) -> int:
         """Write all rows in their order. Raises StorageError, SourceError.
 
         Categories become text. ORC also widens unsigned integers, turns fixed-size lists into

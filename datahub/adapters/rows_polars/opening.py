@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from datahub.core.errors import DatahubError, SourceError
 
+_SUFFIXES = (".parquet", ".orc", ".csv")
 _MAGIC = {b"PAR1": "parquet", b"ORC": "orc"}
 
 
@@ -37,6 +38,26 @@ def recognise(path: Path) -> str:
         f"{path} is of no known format.",
         hint="datahub reads Parquet and ORC, and CSV in a file that is named .csv.",
     )
+
+
+def files_of(path: Path) -> list[Path]:
+    """The file, or the files of rows in a folder, by their path. Raises SourceError."""
+    with translated(path):
+        if not path.is_dir():
+            return [path]
+        found = sorted(
+            file
+            for file in path.rglob("*")
+            if file.suffix.lower() in _SUFFIXES
+            and not any(name.startswith((".", "_")) for name in file.relative_to(path).parts)
+            and file.is_file()
+        )
+    if not found:
+        raise SourceError(
+            f"{path} is a folder without a file of rows.",
+            hint="Name a folder that holds .parquet, .orc or .csv files.",
+        )
+    return found
 
 
 @contextmanager

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -28,13 +29,21 @@ SLAB = 50_000  # rows
 Slabs = Iterator[pl.DataFrame]
 
 
-def write(frame: pl.DataFrame | pl.LazyFrame, path: Path) -> int:
+Table = pl.DataFrame | pl.LazyFrame | Iterable[pl.DataFrame]
+
+
+def write(frame: Table, path: Path) -> int:
     """Write all rows to `path`, return how many."""
     writer = _WRITERS.get(path.suffix.lower())
     if writer is None:
         raise SourceError(f"{path} says no known format.", hint="Name it .parquet, .orc or .csv.")
-    with translated():
-        schema = frame.collect_schema()
+    if isinstance(frame, (pl.DataFrame, pl.LazyFrame)):
+        with translated():
+            schema = frame.collect_schema()
+    else:
+        frames = iter(frame)
+        first = next(frames, pl.DataFrame())
+        frame, schema = chain([first], frames), first.schema
     if not schema:
         raise SourceError(f"A table without columns cannot be written to {path}.", hint="Add one.")
     counted = _Counted(storable(slab, path) for slab in _slabs(frame, schema))
@@ -56,7 +65,7 @@ class _Counted:
             yield slab
 
 
-def _slabs(frame: pl.DataFrame | pl.LazyFrame, schema: pl.Schema) -> Slabs:
+def _slabs(frame: Table, schema: pl.Schema) -> Slabs:
     """Frames of exactly SLAB rows, but the last; one without rows where there are none."""
     rest = schema.to_frame()
     for batch in _frames(frame):
@@ -67,12 +76,14 @@ def _slabs(frame: pl.DataFrame | pl.LazyFrame, schema: pl.Schema) -> Slabs:
     yield rest.rechunk()
 
 
-def _frames(frame: pl.DataFrame | pl.LazyFrame) -> Slabs:
+def _frames(frame: Table) -> Slabs:
     if isinstance(frame, pl.DataFrame):
         yield from frame.iter_slices(SLAB)
-        return
-    with translated():
-        yield from frame.collect_batches(chunk_size=SLAB, maintain_order=True)
+    elif isinstance(frame, pl.LazyFrame):
+        with translated():
+            yield from frame.collect_batches(chunk_size=SLAB, maintain_order=True)
+    else:
+        yield from frame
 
 
 def _write_parquet(slabs: _Counted, handle: BinaryIO) -> None:

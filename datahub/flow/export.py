@@ -1,0 +1,102 @@
+"""Rows out: a table of a dataset as of a ref, to a file or a folder, a part at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from datahub.core.dataset import Dataset
+from datahub.core.errors import InputError
+from datahub.flow.steps import Progress, quiet
+from datahub.flow.tables import check_table, dataset_at, part_reader
+from datahub.ports import Rows, VersionStore
+
+TABLES = ("labeled", "labels", "rows", "soft_labels", "gold")
+FORMATS = ("parquet", "orc", "csv")
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What an export wrote."""
+
+    rows: int
+    files: int
+
+
+def export_rows(
+    path: Path,
+    *,
+    dataset: str,
+    ref: str,
+    table: str,
+    store: VersionStore,
+    rows: Rows,
+    kind: str | None = None,
+    progress: Progress = quiet,
+) -> Exported:
+    """Write a table of a dataset as of a ref to a file; with a format (`kind`), to a folder.
+
+    `table` rows, gold, labels or soft_labels; or labeled: every row with its label beside it. In
+    a folder each part is a file, in the order of their names. Raises DatasetNotFound, NotFound
+    (no such table there), SourceError (unknown suffix), InputError (a folder that holds files).
+    """
+    known = dataset_at(store, ref, dataset)
+    if table not in TABLES:
+        raise InputError(f"There is no table {table!r}.", hint=f"Tables are {', '.join(TABLES)}.")
+    for needed in ("rows", "labels") if table == "labeled" else (table,):
+        made_by = {"rows": "import", "gold": "import --gold COLUMN"}.get(needed, "label fit")
+        check_table(store, ref, dataset, needed, made_by=made_by)
+    suffix = path.suffix if kind is None else _suffix(kind, path)
+    frames = _shown(_frames(store, rows, ref, known, table), suffix, known.rows, progress)
+    if kind is None:
+        return Exported(rows.write(frames, path), 1)
+    path.mkdir(parents=True, exist_ok=True)
+    written = [
+        rows.write(frame, path / f"part-{number:05d}{suffix}")
+        for number, frame in enumerate(frames)
+    ]
+    return Exported(sum(written), len(written))
+
+
+def _suffix(kind: str, folder: Path) -> str:
+    if kind not in FORMATS:
+        raise InputError(f"There is no format {kind!r}.", hint=f"Formats are {', '.join(FORMATS)}.")
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise InputError(
+            f"{folder} is there and not an empty folder.",
+            hint="Name a new folder: what lies there is not written over.",
+        )
+    return f".{kind}"
+
+
+def _frames(
+    store: VersionStore, rows: Rows, ref: str, known: Dataset, table: str
+) -> Iterator[pl.DataFrame]:
+    if table != "labeled":
+        read = part_reader(store, rows, ref, known, table)
+        yield from (frame for part in known.parts if (frame := read(part)) is not None)
+        return
+    content = part_reader(store, rows, ref, known, "rows")
+    labels = part_reader(store, rows, ref, known, "labels")
+    taken = {name for name, _ in known.columns} - {known.key}
+    for part in known.parts:
+        ours, theirs = content(part), labels(part)
+        if ours is not None and theirs is not None:
+            theirs = theirs.rename({n: f"{n}_datahub" for n in theirs.columns if n in taken})
+            yield ours.join(theirs, on=known.key, how="left", maintain_order="left")
+
+
+def _shown(
+    frames: Iterator[pl.DataFrame], suffix: str, total: int, progress: Progress
+) -> Iterator[pl.DataFrame]:
+    """CSV holds no lists: their items stand in one cell, parted by semicolons."""
+    done = 0
+    for frame in frames:
+        lists = [name for name, kind in frame.schema.items() if isinstance(kind, pl.List)]
+        joined = pl.col(lists).cast(pl.List(pl.String)).list.join(";")
+        yield frame.with_columns(joined) if suffix.lower() == ".csv" and lists else frame
+        done += frame.height
+        progress("export", done, total)
