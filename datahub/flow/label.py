@@ -256,7 +256,11 @@ def model_at(store: VersionStore, ref: str, dataset: Dataset) -> str:
 
 def gold_numbers(store: VersionStore, rows: Rows, ref: str, dataset: Dataset) -> Gold:
     """Gold as class numbers [n], ABSTAIN where not known, in the order of the rows."""
-    names = gold_at(store, rows, ref, dataset)[GOLD_LABEL]
+    return class_numbers(gold_at(store, rows, ref, dataset)[GOLD_LABEL], dataset)
+
+
+def class_numbers(names: pl.Series, dataset: Dataset) -> Gold:
+    """Class names as numbers, ABSTAIN for null and for what is no class."""
     numbers = list(range(len(dataset.classes)))
     found = names.replace_strict(
         list(dataset.classes), numbers, default=ABSTAIN, return_dtype=pl.Int8

@@ -17,11 +17,13 @@ from datahub.core.labels import LabelMatrix, Tally
 from datahub.core.layout import label_model_file, lfs_file
 from datahub.core.lf_sight import Disagreement, Disputes, Sight, Votes, sight
 from datahub.core.manifest import ModelManifest, VotesManifest
-from datahub.flow.label import gold_numbers, manifest_at, read_votes, voted, votes_by_part
+from datahub.flow.label import class_numbers, manifest_at, read_votes, voted, votes_by_part
 from datahub.flow.lf_report import LFReport, in_python, report_of, with_classes
+from datahub.flow.parts import GOLD_LABEL
 from datahub.flow.samples import Sample, drawn, labels_of
+from datahub.flow.source import check_gold
 from datahub.flow.steps import Progress, quiet
-from datahub.flow.tables import dataset_at, table_paths
+from datahub.flow.tables import dataset_at, part_reader, table_paths
 from datahub.ports import FoundLF, Rows, VersionStore
 
 
@@ -96,10 +98,13 @@ def lf_stats(dataset: str, *, ref: str, gold: bool, store: VersionStore, rows: R
     """
     known, manifest = voted(store, ref, dataset)
     tally = Tally(len(manifest.lfs))
-    golds = gold_numbers(store, rows, ref, known) if gold else None
-    for votes in votes_by_part(store, ref, known, manifest):
-        here = slice(tally.rows, tally.rows + len(votes))
-        tally.add(votes, None if golds is None else golds[here])
+    if gold:
+        check_gold(store, ref, known)
+    golds = part_reader(store, rows, ref, known, "gold")
+    matrices = votes_by_part(store, ref, known, manifest)
+    for part, votes in zip(known.parts, matrices, strict=True):
+        names = golds(part, [GOLD_LABEL]) if gold else None
+        tally.add(votes, None if names is None else class_numbers(names[GOLD_LABEL], known))
     counts = [entry.fault_total for entry in manifest.lfs]
     made = report_of(known, tally, manifest.names, counts, manifest.all_faults)
     kinds = tuple(entry.kind for entry in manifest.lfs)

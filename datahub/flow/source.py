@@ -27,7 +27,7 @@ from datahub.core.versions import Commit, ObjectId
 from datahub.flow.incoming import check_same_types, incoming
 from datahub.flow.parts import RowsWriter, changed_rows
 from datahub.flow.steps import Step, begin, end
-from datahub.flow.tables import dataset_at, table_paths, whole
+from datahub.flow.tables import dataset_at, has_table, table_paths, whole
 from datahub.flow.upsert import upserted
 from datahub.ports import Rows, VersionStore
 
@@ -123,13 +123,17 @@ def _watched(frames: Iterator[pl.DataFrame], count: int, step: Step) -> Iterator
 
 def gold_at(store: VersionStore, rows: Rows, ref: str, dataset: Dataset) -> pl.DataFrame:
     """Key and gold class name of every row. Only scores and simulated people may ask."""
-    paths = table_paths(store, ref, dataset.name, "gold")
-    if not paths:
+    check_gold(store, ref, dataset)
+    return whole(rows, table_paths(store, ref, dataset.name, "gold"))
+
+
+def check_gold(store: VersionStore, ref: str, dataset: Dataset) -> None:
+    """Raise NotFound where a commit holds no gold of a dataset."""
+    if not has_table(store, ref, dataset.name, "gold"):
         raise NotFound(
             f"Dataset {dataset.name!r} has no gold labels.",
             hint="Import with --gold COLUMN to keep a given label apart as gold.",
         )
-    return whole(rows, paths)
 
 
 def _known(store: VersionStore, ref: str, name: str) -> Dataset | None:
