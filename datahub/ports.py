@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy.typing as npt
 import polars as pl
@@ -23,7 +23,16 @@ from datahub.core.prompt_lf import Question, Reply, Spending
 from datahub.core.relabel import Annotation
 from datahub.core.triage import Task
 from datahub.core.verdict import CheckFailure, Verdict
-from datahub.core.versions import Candidate, Change, Changes, Commit, CommitId, ObjectId
+from datahub.core.versions import (
+    Candidate,
+    Change,
+    Changes,
+    Collected,
+    Commit,
+    CommitId,
+    Damage,
+    ObjectId,
+)
 
 
 class Rows(Protocol):
@@ -308,6 +317,23 @@ class VersionStore(Protocol):
 
     def drop(self, candidate: Candidate) -> None:
         """Forget a candidate that will not land."""
+        ...
+
+
+@runtime_checkable
+class Upkeep(Protocol):
+    """What a version store on a disk of ours also does: a server looks after itself."""
+
+    def check(self) -> list[Damage]:
+        """Read everything that a branch, a tag or a lease reaches; what is wrong with it."""
+        ...
+
+    def collect(self, *, before: datetime, dry_run: bool) -> Collected:
+        """Remove what nothing reaches and nothing has reached since `before`.
+
+        Objects stored, names deleted and candidates leased since then are kept: a writer may be
+        about to commit them, a reader may be reading them. Others may work on meanwhile.
+        """
         ...
 
 

@@ -24,6 +24,7 @@ from datahub.cli import (
     project,
     review,
     tag,
+    upkeep,
     versions,
     why,
 )
@@ -61,6 +62,7 @@ app = typer.Typer(
 project.add_to(app)
 versions.add_to(app)
 history_edit.add_to(app)
+upkeep.add_to(app)
 app.command()(audit.audit)
 app.command()(why.why)
 app.add_typer(branch.app, name="branch")

@@ -253,8 +253,8 @@ class ChangedSince(Conflict):
         shown = ", ".join(paths[:5]) + (f" and {len(paths) - 5} more" if len(paths) > 5 else "")
         super().__init__(
             f"Could not {doing}: the branch holds something else at {shown}. Nothing was changed.",
-            hint="`datahub restore DATASET --from REF` takes a dataset as it was; or make the change "
-            "anew and commit it.",
+            hint="`datahub restore DATASET --from REF` takes a dataset as it was; or make "
+            "the change anew and commit it.",
         )
         self.paths = tuple(paths)
 

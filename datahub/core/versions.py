@@ -62,6 +62,27 @@ class Candidate:
     content_id: str
 
 
+@dataclass(frozen=True)
+class Damage:
+    """Something that is not as it was stored, or not there; `where` is what leads to it."""
+
+    kind: Literal["ref", "commit", "node", "object", "database"]
+    id: str
+    what: str
+    where: str
+
+
+@dataclass(frozen=True)
+class Collected:
+    """What a collection removed, or would remove."""
+
+    commits: int
+    nodes: int
+    objects: int
+    bytes: int  # of the objects
+    leases: int  # candidates that nobody landed or dropped
+
+
 def changes_between(old: Objects, new: Objects) -> list[Change]:
     """Paths that differ, sorted.
 

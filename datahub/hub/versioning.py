@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 from datahub.core.dataset import checked_name
-from datahub.core.errors import BranchNotFound
-from datahub.core.versions import Commit, checked_branch
+from datahub.core.errors import BranchNotFound, ConfigError
+from datahub.core.versions import Collected, Commit, Damage, checked_branch
 from datahub.flow import history, history_edit, publish, refs
 from datahub.hub.wiring import Wiring
+from datahub.ports import Upkeep
+
+KEEP = timedelta(days=14)  # as git keeps what nothing reaches
 
 
 class Versioning(Wiring):
@@ -66,6 +70,22 @@ class Versioning(Wiring):
     ) -> list[Commit]:
         """History, children before parents; with `dataset` only what changed it."""
         return refs.log(ref or self.branch, dataset=dataset, limit=limit, store=self.store)
+
+    def fsck(self) -> list[Damage]:
+        """What is wrong with all that a branch, a tag or a lease reaches."""
+        return self._upkeep().check()
+
+    def gc(self, *, keep: timedelta = KEEP, dry_run: bool = False) -> Collected:
+        """Remove what nothing reaches; what is younger than `keep` stays."""
+        return self._upkeep().collect(before=self.clock() - keep, dry_run=dry_run)
+
+    def _upkeep(self) -> Upkeep:
+        if not isinstance(self.store, Upkeep):
+            raise ConfigError(
+                "This project's history is on a server, which looks after itself.",
+                hint="Ask its administrator for garbage collection and checks.",
+            )
+        return self.store
 
     def diff(self, old: str, new: str) -> history.Difference:
         """What differs between two refs."""

@@ -179,3 +179,23 @@ def test_a_branch_goes_when_nothing_is_lost_by_it(datahub: Datahub, project: Pat
     assert datahub("branch", "create", "again", "--from", "kept").code == 0
     assert datahub("tag", "delete", "kept").code == 0
     assert datahub("branch", "delete", "--force", "again").code == 0
+
+
+def test_fsck_finds_damage_and_gc_takes_what_nothing_reaches(
+    datahub: Datahub, project: Path
+) -> None:
+    datahub("switch", "-c", "work")
+    write_and_commit(datahub, project, "a.py", "A = 1\n")
+    datahub("switch", "main")
+    assert datahub("branch", "delete", "--force", "work").code == 0
+
+    assert datahub("gc", "--json").json["commits"] == 0
+    assert datahub("gc", "--keep-days", "0", "--dry-run").out.startswith("would remove")
+    assert datahub("fsck").out == ""
+
+    oid = held(datahub, "main")["datasets/mail/dataset.json"]
+    (project / ".datahub" / "objects" / oid[:2] / oid[2:]).unlink()
+    found = datahub("fsck", "--json")
+
+    assert found.code == 1
+    assert [damage["id"] for damage in found.json] == [oid]

@@ -60,7 +60,7 @@ def test_a_new_repository_says_its_format_in_its_first_commit(store: EmbeddedVer
     (path, oid), *rest = store.objects("main").items()
 
     assert (path, rest) == ("_datahub/format.json", [])
-    assert json.loads(store.read(oid)) == {"format": 2}
+    assert json.loads(store.read(oid)) == {"format": 3}
     assert store.commit_at("main").author == "ann"
 
 
@@ -93,9 +93,9 @@ def test_opening_what_is_no_repository_tells_how_to_make_one(folder: Path) -> No
 
 
 def test_a_format_of_the_future_is_not_touched(store: EmbeddedVersionStore, folder: Path) -> None:
-    sql(folder, "PRAGMA user_version = 3")
+    sql(folder, "PRAGMA user_version = 4")
 
-    with pytest.raises(ConfigError, match="format version 3"):
+    with pytest.raises(ConfigError, match="format version 4"):
         EmbeddedVersionStore(folder)
 
 

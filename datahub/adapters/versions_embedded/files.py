@@ -118,6 +118,32 @@ class ObjectFiles:
             raise _mismatch(oid)
         return content
 
+    def fault(self, oid: ObjectId) -> str | None:
+        """What is wrong with an object, if anything; its bytes are read anew."""
+        self._sound.pop(oid, None)
+        try:
+            self.fetch(oid)
+        except ObjectNotFound:
+            return "is not there"
+        except StorageError as error:
+            return error.message
+        return None
+
+    def older(self, time: float) -> Iterator[tuple[ObjectId, int]]:
+        """Objects that were last stored before a time, with their size."""
+        for folder in self._objects.iterdir():
+            if folder.is_dir():
+                for path in folder.iterdir():
+                    state = path.stat()
+                    if state.st_mtime < time and _is_id(folder.name + path.name):
+                        yield folder.name + path.name, state.st_size
+
+    def remove(self, oid: ObjectId) -> None:
+        """Take an object away."""
+        with translated(f"remove object {oid}"):
+            self._path(oid).unlink(missing_ok=True)
+            self._sound.pop(oid, None)
+
     def _path(self, oid: ObjectId) -> Path:
         return self._objects / oid[:2] / oid[2:]
 
@@ -130,6 +156,9 @@ class ObjectFiles:
             target = self._path(oid)
             target.parent.mkdir(exist_ok=True)
             if target.is_file() and self._is_sound(oid):
+                with suppress(OSError):  # another user's: then it only looks older than it is
+                    os.utime(target)  # as new as a fresh one to `collect`
+                    self._sound[oid] = _seen(target.stat())
                 staged.unlink()
             else:
                 staged.replace(target)
@@ -141,12 +170,16 @@ class ObjectFiles:
     def _is_sound(self, oid: ObjectId) -> bool:
         with self._path(oid).open("rb") as file:
             state = os.fstat(file.fileno())
-            seen = (state.st_size, state.st_mtime_ns, state.st_ino)
+            seen = _seen(state)
             if self._sound.get(oid) != seen:
                 if hashlib.file_digest(file, "sha256").hexdigest() != oid:
                     return False
                 self._sound[oid] = seen
         return True
+
+
+def _seen(state: os.stat_result) -> tuple[int, ...]:
+    return state.st_size, state.st_mtime_ns, state.st_ino
 
 
 @contextmanager

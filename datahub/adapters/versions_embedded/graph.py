@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from dulwich.errors import ChecksumMismatch, ObjectFormatException
 from dulwich.object_format import SHA256
@@ -24,12 +25,14 @@ from datahub.core.errors import BranchNotFound, ConfigError, Conflict, NotFound,
 from datahub.core.objecttree import Node, NodeId
 from datahub.core.versions import CommitId
 
-FORMAT = 2
+FORMAT = 3
 _SCHEMA = (
     "CREATE TABLE node (id TEXT PRIMARY KEY, body BLOB NOT NULL)",
     # generation: 1 + the greatest of the parents'; order without trust in clocks
     'CREATE TABLE "commit" (id TEXT PRIMARY KEY, generation INTEGER NOT NULL, body BLOB NOT NULL)',
     "CREATE TABLE branch (name TEXT PRIMARY KEY, head TEXT NOT NULL)",
+    # names that were taken away, and when: what they reached is kept for a while
+    "CREATE TABLE gone (target TEXT NOT NULL, time TEXT NOT NULL)",
     "CREATE TABLE tag (name TEXT PRIMARY KEY, target TEXT NOT NULL)",
     # landing: how the merge commit is to be made, as JSON
     "CREATE TABLE candidate (id TEXT PRIMARY KEY, destination TEXT NOT NULL, leased TEXT NOT NULL,"
@@ -138,7 +141,7 @@ class Transaction:
 
     def remove_branch(self, branch: str) -> None:
         """Forget a branch's name."""
-        self._connection.execute("DELETE FROM branch WHERE name = ?", (branch,))
+        self._forget("branch", "name", "head", branch)
 
     def tags(self) -> dict[str, CommitId]:
         """Tag -> commit, by name."""
@@ -150,7 +153,7 @@ class Transaction:
 
     def remove_tag(self, tag: str) -> None:
         """Raises TagNotFound."""
-        if not self._connection.execute("DELETE FROM tag WHERE name = ?", (tag,)).rowcount:
+        if not self._forget("tag", "name", "target", tag):
             raise TagNotFound(tag)
 
     def lease(self, candidate: CommitId, *, into: str, time: str, landing: Landing) -> None:
@@ -177,7 +180,51 @@ class Transaction:
 
     def release(self, candidate: CommitId) -> None:
         """Forget a candidate."""
-        self._connection.execute("DELETE FROM candidate WHERE id = ?", (candidate,))
+        self._forget("candidate", "id", "id", candidate)
+
+    def roots(self, *, since: str = "") -> dict[str, CommitId]:
+        """What is to be kept, by what keeps it: refs, and leases and lost names since a time."""
+        found = {f"branch {name}": head for name, head in self.heads().items()}
+        found |= {f"tag {name}": target for name, target in self.tags().items()}
+        for query in (
+            "SELECT 'candidate ' || id, id FROM candidate WHERE leased >= ?",
+            "SELECT 'deleted ' || target, target FROM gone WHERE time >= ?",
+        ):
+            found.update(self._connection.execute(query, (since,)))
+        return found
+
+    def all_ids(self, table: Literal["node", "commit"]) -> set[str]:
+        """The ids of all that is there."""
+        return {row[0] for row in self._connection.execute(f'SELECT id FROM "{table}"')}
+
+    def discard(self, table: Literal["node", "commit"], ids: Iterable[str]) -> None:
+        """Take away what nothing reaches."""
+        self._connection.executemany(f'DELETE FROM "{table}" WHERE id = ?', ((i,) for i in ids))
+
+    def leases_before(self, time: str) -> int:
+        """How many candidates were leased before a time."""
+        found = self._one("SELECT count(*) FROM candidate WHERE leased < ?", time)
+        return int(str(found))
+
+    def forget_before(self, time: str) -> None:
+        """Take away leases and lost names of before a time."""
+        self._connection.execute("DELETE FROM gone WHERE time < ?", (time,))
+        self._connection.execute("DELETE FROM candidate WHERE leased < ?", (time,))
+
+    def faults(self) -> list[str]:
+        """What SQLite finds wrong with its file."""
+        rows = [str(row[0]) for row in self._connection.execute("PRAGMA quick_check")]
+        return [row for row in rows if row != "ok"]
+
+    def _forget(self, table: str, key: str, target: str, name: str) -> int:
+        """Delete a name, and remember what it named and when it went."""
+        self._connection.execute(
+            f"INSERT INTO gone SELECT {target}, strftime('%Y-%m-%dT%H:%M:%S+00:00', 'now')"
+            f" FROM {table} WHERE {key} = ?",
+            (name,),
+        )
+        done = self._connection.execute(f"DELETE FROM {table} WHERE {key} = ?", (name,))
+        return done.rowcount
 
     def _one(self, query: str, argument: str) -> object:
         row = self._connection.execute(query, (argument,)).fetchone()
@@ -189,7 +236,7 @@ class Graph:
 
     def __init__(self, path: Path, *, patience: float = 30.0) -> None:
         """`patience`: seconds to wait for another process's write."""
-        self._path = path
+        self.path = path
         self._patience = patience
         self._nodes: dict[NodeId, Node] = {}
 
@@ -218,7 +265,7 @@ class Graph:
         ):
             if _format(connection) != 0:
                 raise Conflict(
-                    f"{self._path.parent} is a repository already.",
+                    f"{self.path.parent} is a repository already.",
                     hint="Use it as it is, or choose another folder.",
                 )
             for statement in _SCHEMA:
@@ -230,17 +277,17 @@ class Graph:
         """Raise ConfigError unless this is a repository in a format that we know."""
         found = 0
         with translated("open the repository"):
-            if self._path.is_file():
+            if self.path.is_file():
                 with closing(self._readable()) as connection:
                     found = _format(connection)
         if found == 0:
             raise ConfigError(
-                f"{self._path.parent} is no repository.",
+                f"{self.path.parent} is no repository.",
                 hint="Run `datahub init` in the folder of your project.",
             )
         if found != FORMAT:
             raise ConfigError(
-                f"{self._path.parent} has format version {found}; this datahub knows {FORMAT}.",
+                f"{self.path.parent} has format version {found}; this datahub knows {FORMAT}.",
                 hint="Upgrade datahub."
                 if found > FORMAT
                 else "An earlier datahub made it: export the rows with that one, and import them.",
@@ -259,7 +306,7 @@ class Graph:
         self, begin: str, *, mode: str = "rw", locking: str = "NORMAL"
     ) -> sqlite3.Connection:
         connection = sqlite3.connect(
-            f"{self._path.as_uri()}?mode={mode}",
+            f"{self.path.as_uri()}?mode={mode}",
             uri=True,
             timeout=self._patience,
             isolation_level=None,

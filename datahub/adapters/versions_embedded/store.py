@@ -10,7 +10,7 @@ from pathlib import Path
 
 from dulwich.objects import ObjectID
 
-from datahub.adapters.versions_embedded import commits, trees
+from datahub.adapters.versions_embedded import commits, trees, upkeep
 from datahub.adapters.versions_embedded.files import ObjectFiles
 from datahub.adapters.versions_embedded.graph import FORMAT, Graph, Landing, Transaction
 from datahub.adapters.versions_embedded.refs import resolved
@@ -30,8 +30,10 @@ from datahub.core.versions import (
     Candidate,
     Change,
     Changes,
+    Collected,
     Commit,
     CommitId,
+    Damage,
     ObjectId,
     Objects,
     checked_branch,
@@ -290,6 +292,17 @@ class EmbeddedVersionStore:
             graph.set_head(true.into, made)
             graph.release(true.id)
             return commits.read(graph, made)
+
+    def check(self) -> list[Damage]:
+        """What is wrong with all that a name reaches."""
+        with Graph(self._graph.path).reading() as graph:  # which remembers nothing it has read
+            return upkeep.check(graph, self._files)
+
+    def collect(self, *, before: datetime, dry_run: bool) -> Collected:
+        """Remove what nothing reaches, and nothing has reached since `before`."""
+        opened = self._graph.reading() if dry_run else self._graph.writing()
+        with opened as graph:
+            return upkeep.collect(graph, self._files, before=before, dry_run=dry_run)
 
     def drop(self, candidate: Candidate) -> None:
         """Release a candidate; one that has landed or was dropped is no concern."""

@@ -1,0 +1,139 @@
+"""fsck and gc: what is damaged, and what nothing reaches any more.
+
+Nodes and commits are added in the transaction that names them, so what no name reaches is
+not on its way in. Objects are stored before their commit: their age decides, and storing
+one again makes it new.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from dulwich.objects import ObjectID
+
+from datahub.adapters.versions_embedded import commits, trees
+from datahub.adapters.versions_embedded.files import ObjectFiles
+from datahub.adapters.versions_embedded.graph import Transaction
+from datahub.core import objecttree
+from datahub.core.errors import StorageError
+from datahub.core.versions import Collected, CommitId, Damage, ObjectId
+
+
+class Walk:
+    """Everything that some commits reach, each thing once, and what is wrong on the way."""
+
+    def __init__(self, graph: Transaction) -> None:
+        self._graph = graph
+        self.commits: set[CommitId] = set()
+        self.nodes: set[objecttree.NodeId] = set()
+        self.objects: dict[ObjectId, str] = {}  # where it was met first
+        self.damages: list[Damage] = []
+
+    def reach(self, name: str, start: CommitId) -> None:
+        """Walk from one commit that `name` leads to."""
+        waiting, where = [start], name  # `where`: the name itself, or a commit before
+        while waiting:
+            commit_id = waiting.pop()
+            if commit_id in self.commits:
+                continue
+            self.commits.add(commit_id)
+            try:
+                commit = commits.read(self._graph, commit_id)
+                tree = self._graph.commit(commit_id).tree
+            except StorageError as error:
+                kind = "ref" if where == name else "commit"
+                self._found(kind, commit_id, error, where)
+                continue
+            self._reach_tree(tree.decode(), f"commit {commit_id[:12]}")
+            waiting += commit.parents
+            where = f"commit {commit_id[:12]}"
+
+    def _reach_tree(self, tree: str, where: str) -> None:
+        if tree in self.nodes:
+            return
+        self.nodes.add(tree)
+        try:
+            both = trees.roots(self._graph, ObjectID(tree.encode()))
+        except StorageError as error:
+            self._found("node", tree, error, where)
+            return
+        for root in (both.content, both.own):
+            self._reach_node(root, where)
+
+    def _reach_node(self, node_id: objecttree.NodeId, where: str) -> None:
+        if node_id in self.nodes:
+            return
+        self.nodes.add(node_id)
+        try:
+            node = self._graph.node(node_id)
+        except StorageError as error:
+            self._found("node", node_id, error, where)
+            return
+        for key, oid in zip(node.keys, node.ids, strict=True):
+            if node.level:
+                self._reach_node(oid, where)
+            else:
+                self.objects.setdefault(oid, f"{where}, {key}")
+
+    def _found(self, kind: str, thing: str, error: StorageError, where: str) -> None:
+        self.damages.append(Damage(kind, thing, error.message, where))  # type: ignore[arg-type]
+
+
+def check(graph: Transaction, files: ObjectFiles) -> list[Damage]:
+    """All that is wrong with what is reached. `graph` has read nothing yet."""
+    damages = [Damage("database", "versions.db", fault, "") for fault in graph.faults()]
+    walk = Walk(graph)
+    for name, commit_id in graph.roots().items():
+        if not name.startswith("deleted "):
+            walk.reach(name, commit_id)
+    damages += walk.damages
+    for oid, where in walk.objects.items():
+        fault = files.fault(oid)
+        if fault is not None:
+            damages.append(Damage("object", oid, fault, where))
+    return damages
+
+
+def collect(
+    graph: Transaction, files: ObjectFiles, *, before: datetime, dry_run: bool
+) -> Collected:
+    """Remove what nothing reaches; within a transaction that keeps writers out.
+
+    Objects go first: a commit of them would have to come after this transaction, and looks for
+    them again. Raises StorageError, and removes nothing, where the history is damaged.
+    """
+    since = before.astimezone(UTC).isoformat(timespec="seconds")
+    walk = Walk(graph)
+    for name, commit_id in graph.roots(since=since).items():
+        walk.reach(name, commit_id)
+    if walk.damages:
+        raise StorageError(
+            f"The history is damaged: {walk.damages[0].what}",
+            hint="`datahub fsck` lists the damage. Nothing is removed before it is mended.",
+        )
+    dead_commits = graph.all_ids("commit") - walk.commits
+    dead_nodes = graph.all_ids("node") - walk.nodes
+    dead = list(_dead_objects(files, walk, before))
+    leases = graph.leases_before(since)
+    if not dry_run:
+        for oid, _ in dead:
+            files.remove(oid)
+        graph.discard("commit", dead_commits)
+        graph.discard("node", dead_nodes)
+        graph.forget_before(since)
+    return Collected(
+        commits=len(dead_commits),
+        nodes=len(dead_nodes),
+        objects=len(dead),
+        bytes=sum(size for _, size in dead),
+        leases=leases,
+    )
+
+
+def _dead_objects(
+    files: ObjectFiles, walk: Walk, before: datetime
+) -> Iterator[tuple[ObjectId, int]]:
+    for oid, size in files.older(before.timestamp()):
+        if oid not in walk.objects:
+            yield oid, size

@@ -1,0 +1,50 @@
+"""`datahub fsck` and `datahub gc`: what is damaged, and what nothing reaches."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated
+
+import typer
+
+from datahub.cli.context import Json, opened
+from datahub.cli.output import emit_json, line
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands to the root group."""
+    app.command()(fsck)
+    app.command()(gc)
+
+
+def fsck(json: Json = False) -> None:
+    """Read all that branches and tags reach, and say what is damaged. Exit 1 if anything is."""
+    with opened() as hub:
+        found = hub.fsck()
+    if json:
+        emit_json(found)
+    for damage in [] if json else found:
+        line(f"{damage.kind} {damage.id[:12]}: {damage.what} ({damage.where})")
+    if found:
+        raise typer.Exit(1)
+
+
+def gc(
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", "-n", help="Only say what would go.")
+    ] = False,
+    keep_days: Annotated[
+        float, typer.Option(help="Keep what was stored, or lost its name, so many days ago.", min=0)
+    ] = 14,
+    json: Json = False,
+) -> None:
+    """Remove commits and objects that nothing reaches. Others may work on meanwhile."""
+    with opened() as hub:
+        found = hub.gc(keep=timedelta(days=keep_days), dry_run=dry_run)
+    if json:
+        emit_json({**vars(found), "dry_run": dry_run})
+        return
+    line(
+        f"{'would remove' if dry_run else 'removed'} {found.objects} objects "
+        f"({found.bytes / 1e6:.1f} MB), {found.commits} commits, {found.nodes} nodes"
+    )
