@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from datahub.core.errors import Conflict, LabelingFunctionError
+from datahub.core.labeling import LabelingFunction
 from datahub.core.lf_sight import Disagreement, Sight, Votes
 from datahub.flow import compare, export, label, lf_views, lfs, parts, score, source, tables
 from datahub.flow.lf_report import LFReport
@@ -69,6 +70,10 @@ class Labeling(Wiring):
             rows=self.rows,
             progress=self.progress,
         )
+
+    def labeling_functions(self) -> list[LabelingFunction]:
+        """The project's LFs, ready to be called: also by Snorkel's appliers."""
+        return [found.lf for found in self.lf_source.discover()]
 
     def lf_run(self, dataset: str | None = None, *, jobs: int | None = None) -> LFReport:
         """Let labeling functions vote where they have not; on `jobs` processes."""
