@@ -150,7 +150,7 @@ def _escaped(text: str) -> str:
 def _conflict(one: Any) -> str:
     where = " ".join(str(p) for p in (one.dataset, one.table, one.key, one.column) if p is not None)
     sides = [
-        f"{side} {_short(value)}" + (f" ({by})" if str(by) else "")
+        f"{side} {brief(value)}" + (f" ({by})" if str(by) else "")
         for side, value, by in (
             ("base", one.base, ""),
             ("ours", one.ours, one.ours_by),
@@ -160,7 +160,8 @@ def _conflict(one: Any) -> str:
     return f"{where.strip()}: {one.kind}: {', '.join(sides)}"
 
 
-def _short(value: Any) -> str:
+def brief(value: Any) -> str:
+    """A value in at most 60 characters."""
     text = "-" if value is None else value if isinstance(value, str) else repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
 

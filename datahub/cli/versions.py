@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from datahub.cli.context import Branch, Json, opened
-from datahub.cli.output import emit_json, line, table
+from datahub.cli.output import brief, emit_json, line, table
 from datahub.core.conflicts import RULES
 from datahub.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from datahub.core.versions import Change
+    from datahub.flow.diff import Difference, RowLine
 
 
 def add_to(app: typer.Typer) -> None:
@@ -111,6 +112,10 @@ def show(
 def diff(
     old: Annotated[str | None, typer.Argument(help="(default: main)")] = None,
     new: Annotated[str | None, typer.Argument(help="(default: the current branch)")] = None,
+    rows: Annotated[
+        bool, typer.Option("--rows", help="List rows: what changed, and why the label moved.")
+    ] = False,
+    limit: Annotated[int, typer.Option(min=1, help="List at most so many of a dataset.")] = 20,
     exit_code: Annotated[
         bool, typer.Option("--exit-code", help="Exit 1 when anything differs.")
     ] = False,
@@ -118,7 +123,7 @@ def diff(
 ) -> None:
     """Show what differs between two refs: objects, rows by key, labels old -> new."""
     with opened() as hub:
-        found = hub.diff(old or "main", new or hub.branch)
+        found = hub.diff(old or "main", new or hub.branch, lines=limit if rows else 0)
     if json:
         emit_json(found)
     else:
@@ -197,21 +202,34 @@ def merge(
         line(f"  {failure.severity} {failure.expectation}: {failure.message}")
 
 
-def _print_diff(found: object) -> None:
-    from datahub.flow.history import Difference
-
-    if not isinstance(found, Difference):
+def _print_diff(found: Difference | None) -> None:
+    if found is None:
         return
     for (kind, place), count in _by_place(found.objects).items():
         line(f"{kind:8} {place}" + (f" ({count} objects)" if count > 1 else ""))
     for rows in found.rows:
         if rows.added or rows.removed or rows.changed:
+            columns = ", ".join(f"{name} {count}" for name, count in rows.columns.items())
             line(
                 f"rows of {rows.dataset}: {rows.added} added, {rows.removed} removed, "
-                f"{rows.changed} changed"
+                f"{rows.changed} changed" + (f" ({columns})" if columns else "")
             )
         for pair, count in rows.labels.items():
             line(f"  label {pair}: {count}")
+        for one in rows.lines:
+            _print_row(one)
+
+
+def _print_row(one: RowLine) -> None:
+    label = f"  {one.label[0] or '(none)'} -> {one.label[1] or '(none)'}" if one.label else ""
+    line(f"{one.kind:8} {one.key}{label}")
+    for column, (old, new) in one.columns.items():
+        if one.kind == "changed":
+            line(f"    {column}: {brief(old)} -> {brief(new)}")
+        else:
+            line(f"    {column}: {brief(new if one.kind == 'added' else old)}")
+    for reason in one.why:
+        line(f"    because {reason}")
 
 
 def _by_place(changes: Sequence[Change]) -> dict[tuple[str, str], int]:

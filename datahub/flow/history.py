@@ -1,22 +1,20 @@
-"""Looking back and around: status, log, show, diff. Nothing here writes."""
+"""Where one stands, and what landed a commit. Nothing here writes."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from hashlib import sha256
 
-import polars as pl
-
 from datahub.core.errors import LabelingFunctionError
-from datahub.core.layout import GATES, RULES, dataset_file, label_model_file
+from datahub.core.layout import GATES, RULES, label_model_file
 from datahub.core.verdict import Verdict, gates_of
-from datahub.core.versions import Change, Commit, suite_hash
+from datahub.core.versions import Commit, suite_hash
 from datahub.flow.consistency import mismatches
 from datahub.flow.label import manifest_at
 from datahub.flow.publish import gates_at, verdict_at
-from datahub.flow.tables import dataset_at, datasets_at, read_table
-from datahub.ports import FoundLF, Rows, VersionStore
+from datahub.flow.tables import dataset_at, datasets_at
+from datahub.ports import FoundLF, VersionStore
 
 
 @dataclass(frozen=True)
@@ -47,25 +45,6 @@ class Status:
     guarded: bool
     datasets: tuple[DatasetState, ...]
     out_of_date: tuple[Stale, ...]
-
-
-@dataclass(frozen=True)
-class RowChanges:
-    """What changed in a dataset's rows and labels, by key."""
-
-    dataset: str
-    added: int = 0
-    removed: int = 0
-    changed: int = 0
-    labels: Mapping[str, int] = field(default_factory=dict)  # "old -> new": how many rows
-
-
-@dataclass(frozen=True)
-class Difference:
-    """What differs between two refs."""
-
-    objects: tuple[Change, ...]
-    rows: tuple[RowChanges, ...]
 
 
 def status(
@@ -104,22 +83,6 @@ def status(
         guarded=guarded,
         datasets=tuple(_state(store, head.id, name) for name in names),
         out_of_date=tuple(stale),
-    )
-
-
-def diff(old: str, new: str, *, store: VersionStore, rows: Rows) -> Difference:
-    """What differs between two refs: objects, rows by key, and labels old -> new."""
-    changes = store.changes(old, new)
-    touched = sorted(
-        {change.path.split("/")[1] for change in changes if change.path.startswith("datasets/")}
-    )
-    both = [
-        name
-        for name in touched
-        if all(dataset_file(name) in store.objects(ref, dataset_file(name)) for ref in (old, new))
-    ]
-    return Difference(
-        tuple(changes), tuple(_row_changes(store, rows, old, new, name, changes) for name in both)
     )
 
 
@@ -197,55 +160,3 @@ def _stale_rules(
 def _are_rules_somewhere(store: VersionStore, local: Mapping[str, bytes]) -> bool:
     wanted = {path: sha256(content).hexdigest() for path, content in local.items()}
     return any(store.objects(head, RULES) == wanted for head in store.branches().values())
-
-
-def _row_changes(
-    store: VersionStore, rows: Rows, old: str, new: str, name: str, changes: Sequence[Change]
-) -> RowChanges:
-    key = dataset_at(store, new, name).key
-    paths = [change.path for change in changes]
-    added = removed = changed = 0
-    if any(path.startswith(f"datasets/{name}/rows/") for path in paths):
-        before = read_table(store, rows, old, name, "rows", made_by="import")
-        after = read_table(store, rows, new, name, "rows", made_by="import")
-        if before.schema.get(key) == after.schema.get(key):
-            added = after.join(before, on=key, how="anti").height
-            removed = before.join(after, on=key, how="anti").height
-            changed = _changed(before, after, key)
-    labels: dict[str, int] = {}
-    if any(path.startswith(f"datasets/{name}/labels/") for path in paths):
-        labels = _label_changes(store, rows, old, new, name)
-    return RowChanges(name, added, removed, changed, labels)
-
-
-def _changed(before: pl.DataFrame, after: pl.DataFrame, key: str) -> int:
-    columns = [column for column in before.columns if column != key]
-    if set(columns) != set(after.columns) - {key}:
-        return before.join(after, on=key, how="semi").height
-    joined = before.join(after, on=key, how="inner", suffix="__new")
-    if not columns:
-        return 0
-    same = [pl.col(column).eq_missing(pl.col(f"{column}__new")) for column in columns]
-    return joined.filter(~pl.all_horizontal(same)).height
-
-
-def _label_changes(
-    store: VersionStore, rows: Rows, old: str, new: str, name: str
-) -> dict[str, int]:
-    found = []
-    for ref in (old, new):
-        if not store.objects(ref, f"datasets/{name}/labels/"):
-            return {}
-        key = dataset_at(store, ref, name).key
-        labels = read_table(store, rows, ref, name, "labels", made_by="label fit")
-        found.append(labels.select(pl.col(key).alias("key"), "label"))
-    joined = found[0].join(found[1], on="key", how="inner", suffix="_new")
-    moved = joined.filter(pl.col("label").ne_missing(pl.col("label_new"))).select(
-        pair=pl.format(
-            "{} -> {}",
-            pl.col("label").fill_null("(none)"),
-            pl.col("label_new").fill_null("(none)"),
-        )
-    )
-    counted = moved["pair"].value_counts().sort("count", "pair", descending=[True, False])
-    return dict(counted.iter_rows())

@@ -8,7 +8,7 @@ from datetime import timedelta
 from datahub.core.dataset import checked_name
 from datahub.core.errors import BranchNotFound, ConfigError
 from datahub.core.versions import Collected, Commit, Damage, checked_branch
-from datahub.flow import history, history_edit, publish, refs
+from datahub.flow import diff, history_edit, publish, refs
 from datahub.hub.wiring import Wiring
 from datahub.ports import Upkeep
 
@@ -87,6 +87,6 @@ class Versioning(Wiring):
             )
         return self.store
 
-    def diff(self, old: str, new: str) -> history.Difference:
-        """What differs between two refs."""
-        return history.diff(old, new, store=self.store, rows=self.rows)
+    def diff(self, old: str, new: str, *, lines: int = 0) -> diff.Difference:
+        """What differs between two refs; of each dataset the first `lines` rows are listed."""
+        return diff.diff(old, new, lines=lines, store=self.store, rows=self.rows)
