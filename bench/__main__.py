@@ -15,6 +15,7 @@ MODULES = (  # each has CASES; the first line of its docstring heads its table
     "bench.lfs",
     "bench.models",
     "bench.versions",
+    "bench.crash",
 )
 
 
