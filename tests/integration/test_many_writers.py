@@ -1,0 +1,90 @@
+"""Several processes on one embedded repository: no update is lost, heads move one by one."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from bench.crash import TIME
+from datahub.adapters.versions_embedded import EmbeddedVersionStore as Store
+
+WORKER = """
+import json, sys
+from pathlib import Path
+from bench.crash import TIME
+from datahub.adapters.versions_embedded import EmbeddedVersionStore
+from datahub.core.errors import StaleHead
+from datahub.core.verdict import Verdict
+from datahub.core.versions import merged_changes, suite_hash
+store, me = EmbeddedVersionStore(Path(sys.argv[1])), sys.argv[2]
+store.create_branch(me, at="main")
+told, stale = [], 0
+sys.stdin.readline()
+for i in range(12):
+    oid = store.put_bytes(f"{me} {i}".encode())
+    branch = me if i % 2 else "shared"
+    while True:
+        head = store.branches()[branch]
+        try:
+            made = store.commit(branch, {f"{me}/{i}": oid}, message=f"{me}/{i}", author=me,
+                                time=TIME, expected=head)
+        except StaleHead:
+            stale += 1
+            continue
+        told.append([branch, head, made.id])
+        break
+    while i % 2:
+        head, work = store.commit_at("main"), store.commit_at(me)
+        base = store.merge_base(head.id, work.id).id
+        changes, conflicts = merged_changes(
+            store.changes(base, head.id), store.changes(base, work.id))
+        assert not conflicts
+        try:
+            candidate = store.propose(work.id, into="main", changes=changes, message=f"{me}/{i}",
+                                      author=me, time=TIME, expected=head.id)
+            made = store.land(candidate, Verdict(
+                passed=True, content_id=candidate.content_id, source=work.id,
+                judged_head=head.id, suite_hash=suite_hash({}), time=TIME))
+        except StaleHead:
+            stale += 1
+            continue
+        told.append(["main", head.id, made.id])
+        break
+print(json.dumps([told, stale]))
+"""
+
+
+def test_every_acknowledged_change_stands_on_the_head_that_it_was_made_for(tmp_path: Path) -> None:
+    """Four processes commit to one branch and to their own, and merge into main."""
+    store = Store.create(tmp_path / ".datahub", branch="main", author="a", time=TIME)
+    store.create_branch("shared", at="main")
+    names = ["one", "two", "three", "four"]
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-c", WORKER, str(tmp_path / ".datahub"), name],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=Path(__file__).parents[2],
+        )
+        for name in names
+    ]
+    said = [process.communicate("go\n")[0] for process in running]
+    assert [process.returncode for process in running] == [0] * 4
+
+    told = [tuple(entry) for text in said for entry in json.loads(text)[0]]
+
+    for branch, count in (("shared", 24), ("main", 24)):
+        moves = {old: new for where, old, new in told if where == branch}
+        assert len(moves) == count  # no two moves from one head
+        line, head = [], store.branches()[branch]
+        while head in moves.values():
+            line.append(head)
+            head = store.commit_at(head).parents[0]
+        assert len(line) == count  # and they are one line, without anything between
+    wanted = {f"{name}/{i}" for name in names for i in range(12)}
+    held = {*store.objects("shared"), *store.objects("main")}
+    assert wanted <= held
+    assert store.check() == []
