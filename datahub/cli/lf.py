@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from datahub.core.prompt_lf import Spending
     from datahub.flow.lf_report import LFReport, Reuse
 
+_NAMES = 6  # of LFs of one kind
 _SHOWN = 160  # characters of a text
 
 app = typer.Typer(help="Labeling functions: run them, see what they do.", no_args_is_help=True)
@@ -208,7 +209,12 @@ def _kinds(report: LFReport) -> str:
     names: dict[str, list[str]] = {}
     for lf, kind in zip(report.table, report.kinds, strict=True):
         names.setdefault(kind, []).append(lf.name)
-    return "kinds: " + "; ".join(f"{kind} ({', '.join(of)})" for kind, of in names.items())
+    return "kinds: " + "; ".join(f"{kind} ({_some(of)})" for kind, of in names.items())
+
+
+def _some(names: Sequence[str]) -> str:
+    more = len(names) - _NAMES
+    return ", ".join(names[:_NAMES]) + (f" and {more} more" if more > 0 else "")
 
 
 def _spent(spent: Spending) -> str:

@@ -69,8 +69,9 @@ class BatchLF(ABC):
         return int(judged.votes[0])
 
     def present(self, frame: pl.DataFrame) -> npt.NDArray[np.int64]:
-        """Positions of the rows that have a value in every column read: a null never votes.
+        """Positions of the rows that have a value in every column read.
 
+        Neither null nor NaN is one, as in a pandas row, where they are the same.
         Raises LabelingFunctionError where a column is missing.
         """
         missing = [name for name in self.columns if name not in frame.columns]
@@ -80,8 +81,13 @@ class BatchLF(ABC):
                 hint=f"Columns are {', '.join(frame.columns)}.",
                 lf=self.name,
             )
-        null = frame.select(pl.any_horizontal(pl.col(list(self.columns)).is_null())).to_series()
-        return np.flatnonzero(~null.to_numpy())
+        there = np.ones(frame.height, dtype=np.bool_)
+        for name in self.columns:
+            column = frame[name]
+            there &= column.is_not_null().to_numpy()
+            if column.dtype.is_float():
+                there &= column.is_not_nan().fill_null(value=False).to_numpy()
+        return np.flatnonzero(there)
 
 
 def abstained(rows: int) -> npt.NDArray[np.int8]:

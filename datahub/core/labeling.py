@@ -23,7 +23,7 @@ import polars as pl
 from datahub.core.batch import BatchLF
 from datahub.core.dataset import Key
 from datahub.core.declarative import DeclarativeLF
-from datahub.core.errors import LabelingFunctionError
+from datahub.core.errors import LabelingFunctionError, shown, told
 from datahub.core.fused import fused_votes, fusible
 from datahub.core.labels import ABSTAIN, LabelMatrix
 
@@ -247,10 +247,11 @@ def _call(
         try:
             for row in left:
                 votes.append(call(row))
-        except Exception as error:  # noqa: BLE001  a fault is whatever user code raised
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001  whatever user code raised: sys.exit() too
             key = keys[len(votes)]
-            text = f"{type(error).__name__}: {error}"[:300]
-            faults.append(Fault(lf.name, key, text, _where(lf, error)))
+            faults.append(Fault(lf.name, key, told(error), _where(lf, error)))
             votes.append(ABSTAIN)
     out[:] = _checked_votes(votes, lf.name, keys, cardinality)
     return faults
@@ -278,12 +279,14 @@ def _checked_votes(votes: list[Any], lf: str, keys: pl.Series, cardinality: int)
 
 
 def _checked_vote(vote: object, lf: str, key: Key | None, cardinality: int) -> int:
-    whole = isinstance(vote, (int, np.integer)) or (isinstance(vote, float) and vote.is_integer())
+    whole = isinstance(vote, (int, np.integer, np.bool_)) or (
+        isinstance(vote, (float, np.floating)) and vote.is_integer()
+    )
     if whole and ABSTAIN <= int(vote) < cardinality:  # type: ignore[call-overload]
         return int(vote)  # type: ignore[call-overload, no-any-return]
     on = "" if key is None else f" on row {key!r}"
     raise LabelingFunctionError(
-        f"LF {lf!r} returned {vote!r}{on}; there are {cardinality} classes.",
+        f"LF {lf!r} returned {shown(vote)}{on}; there are {cardinality} classes.",
         hint=f"Return a class 0..{cardinality - 1}, or ABSTAIN (-1) for no vote.",
         lf=lf,
         key=key,

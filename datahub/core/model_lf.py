@@ -25,7 +25,7 @@ from datahub.core.batch import (
     checked_columns,
     checked_labels,
 )
-from datahub.core.errors import DatahubError, LabelingFunctionError
+from datahub.core.errors import DatahubError, LabelingFunctionError, told
 from datahub.core.labels import ABSTAIN
 
 _SUM_SLACK = 1e-2  # of float32 probabilities that went through a softmax
@@ -83,9 +83,8 @@ class ModelLF(BatchLF):
         rows = self.present(frame)
         given = frame.select(self.column_names)[rows]
         for start, said in self._predicted(given):
-            if isinstance(said, Exception):
-                text = f"{type(said).__name__}: {said}"[:300]
-                faults.append(RowFault(int(rows[start]), text, _innermost(said)))
+            if isinstance(said, BaseException):
+                faults.append(RowFault(int(rows[start]), told(said), _innermost(said)))
                 continue
             here = rows[start : start + len(said)]
             votes[here] = self._votes(said)
@@ -95,7 +94,7 @@ class ModelLF(BatchLF):
 
     def _predicted(
         self, frame: pl.DataFrame, start: int = 0
-    ) -> Iterator[tuple[int, Probabilities | Exception]]:
+    ) -> Iterator[tuple[int, Probabilities | BaseException]]:
         """Probabilities by dataset class of one run of rows after another, or why a row has none.
 
         The last column is that of ABSTAIN.
@@ -106,7 +105,9 @@ class ModelLF(BatchLF):
             said, classes = self._asked(frame)
         except DatahubError:
             raise
-        except Exception as error:  # noqa: BLE001  a fault is whatever the user's model raised
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001  whatever the user's model raised
             if frame.height == 1:
                 yield start, error
                 return

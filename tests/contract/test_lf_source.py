@@ -159,6 +159,11 @@ def test_what_a_file_prints_does_not_reach_stdout(
         ("x = 1\ndef f(:\n", "lfs/news.py:2 does not import: SyntaxError: invalid syntax"),
         ("import nowhere_at_all\n", "lfs/news.py:1 does not import: ModuleNotFoundError: No mod"),
         ("\nraise SystemExit('bye')\n", "lfs/news.py:2 does not import: SystemExit: bye"),
+        ("raise GeneratorExit\n", "lfs/news.py:1 does not import: GeneratorExit"),
+        (
+            "class E(Exception):\n    def __str__(self): 1 / 0\nraise E\n",
+            "lfs/news.py:3 does not import: E: (its text raised ZeroDivisionError",
+        ),
         ("from datahub import regex\n\nregex('a', '(', 0)\n", "lfs/news.py:3 does not import: La"),
         ("x = '\0'\n", "lfs/news.py:1 does not import: "),
     ],

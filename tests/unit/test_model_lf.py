@@ -205,6 +205,21 @@ def test_a_table_of_columns_goes_in_as_the_model_was_fitted() -> None:
     assert votes.tolist() == [[0, 0], [1, 1], [ABSTAIN, ABSTAIN]]
 
 
+def test_a_number_that_is_nan_is_no_value_in_a_batch_as_on_a_row() -> None:
+    lf = model("n", LogisticRegression().fit([[0.0], [9.0]], [0, 1]), columns=["n"])
+    rows = pl.DataFrame({"id": [1, 2, 3], "n": [9.0, float("nan"), None]})
+
+    applied = apply(rows, [lf], key="id", cardinality=2)
+
+    assert applied.fault_counts == (0,)
+    assert applied.votes.ravel().tolist() == [1, ABSTAIN, ABSTAIN]
+    assert PandasLFApplier([lf]).apply(rows.to_pandas(), progress_bar=False).tolist() == [
+        [1],
+        [ABSTAIN],
+        [ABSTAIN],
+    ]
+
+
 def test_it_fits_snorkels_applier_and_analysis() -> None:
     lf = model("spam", fitted(), labels={"spam": 1, "ham": 0}, threshold=0.6)
     texts = ["a free prize", None, "at home"]

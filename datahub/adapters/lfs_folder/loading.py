@@ -22,7 +22,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from datahub.core.errors import LabelingFunctionError
+from datahub.core.errors import LabelingFunctionError, told
 
 PACKAGE = "_datahub_lfs"
 _one_at_a_time = threading.RLock()  # sys.modules and sys.path are the whole process's
@@ -77,11 +77,13 @@ def _import(stem: str, sources: Sources, shown: Callable[[Path], str]) -> None:
         )
     try:
         importlib.import_module(f"{PACKAGE}.{stem}")
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # whatever a file does: sys.exit() too
         path, line = _where(error, sources) or (sources.folder / f"{stem}.py", 1)
-        text = error.msg if isinstance(error, SyntaxError) else str(error)
+        text = f"SyntaxError: {error.msg}" if isinstance(error, SyntaxError) else told(error)
         raise LabelingFunctionError(
-            f"{shown(path)}:{line} does not import: {type(error).__name__}: {text}",
+            f"{shown(path)}:{line} does not import: {text}",
             hint="Mend that line; nothing was run.",
         ) from error
 

@@ -19,7 +19,13 @@ import httpx
 
 from datahub.adapters.prompts_openai.answer_log import AnswerLog
 from datahub.adapters.prompts_openai.limits import Pace, Prices, Purse
-from datahub.core.errors import AuthenticationError, ConfigError, Rejected, Unavailable
+from datahub.core.errors import (
+    AuthenticationError,
+    ConfigError,
+    Rejected,
+    Unavailable,
+    storable,
+)
 from datahub.core.prompt_lf import Question, Reply, Spending
 
 ATTEMPTS = 4
@@ -239,10 +245,10 @@ def _read(answer: httpx.Response) -> tuple[Reply | None, tuple[int, int] | None]
         return None, None
     problem = _PROBLEMS.get(str(choice.get("finish_reason")), "")
     if refusal:
-        problem = f"refused: {str(refusal)[:_SHOWN]}"
+        problem = storable(f"refused: {str(refusal)[:_SHOWN]}")
     if not problem and not isinstance(said, str):
         return None, _usage(body)
-    return Reply(said if isinstance(said, str) else "", problem), _usage(body)
+    return Reply(storable(said) if isinstance(said, str) else "", problem), _usage(body)
 
 
 def _usage(body: Any) -> tuple[int, int] | None:
@@ -259,5 +265,5 @@ def _detail(answer: httpx.Response, secret: str) -> str:
         said = answer.json()["error"]["message"]
     except (ValueError, KeyError, TypeError):
         return ""
-    text = " ".join(str(said).split())[:_SHOWN]
+    text = storable(" ".join(str(said).split())[:_SHOWN])
     return ": " + (text.replace(secret, "***") if secret else text)
