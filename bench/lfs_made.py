@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 
 from datahub.core.dataset import ROWS_PER_PART, Dataset, Part
+from datahub.core.errors import ConfigError
 from datahub.core.layout import dataset_file, table_part
 from datahub.core.versions import ObjectId
 from datahub.hub import Hub
@@ -149,13 +150,21 @@ def texts(part: int, rows: int = ROWS_PER_PART) -> pl.DataFrame:
 
 def project(folder: Path, *, rows: int, suffix: str = ".parquet", lfs: str = DECLARED) -> Hub:
     """A project of so many texts in committed parts, made where it is not there; and its LFs."""
-    if not (folder / "done").exists():
+    if not _usable(folder):
         shutil.rmtree(folder, ignore_errors=True)
         hub, _ = Hub.init(folder, dataset="news")
         commit(hub, range(rows // ROWS_PER_PART), suffix)
         (folder / "done").touch()
     write_lfs(folder, lfs)
     return Hub.open(folder)
+
+
+def _usable(folder: Path) -> bool:
+    """Whether the project is whole, and of a format that this datahub reads."""
+    try:
+        return (folder / "done").exists() and bool(Hub.open(folder).store)
+    except ConfigError:
+        return False
 
 
 def write_lfs(folder: Path, lfs: str) -> None:
