@@ -96,7 +96,7 @@ def _print_people(found: Why) -> None:
         line(f"asked in {task.batch} ({task.queue}, {task.slice}): {task.reason}{guess}")
     for said in found.annotations:
         what = "withdrew" if said.withdrawn else f"said {said.label or '(skipped)'}"
-        stale = "" if said.counts else "; the row has changed since: it does not count"
+        stale = "" if said.counts else f"; {said.lapsed}: it does not count"
         line(f"{said.annotator} {what} at {said.time} ({said.id}){stale}")
 
 

@@ -230,7 +230,8 @@ def _tied(
     hashes = hashes_of(sides.store, sides.rows, sides.commits[side].id, sides.known[side], keys)
     union = answers_by_row(log, hashes)
     joint = decide(log, hashes)
-    said = {of: decide(logs[of], hashes) for of in ("base", *BOTH)}
+    said = {of: decide(logs[of], hashes) for of in BOTH}
+    old_labels = _labels_of(sides, "base", keys)
     settlements: list[Annotation] = []
     for key in keys:
         if key not in joint or joint[key].outcome != "tie":
@@ -244,7 +245,7 @@ def _tied(
             key,
             "label",
             "people disagree",
-            _label(said["base"].get(key)),
+            old_labels.get(key),
             _label(mine),
             _label(other),
             _people(mine, union[key]),
@@ -254,6 +255,17 @@ def _tied(
         if decided and label is not None:
             settlements.append(_settlement(sides, key, hashes[key], label, union[key]))
     return settlements
+
+
+def _labels_of(sides: Sides, side: str, keys: list[Key]) -> dict[Key, str | None]:
+    """Final labels of these rows, where a side has any."""
+    if side not in sides.known:
+        return {}
+    known = sides.known[side]
+    at = sides.commits[side].id
+    columns = [known.key, "label"]
+    frames = read_keys(sides.store, sides.rows, at, known, LABELS, keys, columns=columns)
+    return {key: label for frame in frames for key, label in frame.iter_rows()}
 
 
 def _settled_label(

@@ -16,7 +16,7 @@ from datahub.core.errors import RowNotFound
 from datahub.core.labels import ABSTAIN
 from datahub.core.layout import review_prefix
 from datahub.core.manifest import ModelManifest, VotesManifest
-from datahub.core.relabel import answers_by_row
+from datahub.core.relabel import Annotation, answers_by_row
 from datahub.core.triage import Batch
 from datahub.core.verdict import Verdict
 from datahub.core.versions import Commit
@@ -58,6 +58,7 @@ class Said:
     batch: str
     withdrawn: bool
     counts: bool
+    lapsed: str = ""  # why it does not count
 
 
 @dataclass(frozen=True)
@@ -143,6 +144,7 @@ def why(
                 batch=entry.batch,
                 withdrawn=entry.withdrawn,
                 counts=entry in counting,
+                lapsed="" if entry in counting else _lapsed(entry, log, now.row_hash),
             )
             for entry in log
         ),
@@ -154,6 +156,16 @@ def _typed(key: str, like: Key) -> Key:
     """What a person typed, as keys of the dataset are: text, or a whole number."""
     digits = key.removeprefix("-")
     return int(key) if isinstance(like, int) and digits.isascii() and digits.isdigit() else key
+
+
+def _lapsed(entry: Annotation, log: Sequence[Annotation], row_hash: str | None) -> str:
+    """Why an answer does not count."""
+    if entry.row_hash != row_hash:
+        return "the row has changed since"
+    settled_by = next((one.id for one in log if entry.id in one.settles), "")
+    if settled_by:
+        return f"settled by {settled_by}"
+    return "withdrawn" if entry.withdrawn else "later words go before it"
 
 
 def _votes(said: Mapping[str, int], row: OneRow, ref: str) -> Iterator[Vote]:

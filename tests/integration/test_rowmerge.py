@@ -105,7 +105,8 @@ def test_one_row_with_two_answers_is_a_conflict_with_its_provenance(
     assert "ann" in ran.err
     assert "bob" in ran.err
     listed = pl.read_csv(base / "left.csv")
-    assert listed.select("key", "column", "ours", "theirs").rows() == [(0, "label", "ham", "spam")]
+    wanted = [(0, "label", "spam", "ham", "spam")]
+    assert listed.select("key", "column", "base", "ours", "theirs").rows() == wanted
     assert datahub("log", "main", "--json").json[0]["id"] == head
 
 
@@ -130,6 +131,8 @@ def test_a_flag_or_a_rule_settles_it_for_good(
 
     assert ran.code == 0, ran.err
     assert labels(base, "main")[0] == label
+    why = Hub.open(base).why("0", ref="main")
+    assert [said.counts for said in why.annotations] == [False, False, True]
     Hub.open(base, branch="main").label_fit()
     assert labels(base, "main")[0] == label
 
