@@ -650,6 +650,7 @@ FITTED = """
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from datahub import model
 TEXTS = ["free prize", "win a prize", "dinner at home", "see you at home"]
@@ -664,7 +665,11 @@ def fitted(classifier: str, threshold: str = "0.6") -> str:
 
 @pytest.mark.parametrize(
     "classifier",
-    ["LogisticRegression(C=100)", "RandomForestClassifier(n_estimators=5, random_state=3)"],
+    [
+        "LogisticRegression(C=100)",
+        "RandomForestClassifier(n_estimators=5, random_state=3)",
+        "GridSearchCV(LogisticRegression(), {'C': [1, 100]}, cv=2)",  # it notes how long it took
+    ],
 )
 def test_a_fitted_model_is_known_by_its_parameters_and_arrays(
     write: Write, classifier: str
@@ -716,3 +721,13 @@ def test_a_model_votes_on_workers_as_it_does_here(write: Write) -> None:
     assert (
         there.votes.tolist() == apply(frame, [found[0].lf], key="id", cardinality=2).votes.tolist()
     )
+
+
+def test_a_fit_that_differs_each_time_is_told_on_workers_and_not_mixed(write: Write) -> None:
+    source = write({"a.py": fitted("RandomForestClassifier(n_estimators=5)")})
+    frame = pl.DataFrame({"id": [1], "text": ["a prize"]})
+
+    with pytest.raises(LabelingFunctionError, match="changed from one process") as error:
+        list(source.workers(2).apply([(frame, source.discover())], key="id", cardinality=2))
+
+    assert "random_state" in error.value.hint

@@ -62,8 +62,9 @@ _SLOTS: tuple[type, ...] = (types.MemberDescriptorType, types.GetSetDescriptorTy
 _SLOTS += (type(vars(collections.namedtuple("_One", "x"))["x"]),)
 _MAKING = {"__init__", "__new__", "__post_init__", "__init_subclass__", "__set_name__"}
 _STATEFUL = {"sklearn", "scipy"}  # libraries whose objects hold no more than they are copied by
-# What a Snorkel preprocessor remembers of rows; the address of a vectorizer's stop words.
-_OWN_STATE = {"_cache", "_stop_words_id"}
+# What a Snorkel preprocessor remembers of rows; the address of a vectorizer's stop words; how
+# long a grid search took.
+_OWN_STATE = {"_cache", "_stop_words_id", "cv_results_", "refit_time_"}
 
 
 def fingerprint(lf: LabelingFunction, file: LoadedFile, sources: Sources) -> tuple[str, bool]:

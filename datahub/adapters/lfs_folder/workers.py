@@ -158,7 +158,10 @@ def _applied(
     for name, fingerprint in asked.items():
         if name not in here or here[name].fingerprint != fingerprint:
             raise LabelingFunctionError(
-                f"LF {name!r} changed while LFs were running.", hint="Run again.", lf=name
+                f"LF {name!r} changed from one process to the next.",
+                hint="If its file changed meanwhile, run again. If it fits a model, give that a "
+                "random_state; or take --jobs 1.",
+                lf=name,
             )
     return apply(frame, [here[name].lf for name in asked], key=key, cardinality=cardinality)
 
