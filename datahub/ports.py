@@ -337,6 +337,17 @@ class Upkeep(Protocol):
         ...
 
 
+class GitRepositories(Protocol):
+    """Plain git repositories in folders."""
+
+    def write(self, folder: Path, stream: Iterable[bytes], *, branch: str) -> None:
+        """Make one from what `git fast-import` takes, with `branch` checked out.
+
+        Raises Conflict (the folder holds something), ConfigError (no git), StorageError.
+        """
+        ...
+
+
 class Gate(Protocol):
     """Expectation suites over tables."""
 

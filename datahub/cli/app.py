@@ -17,6 +17,7 @@ from datahub.cli import (
     branch,
     database,
     gate,
+    git,
     history_edit,
     label,
     labelstudio,
@@ -67,6 +68,7 @@ app.command()(audit.audit)
 app.command()(why.why)
 app.add_typer(branch.app, name="branch")
 app.add_typer(tag.app, name="tag")
+app.add_typer(git.app, name="git")
 app.add_typer(lf.app, name="lf")
 app.add_typer(label.app, name="label")
 app.add_typer(review.app, name="review")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
+from pathlib import Path
 
 from datahub.core.dataset import checked_name
 from datahub.core.errors import BranchNotFound, ConfigError
 from datahub.core.versions import Collected, Commit, Damage, checked_branch
-from datahub.flow import diff, history_edit, publish, refs
+from datahub.flow import diff, git_export, history_edit, publish, refs
+from datahub.hub.registry import load
 from datahub.hub.wiring import Wiring
 from datahub.ports import Upkeep
 
@@ -70,6 +72,16 @@ class Versioning(Wiring):
     ) -> list[Commit]:
         """History, children before parents; with `dataset` only what changed it."""
         return refs.log(ref or self.branch, dataset=dataset, limit=limit, store=self.store)
+
+    def git_export(self, folder: Path | str) -> int:
+        """Write the history as a git repository with pointer files; the number of commits."""
+        return git_export.git_export(
+            Path(folder),
+            branch=self.branch,
+            store=self.store,
+            git=load("datahub.adapters.git_cli:GitCommandLine")(),
+            progress=self.progress,
+        )
 
     def fsck(self) -> list[Damage]:
         """What is wrong with all that a branch, a tag or a lease reaches."""

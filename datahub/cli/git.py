@@ -1,0 +1,32 @@
+"""`datahub git`: the history as a plain git repository."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from datahub.cli.context import Json, opened
+from datahub.cli.output import emit_json, line
+
+app = typer.Typer(help="Plain git repositories of the history.", no_args_is_help=True)
+
+
+@app.callback()
+def root() -> None:
+    """Keep `export` a command of its own, also while it is the only one."""
+
+
+@app.command()
+def export(
+    folder: Annotated[Path, typer.Argument(help="An empty folder, or one that is not there.")],
+    json: Json = False,
+) -> None:
+    """Write all branches and tags as a git repository; objects become pointer files."""
+    with opened() as hub:
+        count = hub.git_export(folder)
+    if json:
+        emit_json({"folder": folder, "commits": count})
+        return
+    line(f"{count} commits in {folder}")

@@ -1,0 +1,59 @@
+"""The history as a plain git repository, looked at with git itself."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+from tests.integration.conftest import Datahub
+
+
+def git(folder: Path, *words: str) -> str:
+    ran = subprocess.run(["git", *words], cwd=folder, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    return ran.stdout
+
+
+def test_git_reads_the_history_that_was_exported(datahub: Datahub, labeled: Path) -> None:
+    """Commits with parents, authors, times and messages; branches, tags; pointers at every path."""
+    assert datahub("tag", "create", "v1", "main").code == 0
+    assert datahub("merge", "work").code == 0
+    folder = labeled / "exported"
+
+    made = datahub("git", "export", str(folder), "--json")
+
+    assert made.code == 0, made.err
+    git(folder, "fsck", "--full", "--strict")
+    ours = datahub("log", "main", "--json").json
+    told = git(folder, "log", "main", "--format=%at%x00%s%x00%P%x00%b%x01").split("\x01")
+    entries = [entry.strip("\n").split("\0") for entry in told if entry.strip()]
+    assert len(entries) == len(ours)
+    by_id = {commit["id"]: commit for commit in ours}
+    seen = set()
+    for _, subject, parents, body in entries:
+        trailer = json.loads(body.rpartition("Datahub: ")[2])
+        commit = by_id[trailer["commit"]]
+        seen.add(commit["id"])
+        assert subject == commit["message"].splitlines()[0]
+        assert len(parents.split()) == len(commit["parents"])
+        assert (trailer["author"], trailer["time"]) == (commit["author"], commit["time"])
+    assert seen == by_id.keys()
+    refs = git(folder, "for-each-ref", "--format=%(refname)").split()
+    assert refs == ["refs/heads/main", "refs/heads/work", "refs/tags/v1"]
+    for ref in ("main", "work", "v1"):
+        held = datahub("show", ref, "--json").json["objects"]
+        assert git(folder, "ls-tree", "-r", "--name-only", ref).splitlines() == sorted(held)
+    assert git(folder, "status", "--porcelain") == ""
+    for path, oid in datahub("show", "work", "--json").json["objects"].items():
+        stored = (labeled / ".datahub" / "objects" / oid[:2] / oid[2:]).stat().st_size
+        assert (folder / path).read_text() == (
+            f"version https://git-lfs.github.com/spec/v1\noid sha256:{oid}\nsize {stored}\n"
+        )
+
+
+def test_a_folder_that_holds_something_is_left_alone(datahub: Datahub, project: Path) -> None:
+    refused = datahub("git", "export", str(project))
+
+    assert refused.code == 3
+    assert "empty folder" in refused.err
