@@ -64,10 +64,17 @@ class Rows(Protocol):
         """The same rows in file order, in bounded memory, a frame of at most `size` at a time."""
         ...
 
-    def write(self, frame: pl.DataFrame | pl.LazyFrame | Iterable[pl.DataFrame], path: Path) -> int:
+    def write(
+        self,
+        frame: pl.DataFrame | pl.LazyFrame | Iterable[pl.DataFrame],
+        path: Path,
+        *,
+        slab: int = 50_000,
+    ) -> int:
         """Write all rows in their order; the suffix (.parquet, .orc, .csv) says how.
 
-        Frames of one schema are one table, and only some of them are in memory at a time.
+        Frames of one schema are one table, and only some of them are in memory at a time. Who
+        reads the file holds `slab` of its rows at least.
 
         Returns the number of rows. The same rows give the same bytes. Written beside and
         renamed: a file is whole or absent. Raises StorageError, SourceError (unknown suffix,

@@ -15,8 +15,9 @@ import polars as pl
 
 from datahub.ports import Rows, VersionStore
 
-RUN_BYTES = 96 * 2**20
-BATCH = 50_000  # rows of one run in memory
+RUN_BYTES = 32 * 2**20  # of a run in memory, and half of it for the batches of all runs
+BATCH = 50_000  # rows of one run in memory, at most
+SLAB = 5_000  # rows that a reader of a run holds besides: there may be a hundred runs
 
 
 class Sorter:
@@ -32,6 +33,7 @@ class Sorter:
         self._open: list[pl.DataFrame] = []
         self._size = 0
         self._runs: list[Path] = []
+        self._bytes = 0
         self.count = 0
 
     def __enter__(self) -> Sorter:
@@ -49,11 +51,13 @@ class Sorter:
     def add(self, frame: pl.DataFrame) -> None:
         """Take more rows."""
         self._open.append(frame)
-        self._size += int(frame.estimated_size())
+        size = int(frame.estimated_size())
+        self._size += size
+        self._bytes += size
         self.count += frame.height
         if self._size >= RUN_BYTES:
             self._runs.append(self._store.stage(".parquet"))
-            self._rows.write(self._sorted_run(), self._runs[-1])
+            self._rows.write(self._sorted_run(), self._runs[-1], slab=SLAB)
 
     def frames(self) -> Iterator[pl.DataFrame]:
         """All rows in their order; rows of one key may lie in two frames."""
@@ -61,9 +65,11 @@ class Sorter:
         if not self._runs:
             yield from () if last is None else (last,)
             return
-        runs = [self._rows.batches([path], size=BATCH) for path in self._runs]
+        fitting = RUN_BYTES * self.count // (2 * self._bytes * (len(self._runs) + 1))
+        batch = max(1, min(BATCH, fitting))
+        runs = [self._rows.batches([path], size=batch) for path in self._runs]
         if last is not None:
-            runs.append(last.iter_slices(BATCH))
+            runs.append(last.iter_slices(batch))
         yield from _merged(runs, self._by)
 
     def _sorted_run(self) -> pl.DataFrame:

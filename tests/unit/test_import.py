@@ -32,7 +32,6 @@ def _small() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(parts, "ROWS_PER_PART", 8)
         patch.setattr(sorting, "RUN_BYTES", 300)
-        patch.setattr(sorting, "BATCH", 3)
         yield
 
 

@@ -69,13 +69,13 @@ class PolarsRows:
         wanted = check_columns(schema.names() if columns is None else columns, schema, paths[0])
         return _batches(list(zip(paths, formats, strict=True)), schema, wanted, size)
 
-    def write(self, frame: writing.Table, path: Path) -> int:
+    def write(self, frame: writing.Table, path: Path, *, slab: int = writing.SLAB) -> int:
         """Write all rows in their order. Raises StorageError, SourceError.
 
         Categories become text. ORC also widens unsigned integers, turns fixed-size lists into
         lists, and reads timestamps back as nanoseconds, those with a zone as UTC.
         """
-        return writing.write(frame, path)
+        return writing.write(frame, path, slab=slab)
 
 
 def _checked(paths: Sequence[Path]) -> tuple[list[str], pl.Schema]:

@@ -141,7 +141,7 @@ def scan_parquet(paths: Sequence[Path]) -> pl.LazyFrame:
 
 def parquet_batches(path: Path, columns: list[str], size: int) -> Iterator[pl.DataFrame]:
     """Frames of at most `size` rows, the columns in the order asked for."""
-    with pq.ParquetFile(path) as file:
+    with pq.ParquetFile(path, pre_buffer=False) as file:  # else all of the file is in memory
         for batch in file.iter_batches(batch_size=size, columns=columns):
             yield to_polars(batch)[columns]  # `select` takes a name like * or ^a$ for a pattern
 

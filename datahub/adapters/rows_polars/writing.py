@@ -32,7 +32,7 @@ Slabs = Iterator[pl.DataFrame]
 Table = pl.DataFrame | pl.LazyFrame | Iterable[pl.DataFrame]
 
 
-def write(frame: Table, path: Path) -> int:
+def write(frame: Table, path: Path, *, slab: int = SLAB) -> int:
     """Write all rows to `path`, return how many."""
     writer = _WRITERS.get(path.suffix.lower())
     if writer is None:
@@ -46,7 +46,7 @@ def write(frame: Table, path: Path) -> int:
         frame, schema = chain([first], frames), first.schema
     if not schema:
         raise SourceError(f"A table without columns cannot be written to {path}.", hint="Add one.")
-    counted = _Counted(storable(slab, path) for slab in _slabs(frame, schema))
+    counted = _Counted(storable(rows, path) for rows in _slabs(frame, schema, slab))
     with _whole_file(path) as handle:
         writer(counted, handle)
     return counted.rows
@@ -65,14 +65,14 @@ class _Counted:
             yield slab
 
 
-def _slabs(frame: Table, schema: pl.Schema) -> Slabs:
-    """Frames of exactly SLAB rows, but the last; one without rows where there are none."""
+def _slabs(frame: Table, schema: pl.Schema, slab: int) -> Slabs:
+    """Frames of exactly `slab` rows, but the last; one without rows where there are none."""
     rest = schema.to_frame()
     for batch in _frames(frame):
         rest = pl.concat([rest, batch])
-        while rest.height > SLAB:
-            yield rest.head(SLAB).rechunk()
-            rest = rest.slice(SLAB)
+        while rest.height > slab:
+            yield rest.head(slab).rechunk()
+            rest = rest.slice(slab)
     yield rest.rechunk()
 
 
