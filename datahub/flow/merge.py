@@ -16,7 +16,7 @@ from datahub.core.layout import dataset_file
 from datahub.core.versions import Change, Commit, ObjectId, merged_changes
 from datahub.flow.mergelabels import merged_labels
 from datahub.flow.mergerows import merged_content
-from datahub.flow.sides import Sides, Unit, content_unit, labels_unit, log_unit, model_unit
+from datahub.flow.sides import Sides, Unit, content_unit, labels_unit, model_unit
 from datahub.flow.steps import Step
 from datahub.ports import Rows, VersionStore
 
@@ -62,10 +62,6 @@ def merged(
         own = _owned(name)
         clashing = [path for path in clashing if not own(path)]
         changes = {path: oid for path, oid in changes.items() if not own(path)}
-        log = log_unit(name)
-        changes |= {
-            c.path: c.new for c in other if log(c.path) and c.path not in sides.since["ours"]
-        }
         content = merged_content(sides, settling)
         conflicts += content.conflicts
         left += content.left

@@ -53,7 +53,7 @@ def merged_labels(sides: Sides, content: Content, settling: Settling) -> Labels:
     found = Labels()
     side = _models_of(sides, content, settling, found)
     logs = {of: log_at(sides.store, sides.commits[of].id, sides.name) for of in ("base", *BOTH)}
-    log = list(dict.fromkeys([*logs["ours"], *logs["theirs"]]))
+    log = _joint(logs)
     if side is None:
         _without_models(sides, content, found)
         return found
@@ -66,12 +66,19 @@ def merged_labels(sides: Sides, content: Content, settling: Settling) -> Labels:
         path = annotations_file(sides.name, f"merge-{sides.step.id}")
         found.changes[path] = sides.store.put_bytes(lines.encode())
         found.settled = len(settlements)
-    known_there = set(logs[side])
-    fresh = [entry for entry in [*log, *settlements] if entry not in known_there]
+    log += settlements
+    fresh = set(log) ^ set(logs[side])
     if fresh:
-        keys = list(dict.fromkeys(entry.key for entry in fresh))
-        found.changes |= _relabeled(sides, [*log, *settlements], keys, side, found)
+        keys = list(dict.fromkeys(entry.key for entry in [*log, *logs[side]] if entry in fresh))
+        found.changes |= _relabeled(sides, log, keys, side, found)
     return found
+
+
+def _joint(logs: Mapping[str, list[Annotation]]) -> list[Annotation]:
+    """The log of the merge: what either side added, without what either took away."""
+    base, ours, theirs = (set(logs[side]) for side in ("base", *BOTH))
+    gone = base - (ours & theirs)
+    return [entry for entry in dict.fromkeys([*logs["ours"], *logs["theirs"]]) if entry not in gone]
 
 
 def _models_of(sides: Sides, content: Content, settling: Settling, found: Labels) -> str | None:

@@ -114,12 +114,6 @@ def labels_unit(name: str) -> Unit:
     return lambda path: path.startswith(table_prefix(name, "labels"))
 
 
-def log_unit(name: str) -> Unit:
-    """What people were asked, and what they said."""
-    prefixes = table_prefix(name, "annotations"), table_prefix(name, "review")
-    return lambda path: path.startswith(prefixes)
-
-
 def overlaid(*changes: Changes | Mapping[str, ObjectId | None]) -> dict[str, ObjectId | None]:
     """Changes one upon the other."""
     found: dict[str, ObjectId | None] = {}

@@ -313,3 +313,20 @@ def test_a_decision_without_a_conflict_is_refused(datahub: Datahub, base: Path) 
 
     with pytest.raises(InputError):
         Hub.open(base).merge("one", into="main", decisions=base / "d.csv")
+
+
+def test_answers_that_a_restore_took_away_do_not_come_back(datahub: Datahub, base: Path) -> None:
+    """The labels of a merge are of the log that the merge has."""
+    relabel(base, "one", "ann", {0: "ham"})
+    datahub("merge", "one")
+    datahub("branch", "create", "back", "--from", "main")
+    datahub("branch", "create", "on", "--from", "main")
+    Hub.open(base, branch="back").restore("mail", ref="two")
+    relabel(base, "on", "bob", {2: "ham"})
+    datahub("merge", "on")
+
+    ran = datahub("merge", "back")
+
+    assert ran.code == 0, ran.err
+    found = labels(base, "main")
+    assert (found[0], found[2]) == (("spam", "accepted"), ("ham", "annotated"))
