@@ -89,7 +89,8 @@ class ModelLF(BatchLF):
             here = rows[start : start + len(said)]
             votes[here] = self._votes(said)
             lost = np.flatnonzero(~_usable(said))
-            faults += [RowFault(int(here[i]), "the model's probabilities are NaN") for i in lost]
+            where = type(self.predictor).__name__
+            faults += [RowFault(int(here[i]), "the probabilities are NaN", where) for i in lost]
         return BatchVotes(votes, tuple(faults))
 
     def _predicted(
