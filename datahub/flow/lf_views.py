@@ -1,6 +1,6 @@
 """Look at what LFs do, on real rows: on a sample, over all votes, and where two disagree.
 
-Nothing here commits. What is held of the votes is one part's at a time.
+Nothing here commits. A part's votes are held at a time, unless the whole matrix is asked for.
 """
 
 from __future__ import annotations
