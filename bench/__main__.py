@@ -16,6 +16,7 @@ MODULES = (  # each has CASES; the first line of its docstring heads its table
     "bench.models",
     "bench.rows",
     "bench.versions",
+    "bench.rowmerge",
     "bench.crash",
 )
 

@@ -135,8 +135,8 @@ def merge(
     mine, other = compare(base, ours, key=key), compare(base, theirs, key=key)
     mine_keys = mine.touched
     theirs_alone = ~pl.col(key).is_in(mine_keys.implode())
-    put = pl.concat([other.added, other.after]).filter(theirs_alone)
-    gone = other.removed.filter(theirs_alone)[key]
+    put = _apart(pl.concat([other.added, other.after]).filter(theirs_alone), of=theirs)
+    gone = _apart(other.removed.filter(theirs_alone).select(key), of=base)[key]
     both = other.touched.filter(other.touched.is_in(mine_keys.implode())).unique().sort()
     if not len(both):
         return RowMerge(key, put, gone)
@@ -206,6 +206,13 @@ def merged_columns(
         if kind is not None:
             merged[name] = str(kind)
     return merged, conflicts
+
+
+def _apart(few: pl.DataFrame, *, of: pl.DataFrame) -> pl.DataFrame:
+    """The same rows without what they come from: a few texts else keep all of it in memory."""
+    if few.height * 10 > of.height:
+        return few
+    return pl.DataFrame(few.rows(), schema=few.schema, orient="row")
 
 
 def _both_touched(

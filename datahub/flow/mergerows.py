@@ -13,7 +13,7 @@ import polars as pl
 from datahub.core.conflicts import DATASET, Conflict, Settling
 from datahub.core.dataset import Dataset, Part
 from datahub.core.errors import InputError
-from datahub.core.layout import dataset_file, table_prefix
+from datahub.core.layout import dataset_file, table_part, table_prefix
 from datahub.core.parts import aligned
 from datahub.core.rowmerge import RowMerge, compare, merge, merged_columns, merged_value, settled
 from datahub.core.versions import ObjectId
@@ -137,9 +137,26 @@ def _one_side(sides: Sides, merged: Content, settling: Settling) -> Content:
 
 
 def _groups(sides: Sides) -> list[tuple[tuple[Part, ...], ...]]:
+    """Parts to merge, of base, ours and theirs: those that theirs changed, in rows or in gold."""
     known = sides.known
     base = known["base"].parts if "base" in known else ()
-    return aligned(base, known["ours"].parts, known["theirs"].parts)
+    gold = {side: _parts_of_gold(sides, side) for side in BOTH}
+    groups = [
+        group
+        for group in aligned(base, known["ours"].parts, known["theirs"].parts)
+        if group[0] != group[2] or any(part.sha256 in gold["theirs"] for part in group[2])
+    ]
+    shared = {part.sha256 for part in base} & {part.sha256 for part in known["theirs"].parts}
+    both = shared & gold["ours"] & gold["theirs"]
+    groups += [((p,), (p,), (p,)) for p in known["ours"].parts if p.sha256 in both]
+    return sorted(groups, key=lambda group: min(p.first_key for side in group for p in side))
+
+
+def _parts_of_gold(sides: Sides, side: str) -> set[str]:
+    """Parts whose gold a side changed."""
+    prefix = table_prefix(sides.name, "gold")
+    changed = sides.news(side, lambda path: path.startswith(prefix))
+    return {path.rpartition("/")[2].partition(".")[0] for path in changed}
 
 
 def _was_edited(sides: Sides, side: str, column: str) -> bool:
@@ -170,9 +187,11 @@ def _merged_group(
     settling: Settling,
 ) -> Group:
     frames = {
-        side: _frame(sides, side, parts)
+        side: None if side == "base" and _is_ours(sides, group) else _frame(sides, side, parts)
         for side, parts in zip(("base", "ours", "theirs"), group, strict=True)
     }
+    if _is_ours(sides, group):
+        frames["base"] = frames["ours"]
     there = [frame for frame in frames.values() if frame is not None]
     kinds = _kinds(there, schema, gold=merged.known.has_gold)
     empty = pl.DataFrame(schema=kinds)
@@ -200,6 +219,12 @@ def _merged_group(
             merged.left.append(conflict)
     merged.rows_from_both += found.put.height + len(found.gone)
     return group[1], settled(found, decided)  # type: ignore[arg-type]
+
+
+def _is_ours(sides: Sides, group: tuple[tuple[Part, ...], ...]) -> bool:
+    """Whether ours has a group just as the base has it."""
+    gold = _parts_of_gold(sides, "ours")
+    return group[0] == group[1] and not any(part.sha256 in gold for part in group[1])
 
 
 def _kinds(
@@ -259,12 +284,9 @@ def _write(sides: Sides, groups: Sequence[Group], merged: Content) -> None:
     columns = writer.columns or ours.columns
     merged.known = replace(merged.known, parts=tuple(writer.parts), columns=columns)
     kept = {part.sha256 for part in ours.parts} & {part.sha256 for part in writer.parts}
-    prefix = table_prefix(sides.name, "gold")
-    gold = {
-        path: oid
-        for path, oid in sides.news("theirs", lambda path: path.startswith(prefix)).items()
-        if path.rpartition("/")[2].partition(".")[0] in kept
-    }
+    news = _parts_of_gold(sides, "theirs") - _parts_of_gold(sides, "ours")
+    paths = {table_part(sides.name, "gold", part) for part in kept & news}
+    gold = sides.news("theirs", lambda path: path in paths)
     merged.changes = overlaid(
         changed_rows(sides.store, at, sides.name, writer),
         gold,

@@ -330,3 +330,22 @@ def test_answers_that_a_restore_took_away_do_not_come_back(datahub: Datahub, bas
     assert ran.code == 0, ran.err
     found = labels(base, "main")
     assert (found[0], found[2]) == (("spam", "accepted"), ("ham", "annotated"))
+
+
+def test_gold_merges_by_row_with_rows_that_the_other_side_changed(
+    datahub: Datahub, base: Path
+) -> None:
+    """Gold mended on one branch, also of rows that stay, and rows mended on the other."""
+    other = pl.when(pl.col("id") == 2).then(pl.lit("ham")).otherwise("kind")
+    edit(base, "one", mail().with_columns(kind=other))
+    again = pl.when(pl.col("id") == 4).then(pl.lit("ham")).otherwise("kind")
+    new = pl.when(pl.col("id") == 3).then(pl.lit("mended")).otherwise("text")
+    edit(base, "two", mail().with_columns(kind=again, text=new))
+    datahub("merge", "one")
+
+    ran = datahub("merge", "two")
+
+    assert ran.code == 0, ran.err
+    gold = Hub.open(base).gold()
+    assert (gold[2], gold[4], gold[6]) == ("ham", "ham", "spam")
+    assert content(base, "main")[3]["text"] == "mended"
