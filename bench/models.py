@@ -222,6 +222,7 @@ def trials(
 ) -> dict[str, list[float]]:
     """Shares of right labels on rows with a vote, a seed each; a tie of t classes is 1/t right."""
     from datahub.core.dependence import correlated
+    from datahub.core.features import Features
     from datahub.core.labels import combine
     from datahub.hub.registry import adapter
 
@@ -230,7 +231,9 @@ def trials(
     for seed, soft in fits(name, votes, k, correlated(votes, k, seed=0).shares.tolist()):
         found.setdefault(name, []).append(right_share(soft[voted], gold[voted]))
         if name != "snorkel's own":
-            end = adapter("end_model", "sklearn")().out_of_fold(texts, soft, seed=seed)
+            end = adapter("end_model", "sklearn")().out_of_fold(
+                Features.of_texts(texts), soft, seed=seed
+            )
             both = combine(soft, end)
             found.setdefault(f"{name} x end model", []).append(
                 right_share(both[voted], gold[voted])

@@ -16,6 +16,7 @@ import numpy.typing as npt
 import polars as pl
 
 from datahub.core.dataset import Key
+from datahub.core.features import Features
 from datahub.core.labeling import Applied, LabelingFunction
 from datahub.core.labels import LabelMatrix, SoftLabels
 from datahub.core.paircounts import PairCounts
@@ -132,14 +133,14 @@ class LabelModel(Protocol):
 
 
 class EndModel(Protocol):
-    """Text to classes, learned from soft labels: the second opinion that triage asks."""
+    """What a row holds to classes, learned from soft labels: the second opinion triage asks."""
 
     name: str
 
     def out_of_fold(
-        self, texts: Sequence[str], soft: SoftLabels, *, seed: int, folds: int = 5
+        self, features: Features, soft: SoftLabels, *, seed: int, folds: int = 5
     ) -> SoftLabels:
-        """Probabilities [n, k] for every row by a model that has not seen that row.
+        """Probabilities [n, k] for every row by a model that has not seen that row or its double.
 
         Rows of `soft` that are NaN are scored but not learned from. With too few labeled rows
         or classes to learn from, all rows are NaN.

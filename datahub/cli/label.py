@@ -8,6 +8,7 @@ import typer
 
 from datahub.cli.context import Branch, Dataset, Json, Ref, opened
 from datahub.cli.output import emit_json, line, share, table
+from datahub.cli.promise import promised
 from datahub.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -42,13 +43,35 @@ def fit(
     seed: Annotated[
         int | None, typer.Option(help="Of the models (default: the project's).")
     ] = None,
+    features: Annotated[
+        str | None,
+        typer.Option(
+            help="Columns that the end model looks at, texts and numbers: text,length "
+            "(default: the project's; else the text column)."
+        ),
+    ] = None,
+    embedding: Annotated[
+        str | None, typer.Option(help="A column of lists of floats for the end model.")
+    ] = None,
+    max_error: Annotated[
+        float | None,
+        typer.Option(help="Share of accepted labels that may be wrong (default: the project's)."),
+    ] = None,
     dataset: Dataset = None,
     branch: Branch = None,
     json: Json = False,
 ) -> None:
     """Fit the label model and the end model to the votes, commit soft labels and labels."""
     balance = _balance(class_balance)
-    with opened(branch, label_model=model, end_model=end_model, seed=seed) as hub:
+    with opened(
+        branch,
+        label_model=model,
+        end_model=end_model,
+        seed=seed,
+        end_model_columns=features,
+        embedding_column=embedding,
+        max_error=max_error,
+    ) as hub:
         fitted = hub.label_fit(dataset, class_balance=balance)
     if json:
         emit_json(fitted)
@@ -161,8 +184,15 @@ def print_fitted(fitted: Fitted) -> None:
         f"{names}: {fitted.covered} of {fitted.rows} rows have a vote, "
         f"{share(fitted.agreement)} of them agree with the majority vote"
     )
-    line(f"{fitted.uncovered} rows have no vote and no label")
+    triage = fitted.triage
+    line(f"rows with a vote: {promised(triage.covered, triage)}")
+    line(
+        f"{fitted.uncovered} rows have no vote: "
+        f"{promised(triage.uncovered, triage, uncovered=True)}"
+    )
+    line(f"outcomes: {', '.join(f'{name} {n}' for name, n in fitted.outcomes.items())}")
     if fitted.end_model != "none":
+        line(f"the end model looks at {', '.join(fitted.features)}")
         line(f"the end model changed {fitted.changed_by_end_model} labels of the label model")
     balance = ", ".join(f"{name} {part:.3f}" for name, part in fitted.class_balance.items())
     line(f"class balance {fitted.balance_from}: {balance}")

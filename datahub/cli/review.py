@@ -11,12 +11,13 @@ import typer
 
 from datahub.cli.context import Branch, Dataset, Json, Ref, opened
 from datahub.cli.output import emit_json, line, share, table, talk
+from datahub.cli.promise import promised
 from datahub.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from datahub.core.triage import Task
     from datahub.core.trust import Estimate
-    from datahub.flow.trust import Trust
+    from datahub.flow.trust import Plain, Trust
     from datahub.hub import Hub
 
 app = typer.Typer(help="Review: rows that people are asked about.", no_args_is_help=True)
@@ -107,13 +108,14 @@ def pull(
 def report(
     ref: Ref = None, dataset: Dataset = None, branch: Branch = None, json: Json = False
 ) -> None:
-    """Say how wrong unchecked labels are, measured on the rows drawn at random."""
+    """Say what is accepted and how wrong unchecked labels are, by the rows drawn at random."""
     with opened(branch) as hub:
         found = hub.review_report(dataset, ref=ref)
     if json:
         groups = {name: getattr(found, name) for name in ("accepted", "doubted", "uncovered")}
         emit_json(
-            {"dataset": found.dataset, "answered": found.answered}
+            {"dataset": found.dataset, "rows": found.rows, "answered": found.answered}
+            | {"outcomes": found.outcomes, "triage": found.triage, "plain": found.plain}
             | {name: _with_error(group) for name, group in groups.items()}
         )
         return
@@ -123,7 +125,7 @@ def report(
 def print_trust(found: Trust) -> None:
     """Print the measured error of each group of rows."""
     groups = (
-        ("accepted: nothing doubts the label", found.accepted),
+        ("accepted without a person", found.accepted),
         ("doubted", found.doubted),
         ("no LF voted: the end model's guess", found.uncovered),
     )
@@ -132,6 +134,27 @@ def print_trust(found: Trust) -> None:
         for name, group in groups
     ]
     table(["rows", "count", "audited", "wrong", "error", "95% interval"], rows)
+    part = found.accepted.rows / found.rows if found.rows else 0
+    line(f"{part:.1%} of all rows have a label that is accepted without a person")
+    line(f"rows with a vote: {promised(found.triage.covered, found.triage)}")
+    line(f"rows without: {promised(found.triage.uncovered, found.triage, uncovered=True)}")
+    line(f"outcomes: {', '.join(f'{name} {n}' for name, n in found.outcomes.items())}")
+    if found.plain is not None:
+        line(_plainly(found.plain))
+
+
+def _plainly(plain: Plain) -> str:
+    if plain.better:
+        verdict = "plain supervision is better here: answers are worth more than LFs"
+    elif plain.worse:
+        verdict = "the LFs are worth having"
+    else:
+        verdict = "no difference beyond chance"
+    return (
+        f"a model taught by the {plain.answers} answers alone is right on {plain.plain} of "
+        f"{plain.audited} audited rows, these labels on {plain.weak}: {verdict} "
+        f"(p = {plain.p_value:.3f})"
+    )
 
 
 def _with_error(group: Estimate) -> dict[str, object]:

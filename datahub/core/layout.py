@@ -6,6 +6,7 @@ datasets/<name>/gold/<2>/<part sha>.parquet    key, label: nothing in labeling r
 datasets/<name>/lfs.json                which LFs voted, with fingerprints and faults
 datasets/<name>/votes/<2 of fingerprint>/<fingerprint>/<part sha>.int8   one byte a row
 datasets/<name>/label_model.json
+datasets/<name>/triage.json             policy and accept thresholds
 datasets/<name>/pair_counts.bin         what a label model of pairs learned from
 datasets/<name>/soft_labels/<2>/<part sha>.parquet
 datasets/<name>/labels/<2>/<part sha>.parquet
@@ -78,6 +79,11 @@ def votes_file(dataset: str, fingerprint: str, part_sha256: str) -> str:
 def label_model_file(dataset: str) -> str:
     """Path of the fitted label model."""
     return f"{DATASETS}{dataset}/label_model.json"
+
+
+def triage_file(dataset: str) -> str:
+    """Path of the policy that labels were accepted under, and of what was measured."""
+    return f"{DATASETS}{dataset}/triage.json"
 
 
 def pair_counts_file(dataset: str) -> str:

@@ -12,6 +12,7 @@ from datahub.core.errors import InputError
 from datahub.core.labeling import Fault
 
 MANIFEST_FORMAT = 2  # of label_model.json; in format 1 the end model only gave an opinion
+TUPLES = ("class_balance", "weights", "shares", "features")
 VOTES_FORMAT = 2  # of lfs.json; format 1 counted faults of all parts together
 
 
@@ -112,6 +113,7 @@ class ModelManifest:
     shares: tuple[float, ...] = ()
     correlated: tuple[tuple[str, ...], ...] = ()
     pair_counts: str | None = None
+    features: tuple[str, ...] = ()  # columns that the end model looked at
 
     @property
     def name(self) -> str:
@@ -128,7 +130,7 @@ class ModelManifest:
         first = json.loads(text).get("format") == 1
         raw = _read(text, "label_model.json", formats=(1, MANIFEST_FORMAT))
         raw |= {"end_model": "none"} if first else {}
-        lists = {name: tuple(raw.get(name, ())) for name in ("class_balance", "weights", "shares")}
+        lists = {name: tuple(raw.get(name, ())) for name in TUPLES}
         groups = tuple(map(tuple, raw.get("correlated", ())))
         return cls(**{**raw, **lists, "correlated": groups})
 

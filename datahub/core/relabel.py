@@ -18,6 +18,7 @@ import polars as pl
 
 from datahub.core.dataset import Key
 from datahub.core.errors import AnnotationError
+from datahub.core.outcome import UNMEASURED, Triage, outcome, taken, why_not
 
 
 @dataclass(frozen=True)
@@ -132,17 +133,31 @@ def checked_label(label: str | None, classes: tuple[str, ...], *, key: Key) -> s
 
 
 def final_labels(
-    scores: pl.DataFrame, decisions: Mapping[Key, Decision], *, key: str, model: str
+    scores: pl.DataFrame,
+    decisions: Mapping[Key, Decision],
+    *,
+    key: str,
+    model: str,
+    triage: Triage = UNMEASURED,
 ) -> pl.DataFrame:
-    """One line a row: its label in the end, and what made it so.
+    """One line a row: its label in the end, what becomes of it, and what made it so.
 
     Columns: the key; label; status (accepted, doubted, annotated, open: people are tied,
-    unlabeled); source (label_model, annotation, null); confidence (of the model, or the share
-    of people who said so); reason (of the doubt); lfs, model and annotations: the provenance.
+    unlabeled); source (label_model, end_model: no LF voted and the audit slice lets it, annotation,
+    null); outcome (core.outcome); confidence (of the model, or the share of people who said so);
+    reason (why it is not accepted); lfs, model, pattern_answers (how many answers to rows alike
+    had their part in it) and annotations: the provenance.
     """
     said = _decided(scores.schema[key], decisions, key=key)
     joined = scores.join(said, on=key, how="left", maintain_order="left")
-    by_people = pl.col("outcome") == "label"
+    good, guessed = taken(triage)
+    guessed = guessed & (outcome(guessed, triage.policy) == "accept")
+    joined = joined.with_columns(
+        by_end=guessed & pl.col("people").is_null(),
+        becomes=outcome(good | guessed, triage.policy),
+        doubt=why_not(triage),
+    ).with_columns(label=pl.when("by_end").then("end_label").otherwise("label"))
+    by_people = pl.col("people") == "label"
     lfs = pl.when(pl.col("label").is_null()).then(pl.lit([], pl.List(pl.String))).otherwise("lfs")
     return joined.select(
         key,
@@ -150,18 +165,28 @@ def final_labels(
         status=_status(),
         source=pl.when(by_people)
         .then(pl.lit("annotation"))
+        .when("by_end")
+        .then(pl.lit("end_model"))
         .when(pl.col("label").is_not_null())
         .then(pl.lit("label_model")),
-        confidence=pl.when(by_people).then("share").otherwise("confidence"),
-        reason=pl.when(pl.col("outcome") == "tie")
+        outcome=pl.col("becomes"),
+        confidence=pl.when(by_people)
+        .then("share")
+        .when("by_end")
+        .then("end_confidence")
+        .otherwise("confidence"),
+        reason=pl.when(pl.col("people") == "tie")
         .then(pl.lit("people disagree"))
-        .when(pl.col("outcome") == "skipped")
+        .when(pl.col("people") == "skipped")
         .then(pl.lit("a person could not say"))
-        .when(by_people)
+        .when(pl.col("becomes") == "accept")
         .then(pl.lit(None, pl.String))
+        .when("thin")
+        .then(pl.lit("too little text"))
         .otherwise("doubt"),
         lfs=lfs,
         model=pl.when(pl.col("label").is_not_null()).then(pl.lit(model)),
+        pattern_answers=pl.col("pattern_answers"),
         annotations=pl.coalesce("annotations", pl.lit([], pl.List(pl.String))),
     )
 
@@ -170,7 +195,8 @@ def _decided(kind: pl.DataType, decisions: Mapping[Key, Decision], *, key: str) 
     rows = [
         {
             key: row,
-            "outcome": decision.outcome,
+            "people": decision.outcome,
+            "skips": decision.annotators if decision.outcome == "skipped" else 0,
             "said": decision.label,
             "share": len(decision.by) / decision.annotators,
             "annotations": list(decision.by),
@@ -179,7 +205,8 @@ def _decided(kind: pl.DataType, decisions: Mapping[Key, Decision], *, key: str) 
     ]
     schema = {
         key: kind,
-        "outcome": pl.String(),
+        "people": pl.String(),
+        "skips": pl.Int64(),
         "said": pl.String(),
         "share": pl.Float64(),
         "annotations": pl.List(pl.String),
@@ -188,15 +215,15 @@ def _decided(kind: pl.DataType, decisions: Mapping[Key, Decision], *, key: str) 
 
 
 def _status() -> pl.Expr:
-    outcome = pl.col("outcome")
+    people = pl.col("people")
     return (
-        pl.when(outcome == "label")
+        pl.when(people == "label")
         .then(pl.lit("annotated"))
-        .when(outcome == "tie")
+        .when(people == "tie")
         .then(pl.lit("open"))
         .when(pl.col("label").is_null())
         .then(pl.lit("unlabeled"))
-        .when((outcome == "skipped") | pl.col("doubt").is_not_null())
-        .then(pl.lit("doubted"))
-        .otherwise(pl.lit("accepted"))
+        .when(pl.col("becomes") == "accept")
+        .then(pl.lit("accepted"))
+        .otherwise(pl.lit("doubted"))
     )

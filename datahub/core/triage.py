@@ -79,6 +79,8 @@ def score(
     lfs: Sequence[str],
     classes: Sequence[str],
     final: SoftLabels | None = None,
+    answers: npt.NDArray[np.uint32] | None = None,
+    thin: npt.NDArray[np.bool_] | None = None,
 ) -> pl.DataFrame:
     """One line a row: what the models say, how far to trust it, and why not.
 
@@ -87,7 +89,8 @@ def score(
     (null where no LF voted), label (null where none or a tie), confidence, margin, lfs (names
     that voted for the label); the label model's own model_probabilities, model_label,
     model_confidence; the end model's end_probabilities, end_label, end_confidence; trust 0..1,
-    doubt (a reason, null where there is none), pattern (equal votes, equal number).
+    doubt (a reason, null where there is none), pattern (equal votes, equal number),
+    pattern_answers (how many people's answers shifted the row), thin (too little text to judge).
     """
     final = soft if final is None else final
     best, p_best, second, p_second = _two_best(final)
@@ -98,7 +101,7 @@ def score(
     said = np.take_along_axis(soft, best[:, None], axis=1)[:, 0]
     agreed = np.where(heard, np.take_along_axis(end, best[:, None], axis=1)[:, 0], said)
     trust = np.where(labeled, (said + agreed) / 2, np.where(heard, end_p / 2, 0.0))
-    patterns, pattern = _patterns(votes)
+    patterns, pattern = vote_patterns(votes)
     names = np.array([*classes, ""], dtype=object)
     frame = pl.DataFrame(
         {
@@ -117,6 +120,8 @@ def score(
             "trust": trust,
             "second": _text(names[second], voted),
             "pattern": pl.Series(pattern, dtype=pl.UInt32),
+            "pattern_answers": np.zeros(len(votes), np.uint32) if answers is None else answers,
+            "thin": np.zeros(len(votes), np.bool_) if thin is None else thin,
         }
     )
     return frame.with_columns(_doubt().alias("doubt")).drop("second")
@@ -134,8 +139,11 @@ def queue(
 ) -> pl.DataFrame:
     """Pick at most `budget` rows: key, slice, reason, prediction, score; first to ask first.
 
-    Doubted rows come before the others, the least trusted first; `per_pattern` of one vote
-    pattern before any further row of that pattern. The same seed draws the same audit slice.
+    Rows with equal votes on which the end model says the same make a cell. Cells come in the
+    order of their mean trust, the least trusted first, and give `per_pattern` rows before any
+    gives more. Which rows of a cell is left to chance, so that an answer is a fair sample of its
+    cell and may inform it. Rows with too little text are asked only in the audit slice. The same
+    seed draws the same rows.
     """
     if budget < 1 or not 0 <= audit_share <= 1 or per_pattern < 1:
         raise ConfigError(
@@ -145,7 +153,8 @@ def queue(
     left_out = pl.Series(list(leave_out), dtype=scores[key].dtype)
     eligible = scores.filter(~pl.col(key).is_in(left_out.implode())).sort(key)
     audits = min(round(budget * audit_share), eligible.height)
-    drawn = np.random.default_rng(seed).choice(eligible.height, size=audits, replace=False)
+    numbers = np.random.default_rng(seed)
+    drawn = numbers.choice(eligible.height, size=audits, replace=False)
     audit = eligible[np.sort(drawn)].select(
         key,
         slice=pl.lit("audit"),
@@ -153,13 +162,9 @@ def queue(
         prediction=pl.lit(None, pl.String),
         score=pl.lit(None, pl.Float64),
     )
-    rest = eligible.filter(~pl.col(key).is_in(audit[key].implode()))
-    order = ["calm", "round", "trust", key]
+    rest = eligible.filter(~pl.col(key).is_in(audit[key].implode()) & ~pl.col("thin"))
     doubt = (
-        rest.with_columns(calm=pl.col("doubt").is_null())
-        .sort("calm", "trust", key)
-        .with_columns(round=pl.int_range(pl.len()).over("calm", "pattern") // per_pattern)
-        .sort(order)
+        _by_cell(rest, numbers.permutation(rest.height), per_pattern)
         .head(budget - audits)
         .select(
             key,
@@ -171,6 +176,19 @@ def queue(
         .sort("score", key)
     )
     return pl.concat([doubt, audit])
+
+
+def _by_cell(
+    rest: pl.DataFrame, chance: npt.NDArray[np.integer[Any]], per_pattern: int
+) -> pl.DataFrame:
+    """Rows in the order in which they are worth asking."""
+    cell = ["pattern", "end_label"]
+    return (
+        rest.with_columns(chance=pl.Series(chance), cell=pl.col("trust").mean().over(cell))
+        .sort("chance")
+        .with_columns(round=pl.int_range(pl.len()).over(cell) // per_pattern)
+        .sort("round", "cell", "chance")
+    )
 
 
 def asking_order(tasks: Sequence[Task]) -> list[Task]:
@@ -207,7 +225,8 @@ def _two_best(
     return order[:, 0], p[:, 0], order[:, 1], p[:, 1]
 
 
-def _patterns(votes: LabelMatrix) -> tuple[LabelMatrix, npt.NDArray[np.intp]]:
+def vote_patterns(votes: LabelMatrix) -> tuple[LabelMatrix, npt.NDArray[np.intp]]:
+    """The different rows of the matrix, and the number of each row among them."""
     if votes.shape[1] == 0:
         return votes[:1], np.zeros(len(votes), dtype=np.intp)
     found, inverse = np.unique(votes, axis=0, return_inverse=True)

@@ -20,12 +20,12 @@ from datahub.core.labels import (
     combine,
 )
 from datahub.core.trust import interval
+from datahub.flow.features import Looked, features_at
 from datahub.flow.label import (
     Alike,
     Balance,
     asked_balance,
     gold_numbers,
-    keys_and_texts,
     named_groups,
     predicted,
     read_votes,
@@ -94,6 +94,8 @@ def compare(
     rows: Rows,
     clock: Callable[[], float],
     class_balance: Balance = None,
+    columns: Sequence[str] = (),
+    embedding: str | None = None,
     progress: Progress = quiet,
 ) -> Comparison:
     """Fit every model with every seed, alone and with the end model's word put to it.
@@ -105,14 +107,15 @@ def compare(
         raise ConfigError("A comparison needs a seed.", hint="For example `--seeds 3`.")
     known, manifest = voted(store, ref, dataset)
     votes, k = read_votes(store, ref, known, manifest), len(known.classes)
-    texts = keys_and_texts(store, rows, ref, known)[1] if end_model is not None else None
+    looked = features_at(store, rows, ref, known, columns=columns, embedding=embedding)
+    end_model = end_model if looked.features.columns else None
     alike = correlated(votes, k, seed=seeds[0])
     plain = predicted(models["majority"], votes, k, seed=seeds[0])
     balance, balance_from = asked_balance(class_balance, plain)
     trials: dict[str, _Trials] = {}
     for number, (name, model) in enumerate(models.items()):
         trials |= _tried(
-            name, model, end_model, votes, texts, alike.shares.tolist(), balance, seeds, k, clock
+            name, model, end_model, votes, looked, alike.shares.tolist(), balance, seeds, k, clock
         )
         progress("compare", number + 1, len(models))
     covered = int((votes != ABSTAIN).any(axis=1).sum())
@@ -137,14 +140,14 @@ def _tried(
     model: LabelModel,
     end_model: EndModel | None,
     votes: LabelMatrix,
-    texts: Sequence[str] | None,
+    looked: Looked,
     shares: Sequence[float],
     balance: Sequence[float] | None,
     seeds: Sequence[int],
     cardinality: int,
     clock: Callable[[], float],
 ) -> dict[str, _Trials]:
-    """The trials of a model, and of its product with the end model where there are texts."""
+    """The trials of a model, and of its product with the end model where it sees anything."""
     alone, both = _Trials([]), _Trials([])
     for seed in seeds:
         started = clock()
@@ -156,10 +159,10 @@ def _tried(
             return {name: _Trials([], failed=error.message)}
         alone.soft.append(soft)
         alone.seconds += clock() - started
-        if end_model is not None and texts is not None:
-            both.soft.append(combine(soft, end_model.out_of_fold(texts, soft, seed=seed)))
+        if end_model is not None:
+            both.soft.append(combine(soft, looked.out_of_fold(end_model, soft, seed=seed)))
             both.seconds += clock() - started
-    if end_model is None or texts is None:
+    if end_model is None:
         return {name: alone}
     return {name: alone, f"{name}*{end_model.name}": both}
 

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 import polars as pl
 
-from datahub.core.dataset import Dataset, Part
+from datahub.core.dataset import Dataset, Key, Part
 from datahub.core.dependence import Dependence, correlated
 from datahub.core.errors import InputError, NotFound
 from datahub.core.labels import (
@@ -18,7 +18,6 @@ from datahub.core.labels import (
     Gold,
     LabelMatrix,
     SoftLabels,
-    combine,
     estimated_balance,
 )
 from datahub.core.layout import (
@@ -26,21 +25,25 @@ from datahub.core.layout import (
     lfs_file,
     pair_counts_file,
     table_prefix,
+    triage_file,
     votes_file,
 )
 from datahub.core.manifest import ModelManifest, VotesManifest
-from datahub.core.paircounts import PairCounts
-from datahub.core.relabel import final_labels
-from datahub.core.triage import score
+from datahub.core.outcome import UNMEASURED, Policy, Triage
+from datahub.core.relabel import Decision
 from datahub.core.versions import Commit, ObjectId
 from datahub.flow.annotations import decisions_at
+from datahub.flow.features import Looked, features_at
+from datahub.flow.judging import Judged, drawn_at, judged
 from datahub.flow.pairs import columns_of, counts_changes, earlier_counts
 from datahub.flow.parts import GOLD_LABEL
+from datahub.flow.relabel import patch_labels
 from datahub.flow.source import gold_at
-from datahub.flow.steps import Progress, Step, begin, end, quiet
-from datahub.flow.tables import dataset_at, table_paths, without_old_parts, write_table
+from datahub.flow.steps import Step, begin, end
+from datahub.flow.tables import dataset_at, read_table, without_old_parts, write_table
 from datahub.ports import EndModel, LabelModel, LabelModelFit, Rows, VersionStore
 
+DEFAULT = Policy()
 ESTIMATED = "estimated"  # a class balance taken from the majority vote
 
 Balance = Sequence[float] | Literal["estimated"] | None
@@ -77,18 +80,11 @@ class Fitted:
     correlated: tuple[Alike, ...]
     class_balance: dict[str, float]
     balance_from: str
+    features: tuple[str, ...]
+    outcomes: dict[str, int]
+    triage: Triage
     commit: Commit
     changed: bool  # whether a commit was made: the same labels again make none
-
-
-@dataclass(frozen=True)
-class Opinions:
-    """What models say of rows [n, k]: label model, end model (NaN where silent), both as one."""
-
-    fit: LabelModelFit
-    soft: SoftLabels
-    end: SoftLabels
-    final: SoftLabels
 
 
 def label_fit(
@@ -102,6 +98,9 @@ def label_fit(
     rows: Rows,
     step: Step,
     class_balance: Balance = None,
+    columns: Sequence[str] = (),
+    embedding: str | None = None,
+    policy: Policy = DEFAULT,
 ) -> Fitted:
     """Fit a label model to the votes, put an end model's word to it, and commit labels.
 
@@ -111,47 +110,49 @@ def label_fit(
     head = begin(store, step)
     known, manifest = voted(store, head.id, dataset)
     votes = read_votes(store, head.id, known, manifest)
-    keys, texts = keys_and_texts(store, rows, head.id, known)
-    columns = columns_of(store, head.id, known, manifest)
-    counts = earlier_counts(store, head.id, known, votes, columns)
+    looked = features_at(store, rows, head.id, known, columns=columns, embedding=embedding)
+    hashes = columns_of(store, head.id, known, manifest)
+    counts = earlier_counts(store, head.id, known, votes, hashes)
     alike = correlated(votes, len(known.classes), seed=seed)
     plain = predicted(majority, votes, len(known.classes), seed=seed)
     balance, balance_from = asked_balance(class_balance, plain)
-    found = opinions(
+    fit = model.fit(
         votes,
-        texts,
-        model=model,
-        end_model=end_model,
         cardinality=len(known.classes),
         seed=seed,
-        shares=alike.shares.tolist(),
         class_balance=balance,
         counts=counts,
-        progress=step.progress,
+        shares=alike.shares.tolist(),
     )
-    if balance_from:
-        found = replace(found, fit=replace(found.fit, balance_from=balance_from))
-    changes = counts_changes(store, head.id, known, found.fit.counts, columns)
+    fit = replace(fit, balance_from=balance_from) if balance_from else fit
+    soft = model.predict(fit, votes)
+    step.progress("label model", len(votes), len(votes))
+    changes = counts_changes(store, head.id, known, fit.counts, hashes)
     saved = _model_manifest(
-        found.fit,
+        fit,
         manifest,
         alike,
         votes_id=store.objects(head.id, lfs_file(dataset))[lfs_file(dataset)],
-        end_model="none" if end_model is None or texts is None else end_model.name,
+        end_model="none" if end_model is None or not looked.features.columns else end_model.name,
+        features=looked.features.columns,
         pair_counts=changes.get(pair_counts_file(dataset)),
     )
-    scores = score(
-        keys,
+    found = judged(
+        known,
         votes,
-        found.soft,
-        found.end,
+        soft,
+        looked,
         lfs=manifest.names,
-        classes=known.classes,
-        final=found.final,
+        end_model=end_model,
+        decisions=decisions_at(store, rows, head.id, known),
+        drawn=drawn_at(store, head.id, known),
+        policy=policy,
+        model=_made_by(saved),
+        seed=seed,
     )
-    labels = final_labels(
-        scores, decisions_at(store, rows, head.id, known), key=known.key, model=_made_by(saved)
-    )
+    step.progress("end model", len(votes), len(votes))
+    scores, labels = found.scores, found.labels
+    changes[triage_file(dataset)] = store.put_bytes(found.triage.to_json().encode())
     changes |= write_tables(store, rows, head.id, known, scores=scores, labels=labels)
     changes[label_model_file(dataset)] = store.put_bytes(saved.to_json().encode())
     commit = end(
@@ -164,39 +165,7 @@ def label_fit(
         | {f"rows {status}": str(n) for status, n in counts_of(labels["status"]).items()},
     )
     agreed = _agreement(found.final, plain)
-    return _fitted(known, manifest, saved, alike, scores, labels, agreed, commit, head)
-
-
-def opinions(
-    votes: LabelMatrix,
-    texts: Sequence[str] | None,
-    *,
-    model: LabelModel,
-    end_model: EndModel | None,
-    cardinality: int,
-    seed: int,
-    shares: Sequence[float],
-    class_balance: Sequence[float] | None = None,
-    counts: PairCounts | None = None,
-    progress: Progress = quiet,
-) -> Opinions:
-    """Fit a label model, and an end model to what it says where there are texts."""
-    n = len(votes)
-    fit = model.fit(
-        votes,
-        cardinality=cardinality,
-        seed=seed,
-        class_balance=class_balance,
-        counts=counts,
-        shares=shares,
-    )
-    soft = model.predict(fit, votes)
-    progress("label model", n, n)
-    second = np.full(soft.shape, np.nan)
-    if texts is not None and end_model is not None:
-        second = end_model.out_of_fold(texts, soft, seed=seed)
-    progress("end model", n, n)
-    return Opinions(fit, soft, second, combine(soft, second))
+    return _fitted(known, manifest, saved, alike, found, agreed, commit, head)
 
 
 def read_votes(
@@ -248,10 +217,91 @@ def manifest_at(store: VersionStore, ref: str, dataset: str) -> VotesManifest | 
     return None if oid is None else VotesManifest.from_json(store.read(oid))
 
 
-def model_at(store: VersionStore, ref: str, dataset: Dataset) -> str:
-    """Names and votes of the models that made a commit's soft labels: `snorkel@1a2b3c...`."""
-    path = label_model_file(dataset.name)
-    return _made_by(ModelManifest.from_json(store.read(store.objects(ref, path)[path])))
+def relabeled(
+    store: VersionStore, rows: Rows, ref: str, known: Dataset, found: Judged, *, step_id: str
+) -> tuple[dict[str, ObjectId | None], int, int]:
+    """What a commit on `ref` changes so that its tables say what was found.
+
+    With it how many lines of labels that changes, and how many labels.
+    """
+    changes: dict[str, ObjectId | None]
+    before = read_table(store, rows, ref, known.name, "labels", made_by="label fit")
+    after = found.labels
+    moved = int(before["label"].ne_missing(after["label"]).sum())
+    if before.columns == after.columns:
+        same = pl.all_horizontal(before[name].eq_missing(after[name]) for name in after.columns)
+        lines = after.filter(~pl.select(same).to_series())
+        changes = patch_labels(store, rows, ref, known, lines, step_id=step_id)
+        scores = write_table(store, rows, found.scores, dataset=known, table="soft_labels")
+        changes |= without_old_parts(store, ref, known.name, "soft_labels", scores)
+    else:  # tables of an earlier format
+        lines = after
+        changes = write_tables(store, rows, ref, known, scores=found.scores, labels=after)
+    changes[triage_file(known.name)] = store.put_bytes(found.triage.to_json().encode())
+    return changes, lines.height, moved
+
+
+def judged_again(
+    store: VersionStore,
+    rows: Rows,
+    ref: str,
+    known: Dataset,
+    *,
+    end_model: EndModel | None,
+    decisions: dict[Key, Decision],
+    drawn: set[Key],
+    policy: Policy | None = None,
+) -> Judged:
+    """Labels anew from what the label model said, with other answers of people."""
+    saved = ModelManifest.from_json(_read(store, ref, label_model_file(known.name)))
+    manifest = VotesManifest.from_json(store.read(saved.votes))
+    table = read_table(store, rows, ref, known.name, "soft_labels", made_by="label fit")
+    return judged(
+        known,
+        read_votes(store, ref, known, manifest),
+        _model_soft(table, len(known.classes)),
+        features_as_fitted(store, rows, ref, known),
+        lfs=manifest.names,
+        end_model=None if saved.end_model == "none" else end_model,
+        decisions=decisions,
+        drawn=drawn,
+        policy=policy or triage_at(store, ref, known.name).policy,
+        model=_made_by(saved),
+        seed=saved.seed,
+    )
+
+
+def features_as_fitted(store: VersionStore, rows: Rows, ref: str, known: Dataset) -> Looked:
+    """What the end model of a commit looked at."""
+    saved = ModelManifest.from_json(_read(store, ref, label_model_file(known.name)))
+    lists = {name for name, kind in known.columns if kind.startswith(("List", "Array"))}
+    return features_at(
+        store,
+        rows,
+        ref,
+        known,
+        columns=[name for name in saved.features if name not in lists],
+        embedding=next((name for name in saved.features if name in lists), None),
+    )
+
+
+def triage_at(store: VersionStore, ref: str, dataset: str) -> Triage:
+    """The policy of a commit and what was measured under it; the default where there is none."""
+    path = triage_file(dataset)
+    held = store.objects(ref, path).get(path)
+    return UNMEASURED if held is None else Triage.from_json(store.read(held))
+
+
+def _read(store: VersionStore, ref: str, path: str) -> bytes:
+    return store.read(store.objects(ref, path)[path])
+
+
+def _model_soft(table: pl.DataFrame, cardinality: int) -> SoftLabels:
+    """The label model's own probabilities [n, k]; in tables of an earlier format, the only ones."""
+    name = "model_probabilities" if "model_probabilities" in table.columns else "probabilities"
+    nothing = [float("nan")] * cardinality
+    lists = [nothing if row is None else row for row in table[name].to_list()]
+    return np.array(lists, dtype=np.float64).reshape(-1, cardinality)
 
 
 def gold_numbers(store: VersionStore, rows: Rows, ref: str, dataset: Dataset) -> Gold:
@@ -292,17 +342,6 @@ def counts_of(values: pl.Series) -> dict[str, int]:
     return dict(counted.iter_rows())
 
 
-def keys_and_texts(
-    store: VersionStore, rows: Rows, ref: str, dataset: Dataset
-) -> tuple[pl.Series, list[str] | None]:
-    """Key and text of every row, in the order of the rows; None where there is no text column."""
-    columns = [dataset.key] + ([dataset.text] if dataset.text else [])
-    paths = table_paths(store, ref, dataset.name, "rows")
-    frame = pl.concat(list(rows.batches(paths, columns=columns)))
-    texts = frame[dataset.text].fill_null("").to_list() if dataset.text else None
-    return frame[dataset.key], texts
-
-
 def asked_balance(asked: Balance, plain: SoftLabels) -> tuple[Sequence[float] | None, str]:
     """The class balance to give to a model, and "estimated" where it was (from `plain`)."""
     return (estimated_balance(plain), ESTIMATED) if isinstance(asked, str) else (asked, "")
@@ -339,6 +378,7 @@ def _model_manifest(
     *,
     votes_id: str,
     end_model: str,
+    features: tuple[str, ...],
     pair_counts: str | None,
 ) -> ModelManifest:
     return ModelManifest(
@@ -351,6 +391,7 @@ def _model_manifest(
         weights=tuple(None if math.isnan(w) else float(w) for w in fit.weights),
         arrays={name: array.tolist() for name, array in fit.arrays.items()},
         end_model=end_model,
+        features=features if end_model != "none" else (),
         shares=tuple(map(float, alike.shares)),
         correlated=tuple(tuple(manifest.names[lf] for lf in group) for group in alike.groups),
         pair_counts=pair_counts,
@@ -366,12 +407,12 @@ def _fitted(
     manifest: VotesManifest,
     saved: ModelManifest,
     alike: Dependence,
-    scores: pl.DataFrame,
-    labels: pl.DataFrame,
+    found: Judged,
     agreement: float | None,
     commit: Commit,
     head: Commit,
 ) -> Fitted:
+    scores, labels = found.scores, found.labels
     covered = int(scores["confidence"].count())
     return Fitted(
         dataset=known.name,
@@ -388,6 +429,9 @@ def _fitted(
         correlated=named_groups(alike, manifest.names),
         class_balance=dict(zip(known.classes, saved.class_balance, strict=True)),
         balance_from=saved.balance_from,
+        features=saved.features,
+        outcomes=counts_of(labels["outcome"]),
+        triage=found.triage,
         commit=commit,
         changed=commit != head,
     )

@@ -18,7 +18,7 @@ from datahub.flow.mergelabels import merged_labels
 from datahub.flow.mergerows import merged_content
 from datahub.flow.sides import Sides, Unit, content_unit, labels_unit, model_unit
 from datahub.flow.steps import Step
-from datahub.ports import Rows, VersionStore
+from datahub.ports import EndModel, Rows, VersionStore
 
 
 @dataclass
@@ -46,6 +46,7 @@ def merged(
     store: VersionStore,
     rows: Rows,
     step: Step,
+    end_model: EndModel | None = None,
 ) -> tuple[dict[str, ObjectId | None], Report]:
     """What to change on ours, so that it is the merge; `names` are of source and destination.
 
@@ -58,7 +59,7 @@ def merged(
     conflicts: list[Conflict] = []
     left: list[Conflict] = []
     for name in _datasets_of_both(mine, other, store, ours, theirs):
-        sides = Sides(name, base, ours, theirs, store, rows, step)
+        sides = Sides(name, base, ours, theirs, store, rows, step, end_model)
         own = _owned(name)
         clashing = [path for path in clashing if not own(path)]
         changes = {path: oid for path, oid in changes.items() if not own(path)}

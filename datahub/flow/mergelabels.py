@@ -24,12 +24,12 @@ from datahub.core.layout import (
     votes_file,
 )
 from datahub.core.manifest import ModelManifest, VotesManifest
-from datahub.core.relabel import Annotation, Decision, answers_by_row, decide, final_labels
+from datahub.core.relabel import Annotation, Decision, answers_by_row, decide
 from datahub.core.versions import ObjectId
 from datahub.flow.annotations import log_at
-from datahub.flow.label import manifest_at, model_at
+from datahub.flow.judging import drawn_at
+from datahub.flow.label import judged_again, manifest_at, relabeled
 from datahub.flow.mergerows import Content
-from datahub.flow.relabel import patch_labels
 from datahub.flow.sides import Sides, Unit, labels_unit, model_unit, overlaid
 from datahub.flow.tables import hashes_of, read_keys, read_parts
 
@@ -395,24 +395,27 @@ def _labels_table(sides: Sides, side: str) -> pl.DataFrame:
 def _relabeled(
     sides: Sides, log: list[Annotation], keys: list[Key], side: str, found: Labels
 ) -> dict[str, ObjectId | None]:
-    """A side's labels with these rows decided anew by the joint log."""
+    """A side's labels decided anew by the joint log, of which these keys are news to it.
+
+    As if one pull had taken the answers of both: rows alike are informed by all of them.
+    """
     store, rows, at, known = sides.store, sides.rows, sides.commits[side].id, sides.known[side]
-    hashes = hashes_of(store, rows, at, known, keys)
+    hashes = hashes_of(store, rows, at, known, list({entry.key for entry in log}))
     wanted = set(keys)
-    decided = decide([entry for entry in log if entry.key in wanted], hashes)
+    decided = decide(log, hashes)
     stale = {e.key for e in log if e.key in wanted and hashes.get(e.key) != e.row_hash}
     if stale:
         found.notes.append(
             f"answers to {len(stale)} rows of {sides.name} no longer count: the other side changed "
             "or removed the rows. `datahub review push` asks again"
         )
-    frames = list(read_keys(store, rows, at, known, "soft_labels", keys))
-    if not frames:
-        return {}
-    scores = pl.concat(frames)
-    lines = final_labels(scores, decided, key=known.key, model=model_at(store, at, known))
-    found.relabeled += lines.height
-    return patch_labels(store, rows, at, known, lines, step_id=sides.step.id)
+    drawn = {key for of in BOTH for key in drawn_at(store, sides.commits[of].id, known)}
+    judged = judged_again(
+        store, rows, at, known, end_model=sides.end_model, decisions=decided, drawn=drawn
+    )
+    changes, lines, _ = relabeled(store, rows, at, known, judged, step_id=sides.step.id)
+    found.relabeled += lines
+    return changes
 
 
 def _label(decision: Decision | None) -> str | None:

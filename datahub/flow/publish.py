@@ -36,7 +36,7 @@ from datahub.flow.consistency import mismatches, misplaced
 from datahub.flow.merge import Report, merged
 from datahub.flow.steps import Step, begin, end
 from datahub.flow.tables import has_table, table_files
-from datahub.ports import Catalog, Refusal, Rows, VersionStore
+from datahub.ports import Catalog, EndModel, Refusal, Rows, VersionStore
 from datahub.ports import Gate as GatePort
 
 WORK = "gate-set/"  # branches that exist while rules are being set
@@ -82,6 +82,7 @@ def gate_run(
     catalog: Catalog,
     step: Step,
     settling: Settling = ASK,
+    end_model: EndModel | None = None,
 ) -> Verdict:
     """Judge the merge of `source` into a branch, and land nothing.
 
@@ -89,7 +90,14 @@ def gate_run(
     (rules and data change together).
     """
     candidate, _ = _propose(
-        source, into=into, settling=settling, message="", store=store, rows=rows, step=step
+        source,
+        into=into,
+        settling=settling,
+        end_model=end_model,
+        message="",
+        store=store,
+        rows=rows,
+        step=step,
     )
     try:
         verdict = _judge(candidate, store=store, rows=rows, gate=gate, time=step.time, reason="")
@@ -106,6 +114,7 @@ def merge(
     into: str,
     message: str,
     settling: Settling = ASK,
+    end_model: EndModel | None = None,
     reason: str,
     squash: bool = False,
     store: VersionStore,
@@ -124,6 +133,7 @@ def merge(
         source,
         into=into,
         settling=settling,
+        end_model=end_model,
         message=message,
         squash=squash,
         store=store,
@@ -216,6 +226,7 @@ def _propose(
     *,
     into: str,
     settling: Settling,
+    end_model: EndModel | None,
     message: str,
     squash: bool = False,
     store: VersionStore,
@@ -240,6 +251,7 @@ def _propose(
         store=store,
         rows=rows,
         step=step,
+        end_model=end_model,
     )
     _check_parted(head, changes, into=into, store=store)
     candidate = store.propose(

@@ -4,30 +4,28 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-
-import polars as pl
+from dataclasses import dataclass, replace
 
 from datahub.core.dataset import Dataset, Key, content_hash
 from datahub.core.errors import AnnotationError, NotFound
 from datahub.core.layout import annotations_file, review_file, review_prefix
-from datahub.core.relabel import Annotation, checked_label, current, final_labels
+from datahub.core.outcome import Policy
+from datahub.core.relabel import Annotation, checked_label, current
 from datahub.core.triage import Batch, Task, queue
 from datahub.core.versions import Commit
 from datahub.flow.annotations import decisions_at, log_at
-from datahub.flow.label import counts_of, model_at
-from datahub.flow.relabel import patch_labels
+from datahub.flow.judging import drawn_at
+from datahub.flow.label import counts_of, judged_again, relabeled
 from datahub.flow.steps import Step, begin, end
 from datahub.flow.tables import (
     check_table,
     dataset_at,
     hashes_of,
-    read_keys,
     read_parts,
     read_table,
     rows_of,
 )
-from datahub.ports import Catalog, LedgerEntry, ReviewQueue, Rows, VersionStore
+from datahub.ports import Catalog, EndModel, LedgerEntry, ReviewQueue, Rows, VersionStore
 
 SHOWN = 20_000  # characters of a field that a person is shown
 
@@ -55,14 +53,6 @@ class PullReport:
     statuses: dict[str, int]
     changed: int
     commit: Commit
-
-
-@dataclass(frozen=True)
-class Relabeled:
-    """Whole lines of labels that are not what they were; on `labels` of them the label is not."""
-
-    lines: pl.DataFrame = field(default_factory=pl.DataFrame)
-    labels: int = 0
 
 
 def push(
@@ -123,8 +113,13 @@ def pull(
     rows: Rows,
     catalog: Catalog,
     step: Step,
+    end_model: EndModel | None = None,
+    policy: Policy | None = None,
 ) -> PullReport:
     """Take people's answers into the log, and make the labels what they say, in one commit.
+
+    Answers inform rows alike, the end model learns from them, and the audit slice measures what
+    may be accepted (under the policy of the last `label fit` unless one is given).
 
     An answer outside the classes, an empty one, and one to a row that has changed since are
     refused, each with its reason; changed rows are asked again. Pulling twice adds nothing.
@@ -142,11 +137,20 @@ def pull(
     stale = [entry for entry in stale if asked.get(entry.key) in (None, entry.row_hash)]
     refused = [*pulled.refused, *refused]
     check_table(store, head.id, dataset, "labels", made_by="label fit")
-    commit, moved = head, Relabeled()
+    commit, moved = head, 0
     if taken:
-        moved = _relabeled(taken, known, head.id, store, rows)
+        found = judged_again(
+            store,
+            rows,
+            head.id,
+            known,
+            end_model=end_model,
+            decisions=decisions_at(store, rows, head.id, known, more=tuple(taken)),
+            drawn=drawn_at(store, head.id, known),
+            policy=policy,
+        )
+        changes, _, moved = relabeled(store, rows, head.id, known, found, step_id=step.id)
         log = "".join(entry.to_json() + "\n" for entry in taken)
-        changes = patch_labels(store, rows, head.id, known, moved.lines, step_id=step.id)
         changes[annotations_file(dataset, step.id)] = store.put_bytes(log.encode())
         commit = end(
             store,
@@ -165,7 +169,7 @@ def pull(
         refused=tuple(refused),
         asked_again=again,
         statuses=_statuses(store, rows, commit.id, known),
-        changed=moved.labels,
+        changed=moved,
         commit=commit if not again else store.commit_at(step.branch),
     )
 
@@ -216,20 +220,6 @@ def answers_by_key(
 def open_count(catalog: Catalog, *, queue_name: str, dataset: str, branch: str) -> int:
     """How many rows wait for an answer."""
     return len(_waiting(catalog, queue_name, dataset, branch))
-
-
-def _relabeled(
-    taken: Sequence[Annotation], known: Dataset, ref: str, store: VersionStore, rows: Rows
-) -> Relabeled:
-    """The lines that the log with `taken` changes, read for the rows that it speaks of alone."""
-    keys = list({entry.key for entry in (*log_at(store, ref, known.name), *taken)})
-    scores = pl.concat(list(read_keys(store, rows, ref, known, "soft_labels", keys)))
-    before = pl.concat(list(read_keys(store, rows, ref, known, "labels", keys)))
-    decided = decisions_at(store, rows, ref, known, more=tuple(taken))
-    after = final_labels(scores, decided, key=known.key, model=model_at(store, ref, known))
-    same = pl.all_horizontal(before[name].eq_missing(after[name]) for name in after.columns)
-    moved = before["label"].ne_missing(after["label"])
-    return Relabeled(after.filter(~pl.select(same).to_series()), int(moved.sum()))
 
 
 def _statuses(store: VersionStore, rows: Rows, ref: str, known: Dataset) -> dict[str, int]:

@@ -14,11 +14,12 @@ from datahub.core.layout import (
     lfs_file,
     pair_counts_file,
     table_prefix,
+    triage_file,
 )
 from datahub.core.versions import Change, Changes, Commit, ObjectId
 from datahub.flow.steps import Step
 from datahub.flow.tables import dataset_at
-from datahub.ports import Rows, VersionStore
+from datahub.ports import EndModel, Rows, VersionStore
 
 Unit = Callable[[str], bool]  # whether a path is of it
 
@@ -34,6 +35,7 @@ class Sides:
     store: VersionStore
     rows: Rows
     step: Step
+    end_model: EndModel | None = None
 
     @cached_property
     def since(self) -> dict[str, dict[str, Change]]:
@@ -103,15 +105,15 @@ def content_unit(name: str) -> Unit:
 
 
 def model_unit(name: str) -> Unit:
-    """What LFs and models made: votes, the fit, soft labels; not the final labels."""
+    """What LFs and a label model made: votes and the fit; nothing that people's answers change."""
     files = {lfs_file(name), label_model_file(name), pair_counts_file(name)}
-    prefixes = table_prefix(name, "votes"), table_prefix(name, "soft_labels")
-    return lambda path: path in files or path.startswith(prefixes)
+    return lambda path: path in files or path.startswith(table_prefix(name, "votes"))
 
 
 def labels_unit(name: str) -> Unit:
-    """The final labels."""
-    return lambda path: path.startswith(table_prefix(name, "labels"))
+    """What models and answers come to: soft labels, thresholds, final labels."""
+    prefixes = table_prefix(name, "labels"), table_prefix(name, "soft_labels")
+    return lambda path: path == triage_file(name) or path.startswith(prefixes)
 
 
 def overlaid(*changes: Changes | Mapping[str, ObjectId | None]) -> dict[str, ObjectId | None]:

@@ -20,6 +20,7 @@ from datahub.core.layout import (
     label_model_file,
     lfs_file,
     pair_counts_file,
+    triage_file,
     votes_file,
 )
 from datahub.core.manifest import VotesManifest
@@ -180,7 +181,7 @@ def _leavings(store: VersionStore, ref: str, made: Dataset) -> dict[str, ObjectI
     name = made.name
     held = store.objects(ref, f"datasets/{name}/")
     prefixes = tuple(f"datasets/{name}/{table}/" for table in ("votes", "soft_labels", "labels"))
-    files = (lfs_file(name), label_model_file(name), pair_counts_file(name))
+    files = (lfs_file(name), label_model_file(name), pair_counts_file(name), triage_file(name))
     left: dict[str, ObjectId | None] = {
         path: None for path in held if path.startswith(prefixes) or path in files
     }

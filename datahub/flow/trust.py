@@ -4,70 +4,142 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import polars as pl
 
+from datahub.core.accept import binomial_cdf
 from datahub.core.dataset import Dataset, Key
-from datahub.core.layout import review_prefix
-from datahub.core.triage import Batch
+from datahub.core.outcome import Triage, taken
 from datahub.core.trust import Estimate
 from datahub.flow.annotations import decisions_at
+from datahub.flow.features import Looked
+from datahub.flow.judging import drawn_at
+from datahub.flow.label import counts_of, features_as_fitted, triage_at
 from datahub.flow.tables import dataset_at, read_table
-from datahub.ports import Rows, VersionStore
+from datahub.ports import EndModel, Rows, VersionStore
+
+CHANCE = 0.05
+
+
+@dataclass(frozen=True)
+class Plain:
+    """The end model taught by people's answers alone, against the labels, on the audited rows.
+
+    `plain` and `weak` of `audited` rows are right. Plain supervision judges each row without its
+    answer but with other audited ones, which the labels never learn from. `p_value`: how likely
+    so large a difference is by chance (McNemar's exact test, two-sided).
+    """
+
+    answers: int
+    audited: int
+    plain: int
+    weak: int
+    p_value: float
+
+    @property
+    def better(self) -> bool:
+        """Whether plain supervision is better beyond chance."""
+        return self.plain > self.weak and self.p_value <= CHANCE
+
+    @property
+    def worse(self) -> bool:
+        """Whether it is worse beyond chance."""
+        return self.plain < self.weak and self.p_value <= CHANCE
 
 
 @dataclass(frozen=True)
 class Trust:
     """Errors of labels that no person gave, estimated from people's blind answers.
 
-    accepted: rows the models do not doubt; doubted: rows they do; uncovered: rows no LF voted
-    on, judged by the end model's label, which is not taken for a label.
+    accepted: rows whose label is taken without a person; doubted: the others with a label;
+    uncovered: rows no LF voted on, judged by the end model's label. `outcomes` count all rows,
+    `triage` says what the commit's thresholds promise. `plain` is None where people's answers
+    alone teach nothing.
     """
 
     dataset: str
+    rows: int
     answered: int
     accepted: Estimate
     doubted: Estimate
     uncovered: Estimate
+    outcomes: dict[str, int]
+    triage: Triage
+    plain: Plain | None
 
 
-def trust(dataset: str, *, ref: str, store: VersionStore, rows: Rows) -> Trust:
+def trust(
+    dataset: str, *, ref: str, end_model: EndModel | None, store: VersionStore, rows: Rows
+) -> Trust:
     """Measure the models of a commit on its answered audit rows.
 
     Raises DatasetNotFound, NotFound (no soft labels yet).
     """
     known = dataset_at(store, ref, dataset)
     scores = read_table(store, rows, ref, dataset, "soft_labels", made_by="label fit")
-    answers = _audited(store, rows, ref, known)
-    said = pl.DataFrame(
-        {known.key: list(answers), "said": list(answers.values())},
-        schema={known.key: scores.schema[known.key], "said": pl.String},
-    )
-    judged = scores.join(said, on=known.key, how="left")
+    labels = read_table(store, rows, ref, dataset, "labels", made_by="label fit")
+    decided = decisions_at(store, rows, ref, known)
+    answers = {key: d.label for key, d in decided.items() if d.label is not None}
+    drawn = drawn_at(store, ref, known)
+    audited = {key: label for key, label in answers.items() if key in drawn}
+    triage = triage_at(store, ref, dataset)
+    judged = scores.join(_said(audited, known, scores), on=known.key, how="left")
+    looked = features_as_fitted(store, rows, ref, known)
+    good, _ = taken(triage)
     covered = pl.col("label").is_not_null()
+    outcomes = counts_of(labels["outcome"]) if "outcome" in labels.columns else {}
     return Trust(
         dataset=dataset,
-        answered=len(answers),
-        accepted=_estimate(judged.filter(covered & pl.col("doubt").is_null()), "label"),
-        doubted=_estimate(judged.filter(covered & pl.col("doubt").is_not_null()), "label"),
+        rows=known.rows,
+        answered=len(audited),
+        accepted=_estimate(judged.filter(good), "label"),
+        doubted=_estimate(judged.filter(covered & ~good), "label"),
         uncovered=_estimate(judged.filter(~covered), "end_label"),
+        outcomes=outcomes,
+        triage=triage,
+        plain=_plain(known, judged, answers, end_model, looked),
     )
 
 
-def _audited(store: VersionStore, rows: Rows, ref: str, dataset: Dataset) -> dict[Key, str]:
-    """What people said of rows that were drawn at random, where they could say."""
-    files = store.objects(ref, review_prefix(dataset.name))
-    drawn = {
-        task.key
-        for path in files
-        for task in Batch.from_json(store.read(files[path])).tasks
-        if task.slice == "audit"
-    }
-    decided = decisions_at(store, rows, ref, dataset)
-    return {
-        key: decision.label
-        for key, decision in decided.items()
-        if key in drawn and decision.label is not None
-    }
+def _plain(
+    known: Dataset,
+    judged: pl.DataFrame,
+    answers: dict[Key, str],
+    end_model: EndModel | None,
+    looked: Looked,
+) -> Plain | None:
+    """Teach the end model by answers alone; each answered row is judged without its own."""
+    lines = looked.keys.is_in(pl.Series(list(answers), dtype=looked.keys.dtype).implode())
+    asked = lines.arg_true()
+    number = {name: i for i, name in enumerate(known.classes)}
+    said = [number[answers[key]] for key in looked.keys[asked]]
+    soft = np.eye(len(known.classes))[np.array(said, dtype=np.int64)]
+    found = looked.only(asked).out_of_fold(end_model, soft, seed=0)
+    if len(found) == 0 or np.isnan(found).any():
+        return None
+    guesses = [known.classes[i] for i in found.argmax(axis=1)]
+    table = pl.DataFrame({known.key: looked.keys[asked], "plain": guesses})
+    both = judged.drop_nulls("said").join(table, on=known.key, how="inner")
+    guess = pl.coalesce("label", "end_label")
+    plain, weak = (
+        both.select(e.eq_missing(pl.col("said"))).to_series() for e in (pl.col("plain"), guess)
+    )
+    only_plain, only_weak = int((plain & ~weak).sum()), int((weak & ~plain).sum())
+    return Plain(
+        len(asked), both.height, int(plain.sum()), int(weak.sum()), _mcnemar(only_plain, only_weak)
+    )
+
+
+def _mcnemar(one: int, other: int) -> float:
+    n = one + other
+    return min(1.0, 2 * binomial_cdf(min(one, other), n, 0.5)) if n else 1.0
+
+
+def _said(audited: dict[Key, str], known: Dataset, scores: pl.DataFrame) -> pl.DataFrame:
+    return pl.DataFrame(
+        {known.key: list(audited), "said": list(audited.values())},
+        schema={known.key: scores.schema[known.key], "said": pl.String},
+    )
 
 
 def _estimate(judged: pl.DataFrame, guess: str) -> Estimate:

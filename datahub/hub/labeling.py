@@ -16,7 +16,7 @@ from datahub.flow.lf_report import LFReport
 from datahub.hub.lf_scaffold import lf_file
 from datahub.hub.registry import REGISTRY, adapter
 from datahub.hub.wiring import Wiring
-from datahub.ports import EndModel, LabelModel
+from datahub.ports import LabelModel
 
 
 class Labeling(Wiring):
@@ -218,9 +218,12 @@ class Labeling(Wiring):
             self.dataset_name(dataset),
             model=model,
             majority=adapter("label_model", "majority")(),
-            end_model=self._end_model(),
+            end_model=self.end_model,
+            columns=self.end_model_columns,
+            embedding=self.settings.embedding_column or None,
             seed=self.settings.seed,
             class_balance=class_balance,
+            policy=self.policy,
             store=self.store,
             rows=self.rows,
             step=step,
@@ -243,7 +246,9 @@ class Labeling(Wiring):
         return compare.compare(
             self.dataset_name(dataset),
             models={name: adapter("label_model", name)() for name in REGISTRY["label_model"]},
-            end_model=self._end_model(),
+            end_model=self.end_model,
+            columns=self.end_model_columns,
+            embedding=self.settings.embedding_column or None,
             default=self.settings.label_model,
             seeds=range(self.settings.seed, self.settings.seed + seeds),
             ref=ref or self.branch,
@@ -253,11 +258,6 @@ class Labeling(Wiring):
             class_balance=class_balance,
             progress=self.progress,
         )
-
-    def _end_model(self) -> EndModel | None:
-        name = self.settings.end_model
-        found: EndModel | None = None if name == "none" else adapter("end_model", name)()
-        return found
 
     def score(self, dataset: str | None = None, *, ref: str | None = None) -> score.Score:
         """How right the labels are, against gold: all, not asked, accepted without a person."""

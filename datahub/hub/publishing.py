@@ -78,6 +78,7 @@ class Publishing(Wiring):
         return publish.gate_run(
             source,
             into=into,
+            end_model=self.end_model,
             store=self.store,
             rows=self.rows,
             gate=self.gate,
@@ -112,6 +113,7 @@ class Publishing(Wiring):
                 into=into,
                 message=message,
                 settling=settling,
+                end_model=self.end_model,
                 reason=reason,
                 squash=squash,
                 store=self.store,

@@ -14,7 +14,7 @@ REGISTRY: dict[str, dict[str, str]] = {
         "snorkel": "datahub.adapters.model_snorkel:SnorkelLabelModel",
         "majority": "datahub.adapters.model_majority:MajorityLabelModel",
     },
-    "end_model": {"sklearn": "datahub.adapters.endmodel_sklearn:TfidfEndModel"},
+    "end_model": {"sklearn": "datahub.adapters.endmodel_sklearn:LogisticEndModel"},
     "review_queue": {
         "embedded": "datahub.adapters.review_embedded:EmbeddedReviewQueue",
         "label-studio": "datahub.adapters.review_labelstudio:LabelStudioReviewQueue",

@@ -76,12 +76,18 @@ class Reviewing(Wiring):
             rows=self.rows,
             catalog=self.catalog,
             step=step,
+            end_model=self.end_model,
+            policy=self.policy,
         )
         self.ran("review pull", step, report.commit, {"annotations": report.annotations})
         return report
 
     def review_report(self, dataset: str | None = None, *, ref: str | None = None) -> trust.Trust:
-        """How wrong labels are that nobody checked, measured on the random audit slice."""
+        """What is accepted and at which measured error, by the random audit slice."""
         return trust.trust(
-            self.dataset_name(dataset), ref=ref or self.branch, store=self.store, rows=self.rows
+            self.dataset_name(dataset),
+            ref=ref or self.branch,
+            end_model=self.end_model,
+            store=self.store,
+            rows=self.rows,
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Mapping
+from dataclasses import fields
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 from datahub import config
 from datahub.core.dataset import Dataset
 from datahub.core.errors import ConfigError, DatahubError
+from datahub.core.outcome import Policy
 from datahub.core.prompt_lf import Spending
 from datahub.core.versions import Commit
 from datahub.flow import tables
@@ -18,6 +20,7 @@ from datahub.flow.steps import Progress, Step, quiet
 from datahub.hub.registry import adapter, load
 from datahub.ports import (
     Catalog,
+    EndModel,
     Gate,
     LFSource,
     Prompts,
@@ -153,6 +156,24 @@ class Wiring:
             environment=self.settings.labelstudio_home,
             port=self.settings.labelstudio_port or None,
         )
+
+    @property
+    def policy(self) -> Policy:
+        """What becomes of rows. Raises ConfigError where the settings make no policy."""
+        names = (field.name for field in fields(Policy))
+        return Policy(**{name: getattr(self.settings, name) for name in names})
+
+    @property
+    def end_model(self) -> EndModel | None:
+        """The second opinion, if one is wanted."""
+        name = self.settings.end_model
+        found: EndModel | None = None if name == "none" else adapter("end_model", name)()
+        return found
+
+    @property
+    def end_model_columns(self) -> list[str]:
+        """Columns that the end model is to look at; empty: the default."""
+        return [name.strip() for name in self.settings.end_model_columns.split(",") if name.strip()]
 
     def queue(self, dataset: str | None = None) -> ReviewQueue:
         """The review queue of a dataset on this branch."""

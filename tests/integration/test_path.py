@@ -13,20 +13,7 @@ from tests.integration.conftest import CARELESS, LFS, Datahub, mail
 
 
 def test_a_row_walks_from_a_file_to_a_gated_merge(datahub: Datahub, labeled: Path) -> None:
-    """Labeled, doubted, relabeled, refused, repaired, merged, exported: each step says so."""
-    pushed = datahub("review", "push", "--budget", "10", "--json").json
-    assert (pushed["tasks"], pushed["audit"]) == (10, 2)
-    waiting = datahub("review", "answer", "--list", "--json").json
-    gold = dict(mail().select("id", "kind").iter_rows())
-    with Path("answers.csv").open("w", newline="") as file:
-        csv.writer(file).writerows(
-            [("id", "label"), *((task["key"], gold[task["key"]]) for task in waiting)]
-        )
-    assert datahub("review", "answer", "--csv", "answers.csv", "--annotator", "ann").code == 0
-    pulled = datahub("review", "pull", "--json").json
-    assert pulled["annotations"] == 10
-    assert pulled["statuses"]["annotated"] == 10
-
+    """Labeled, refused, repaired, doubted, relabeled, merged, exported: each step says so."""
     lfs = labeled / "labeling_functions" / "first.py"
     lfs.write_text(LFS.replace(*CARELESS))
     assert "LFs edited" in datahub("status").out
@@ -41,6 +28,20 @@ def test_a_row_walks_from_a_file_to_a_gated_merge(datahub: Datahub, labeled: Pat
 
     lfs.write_text(LFS)
     assert datahub("lf", "run").code == datahub("label", "fit").code == 0
+
+    pushed = datahub("review", "push", "--budget", "10", "--json").json
+    assert (pushed["tasks"], pushed["audit"]) == (10, 2)
+    waiting = datahub("review", "answer", "--list", "--json").json
+    gold = dict(mail().select("id", "kind").iter_rows())
+    with Path("answers.csv").open("w", newline="") as file:
+        csv.writer(file).writerows(
+            [("id", "label"), *((task["key"], gold[task["key"]]) for task in waiting)]
+        )
+    assert datahub("review", "answer", "--csv", "answers.csv", "--annotator", "ann").code == 0
+    pulled = datahub("review", "pull", "--json").json
+    assert pulled["annotations"] == 10
+    assert pulled["statuses"]["annotated"] == 10
+
     merged = datahub("merge", "work", "--into", "main", "--json")
     assert merged.code == 0, merged.err
     assert len(merged.json["commit"]["parents"]) == 2

@@ -83,6 +83,17 @@ def test_a_label_outside_the_classes_is_refused_with_the_classes() -> None:
     assert "tech, sport" in caught.value.hint
 
 
+def whole(scores: pl.DataFrame) -> pl.DataFrame:
+    """The same with the columns that play no part in it."""
+    return scores.with_columns(
+        trust=pl.lit(0.9),
+        thin=pl.lit(False),
+        end_label=pl.lit(None, pl.String),
+        end_confidence=pl.lit(None, pl.Float64),
+        pattern_answers=pl.lit(0, pl.UInt32),
+    )
+
+
 def test_a_final_label_says_what_made_it() -> None:
     """People go before models; status, source and provenance agree."""
     scores = pl.DataFrame(
@@ -100,10 +111,11 @@ def test_a_final_label_says_what_made_it() -> None:
         5: Decision("tie", None, ("n3", "n4"), 2),
     }
 
-    labels = final_labels(scores, decisions, key="id", model="m@1")
+    labels = final_labels(whole(scores), decisions, key="id", model="m@1")
 
     assert labels["status"].to_list() == ["accepted", "doubted", "annotated", "unlabeled", "open"]
     assert labels["label"].to_list() == ["a", "a", "b", None, "b"]
+    assert labels["outcome"].to_list() == ["accept", "ask", "accept", "more", "more"]
     assert labels["source"].to_list() == [
         "label_model",
         "label_model",
@@ -129,7 +141,8 @@ def test_a_row_without_votes_that_a_person_answered_is_labeled() -> None:
         },
     )
 
-    labels = final_labels(scores, {1: Decision("label", "a", ("n",), 1)}, key="id", model="m@1")
+    decisions: dict[str | int, Decision] = {1: Decision("label", "a", ("n",), 1)}
+    labels = final_labels(whole(scores), decisions, key="id", model="m@1")
 
     assert labels.select("label", "status", "source", "model").row(0) == (
         "a",

@@ -114,7 +114,8 @@ def test_one_vote_pattern_does_not_fill_the_queue() -> None:
         scored(votes, soft, [NAN] * 23), key="id", budget=6, seed=0, audit_share=0, per_pattern=3
     )
 
-    assert sorted(asked["id"]) == [0, 1, 2, 20, 21, 22]
+    assert sum(row >= 20 for row in asked["id"]) == 3
+    assert asked.height == 6
 
 
 def test_rows_left_out_are_not_asked() -> None:
