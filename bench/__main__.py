@@ -15,6 +15,7 @@ MODULES = (  # each has CASES; the first line of its docstring heads its table
     "bench.lfs",
     "bench.models",
     "bench.rows",
+    "bench.triage",
     "bench.versions",
     "bench.rowmerge",
     "bench.crash",

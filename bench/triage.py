@@ -1,0 +1,196 @@
+"""Budget curves.
+
+How right a pool of rows is after so many answers of people, by how the rows were chosen. Answers
+are gold, the labeling is the product's own (Dawid-Skene, out-of-fold end model, answers inform
+rows alike): ours asks what `review push` asks, its audit slice (20%) included, which teaches
+nothing; random and entropy (of the label model) ask their rows, and all their answers teach. The
+usual entropy is that of weak supervision: an answer settles its own row and nothing else. A row
+no LF covers counts with the end model's guess, for all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from bench.harness import Case, Figures, Result, Watch
+from bench.models import Set, bbc, published, published_there
+
+BUDGETS = (0, 100, 200, 400, 800)
+SEEDS = (0, 1, 2)
+FIRST = 0.1  # of the rows, for the recall of the queue
+HOWS = ("datahub", "entropy", "entropy, the usual", "random")
+
+Ints = npt.NDArray[np.int64]
+
+
+class Pool:
+    """A set with its votes, and what people have answered so far."""
+
+    def __init__(self, found: Set, seed: int) -> None:
+        from datahub.core.dependence import correlated
+        from datahub.core.features import Features
+        from datahub.core.triage import vote_patterns
+        from datahub.hub.registry import adapter
+
+        self.votes, gold, texts, self.k = found
+        self.gold = gold.astype(np.int64)
+        self.seed = seed
+        self.features = Features.of_texts(texts)
+        self.end_model = adapter("end_model", "sklearn")()
+        self.pattern = vote_patterns(self.votes)[1]
+        model = adapter("label_model", "dawid-skene")()
+        shares = correlated(self.votes, self.k, seed=seed).shares.tolist()
+        fit = model.fit(self.votes, cardinality=self.k, seed=seed, shares=shares)
+        self.soft = model.predict(fit, self.votes)
+        self.answered = np.zeros(len(self.gold), dtype=bool)
+        self.audited = np.zeros(len(self.gold), dtype=bool)
+
+    def judge(self, *, informs: bool) -> float:
+        """Label all rows anew; share of right ones."""
+        from datahub.core.informing import cells, informed, taught
+        from datahub.core.labels import combine
+
+        rows = np.flatnonzero(self.answered & ~self.audited & informs)
+        answers = {int(row): int(self.gold[row]) for row in rows}
+        lessons = taught(self.soft, answers)
+        self.end = self.end_model.out_of_fold(self.features, lessons, seed=self.seed)
+        self.final, _ = informed(
+            combine(self.soft, self.end), cells(self.pattern, self.end), answers
+        )
+        guess = np.nan_to_num(np.where(np.isnan(self.final), self.end, self.final)).argmax(axis=1)
+        self.wrong = guess != self.gold
+        return float((self.answered | ~self.wrong).mean())
+
+    def picked(self, how: str, count: int) -> tuple[Ints, Ints]:
+        """Rows to ask next: those that teach, and the audit slice."""
+        free = np.flatnonzero(~self.answered)
+        numbers = np.random.default_rng([self.seed, int(self.answered.sum())])
+        nothing = np.zeros(0, dtype=np.int64)
+        if how == "random":
+            return numbers.choice(free, size=min(count, len(free)), replace=False), nothing
+        if how != "datahub":
+            p = np.nan_to_num(self.soft, nan=1 / self.k)
+            entropy = -(p * np.log(np.maximum(p, 1e-300))).sum(axis=1)
+            order = np.lexsort((numbers.random(len(free)), -entropy[free].round(9)))
+            return free[order[:count]], nothing
+        asked = self.queue(count, audit_share=0.2)
+        by_slice = [asked.filter(pl.col("slice") == name)["row"] for name in ("doubt", "audit")]
+        return by_slice[0].to_numpy(), by_slice[1].to_numpy()
+
+    def queue(self, count: int, *, audit_share: float) -> pl.DataFrame:
+        """What `review push` would ask."""
+        from datahub.core.triage import queue, score
+
+        scores = score(
+            pl.Series("row", np.arange(len(self.gold))),
+            self.votes,
+            self.soft,
+            self.end,
+            lfs=[f"lf{j}" for j in range(self.votes.shape[1])],
+            classes=[f"c{y}" for y in range(self.k)],
+            final=self.final,
+        )
+        return queue(
+            scores,
+            key="row",
+            budget=count,
+            seed=self.seed,
+            audit_share=audit_share,
+            leave_out=np.flatnonzero(self.answered).tolist(),
+        )
+
+
+def curves(read: Callable[[Watch], Set]) -> Callable[[Watch], Figures | None]:
+    """All ways of choosing, several seeds each."""
+
+    def side(watch: Watch) -> Figures:
+        found = read(watch)
+        right = {how: np.array([curve(found, how, seed) for seed in SEEDS]) for how in HOWS}
+        recalls = {how: [recall(found, how, seed) for seed in SEEDS] for how in HOWS}
+        columns = ("rows chosen by", *(f"right at {b}, %" for b in BUDGETS), "spread at 200")
+        table = [
+            (
+                how,
+                *(f"{100 * mean:.1f}" for mean in by_seed.mean(axis=0)),
+                f"{100 * np.ptp(by_seed[:, 2]):.1f}",
+                f"{np.mean(recalls[how]):.2f}",
+            )
+            for how, by_seed in right.items()
+        ]
+        means = {how: (100 * by_seed.mean(axis=0)).tolist() for how, by_seed in right.items()}
+        return {
+            "right": means,
+            "recall": {how: float(np.mean(r)) for how, r in recalls.items()},
+            "columns": (*columns, "wrong labels in first 10%"),
+            "table": table,
+        }
+
+    return side
+
+
+def curve(found: Set, how: str, seed: int) -> list[float]:
+    """Share of right rows at each budget."""
+    pool = Pool(found, seed)
+    informs = how != "entropy, the usual"
+    right = [pool.judge(informs=informs)]
+    for before, after in pairwise(BUDGETS):
+        teaching, audit = pool.picked(how, after - before)
+        pool.answered[teaching] = pool.answered[audit] = True
+        pool.audited[audit] = True
+        right.append(pool.judge(informs=informs))
+    return right
+
+
+def recall(found: Set, how: str, seed: int) -> float:
+    """Share of wrong labels that stand in the first tenth of the queue, before any answer."""
+    pool = Pool(found, seed)
+    pool.judge(informs=False)
+    count = round(FIRST * len(pool.gold))
+    rows = (
+        pool.queue(count, audit_share=0)["row"].to_numpy()
+        if how == "datahub"
+        else pool.picked(how, count)[0]
+    )
+    return float(pool.wrong[rows].sum() / max(1, pool.wrong.sum()))
+
+
+def halved(result: Result) -> bool:
+    """Whether 200 labels of ours are as good as 400 by either entropy."""
+    right: Any = result.figures["ours"]["right"]
+    ours, at = right["datahub"][BUDGETS.index(200)], BUDGETS.index(400)
+    return bool(ours >= max(right["entropy"][at], right["entropy, the usual"][at]))
+
+
+def _case(name: str, title: str, read: Callable[[Watch], Set], **more: Any) -> Case:
+    return Case(
+        f"budget_{name}",
+        f"Budget curve: {title}",
+        curves(read),
+        no_peer="the ways of choosing are lines of the table",
+        goal="200 labels reach what entropy reaches with 400",
+        met=halved,
+        **more,
+    )
+
+
+CASES: tuple[Case, ...] = (
+    _case("bbc", "BBC News, 24 LFs", bbc),
+    _case(
+        "youtube",
+        "YouTube spam, 10 LFs",
+        published("wrench_youtube"),
+        needs=published_there("wrench_youtube"),
+    ),
+    _case(
+        "sms",
+        "SMS spam, 73 LFs",
+        published("wrench_sms"),
+        needs=published_there("wrench_sms"),
+    ),
+)
