@@ -150,7 +150,7 @@ def merge(
     ] = None,
     decisions: Annotated[
         Path | None,
-        typer.Option(help="A file (CSV, Parquet): key, and take (ours, theirs) or value."),
+        typer.Option(help="A file (CSV, Parquet, JSON): key, and take (ours, theirs) or value."),
     ] = None,
     conflicts: Annotated[
         Path | None, typer.Option(help="Write what is in conflict here, to be filled in.")

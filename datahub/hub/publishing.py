@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from datahub.core.conflicts import Rule, Settling, Side, conflict_table, decisions_of
+from datahub.core.dataset import to_canonical_json
 from datahub.core.errors import (
+    InputError,
     LabelingFunctionError,
     MergeConflict,
     NotFound,
@@ -19,6 +22,19 @@ from datahub.ports import (
     FoundLF,
     Refusal,
 )
+
+
+def _lines_of_json(path: Path) -> list[dict[str, object]]:
+    """A list of objects. Raises InputError."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{path} cannot be read as JSON: {error}.", hint="Give a list of objects, or CSV."
+        ) from error
+    if not isinstance(found, list) or not all(isinstance(line, dict) for line in found):
+        raise InputError(f"{path} holds no list of objects.", hint="One object a decision.")
+    return found
 
 
 class Publishing(Wiring):
@@ -124,7 +140,7 @@ class Publishing(Wiring):
             )
         except MergeConflict as error:
             if conflicts is not None:
-                self.rows.write(conflict_table(error.conflicts), Path(conflicts))
+                self._write_conflicts(error, Path(conflicts))
             raise
         self.ran("merge", step, merged.commit, {"checks": merged.verdict.checks})
         return merged
@@ -155,10 +171,19 @@ class Publishing(Wiring):
         self, side: Side | None, rule: Rule | None, decisions: Path | str | None
     ) -> Settling:
         lines: list[dict[str, object]] = []
-        if decisions is not None:
+        if decisions is not None and Path(decisions).suffix == ".json":
+            lines = _lines_of_json(Path(decisions))
+        elif decisions is not None:
             for batch in self.rows.batches([Path(decisions)]):
                 lines += batch.to_dicts()
         return Settling(side, rule, decisions_of(lines))
+
+    def _write_conflicts(self, error: MergeConflict, path: Path) -> None:
+        found = conflict_table(error.conflicts)
+        if path.suffix == ".json":
+            path.write_text(to_canonical_json(found.to_dicts()), encoding="utf-8")
+        else:
+            self.rows.write(found, path)
 
     def refusals(self, *, limit: int = 50) -> list[Refusal]:
         """Merges that were refused, newest first, with all their reasons."""

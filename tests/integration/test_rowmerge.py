@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import polars as pl
@@ -349,3 +350,21 @@ def test_gold_merges_by_row_with_rows_that_the_other_side_changed(
     gold = Hub.open(base).gold()
     assert (gold[2], gold[4], gold[6]) == ("ham", "ham", "spam")
     assert content(base, "main")[3]["text"] == "mended"
+
+
+def test_the_list_can_be_filled_in_as_json(datahub: Datahub, base: Path) -> None:
+    """What is written is what is read; a file that is none is refused."""
+    relabel(base, "one", "ann", {0: "ham"})
+    relabel(base, "two", "bob", {0: "spam"})
+    datahub("merge", "one")
+    datahub("merge", "two", "--conflicts", "left.json")
+    (line,) = json.loads((base / "left.json").read_text())
+    (base / "left.json").write_text(json.dumps([{**line, "take": "theirs"}]))
+    (base / "none.json").write_text("{")
+
+    broken = datahub("merge", "two", "--decisions", "none.json")
+    ran = datahub("merge", "two", "--decisions", "left.json")
+
+    assert broken.code == 2
+    assert ran.code == 0, ran.err
+    assert labels(base, "main")[0] == ("spam", "annotated")
