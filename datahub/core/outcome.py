@@ -132,7 +132,7 @@ def _above(found: Threshold) -> pl.Expr:
 
 
 def outcome(good: pl.Expr, policy: Policy) -> pl.Expr:
-    """The outcome of each row, from columns said (what people decided), skips, thin and trust."""
+    """The outcome of each row, from columns people (what they decided), skips, thin and trust."""
     people = pl.col("people")
     skipped = people == "skipped"
     return (

@@ -250,7 +250,6 @@ def judged_again(
     end_model: EndModel | None,
     decisions: dict[Key, Decision],
     drawn: set[Key],
-    policy: Policy | None = None,
 ) -> Judged:
     """Labels anew from what the label model said, with other answers of people."""
     saved = ModelManifest.from_json(_read(store, ref, label_model_file(known.name)))
@@ -265,7 +264,7 @@ def judged_again(
         end_model=None if saved.end_model == "none" else end_model,
         decisions=decisions,
         drawn=drawn,
-        policy=policy or triage_at(store, ref, known.name).policy,
+        policy=triage_at(store, ref, known.name).policy,
         model=_made_by(saved),
         seed=saved.seed,
     )

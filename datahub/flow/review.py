@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from datahub.core.dataset import Dataset, Key, content_hash
 from datahub.core.errors import AnnotationError, NotFound
 from datahub.core.layout import annotations_file, review_file, review_prefix
-from datahub.core.outcome import Policy
 from datahub.core.relabel import Annotation, checked_label, current
 from datahub.core.triage import Batch, Task, queue
 from datahub.core.versions import Commit
@@ -114,12 +113,11 @@ def pull(
     catalog: Catalog,
     step: Step,
     end_model: EndModel | None = None,
-    policy: Policy | None = None,
 ) -> PullReport:
     """Take people's answers into the log, and make the labels what they say, in one commit.
 
     Answers inform rows alike, the end model learns from them, and the audit slice measures what
-    may be accepted (under the policy of the last `label fit` unless one is given).
+    may be accepted, under the policy of the last `label fit`.
 
     An answer outside the classes, an empty one, and one to a row that has changed since are
     refused, each with its reason; changed rows are asked again. Pulling twice adds nothing.
@@ -147,7 +145,6 @@ def pull(
             end_model=end_model,
             decisions=decisions_at(store, rows, head.id, known, more=tuple(taken)),
             drawn=drawn_at(store, head.id, known),
-            policy=policy,
         )
         changes, _, moved = relabeled(store, rows, head.id, known, found, step_id=step.id)
         log = "".join(entry.to_json() + "\n" for entry in taken)

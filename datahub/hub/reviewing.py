@@ -77,7 +77,6 @@ class Reviewing(Wiring):
             catalog=self.catalog,
             step=step,
             end_model=self.end_model,
-            policy=self.policy,
         )
         self.ran("review pull", step, report.commit, {"annotations": report.annotations})
         return report

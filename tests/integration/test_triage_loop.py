@@ -70,6 +70,16 @@ def test_the_report_says_what_is_missing_for_its_promise(datahub: Datahub, label
     assert datahub("review", "report", "--json").json["triage"]["policy"]["max_error"] == 0.25
 
 
+def test_a_pull_keeps_to_the_policy_of_the_fit(datahub: Datahub, labeled: Path) -> None:
+    """A flag of `label fit` holds until the next fit."""
+    assert datahub("label", "fit", "--max-error", "0.25").code == 0
+    hub = Hub.open(labeled)
+    hub.review_push(budget=5)
+    answer_all(hub, hub.gold())  # type: ignore[arg-type]
+
+    assert hub.review_report().triage.policy.max_error == 0.25
+
+
 @pytest.mark.parametrize(
     ("words", "code"),
     [
