@@ -408,3 +408,25 @@ def test_a_lazy_frame_that_cannot_be_computed_is_a_source_error(rows: Rows, tmp_
         rows.write(broken.select("b"), tmp_path / "x.parquet")
 
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".orc", ".csv"])
+def test_frames_in_a_row_are_one_table(rows: Rows, tmp_path: Path, suffix: str) -> None:
+    """Byte for byte what they are as one frame, however they are cut."""
+    frame = pl.DataFrame({"id": range(10), "text": ["a"] * 10})
+
+    assert rows.write(frame.iter_slices(3), tmp_path / f"many{suffix}") == 10
+
+    rows.write(frame, tmp_path / f"one{suffix}")
+    many, one = (tmp_path / f"{name}{suffix}" for name in ("many", "one"))
+    assert many.read_bytes() == one.read_bytes()
+
+
+def test_the_files_of_a_folder_are_those_of_rows(rows: Rows, tmp_path: Path) -> None:
+    """By path, folders in it too; a file is one itself; hidden names and others do not count."""
+    for name in ("b.parquet", "a/c.orc", "_tmp/d.parquet", ".e.csv", "note.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"PAR1")
+
+    assert rows.files(tmp_path) == [tmp_path / "a" / "c.orc", tmp_path / "b.parquet"]
+    assert rows.files(tmp_path / "b.parquet") == [tmp_path / "b.parquet"]
