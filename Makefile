@@ -22,9 +22,8 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 help: ## list what can be made
 	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' Makefile
 
-demo: $(INSTALLED) ## run the whole path on BBC News; QUEUE=label-studio for the real server
-	@test "$(STORE)" = embedded || { echo "STORE=$(STORE): only STORE=embedded is here." >&2; exit 2; }
-	@$(BIN)/datahub demo --queue "$(QUEUE)"
+demo: $(INSTALLED) ## run the whole path on BBC News; QUEUE=label-studio, STORE=lakefs for real servers
+	@$(BIN)/datahub demo --queue "$(QUEUE)" --store "$(STORE)"
 
 test: $(INSTALLED) ## run every test
 	@$(BIN)/python -m pytest

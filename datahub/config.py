@@ -17,6 +17,7 @@ from typing import Any
 from datahub.core.errors import ConfigError
 
 FILE = "datahub.toml"
+SECRETS = ("lakefs_secret_access_key",)  # the environment's alone: files are shared
 STORES = ("embedded", "lakefs")
 QUEUES = ("embedded", "label-studio")
 LABEL_MODELS = ("dawid-skene", "weighted", "bayes", "snorkel", "majority")
@@ -102,6 +103,11 @@ def load(
     return _checked(Settings(root=root, **values))
 
 
+def from_environment() -> dict[str, Any]:
+    """The settings that the process's environment gives. Raises ConfigError."""
+    return _from_environment(dict(os.environ))
+
+
 def find_root(start: Path) -> Path:
     """The nearest folder upwards with a datahub.toml. Raises ConfigError."""
     for folder in (start.resolve(), *start.resolve().parents):
@@ -136,10 +142,10 @@ def _from_file(path: Path) -> dict[str, Any]:
             f"{path.name} has a setting {unknown[0]!r} that there is not.",
             hint=f"Settings are {', '.join(_kinds())}.",
         )
-    if "lakefs_secret_access_key" in raw:
+    for name in raw.keys() & set(SECRETS):
         raise ConfigError(
-            f"{path.name} holds lakefs_secret_access_key: a file that is committed and shared.",
-            hint="Take it out, and set DATAHUB_LAKEFS_SECRET_ACCESS_KEY in the environment.",
+            f"{path.name} holds {name}: a file that is committed and shared.",
+            hint=f"Take it out, and set DATAHUB_{name.upper()} in the environment.",
         )
     return {name: _typed(name, value, f"{path.name}") for name, value in raw.items()}
 

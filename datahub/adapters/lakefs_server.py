@@ -36,6 +36,7 @@ class LakeFSInfo:
 @contextmanager
 def running_in(folder: Path, *, executable: Path) -> Iterator[LakeFSInfo]:
     """A server from nothing in an empty folder; stopped at the end, by its process id."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     key, secret = f"AKIA{secrets.token_hex(8).upper()}", secrets.token_hex(20)
     port = _free_port()
     endpoint = f"http://127.0.0.1:{port}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 import time
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,15 +27,17 @@ if TYPE_CHECKING:
 BUDGET = 150
 LEFT_OPEN = 10
 MARK = ".made-by-datahub-demo"
+LAKE = ".datahub/lakefs"  # where a lakeFS that the demo starts keeps what it has
 ANNOTATOR = "simulated@example.org"
 CARELESS = ('["shares", "shareholders"', '["people", "new", "year", "shares", "shareholders"')
 
 
-def run(folder: Path, *, queue: str, as_json: bool) -> None:
+def run(folder: Path, *, queue: str, store: str, as_json: bool) -> None:
     """Walk a row's path from import to merge in `folder`, which is made anew."""
     started = time.monotonic()
-    with watched() as progress:
-        hub = _project(folder, queue=queue)
+    _clear(folder)
+    with watched() as progress, _access(folder, store) as access:
+        hub = _project(folder, queue=queue, access=access)
         hub.progress = progress
         told = Telling(as_json=as_json)
         figures = _walk(hub, told)
@@ -62,7 +65,8 @@ class Telling:
         yield not self.silent
 
 
-def _project(folder: Path, *, queue: str) -> Hub:
+def _clear(folder: Path) -> None:
+    """Remove what an earlier demo left in its folder."""
     from datahub.hub import Hub
 
     if folder.exists():
@@ -71,15 +75,32 @@ def _project(folder: Path, *, queue: str) -> Hub:
                 f"{folder} is there already, and no earlier demo made it.",
                 hint="Name another folder: `datahub demo FOLDER`.",
             )
-        earlier = Hub.open(folder)
-        earlier.labelstudio.stop()
+        if (folder / "datahub.toml").exists():
+            Hub.open(folder).labelstudio.stop()
         shutil.rmtree(folder)
     folder.mkdir(parents=True)
     (folder / MARK).touch()
-    Hub.init(folder, dataset="news")
+
+
+@contextmanager
+def _access(folder: Path, store: str) -> Iterator[dict[str, str]]:
+    """Settings of the store while the demo runs: on lakeFS, a repository of the demo's own."""
+    from datahub.hub import Hub
+
+    if store != "lakefs":
+        yield {"store": store}
+        return
+    with Hub.lakefs(folder.absolute() / LAKE) as access:
+        yield {**access, "store": store, "lakefs_repository": f"demo-{uuid.uuid4().hex[:12]}"}
+
+
+def _project(folder: Path, *, queue: str, access: dict[str, str]) -> Hub:
+    from datahub.hub import Hub
+
+    Hub.init(folder, dataset="news", queue=queue, **access)
     settings = folder / "datahub.toml"
-    settings.write_text(f'dataset = "news"\nqueue = "{queue}"\nbudget = {BUDGET}\n')
-    return Hub.open(folder)
+    settings.write_text(settings.read_text() + f"budget = {BUDGET}\n")
+    return Hub.open(folder, **access)
 
 
 def _walk(hub: Hub, told: Telling) -> dict[str, Any]:
@@ -248,6 +269,12 @@ def _tell(figures: dict[str, Any]) -> None:
 
 
 def _part(hub: Hub, folder: Path) -> None:
+    if (folder / LAKE).exists():
+        line(f"\nThe lakeFS that was started for this is stopped; it kept all in {folder / LAKE}.")
+        line(
+            "Set DATAHUB_LAKEFS_ENDPOINT and its keys to run this on a server, and to go on there."
+        )
+        return
     line(f"\nGo on in {folder}: `datahub status`, `datahub log main`, `datahub show main`,")
     if hub.settings.queue == "label-studio" and not hub.settings.labelstudio_url:
         info = hub.labelstudio.status()

@@ -168,12 +168,13 @@ def demo(
         "demo-news"
     ),
     queue: Annotated[str, typer.Option(help="embedded or label-studio.")] = "embedded",
+    store: Annotated[str, typer.Option(help="embedded or lakefs.")] = "embedded",
     json: Json = False,
 ) -> None:
     """Walk a row's whole path on 2,225 real news articles."""
     from datahub.cli.demo import run
 
-    run(folder, queue=queue, as_json=json)
+    run(folder, queue=queue, store=store, as_json=json)
 
 
 def _subject(message: str) -> str:

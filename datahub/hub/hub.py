@@ -10,7 +10,9 @@ unless `Hub.open(..., branch=...)` names another.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -38,19 +40,47 @@ class Hub(Labeling, Reviewing, Publishing, Versioning):
     def init(cls, folder: Path | str, *, dataset: str, **settings: str) -> tuple[Hub, list[str]]:
         """Make a folder a project; return it and the files that were written.
 
-        `settings` (store, lakefs_endpoint, lakefs_repository) are written to its datahub.toml.
-        Raises Conflict when it is one already.
+        `settings` (store, lakefs_endpoint, lakefs_repository) are written to its datahub.toml,
+        but for secrets. Raises Conflict when it is one already.
         """
         root = Path(folder)
         project = load("datahub.adapters.project_folder:ProjectFolder")(root)
         project.check_new()
-        written = project.scaffold(scaffold_files(checked_name(dataset), settings))
-        hub = cls(config.load(root, environment=None))
-        _check_chosen(hub.settings, settings)
+        secret = {name: value for name, value in settings.items() if name in config.SECRETS}
+        chosen = {name: value for name, value in settings.items() if name not in config.SECRETS}
+        written = project.scaffold(scaffold_files(checked_name(dataset), chosen))
+        hub = cls(config.load(root, flags=secret, environment=None))
+        _check_chosen(hub.settings, chosen)
         hub.make_store()
         hub.catalog.upgrade()
         project.switch("main")
         return hub, written
+
+    @staticmethod
+    @contextmanager
+    def lakefs(folder: Path) -> Iterator[dict[str, str]]:
+        """Settings of a lakeFS server: that of the environment, or one started here.
+
+        One that is started keeps all it has in `folder`, from an executable `lakefs` on the PATH,
+        and is stopped at the end. Raises ConfigError where there is neither.
+        """
+        if config.from_environment().get("lakefs_endpoint"):
+            yield {}
+            return
+        executable = shutil.which("lakefs")
+        if executable is None:
+            raise ConfigError(
+                "There is no lakeFS server: none is named, and no `lakefs` is on the PATH.",
+                hint="Set DATAHUB_LAKEFS_ENDPOINT, DATAHUB_LAKEFS_ACCESS_KEY_ID and "
+                "DATAHUB_LAKEFS_SECRET_ACCESS_KEY, or put the executable on the PATH.",
+            )
+        start = load("datahub.adapters.lakefs_server:running_in")
+        with start(folder, executable=Path(executable)) as info:
+            yield {
+                "lakefs_endpoint": info.endpoint,
+                "lakefs_access_key_id": info.access_key_id,
+                "lakefs_secret_access_key": info.secret_access_key,
+            }
 
     def take_demo_files(self) -> None:
         """Put the demo's articles, labeling functions and rules into the project's folder.

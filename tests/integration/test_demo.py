@@ -9,6 +9,7 @@ import pytest
 
 from datahub.adapters.labelstudio_server import ServerInfo
 from tests.integration.conftest import Datahub
+from tests.lakefs_server import LakeFSServer
 
 
 def figures(datahub: Datahub, *words: str) -> dict[str, Any]:
@@ -73,3 +74,26 @@ def test_a_person_can_go_on_where_the_demo_stops(
 
     assert len(waiting) == 10
     assert datahub("review", "pull", "--json").json["annotations"] == 1
+
+
+def test_lakefs_gives_the_figures_of_the_embedded_store(
+    datahub: Datahub, lakefs: LakeFSServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same commits, verdicts and labels, with history on a real server."""
+    embedded = figures(datahub)
+    monkeypatch.setenv("DATAHUB_LAKEFS_ENDPOINT", lakefs.endpoint)
+    monkeypatch.setenv("DATAHUB_LAKEFS_ACCESS_KEY_ID", lakefs.access_key_id)
+    monkeypatch.setenv("DATAHUB_LAKEFS_SECRET_ACCESS_KEY", lakefs.secret_access_key)
+
+    assert figures(datahub, "--store", "lakefs") == embedded
+
+
+def test_a_demo_on_lakefs_without_one_says_what_to_do(
+    datahub: Datahub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "")
+
+    ran = datahub("demo", "--store", "lakefs")
+
+    assert ran.code == 2
+    assert "DATAHUB_LAKEFS_ENDPOINT" in ran.err

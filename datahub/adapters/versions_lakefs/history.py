@@ -29,6 +29,7 @@ from datahub.core.versions import Commit, CommitId, checked_branch, parsed_ref
 
 EXACT = "datahub"
 _PAGE = 1000
+_WHOLE = 64  # digits of an id
 _NO_MESSAGE = "(no message)"
 
 
@@ -107,6 +108,8 @@ class History:
         if commit_id not in self._raw:
             get = self._server.api.commits_api.get_commit
             found = self._server.ask("read a commit", get, commit_id)
+            if len(commit_id) == _WHOLE:
+                found.id = commit_id  # one that was cherry-picked answers to another id (1.84)
             self._raw[found.id] = found
             return found
         return self._raw[commit_id]

@@ -19,9 +19,9 @@ from pathlib import Path
 import lakefs_sdk
 
 from datahub.adapters.versions_lakefs.history import History
-from datahub.adapters.versions_lakefs.names import TEMPORARY
+from datahub.adapters.versions_lakefs.names import TEMPORARY, encoded
 from datahub.adapters.versions_lakefs.server import Server
-from datahub.core.errors import DatahubError, NotFound
+from datahub.core.errors import DatahubError, NotFound, StaleHead
 from datahub.core.versions import CommitId
 
 LIFE = 24 * 3600  # seconds that a lease of another machine lasts
@@ -36,21 +36,29 @@ class Leases:
         self._history = history
         self._swept = False
 
-    def take(self, at: CommitId) -> str:
-        """Cut a temporary branch; return its name. The first one sweeps what others left."""
+    def take(self, branch: str, at: CommitId) -> str:
+        """Cut a temporary branch from a branch whose head is `at`; return its name.
+
+        By the branch's name and not the id: a server that cherry-picked a commit takes that
+        commit's id for another one's until it restarts (lakeFS 1.84). The first call sweeps
+        what others left. Raises StaleHead.
+        """
         if not self._swept:
             self._swept = True
             self.sweep()
         name = f"{TEMPORARY}{_machine()}-{os.getpid()}-{int(time.time()):x}-{uuid.uuid4().hex}"
         create = self._server.api.branches_api.create_branch
-        cut = lakefs_sdk.BranchCreation(name=name, source=at, hidden=True)
-        self._server.ask("cut a temporary branch", create, cut)
+        cut = lakefs_sdk.BranchCreation(name=name, source=encoded(branch), hidden=True)
+        found = str(self._server.ask("cut a temporary branch", create, cut))
+        if found != at:
+            self.release(name)
+            raise StaleHead(branch, at, found)
         return name
 
     @contextmanager
-    def taken(self, at: CommitId) -> Iterator[str]:
+    def taken(self, branch: str, at: CommitId) -> Iterator[str]:
         """A temporary branch that is gone afterwards."""
-        name = self.take(at)
+        name = self.take(branch, at)
         try:
             yield name
         finally:

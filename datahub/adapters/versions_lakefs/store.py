@@ -300,7 +300,7 @@ class LakeFSVersionStore:
         self._check_known(changes, head, theirs)
         around = self._trees.around(head, changes)
         self._trees.check_places(head, around, changes)
-        temporary = self._leases.take(head)
+        temporary = self._leases.take(into, head)
         try:
             told = exact(
                 on=head,
@@ -384,7 +384,7 @@ class LakeFSVersionStore:
     def _landed(
         self, branch: str, head: CommitId, changes: Changes, told: Mapping[str, Any]
     ) -> Commit:
-        with self._leases.taken(head) as temporary:
+        with self._leases.taken(branch, head) as temporary:
             self._builder.write(temporary, changes)
             made = self._builder.land(temporary, branch, told, squash=True)
         return self._history.commit(made)
