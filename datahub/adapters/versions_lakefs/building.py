@@ -40,8 +40,9 @@ class Builder:
 
     def check_held(self, objects: Objects) -> None:
         """Raise ObjectNotFound for bytes that are neither here nor known to lie on the server."""
+        elsewhere = self._files.missing(objects.values())
         for path, oid in objects.items():
-            if not self._files.holds(oid) and oid not in self._trees.where:
+            if oid in elsewhere and oid not in self._trees.where:
                 raise ObjectNotFound(oid, path)
 
     def write(self, temporary: str, changes: Changes) -> None:

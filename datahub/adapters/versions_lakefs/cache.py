@@ -6,6 +6,7 @@ file that polars and pyarrow scan. The cache checks every file against its SHA-2
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Protocol
 
@@ -37,8 +38,8 @@ class LocalFiles(Protocol):
         """Take bytes."""
         ...
 
-    def holds(self, oid: ObjectId) -> bool:
-        """Whether they are here."""
+    def missing(self, oids: Iterable[ObjectId]) -> set[ObjectId]:
+        """Those that are not here."""
         ...
 
     def fetch(self, oid: ObjectId) -> Path:
@@ -73,6 +74,6 @@ def downloaded(
 def fetched(files: LocalFiles, oid: ObjectId) -> Path | None:
     """The cached file; None where it is not here, or is no longer what it was."""
     try:
-        return files.fetch(oid) if files.holds(oid) else None
+        return files.fetch(oid)
     except (ObjectNotFound, StorageError):
         return None

@@ -29,6 +29,7 @@ from datahub.core.versions import Commit, CommitId, checked_branch, parsed_ref
 
 EXACT = "datahub"
 _PAGE = 1000
+_PICKED = "cherry-pick-origin"  # lakeFS's own metadata key
 _WHOLE = 64  # digits of an id
 _NO_MESSAGE = "(no message)"
 
@@ -224,9 +225,11 @@ def _generations(commits: Mapping[CommitId, Commit]) -> dict[CommitId, int]:
 
 def _told(raw: Any) -> dict[str, Any] | None:
     try:
-        told = json.loads((raw.metadata or {})[EXACT])
+        if raw.metadata.get(_PICKED, raw.id) != raw.id:
+            return None  # a copy of the commit that spoke so
+        told = json.loads(raw.metadata[EXACT])
         true = list(raw.parents[:1]) == [told["on"]] and isinstance(told["metadata"], dict)
-    except (KeyError, TypeError, ValueError):
+    except (AttributeError, KeyError, TypeError, ValueError):
         return None
     return dict(told) if true else None
 
