@@ -91,6 +91,7 @@ def _strength(votes: LabelMatrix, soft: SoftLabels) -> Floats:
     shared: Floats = np.zeros((m, m))
     own: Floats = np.zeros(m)
     freedom: Floats = np.zeros((m, m))  # what chance alone shows: half a nat each
+    together: Floats = np.zeros((m, m))  # rows on which both do the same, beyond what chance gives
     for y in range(soft.shape[1]):
         rows = np.flatnonzero(soft[:, y])
         if len(rows) == 0:
@@ -99,10 +100,13 @@ def _strength(votes: LabelMatrix, soft: SoftLabels) -> Floats:
         joint = _joint(votes[rows], y, weight)
         shared += weight.sum() * _information(joint, weight.sum())
         own += weight.sum() * _entropy(joint, weight.sum())
+        together += _excess(joint, weight.sum())
         choices = (joint.sum(axis=1).diagonal(axis1=1, axis2=2) > 0).sum(axis=0) - 1
         freedom += np.outer(choices, choices)
     smaller = np.minimum(own[:, None], own[None, :])
-    seen = (smaller > 0) & (shared > 2 * freedom + CHANCE)
+    # LFs that avoid one another tell of one another, too, but repeat nothing; and among rows
+    # with a vote, of which some LF must have voted, any two avoid one another a little.
+    seen = (smaller > 0) & (shared > 2 * freedom + CHANCE) & (together > 0)
     strength = np.divide(shared, smaller, out=np.zeros((m, m)), where=seen)
     np.fill_diagonal(strength, 0)
     return np.asarray(np.minimum(strength, 1))
@@ -131,6 +135,13 @@ def _information(joint: Floats, total: float) -> Floats:
     apart = left * right
     ratio = np.divide(p, apart, out=np.ones_like(p), where=(p > 0) & (apart > 0))
     return np.asarray((p * np.log(ratio)).sum(axis=(0, 1)))
+
+
+def _excess(joint: Floats, total: float) -> Floats:
+    """Rows on which both vote right, or both wrong, less what independent LFs would show."""
+    both: Floats = joint[0, 0] + joint[1, 1]
+    left, right = joint.sum(axis=1) / total, joint.sum(axis=0) / total
+    return np.asarray(both - total * (left[0] * right[0] + left[1] * right[1]))
 
 
 def _entropy(joint: Floats, total: float) -> Floats:

@@ -84,3 +84,19 @@ def test_a_sample_of_many_rows_is_enough(monkeypatch: pytest.MonkeyPatch) -> Non
 
     assert one.groups == ((0, 3),)
     assert one.strength.tobytes() == two.strength.tobytes()
+
+
+def test_lfs_that_avoid_one_another_repeat_nothing() -> None:
+    """Two LFs of one class that cover most of it between them: a row has the one or the other."""
+    rng = np.random.default_rng(3)
+    votes = np.full((4000, 3), ABSTAIN, dtype=np.int8)
+    truth = rng.random(4000) < 0.5
+    first = truth & (rng.random(4000) < 0.7)
+    second = truth & ~(first & (rng.random(4000) < 0.8))
+    votes[first, 0] = votes[second, 1] = 1
+    votes[~truth, 2] = 0
+
+    found = correlated(votes, 2, seed=0)
+
+    assert found.groups == ()
+    assert found.shares.tolist() == [1.0, 1.0, 1.0]
