@@ -144,7 +144,7 @@ class LabelStudioServer:
         noted = _read(self._folder / "server.json")
         if noted is None or "pid" not in noted:
             return None
-        return noted if _started(noted["pid"]) == noted["started"] else None
+        return noted if _runs(noted) else None
 
     def _spawn(self) -> dict[str, Any]:
         account = self._account()
@@ -196,7 +196,7 @@ class LabelStudioServer:
     def _wait(self, process: dict[str, Any], say: Say) -> None:
         say("Waiting for Label Studio (the first start sets up its database)")
         deadline = time.monotonic() + START_SECONDS
-        while time.monotonic() < deadline and _started(process["pid"]) == process["started"]:
+        while time.monotonic() < deadline and _runs(process):
             try:
                 if httpx.get(process["url"] + "/health", trust_env=False).status_code == 200:
                     return
@@ -325,6 +325,11 @@ def _started(pid: int) -> str | None:
         ["ps", "-o", "stat=,lstart=", "-p", str(pid)], capture_output=True, text=True, check=False
     ).stdout.split(maxsplit=1)
     return None if len(shown) < 2 or shown[0].startswith("Z") else shown[1].strip()
+
+
+def _runs(noted: dict[str, Any]) -> bool:
+    """Whether a noted process still runs; one that ended before its start was read does not."""
+    return noted["started"] is not None and _started(noted["pid"]) == noted["started"]
 
 
 def _end_group(pid: int) -> None:

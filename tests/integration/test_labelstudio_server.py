@@ -188,6 +188,16 @@ def test_a_server_that_does_not_come_up_tells_its_last_words(
     assert not info.running
 
 
+def test_a_server_that_ended_before_it_was_looked_at_is_not_waited_for(
+    stand_in: Callable[..., LabelStudioServer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has no time of start that could still be its own."""
+    monkeypatch.setattr(labelstudio_server, "_started", lambda pid: None)
+
+    with pytest.raises(Unavailable, match="no such table"):
+        stand_in("echo no such table; exit 1").start()
+
+
 def test_a_taken_port_is_a_conflict(stand_in: Callable[..., LabelStudioServer]) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
