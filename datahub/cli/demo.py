@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from datahub.cli.label import print_fitted
 from datahub.cli.lf import print_lf_table
-from datahub.cli.output import emit_json, line, share, table, talk, watched
+from datahub.cli.output import emit_json, expectations, line, share, table, talk, watched
 from datahub.cli.review import print_trust
 from datahub.core.errors import Conflict, GateRefused
 
@@ -117,7 +117,7 @@ def _walk(hub: Hub, told: Telling) -> dict[str, Any]:
     with told.step("Guard main: no topic may be more than a quarter of the labels") as aloud:
         rules = hub.gate_set(reason="five topics, none above a quarter")
         if aloud:
-            line(f"rules of main set with {rules.verdict.checks} expectations")
+            line(f"rules of main set with {expectations(rules.verdict.checks)}")
     _careless(hub, told, figures)
     _repaired(hub, told, figures)
     _review(hub, told, figures)
@@ -214,7 +214,7 @@ def _merge(hub: Hub, told: Telling, figures: dict[str, Any]) -> None:
         figures["commits"] = len(history)
         figures["refusals"] = len(hub.refusals())
         if aloud:
-            line(f"passed: {merged.verdict.checks} expectations; main is {merged.commit.id[:12]}")
+            line(f"passed: {expectations(merged.verdict.checks)}; main is {merged.commit.id[:12]}")
             table(["commit", "message"], [(c.id[:12], c.message) for c in history])
     with told.step(f"{LEFT_OPEN} more rows are asked, and left open for you"):
         hub.review_push(budget=LEFT_OPEN)

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from datahub.cli.context import Json, opened
-from datahub.cli.output import emit_json, line, table
+from datahub.cli.output import emit_json, expectations, line, table
 
 app = typer.Typer(help="Gates: rules that a merge must pass.", no_args_is_help=True)
 
@@ -27,7 +27,7 @@ def set_(
     if json:
         emit_json(merged)
         return
-    line(f"rules of {into} set: {merged.commit.id[:12]}, {merged.verdict.checks} expectations")
+    line(f"rules of {into} set: {merged.commit.id[:12]}, {expectations(merged.verdict.checks)}")
 
 
 @app.command()
@@ -43,7 +43,7 @@ def run(
         emit_json(verdict)
     else:
         said = "passed" if verdict.passed else "refused"
-        line(f"{said}: {source} into {into}, {verdict.checks} expectations")
+        line(f"{said}: {source} into {into}, {expectations(verdict.checks)}")
         for failure in verdict.failures:
             line(f"  {failure.severity} {failure.suite} {failure.expectation}: {failure.message}")
     if not verdict.passed:

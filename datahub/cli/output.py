@@ -80,6 +80,15 @@ def share(value: float | None) -> str:
     return "-" if value is None else f"{value:.1%}"
 
 
+def expectations(count: int) -> str:
+    """How many expectations, as people say it.
+
+    >>> expectations(1), expectations(8)
+    ('1 expectation', '8 expectations')
+    """
+    return f"{count} expectation{'' if count == 1 else 's'}"
+
+
 @contextmanager
 def watched() -> Iterator[Any]:
     """A progress callback with bar, speed and time left on a terminal; silent in a pipe.

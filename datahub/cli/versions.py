@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from datahub.cli.context import Branch, Json, opened
-from datahub.cli.output import brief, emit_json, line, table
+from datahub.cli.output import brief, emit_json, expectations, line, table
 from datahub.core.conflicts import RULES
 from datahub.core.errors import ConfigError
 
@@ -105,7 +105,7 @@ def show(
         line(f"    {name}: {value}")
     if verdict is not None:
         reason = f" ({verdict.reason})" if verdict.reason else ""
-        line(f"verdict passed, {verdict.kind}, {verdict.checks} expectations{reason}")
+        line(f"verdict passed, {verdict.kind}, {expectations(verdict.checks)}{reason}")
     _print_diff(changed)
 
 
@@ -186,7 +186,7 @@ def merge(
         return
     line(
         f"{source} merged into {into}: {merged.commit.id[:12]}, "
-        f"{merged.verdict.checks} expectations passed"
+        f"{expectations(merged.verdict.checks)} passed"
     )
     report = merged.report
     if report.rows:

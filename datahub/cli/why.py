@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from datahub.cli.context import Dataset, Json, opened
-from datahub.cli.output import emit_json, line, table
+from datahub.cli.output import emit_json, expectations, line, table
 
 if TYPE_CHECKING:
     from datahub.flow.why import Event, Why
@@ -109,7 +109,7 @@ def _print_event(event: Event) -> None:
         line(f"  the row as {event.taken_from[:12]} has it")
     if event.verdict is not None:
         said = "passed" if event.verdict.passed else "refused"
-        line(f"  verdict {said}, {event.verdict.kind}, {event.verdict.checks} expectations")
+        line(f"  verdict {said}, {event.verdict.kind}, {expectations(event.verdict.checks)}")
 
 
 def _short(value: object) -> str:
