@@ -83,8 +83,8 @@ def _of_status(
     if status == 410:
         return StorageError(
             f"lakeFS could not {doing}: the bytes are gone from its storage.",
-            hint="They were erased or lost below lakeFS; `datahub fsck` names all such objects. "
-            "Restore them, or commit the path anew.",
+            hint="They were erased or lost below lakeFS. Restore them there, or commit "
+            "the path anew.",
         )
     if status == 400 and "dirty" in said:
         return Conflict(
