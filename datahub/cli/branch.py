@@ -13,10 +13,10 @@ app = typer.Typer(help="Branches: list, create, delete.", invoke_without_command
 
 
 @app.callback()
-def root(context: typer.Context) -> None:
+def root(context: typer.Context, json: Json = False) -> None:
     """List branches when no command is named."""
     if context.invoked_subcommand is None:
-        list_()
+        list_(json=json)
 
 
 @app.command("list")
