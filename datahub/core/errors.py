@@ -254,14 +254,9 @@ class MergeConflict(Conflict):
     code = "merge_conflict"
 
     def __init__(self, conflicts: Sequence[RowConflict], *, source: str, into: str) -> None:
-        counts: dict[str, int] = {}
-        for one in conflicts:
-            where = f"{one.table} of {one.dataset}" if one.dataset else str(one.key)
-            counts[where] = counts.get(where, 0) + 1
-        shown = ", ".join(f"{where} ({n})" if n > 1 else where for where, n in counts.items())
         super().__init__(
             f"{len(conflicts)} conflict{'s' if len(conflicts) > 1 else ''} between {into!r} and "
-            f"{source!r}: {shown}. Nothing was merged.",
+            f"{source!r}: {_places(conflicts)}. Nothing was merged.",
             hint="Settle them by --ours or --theirs, by a rule (--rule latest, majority or gold), "
             "or one by one: --conflicts FILE writes the list, fill in `take` or `value`, then "
             "--decisions FILE."
@@ -275,19 +270,30 @@ class MergeConflict(Conflict):
         self.conflicts = tuple(conflicts)
 
 
+def _places(conflicts: Sequence[RowConflict]) -> str:
+    counts: dict[str, int] = {}
+    for one in conflicts:
+        where = f"{one.table} of {one.dataset}" if one.dataset else str(one.key)
+        counts[where] = counts.get(where, 0) + 1
+    return ", ".join(f"{where} ({n})" if n > 1 else where for where, n in counts.items())
+
+
 class ChangedSince(Conflict):
-    """A commit cannot be undone or repeated: what it changed, the branch changed otherwise."""
+    """A commit cannot be undone or repeated: what it changed, the branch changed otherwise.
+
+    `conflicts` are all such changes: ours is what the branch holds.
+    """
 
     code = "changed_since"
 
-    def __init__(self, paths: Sequence[str], doing: str) -> None:
-        shown = ", ".join(paths[:5]) + (f" and {len(paths) - 5} more" if len(paths) > 5 else "")
+    def __init__(self, conflicts: Sequence[RowConflict], doing: str) -> None:
         super().__init__(
-            f"Could not {doing}: the branch holds something else at {shown}. Nothing was changed.",
+            f"Could not {doing}: the branch holds something else at {_places(conflicts)}. "
+            "Nothing was changed.",
             hint="`datahub restore DATASET --from REF` takes a dataset as it was; or make "
             "the change anew and commit it.",
         )
-        self.paths = tuple(paths)
+        self.conflicts = tuple(conflicts)
 
 
 class Guarded(Conflict):

@@ -56,11 +56,15 @@ class Versioning(Wiring):
 
     def revert(self, ref: str) -> Commit:
         """Take back what a commit did, by a new commit on the current branch."""
-        return history_edit.revert(ref, store=self.store, step=self.step())
+        return history_edit.revert(
+            ref, store=self.store, rows=self.rows, step=self.step(), end_model=self.end_model
+        )
 
     def cherry_pick(self, ref: str) -> Commit:
         """Do again what a commit did, on the current branch."""
-        return history_edit.cherry_pick(ref, store=self.store, step=self.step())
+        return history_edit.cherry_pick(
+            ref, store=self.store, rows=self.rows, step=self.step(), end_model=self.end_model
+        )
 
     def restore(self, dataset: str | None = None, *, ref: str) -> Commit:
         """Bring a dataset back as a ref holds it, by a commit on the current branch."""

@@ -368,3 +368,55 @@ def test_the_list_can_be_filled_in_as_json(datahub: Datahub, base: Path) -> None
     assert broken.code == 2
     assert ran.code == 0, ran.err
     assert labels(base, "main")[0] == ("spam", "annotated")
+
+
+def test_a_relabel_is_taken_back_though_other_rows_of_its_part_were_relabeled_since(
+    datahub: Datahub, base: Path
+) -> None:
+    """Only the reverted answers go; what was answered later stays, and a pull changes nothing."""
+    before = labels(base, "main")
+    relabel(base, "main", "ann", {0: "ham", 1: "ham", 2: "ham"})
+    wrong = Hub.open(base).log(limit=1)[0].id
+    relabel(base, "main", "bob", {3: "ham", 20: "spam"})
+
+    made = datahub("revert", wrong, "--json")
+
+    assert made.code == 0, made.err
+    found = labels(base, "main")
+    assert {key for key, (_, status) in found.items() if status == "annotated"} == {3, 20}
+    assert [found[key][0] for key in (0, 1, 2)] == [before[key][0] for key in (0, 1, 2)]
+    assert datahub("revert", made.json["id"]).code == 0
+    again = labels(base, "main")
+    assert {k for k, (_, status) in again.items() if status == "annotated"} == {0, 1, 2, 3, 20}
+
+
+def test_a_relabel_is_picked_onto_a_branch_that_relabeled_other_rows(
+    datahub: Datahub, base: Path
+) -> None:
+    relabel(base, "one", "ann", {0: "ham", 1: "ham"})
+    relabel(base, "one", "cleo", {4: "ham"})
+    relabel(base, "two", "bob", {2: "ham", 20: "spam"})
+
+    made = datahub("cherry-pick", "one", "--branch", "two")
+
+    assert made.code == 0, made.err
+    found = labels(base, "two")
+    assert {k for k, (_, status) in found.items() if status == "annotated"} == {2, 4, 20}
+
+
+def test_a_revert_lists_the_cells_that_were_changed_again(datahub: Datahub, base: Path) -> None:
+    """The rows' conflicts, as a merge lists them; edits of other rows stand in no one's way."""
+    early = pl.col("id") <= 3
+    wrong_text = mail().with_columns(text=pl.when(early).then(pl.lit("wrong")).otherwise("text"))
+    edit(base, "main", wrong_text)
+    wrong = Hub.open(base).log(limit=1)[0].id
+    again = pl.when(pl.col("id").is_in([1, 30])).then(pl.lit("again")).otherwise("text")
+    edit(base, "main", wrong_text.with_columns(text=again))
+    head = Hub.open(base).log(limit=1)[0].id
+
+    refused = datahub("revert", wrong, "--json")
+
+    assert refused.code == 3
+    listed = json.loads(refused.err)["error"]["conflicts"]
+    assert [(one["key"], one["column"], one["ours"]) for one in listed] == [(1, "text", "again")]
+    assert Hub.open(base).log(limit=1)[0].id == head
