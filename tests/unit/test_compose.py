@@ -112,7 +112,8 @@ def test_compose_itself_understands_the_file() -> None:
     if docker is None or subprocess.run([*command, "version"], capture_output=True).returncode:
         pytest.skip("docker compose is not here: the file is read as YAML only")
     filled = dict.fromkeys(EXAMPLE, "1")
-    plain = {"PATH": os.environ["PATH"]}
+    finds = ("PATH", "HOME", "DOCKER_CONFIG")  # where docker looks for the plugin
+    plain = {name: os.environ[name] for name in finds if name in os.environ}
 
     understood = subprocess.run([*command, "config", "-q"], env=plain | filled, check=False)
     refused = subprocess.run(
