@@ -14,6 +14,7 @@ from bench.report import PAGE, page
 MODULES = (  # each has CASES; the first line of its docstring heads its table
     "bench.lfs",
     "bench.models",
+    "bench.label_fit",
     "bench.rows",
     "bench.triage",
     "bench.versions",

@@ -18,8 +18,8 @@ from typing import Any
 from bench.harness import Case, Figures, Result, Watch
 from bench.lfs_made import DECLARED, SNORKEL, commit, project, texts, write_lfs
 from datahub.core.dataset import ROWS_PER_PART
-from datahub.flow.label import voted, votes_by_part
 from datahub.flow.lf_report import LFReport
+from datahub.flow.votes import voted, votes_by_part
 from datahub.hub import Hub
 
 MILLION = 1_000_000

@@ -35,7 +35,7 @@ class Pool:
     def __init__(self, found: Set, seed: int) -> None:
         from datahub.core.dependence import correlated
         from datahub.core.features import Features
-        from datahub.core.triage import vote_patterns
+        from datahub.core.patterns import vote_patterns
         from datahub.hub.registry import adapter
 
         self.votes, gold, texts, self.k = found

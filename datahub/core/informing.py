@@ -10,6 +10,7 @@ of the audit slice come here: they measure.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -49,10 +50,34 @@ def informed(
     if not answers:
         return soft, np.zeros(len(soft), dtype=np.uint32)
     rows = np.fromiter(answers, dtype=np.int64)
+    return informed_by(soft, cell, by_cell(cell[rows], answers, soft.shape[1]), prior=prior)
+
+
+@dataclass(frozen=True)
+class Answered:
+    """People's answers by cell: numbers of cells in order, and counts [cells, classes]."""
+
+    cells: Ints
+    counts: npt.NDArray[np.float64]
+
+
+def by_cell(cell: Ints, answers: Mapping[int, int], cardinality: int) -> Answered:
+    """Count the answers of each cell; `cell` is of the rows that were answered, in their order."""
     found, number = np.unique(cell, return_inverse=True)
-    counts = np.zeros((len(found), soft.shape[1]))
-    np.add.at(counts, (number[rows], np.fromiter(answers.values(), dtype=np.int64)), 1)
-    said = counts[number]
+    counts = np.zeros((len(found), cardinality))
+    np.add.at(counts, (number, np.fromiter(answers.values(), dtype=np.int64)), 1)
+    return Answered(found, counts)
+
+
+def informed_by(
+    soft: SoftLabels, cell: Ints, answered: Answered, *, prior: float = PRIOR
+) -> tuple[SoftLabels, npt.NDArray[np.uint32]]:
+    """As `informed`, for some of the rows: answers may be of others in their cells."""
+    if len(answered.cells) == 0:
+        return soft, np.zeros(len(soft), dtype=np.uint32)
+    place = np.searchsorted(answered.cells, cell).clip(max=len(answered.cells) - 1)
+    here = answered.cells[place] == cell
+    said = np.where(here[:, None], answered.counts[place], 0.0)
     total = said.sum(axis=1, keepdims=True)
     after = np.where(total > 0, (prior * soft + said) / (prior + total), soft)
     return after, total[:, 0].astype(np.uint32)

@@ -6,7 +6,7 @@ class 0..k-1, or ABSTAIN. Pure: arrays in, arrays out.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -195,14 +195,20 @@ def combine(soft: SoftLabels, end: SoftLabels) -> SoftLabels:
     return np.where(told, product / np.where(told, total, 1), soft)
 
 
-def estimated_balance(soft: SoftLabels) -> list[float]:
+def estimated_balance(parts: Iterable[SoftLabels]) -> list[float]:
     """Return the mean of soft labels over rows that have one; each class counts one row more.
 
-    >>> estimated_balance(np.array([[1.0, 0.0], [np.nan, np.nan], [0.5, 0.5]]))
+    Rows may come in parts of any size.
+
+    >>> estimated_balance([np.array([[1.0, 0.0], [np.nan, np.nan], [0.5, 0.5]])])
     [0.625, 0.375]
     """
-    known = soft[~np.isnan(soft).any(axis=1)]
-    counts = known.sum(axis=0) + 1
+    total: SoftLabels | None = None
+    for soft in parts:
+        known = soft[~np.isnan(soft).any(axis=1)]
+        so_far = np.zeros((1, soft.shape[1])) if total is None else total
+        total = np.vstack([so_far, known]).sum(axis=0, keepdims=True)  # row by row, as in one sum
+    counts = np.zeros(0) if total is None else total[0] + 1
     return [float(share) for share in counts / counts.sum()]
 
 

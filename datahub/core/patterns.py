@@ -1,4 +1,4 @@
-"""Equal rows of the label matrix, counted once: what EM walks over."""
+"""Equal rows of the label matrix: counted once, for EM to walk over, and numbered."""
 
 from __future__ import annotations
 
@@ -39,6 +39,42 @@ def patterns(votes: LabelMatrix, cardinality: int, *, most: int) -> tuple[Codes,
     voted = codes.any(axis=0)
     times = seen["len"].to_numpy().astype(np.int64)
     return np.ascontiguousarray(codes[:, voted]), times[voted]
+
+
+def vote_patterns(votes: LabelMatrix) -> tuple[LabelMatrix, npt.NDArray[np.uint32]]:
+    """The different rows of the matrix in order, and the number of each row among them.
+
+    >>> votes = np.array([[0, 1], [-1, -1], [0, 1]], dtype=np.int8)
+    >>> found, number = vote_patterns(votes)
+    >>> found.tolist(), number.tolist()
+    ([[-1, -1], [0, 1]], [1, 0, 1])
+    """
+    n, m = votes.shape
+    number = np.zeros(n, dtype=np.uint32)
+    if n == 0 or m == 0:
+        return votes[:1], number
+    blocks = range(0, n, _BLOCK)
+    seen = _in_order(votes[:1])
+    for start in blocks:
+        seen = pl.concat([seen, _in_order(votes[start : start + _BLOCK]).unique()]).unique()
+    names = seen.columns
+    seen = seen.sort(names)
+    numbered = seen.with_row_index("number")
+    for start in blocks:
+        words = _in_order(votes[start : start + _BLOCK])
+        found = words.join(numbered, on=names, how="left", maintain_order="left")["number"]
+        number[start : start + _BLOCK] = found.to_numpy()
+    ranks = np.ascontiguousarray(seen.to_numpy().astype(">u8")).view(np.uint8)
+    return (ranks.reshape(seen.height, -1)[:, :m] - np.uint8(1)).view(np.int8), number
+
+
+def _in_order(votes: LabelMatrix) -> pl.DataFrame:
+    """Votes of a row side by side in 64-bit words that sort as the votes do."""
+    n, m = votes.shape
+    ranks = np.zeros((n, -(-m // 8) * 8), dtype=np.uint8)
+    ranks[:, :m] = votes.view(np.uint8) + np.uint8(1)  # ABSTAIN comes first
+    words = ranks.view(">u8").astype(np.uint64)
+    return pl.DataFrame({f"word{i}": words[:, i] for i in range(words.shape[1])})
 
 
 def _words(codes: Codes) -> pl.DataFrame:

@@ -21,6 +21,7 @@ import polars as pl
 from datahub.core.dataset import Key, to_canonical_json
 from datahub.core.errors import ConfigError, InputError
 from datahub.core.labels import ABSTAIN, LabelMatrix, SoftLabels
+from datahub.core.patterns import vote_patterns
 
 Slice = Literal["doubt", "audit"]
 
@@ -79,6 +80,7 @@ def score(
     lfs: Sequence[str],
     classes: Sequence[str],
     final: SoftLabels | None = None,
+    pattern: npt.NDArray[np.uint32] | None = None,
     answers: npt.NDArray[np.uint32] | None = None,
     thin: npt.NDArray[np.bool_] | None = None,
 ) -> pl.DataFrame:
@@ -89,8 +91,9 @@ def score(
     (null where no LF voted), label (null where none or a tie), confidence, margin, lfs (names
     that voted for the label); the label model's own model_probabilities, model_label,
     model_confidence; the end model's end_probabilities, end_label, end_confidence; trust 0..1,
-    doubt (a reason, null where there is none), pattern (equal votes, equal number),
-    pattern_answers (how many people's answers shifted the row), thin (too little text to judge).
+    doubt (a reason, null where there is none), pattern (equal votes, equal number: among these
+    rows, or as given where these are some of all), pattern_answers (how many people's answers
+    shifted the row), thin (too little text to judge).
     """
     final = soft if final is None else final
     best, p_best, second, p_second = _two_best(final)
@@ -101,24 +104,23 @@ def score(
     said = np.take_along_axis(soft, best[:, None], axis=1)[:, 0]
     agreed = np.where(heard, np.take_along_axis(end, best[:, None], axis=1)[:, 0], said)
     trust = np.where(labeled, (said + agreed) / 2, np.where(heard, end_p / 2, 0.0))
-    patterns, pattern = vote_patterns(votes)
-    names = np.array([*classes, ""], dtype=object)
+    pattern = vote_patterns(votes)[1] if pattern is None else pattern
     frame = pl.DataFrame(
         {
             keys.name: keys,
             "probabilities": _lists(final, voted),
-            "label": _text(names[best], labeled),
+            "label": _text(classes, best, labeled),
             "confidence": _number(p_best, voted),
             "margin": _number(p_best - p_second, voted),
-            "lfs": _voters(patterns, pattern, np.where(labeled, best, ABSTAIN), lfs),
+            "lfs": _voters(votes, np.where(labeled, best, ABSTAIN), lfs),
             "model_probabilities": _lists(soft, voted),
-            "model_label": _text(names[model_best], voted & (model_p > model_second)),
+            "model_label": _text(classes, model_best, voted & (model_p > model_second)),
             "model_confidence": _number(model_p, voted),
             "end_probabilities": _lists(end, heard),
-            "end_label": _text(names[end_best], heard),
+            "end_label": _text(classes, end_best, heard),
             "end_confidence": _number(end_p, heard),
             "trust": trust,
-            "second": _text(names[second], voted),
+            "second": _text(classes, second, voted),
             "pattern": pl.Series(pattern, dtype=pl.UInt32),
             "pattern_answers": np.zeros(len(votes), np.uint32) if answers is None else answers,
             "thin": np.zeros(len(votes), np.bool_) if thin is None else thin,
@@ -225,35 +227,29 @@ def _two_best(
     return order[:, 0], p[:, 0], order[:, 1], p[:, 1]
 
 
-def vote_patterns(votes: LabelMatrix) -> tuple[LabelMatrix, npt.NDArray[np.intp]]:
-    """The different rows of the matrix, and the number of each row among them."""
-    if votes.shape[1] == 0:
-        return votes[:1], np.zeros(len(votes), dtype=np.intp)
-    found, inverse = np.unique(votes, axis=0, return_inverse=True)
-    return found, inverse.reshape(-1)
+def _voters(votes: LabelMatrix, label: npt.NDArray[np.intp], lfs: Sequence[str]) -> pl.Series:
+    """Names of the LFs that voted for each row's label; none where it has none."""
+    said = (votes == label[:, None]) & (label != ABSTAIN)[:, None]
+    sets, number = vote_patterns(said.view(np.int8))
+    names = [[lfs[j] for j in np.flatnonzero(one)] for one in sets]
+    return pl.Series(names, dtype=pl.List(pl.String)).gather(number)
 
 
-def _voters(
-    patterns: LabelMatrix,
-    pattern: npt.NDArray[np.intp],
-    label: npt.NDArray[np.intp],
-    lfs: Sequence[str],
+def _text(
+    names: Sequence[str], number: npt.NDArray[np.intp], known: npt.NDArray[np.bool_]
 ) -> pl.Series:
-    known: dict[tuple[int, int], list[str]] = {}
-    for p, y in {*zip(pattern.tolist(), label.tolist(), strict=True)}:
-        known[p, y] = [] if y == ABSTAIN else [lfs[j] for j in np.flatnonzero(patterns[p] == y)]
-    pairs = zip(pattern.tolist(), label.tolist(), strict=True)
-    return pl.Series([known[pair] for pair in pairs], dtype=pl.List(pl.String))
-
-
-def _text(values: npt.NDArray[np.object_], known: npt.NDArray[np.bool_]) -> pl.Series:
-    shown = [v if ok else None for v, ok in zip(values.tolist(), known.tolist(), strict=True)]
-    return pl.Series(shown, dtype=pl.String)
+    return _where(pl.Series(names, dtype=pl.String).gather(number), known)
 
 
 def _lists(values: SoftLabels, known: npt.NDArray[np.bool_]) -> pl.Series:
-    shown = [row if ok else None for row, ok in zip(values.tolist(), known, strict=True)]
-    return pl.Series(shown, dtype=pl.List(pl.Float64))
+    shape = pl.Array(pl.Float64, values.shape[1])
+    lists = pl.Series(np.ascontiguousarray(values), dtype=shape).cast(pl.List(pl.Float64))
+    return _where(lists, known)
+
+
+def _where(values: pl.Series, known: npt.NDArray[np.bool_]) -> pl.Series:
+    """The values where they are known, else null."""
+    return pl.select(pl.when(pl.Series(known)).then(values)).to_series()
 
 
 def _number(values: npt.NDArray[np.float64], known: npt.NDArray[np.bool_]) -> pl.Series:

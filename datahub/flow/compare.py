@@ -21,17 +21,9 @@ from datahub.core.labels import (
 )
 from datahub.core.trust import interval
 from datahub.flow.features import Looked, features_at
-from datahub.flow.label import (
-    Alike,
-    Balance,
-    asked_balance,
-    gold_numbers,
-    named_groups,
-    predicted,
-    read_votes,
-    voted,
-)
+from datahub.flow.label import Alike, Balance, asked_balance, named_groups, predicted
 from datahub.flow.steps import Progress, quiet
+from datahub.flow.votes import gold_numbers, read_votes, voted
 from datahub.ports import EndModel, LabelModel, Rows, VersionStore
 
 
@@ -111,7 +103,7 @@ def compare(
     end_model = end_model if looked.features.columns else None
     alike = correlated(votes, k, seed=seeds[0])
     plain = predicted(models["majority"], votes, k, seed=seeds[0])
-    balance, balance_from = asked_balance(class_balance, plain)
+    balance, balance_from = asked_balance(class_balance, [plain])
     trials: dict[str, _Trials] = {}
     for number, (name, model) in enumerate(models.items()):
         trials |= _tried(

@@ -3,44 +3,29 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
 import polars as pl
 
-from datahub.core.dataset import Dataset, Key, Part
+from datahub.core.dataset import Dataset
 from datahub.core.dependence import Dependence, correlated
-from datahub.core.errors import InputError, NotFound
-from datahub.core.labels import (
-    ABSTAIN,
-    Gold,
-    LabelMatrix,
-    SoftLabels,
-    estimated_balance,
-)
-from datahub.core.layout import (
-    label_model_file,
-    lfs_file,
-    pair_counts_file,
-    table_prefix,
-    triage_file,
-    votes_file,
-)
+from datahub.core.labels import LabelMatrix, SoftLabels, estimated_balance
+from datahub.core.layout import label_model_file, lfs_file, pair_counts_file, triage_file
 from datahub.core.manifest import ModelManifest, VotesManifest
-from datahub.core.outcome import UNMEASURED, Policy, Triage
-from datahub.core.relabel import Decision
+from datahub.core.outcome import Policy, Triage
 from datahub.core.versions import Commit, ObjectId
 from datahub.flow.annotations import decisions_at
-from datahub.flow.features import Looked, features_at
-from datahub.flow.judging import Judged, drawn_at, judged
+from datahub.flow.features import features_at
+from datahub.flow.judging import JudgedPart, drawn_at, judged, lines_of
+from datahub.flow.judging_again import made_by
 from datahub.flow.pairs import columns_of, counts_changes, earlier_counts
-from datahub.flow.parts import GOLD_LABEL
-from datahub.flow.relabel import patch_labels
-from datahub.flow.source import gold_at
 from datahub.flow.steps import Step, begin, end
-from datahub.flow.tables import dataset_at, read_table, without_old_parts, write_table
+from datahub.flow.tables import without_old_parts, write_part
+from datahub.flow.votes import read_votes, voted
 from datahub.ports import EndModel, LabelModel, LabelModelFit, Rows, VersionStore
 
 DEFAULT = Policy()
@@ -87,6 +72,34 @@ class Fitted:
     changed: bool  # whether a commit was made: the same labels again make none
 
 
+@dataclass
+class _Tally:
+    """What `Fitted` counts, of parts that come one at a time."""
+
+    covered: int = 0
+    agreed: int = 0
+    changed: int = 0
+    statuses: Counter[str] = field(default_factory=Counter)
+    classes: Counter[str] = field(default_factory=Counter)
+    outcomes: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def agreement(self) -> float | None:
+        """Share of covered rows whose likeliest class is that of the majority vote."""
+        return self.agreed / self.covered if self.covered else None
+
+    def add(self, made: JudgedPart, plain: SoftLabels) -> None:
+        """Count one part, of which majority vote says `plain`."""
+        voted = ~np.isnan(made.final).any(axis=1)
+        same = made.final[voted].argmax(axis=1) == plain[voted].argmax(axis=1)
+        self.covered += int(voted.sum())
+        self.agreed += int(same.sum())
+        self.changed += int(made.scores["label"].ne_missing(made.scores["model_label"]).sum())
+        self.statuses.update(counts_of(made.labels["status"]))
+        self.classes.update(counts_of(made.labels["label"].drop_nulls()))
+        self.outcomes.update(counts_of(made.labels["outcome"]))
+
+
 def label_fit(
     dataset: str,
     *,
@@ -109,23 +122,34 @@ def label_fit(
     """
     head = begin(store, step)
     known, manifest = voted(store, head.id, dataset)
-    votes = read_votes(store, head.id, known, manifest)
-    looked = features_at(store, rows, head.id, known, columns=columns, embedding=embedding)
+    votes, k = read_votes(store, head.id, known, manifest), len(known.classes)
+    looked = features_at(
+        store,
+        rows,
+        head.id,
+        known,
+        columns=columns,
+        embedding=embedding,
+        kept=end_model is not None,
+    )
     hashes = columns_of(store, head.id, known, manifest)
     counts = earlier_counts(store, head.id, known, votes, hashes)
-    alike = correlated(votes, len(known.classes), seed=seed)
-    plain = predicted(majority, votes, len(known.classes), seed=seed)
-    balance, balance_from = asked_balance(class_balance, plain)
+    alike = correlated(votes, k, seed=seed)
+    untaught = majority.fit(votes[:0], cardinality=k, seed=seed)  # it learns nothing of votes
+
+    def plain(lines: slice) -> SoftLabels:
+        return majority.predict(untaught, votes[lines])
+
+    balance, balance_from = asked_balance(class_balance, (plain(at) for _, at in lines_of(known)))
     fit = model.fit(
         votes,
-        cardinality=len(known.classes),
+        cardinality=k,
         seed=seed,
         class_balance=balance,
         counts=counts,
         shares=alike.shares.tolist(),
     )
     fit = replace(fit, balance_from=balance_from) if balance_from else fit
-    soft = model.predict(fit, votes)
     step.progress("label model", len(votes), len(votes))
     changes = counts_changes(store, head.id, known, fit.counts, hashes)
     saved = _model_manifest(
@@ -140,20 +164,28 @@ def label_fit(
     found = judged(
         known,
         votes,
-        soft,
+        lambda lines: model.predict(fit, votes[lines]),
         looked,
         lfs=manifest.names,
         end_model=end_model,
         decisions=decisions_at(store, rows, head.id, known),
         drawn=drawn_at(store, head.id, known),
         policy=policy,
-        model=_made_by(saved),
+        model=made_by(saved),
         seed=seed,
     )
     step.progress("end model", len(votes), len(votes))
-    scores, labels = found.scores, found.labels
     changes[triage_file(dataset)] = store.put_bytes(found.triage.to_json().encode())
-    changes |= write_tables(store, rows, head.id, known, scores=scores, labels=labels)
+    tally = _Tally()
+    written: dict[str, dict[str, ObjectId]] = {"soft_labels": {}, "labels": {}}
+    for made in found.parts():
+        tally.add(made, plain(made.lines))
+        for table, frame in (("soft_labels", made.scores), ("labels", made.labels)):
+            written[table] |= write_part(
+                store, rows, frame, dataset=dataset, table=table, part=made.part.sha256
+            )
+    for table, objects in written.items():
+        changes |= without_old_parts(store, head.id, dataset, table, objects)
     changes[label_model_file(dataset)] = store.put_bytes(saved.to_json().encode())
     commit = end(
         store,
@@ -162,177 +194,9 @@ def label_fit(
         changes,
         message=f"Fit {saved.name} to the votes on {dataset}",
         metadata={"step": "label fit", "dataset": dataset, "model": saved.name, "seed": str(seed)}
-        | {f"rows {status}": str(n) for status, n in counts_of(labels["status"]).items()},
+        | {f"rows {status}": str(n) for status, n in sorted(tally.statuses.items())},
     )
-    agreed = _agreement(found.final, plain)
-    return _fitted(known, manifest, saved, alike, found, agreed, commit, head)
-
-
-def read_votes(
-    store: VersionStore, ref: str, dataset: Dataset, manifest: VotesManifest
-) -> LabelMatrix:
-    """The label matrix [n, m] of a commit, in the order of the rows."""
-    votes = np.empty((dataset.rows, len(manifest.lfs)), dtype=np.int8, order="F")  # by LF
-    start = 0
-    for part in votes_by_part(store, ref, dataset, manifest):
-        votes[start : start + len(part)] = part
-        start += len(part)
-    return votes
-
-
-def votes_by_part(
-    store: VersionStore,
-    ref: str,
-    dataset: Dataset,
-    manifest: VotesManifest,
-    parts: Sequence[Part] | None = None,
-) -> Iterator[LabelMatrix]:
-    """The label matrix a part at a time: of all parts, or of these."""
-    held = store.objects(ref, table_prefix(dataset.name, "votes"))
-    for part in dataset.parts if parts is None else parts:
-        votes = np.empty((part.rows, len(manifest.lfs)), dtype=np.int8, order="F")
-        for j, entry in enumerate(manifest.lfs):
-            content = store.read(held[votes_file(dataset.name, entry.fingerprint, part.sha256)])
-            votes[:, j] = np.frombuffer(content, dtype=np.int8)
-        yield votes
-
-
-def voted(store: VersionStore, ref: str, dataset: str) -> tuple[Dataset, VotesManifest]:
-    """The dataset and the LFs that voted on its rows. Raises NotFound, InputError (old votes)."""
-    known = dataset_at(store, ref, dataset)
-    manifest = manifest_at(store, ref, dataset)
-    if manifest is None:
-        raise NotFound(f"No LF has voted on {dataset!r} yet.", hint="Run `datahub lf run`.")
-    if manifest.parts != tuple(part.sha256 for part in known.parts):
-        raise InputError(
-            f"The votes on {dataset!r} are of earlier rows.", hint="Run `datahub lf run` again."
-        )
-    return known, manifest
-
-
-def manifest_at(store: VersionStore, ref: str, dataset: str) -> VotesManifest | None:
-    """lfs.json of a commit, or None when no LF has voted."""
-    path = lfs_file(dataset)
-    oid = store.objects(ref, path).get(path)
-    return None if oid is None else VotesManifest.from_json(store.read(oid))
-
-
-def relabeled(
-    store: VersionStore, rows: Rows, ref: str, known: Dataset, found: Judged, *, step_id: str
-) -> tuple[dict[str, ObjectId | None], int, int]:
-    """What a commit on `ref` changes so that its tables say what was found.
-
-    With it how many lines of labels that changes, and how many labels.
-    """
-    changes: dict[str, ObjectId | None]
-    before = read_table(store, rows, ref, known.name, "labels", made_by="label fit")
-    after = found.labels
-    moved = int(before["label"].ne_missing(after["label"]).sum())
-    if before.columns == after.columns:
-        same = pl.all_horizontal(before[name].eq_missing(after[name]) for name in after.columns)
-        lines = after.filter(~pl.select(same).to_series())
-        changes = patch_labels(store, rows, ref, known, lines, step_id=step_id)
-        scores = write_table(store, rows, found.scores, dataset=known, table="soft_labels")
-        changes |= without_old_parts(store, ref, known.name, "soft_labels", scores)
-    else:  # tables of an earlier format
-        lines = after
-        changes = write_tables(store, rows, ref, known, scores=found.scores, labels=after)
-    changes[triage_file(known.name)] = store.put_bytes(found.triage.to_json().encode())
-    return changes, lines.height, moved
-
-
-def judged_again(
-    store: VersionStore,
-    rows: Rows,
-    ref: str,
-    known: Dataset,
-    *,
-    end_model: EndModel | None,
-    decisions: dict[Key, Decision],
-    drawn: set[Key],
-) -> Judged:
-    """Labels anew from what the label model said, with other answers of people."""
-    saved = ModelManifest.from_json(_read(store, ref, label_model_file(known.name)))
-    manifest = VotesManifest.from_json(store.read(saved.votes))
-    table = read_table(store, rows, ref, known.name, "soft_labels", made_by="label fit")
-    return judged(
-        known,
-        read_votes(store, ref, known, manifest),
-        _model_soft(table, len(known.classes)),
-        features_as_fitted(store, rows, ref, known),
-        lfs=manifest.names,
-        end_model=None if saved.end_model == "none" else end_model,
-        decisions=decisions,
-        drawn=drawn,
-        policy=triage_at(store, ref, known.name).policy,
-        model=_made_by(saved),
-        seed=saved.seed,
-    )
-
-
-def features_as_fitted(store: VersionStore, rows: Rows, ref: str, known: Dataset) -> Looked:
-    """What the end model of a commit looked at."""
-    saved = ModelManifest.from_json(_read(store, ref, label_model_file(known.name)))
-    lists = {name for name, kind in known.columns if kind.startswith(("List", "Array"))}
-    return features_at(
-        store,
-        rows,
-        ref,
-        known,
-        columns=[name for name in saved.features if name not in lists],
-        embedding=next((name for name in saved.features if name in lists), None),
-    )
-
-
-def triage_at(store: VersionStore, ref: str, dataset: str) -> Triage:
-    """The policy of a commit and what was measured under it; the default where there is none."""
-    path = triage_file(dataset)
-    held = store.objects(ref, path).get(path)
-    return UNMEASURED if held is None else Triage.from_json(store.read(held))
-
-
-def _read(store: VersionStore, ref: str, path: str) -> bytes:
-    return store.read(store.objects(ref, path)[path])
-
-
-def _model_soft(table: pl.DataFrame, cardinality: int) -> SoftLabels:
-    """The label model's own probabilities [n, k]; in tables of an earlier format, the only ones."""
-    name = "model_probabilities" if "model_probabilities" in table.columns else "probabilities"
-    nothing = [float("nan")] * cardinality
-    lists = [nothing if row is None else row for row in table[name].to_list()]
-    return np.array(lists, dtype=np.float64).reshape(-1, cardinality)
-
-
-def gold_numbers(store: VersionStore, rows: Rows, ref: str, dataset: Dataset) -> Gold:
-    """Gold as class numbers [n], ABSTAIN where not known, in the order of the rows."""
-    return class_numbers(gold_at(store, rows, ref, dataset)[GOLD_LABEL], dataset)
-
-
-def class_numbers(names: pl.Series, dataset: Dataset) -> Gold:
-    """Class names as numbers, ABSTAIN for null and for what is no class."""
-    numbers = list(range(len(dataset.classes)))
-    found = names.replace_strict(
-        list(dataset.classes), numbers, default=ABSTAIN, return_dtype=pl.Int8
-    )
-    return found.to_numpy()
-
-
-def write_tables(
-    store: VersionStore,
-    rows: Rows,
-    ref: str,
-    dataset: Dataset,
-    *,
-    labels: pl.DataFrame,
-    scores: pl.DataFrame | None = None,
-) -> dict[str, ObjectId | None]:
-    """Store labels (and soft labels) in parts that go with the parts of the rows."""
-    changes: dict[str, ObjectId | None] = {}
-    for table, frame in (("soft_labels", scores), ("labels", labels)):
-        if frame is not None:
-            written = write_table(store, rows, frame, dataset=dataset, table=table)
-            changes |= without_old_parts(store, ref, dataset.name, table, written)
-    return changes
+    return _fitted(known, manifest, saved, alike, tally, found.triage, commit, head)
 
 
 def counts_of(values: pl.Series) -> dict[str, int]:
@@ -341,8 +205,10 @@ def counts_of(values: pl.Series) -> dict[str, int]:
     return dict(counted.iter_rows())
 
 
-def asked_balance(asked: Balance, plain: SoftLabels) -> tuple[Sequence[float] | None, str]:
-    """The class balance to give to a model, and "estimated" where it was (from `plain`)."""
+def asked_balance(
+    asked: Balance, plain: Iterable[SoftLabels]
+) -> tuple[Sequence[float] | None, str]:
+    """The class balance to give to a model, and "estimated" where it was (from `plain`, parts)."""
     return (estimated_balance(plain), ESTIMATED) if isinstance(asked, str) else (asked, "")
 
 
@@ -397,47 +263,34 @@ def _model_manifest(
     )
 
 
-def _made_by(made: ModelManifest) -> str:
-    return f"{made.name}@{made.votes[:12]}"
-
-
 def _fitted(
     known: Dataset,
     manifest: VotesManifest,
     saved: ModelManifest,
     alike: Dependence,
-    found: Judged,
-    agreement: float | None,
+    tally: _Tally,
+    triage: Triage,
     commit: Commit,
     head: Commit,
 ) -> Fitted:
-    scores, labels = found.scores, found.labels
-    covered = int(scores["confidence"].count())
     return Fitted(
         dataset=known.name,
         rows=known.rows,
-        covered=covered,
-        uncovered=known.rows - covered,
+        covered=tally.covered,
+        uncovered=known.rows - tally.covered,
         model=saved.model,
         end_model=saved.end_model,
-        statuses=counts_of(labels["status"]),
-        classes=counts_of(labels["label"].drop_nulls()),
-        agreement=agreement,
-        changed_by_end_model=int(scores["label"].ne_missing(scores["model_label"]).sum()),
+        statuses=dict(sorted(tally.statuses.items())),
+        classes=dict(sorted(tally.classes.items())),
+        agreement=tally.agreement,
+        changed_by_end_model=tally.changed,
         weights=dict(zip(manifest.names, saved.weights, strict=True)),
         correlated=named_groups(alike, manifest.names),
         class_balance=dict(zip(known.classes, saved.class_balance, strict=True)),
         balance_from=saved.balance_from,
         features=saved.features,
-        outcomes=counts_of(labels["outcome"]),
-        triage=found.triage,
+        outcomes=dict(sorted(tally.outcomes.items())),
+        triage=triage,
         commit=commit,
         changed=commit != head,
     )
-
-
-def _agreement(soft: SoftLabels, plain: SoftLabels) -> float | None:
-    voted = ~np.isnan(soft).any(axis=1)
-    if not voted.any():
-        return None
-    return float((soft[voted].argmax(axis=1) == plain[voted].argmax(axis=1)).mean())

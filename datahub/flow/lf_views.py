@@ -17,13 +17,13 @@ from datahub.core.labels import LabelMatrix, Tally
 from datahub.core.layout import label_model_file, lfs_file
 from datahub.core.lf_sight import Disagreement, Disputes, Sight, Votes, sight
 from datahub.core.manifest import ModelManifest, VotesManifest
-from datahub.flow.label import class_numbers, manifest_at, read_votes, voted, votes_by_part
 from datahub.flow.lf_report import LFReport, in_python, report_of, with_classes
 from datahub.flow.parts import GOLD_LABEL
 from datahub.flow.samples import Sample, drawn, labels_of
 from datahub.flow.source import check_gold
 from datahub.flow.steps import Progress, quiet
 from datahub.flow.tables import dataset_at, part_reader, table_paths
+from datahub.flow.votes import class_numbers, manifest_at, read_votes, voted, votes_by_part
 from datahub.ports import FoundLF, Rows, VersionStore
 
 

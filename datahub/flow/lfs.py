@@ -24,10 +24,10 @@ from datahub.core.layout import lfs_file, table_prefix, votes_file
 from datahub.core.manifest import LFEntry, VotesManifest
 from datahub.core.prompt_lf import PromptLF
 from datahub.core.versions import ObjectId
-from datahub.flow.label import manifest_at
 from datahub.flow.lf_report import LFReport, Reuse, in_python, report_of, with_classes
 from datahub.flow.steps import Step, begin, end
 from datahub.flow.tables import dataset_at, table_paths
+from datahub.flow.votes import manifest_at
 from datahub.ports import FoundLF, LFWorkers, Rows, VersionStore
 
 BATCH = 20_000  # rows that LFs see at a time

@@ -28,10 +28,11 @@ from datahub.core.relabel import Annotation, Decision, answers_by_row, decide
 from datahub.core.versions import ObjectId
 from datahub.flow.annotations import log_at
 from datahub.flow.judging import drawn_at
-from datahub.flow.label import judged_again, manifest_at, relabeled
+from datahub.flow.judging_again import judged_again, relabeled
 from datahub.flow.mergerows import Content
 from datahub.flow.sides import Sides, Unit, labels_unit, model_unit, overlaid
 from datahub.flow.tables import hashes_of, read_keys, read_parts
+from datahub.flow.votes import manifest_at
 
 BOTH = ("ours", "theirs")
 

@@ -14,7 +14,8 @@ from datahub.core.triage import Batch, Task, queue
 from datahub.core.versions import Commit
 from datahub.flow.annotations import decisions_at, log_at
 from datahub.flow.judging import drawn_at
-from datahub.flow.label import counts_of, judged_again, relabeled
+from datahub.flow.judging_again import judged_again, relabeled
+from datahub.flow.label import counts_of
 from datahub.flow.steps import Step, begin, end
 from datahub.flow.tables import (
     check_table,

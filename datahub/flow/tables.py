@@ -217,21 +217,6 @@ def write_part(
     return {table_part(dataset, table, part): store.put(staged)}
 
 
-def write_table(
-    store: VersionStore, rows: Rows, frame: pl.DataFrame, *, dataset: Dataset, table: str
-) -> dict[str, ObjectId]:
-    """Store a table, a line for each row of the dataset in their order, part by part."""
-    written: dict[str, ObjectId] = {}
-    start = 0
-    for part in dataset.parts:
-        lines = frame.slice(start, part.rows)
-        written |= write_part(
-            store, rows, lines, dataset=dataset.name, table=table, part=part.sha256
-        )
-        start += part.rows
-    return written
-
-
 def without_old_parts(
     store: VersionStore, ref: str, dataset: str, table: str, new: dict[str, ObjectId]
 ) -> dict[str, ObjectId | None]:

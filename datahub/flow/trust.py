@@ -14,7 +14,8 @@ from datahub.core.trust import Estimate
 from datahub.flow.annotations import decisions_at
 from datahub.flow.features import Looked
 from datahub.flow.judging import drawn_at
-from datahub.flow.label import counts_of, features_as_fitted, triage_at
+from datahub.flow.judging_again import features_as_fitted, triage_at
+from datahub.flow.label import counts_of
 from datahub.flow.tables import dataset_at, read_table
 from datahub.ports import EndModel, Rows, VersionStore
 

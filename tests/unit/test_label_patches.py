@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from datahub.core.dataset import Dataset
 from datahub.core.layout import dataset_file
+from datahub.core.versions import ObjectId
 from datahub.flow import parts, relabel
 from datahub.flow.consistency import mismatches, misplaced
 from datahub.flow.patches import patch_paths
@@ -26,7 +27,7 @@ from datahub.flow.tables import (
     read_range,
     read_table,
     table_files,
-    write_table,
+    write_part,
 )
 from datahub.hub.registry import adapter
 from datahub.ports import Rows, VersionStore
@@ -48,6 +49,21 @@ def labels(names: list[str]) -> pl.DataFrame:
     return pl.DataFrame({"id": range(len(names)), "label": names, "lfs": [[n] for n in names]})
 
 
+def written(
+    store: VersionStore, rows: Rows, known: Dataset, table: pl.DataFrame
+) -> dict[str, ObjectId]:
+    """Labels of all rows, stored part by part."""
+    objects: dict[str, ObjectId] = {}
+    start = 0
+    for part in known.parts:
+        lines = table[start : start + part.rows]
+        objects |= write_part(
+            store, rows, lines, dataset=known.name, table="labels", part=part.sha256
+        )
+        start += part.rows
+    return objects
+
+
 @dataclass
 class Labeled:
     """A store whose one dataset has rows and labels."""
@@ -66,7 +82,7 @@ class Labeled:
         writer.push(pl.DataFrame({"id": range(ROWS), "text": ["free"] * ROWS}))
         writer.finish()
         known = Dataset("mail", "id", writer.columns, tuple(writer.parts), ("a", "b"))
-        table = write_table(store, made.rows, labels(["a"] * ROWS), dataset=known, table="labels")
+        table = written(store, made.rows, known, labels(["a"] * ROWS))
         described = {dataset_file("mail"): store.put_bytes(known.to_json().encode())}
         made.commit({**writer.objects, **table, **described})
         return made
@@ -156,9 +172,7 @@ def test_a_patch_of_other_rows_does_not_count(tmp_path: Path) -> None:
     writer = parts.rewrite_rows(made.store, made.rows, "main", known, groups)
     anew = Dataset("mail", "id", writer.columns, tuple(writer.parts), ("a", "b"))
     changes = parts.changed_rows(made.store, "main", "mail", writer)
-    changes |= write_table(
-        made.store, made.rows, labels(["c"] * ROWS), dataset=anew, table="labels"
-    )
+    changes |= written(made.store, made.rows, anew, labels(["c"] * ROWS))
     changes[dataset_file("mail")] = made.store.put_bytes(anew.to_json().encode())
 
     made.commit(changes)

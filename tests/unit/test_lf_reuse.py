@@ -20,10 +20,10 @@ from datahub.core.errors import InputError, LabelingFunctionError
 from datahub.core.manifest import VotesManifest
 from datahub.flow import lfs, parts, source
 from datahub.flow.history import status
-from datahub.flow.label import manifest_at
 from datahub.flow.lf_report import LFReport, Reuse
 from datahub.flow.lf_views import lf_stats
 from datahub.flow.steps import Step
+from datahub.flow.votes import manifest_at
 from datahub.hub.registry import adapter
 from datahub.ports import FoundLF, Rows, VersionStore
 
