@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import PurePath
 from types import CodeType, SimpleNamespace, TracebackType
 from typing import Any, ClassVar, Protocol
 
@@ -86,6 +87,18 @@ class Fault:
     key: Key
     error: str
     where: str
+
+    def told_from(self, root: str) -> Fault:
+        """The same with a place inside `root` told from there: equal on every machine.
+
+        >>> Fault("a", 1, "E", "/home/ann/mail/lfs/a.py:3").told_from("/home/ann/mail")
+        Fault(lf='a', key=1, error='E', where='lfs/a.py:3')
+        """
+        file, mark, line = self.where.rpartition(":")
+        path = PurePath(file)
+        if not mark or not path.is_relative_to(root):
+            return self
+        return replace(self, where=f"{path.relative_to(root).as_posix()}:{line}")
 
 
 @dataclass(frozen=True)

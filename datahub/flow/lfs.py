@@ -42,18 +42,19 @@ def run_lfs(
     step: Step,
     max_fault_share: float,
     sources: dict[str, bytes],
+    root: Path,
     workers: LFWorkers | None = None,
 ) -> LFReport:
     """Let LFs vote where the head has no votes of theirs, and commit the votes with sources.
 
     Raises LabelingFunctionError when an LF returns no class, or raises on more than
     `max_fault_share` of the rows; ConfigError when the dataset has no classes. With `workers`,
-    LFs that are called row by row run there.
+    LFs that are called row by row run there. Faults inside `root` are told from there.
     """
     head = begin(store, step)
     known = with_classes(dataset_at(store, head.id, dataset))
     paths = table_paths(store, head.id, dataset, "rows")
-    run = _Run(known, lfs, store, _Earlier.at(store, head.id, known))
+    run = _Run(known, lfs, store, _Earlier.at(store, head.id, known), str(root))
     batches = run.batches(paths, rows)
     for batch, applied in _applied(batches, workers, known):
         run.add(batch, applied, step)
@@ -141,12 +142,18 @@ class _Run:
     """One run over the parts: what was there, what had to run, and what came of it."""
 
     def __init__(
-        self, dataset: Dataset, lfs: Sequence[FoundLF], store: VersionStore, earlier: _Earlier
+        self,
+        dataset: Dataset,
+        lfs: Sequence[FoundLF],
+        store: VersionStore,
+        earlier: _Earlier,
+        root: str,
     ) -> None:
         self._dataset = dataset
         self._lfs = lfs
         self._store = store
         self._earlier = earlier
+        self._root = root
         self._tally = Tally(len(lfs))
         self._counts: list[dict[str, int]] = [{} for _ in lfs]
         self._kept: dict[str, tuple[Fault, ...]] = {}
@@ -170,7 +177,8 @@ class _Run:
         now.votes[now.done : now.done + height, now.missing] = applied.votes
         for j, count in zip(now.missing, applied.fault_counts, strict=True):
             if count:
-                found = [f for f in applied.faults if f.lf == self._lfs[j].lf.name]
+                name = self._lfs[j].lf.name
+                found = [f.told_from(self._root) for f in applied.faults if f.lf == name]
                 now.kept[j] = (now.kept[j] + found)[:FAULTS_KEPT]
                 self._count(j, now.part, count)
         now.done += height

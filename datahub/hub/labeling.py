@@ -89,6 +89,7 @@ class Labeling(Wiring):
             step=step,
             max_fault_share=self.settings.max_fault_share,
             sources=self.project.read(files),
+            root=self.settings.root.resolve(),
             workers=self.lf_source.workers(jobs) if jobs > 1 else None,
         )
         figures = {"rows": report.rows, "votes": report.votes, "coverage": report.coverage}

@@ -95,6 +95,7 @@ class Project:
             step=self.step(),
             max_fault_share=share,
             sources={},
+            root=Path(__file__).parent,
         )
 
     def votes(self) -> dict[str, bytes]:
@@ -256,6 +257,18 @@ def test_reused_faults_count_as_those_of_a_run(project: Project) -> None:
     assert [f for f in again.faults if f.lf == "called_a"] == list(first.faults)
     with pytest.raises(LabelingFunctionError, match="'called_a' raised on 2 of 10 rows"):
         project.run([found("called_a", 0)], share=0.1)
+
+
+def test_a_fault_says_where_from_the_project_on(project: Project) -> None:
+    """What is committed does not differ from machine to machine."""
+    project.take({0: "boom", 1: "free"})
+
+    project.run([found("called_a", 0)])
+
+    manifest = manifest_at(project.store, "main", "mail")
+
+    assert manifest is not None
+    assert {fault.where.partition(":")[0] for fault in manifest.all_faults} == {Path(__file__).name}
 
 
 def test_an_earlier_format_is_read_and_its_faulty_lfs_run_again(project: Project) -> None:
