@@ -12,7 +12,7 @@ from datahub import Hub
 from datahub.core.errors import GateError, GateRefused, Guarded, StaleHead
 from datahub.core.verdict import CheckFailure, Verdict
 from datahub.ports import Gate
-from tests.integration.conftest import CARELESS, LFS, Datahub
+from tests.integration.conftest import CARELESS, GATES, LFS, Datahub
 
 
 class Interrupted:
@@ -158,3 +158,35 @@ def test_merging_the_destination_in_settles_a_conflict(datahub: Datahub, labeled
     merged = datahub("merge", "other")
 
     assert merged.code == 0, merged.err
+
+
+def test_a_gate_whose_suite_was_never_committed_refuses(datahub: Datahub, project: Path) -> None:
+    """What is missing refuses: it is no bug, and no pass."""
+    for words in (["switch", "-c", "work"], ["lf", "run"], ["label", "fit"], ["switch", "main"]):
+        assert datahub(*words).code == 0
+    (project / "expectations" / "gates.toml").write_text(GATES.replace("labels.json", "gone.json"))
+    assert datahub("commit", "expectations/gates.toml", "-m", "Bind a suite").code == 0
+
+    ran = datahub("merge", "work", "--into", "main")
+
+    assert ran.code == 1
+    assert "gone.json" in ran.err
+    assert "not committed" in ran.err
+
+
+def test_a_branch_without_a_gate_is_not_judged_by_what_it_takes_in(
+    datahub: Datahub, project: Path
+) -> None:
+    """Rules are those of the destination as it was, whatever the source brings along."""
+    assert datahub("switch", "-c", "work").code == 0
+    (project / "expectations" / "gates.toml").write_text(GATES)
+    for words in (
+        ["commit", "expectations/gates.toml", "expectations/labels.json", "-m", "Bind a suite"],
+        ["lf", "run"],
+        ["label", "fit"],
+    ):
+        assert datahub(*words).code == 0
+
+    merged = datahub("merge", "work", "--into", "main", "--json").json
+
+    assert merged["verdict"]["checks"] == 0
