@@ -5,6 +5,7 @@ weight. Learns from soft labels by one weighted copy of a row for each class it 
 Whatever is learned, which words count and how much included, is learned from the
 other folds alone; equal rows share a fold, so that no row is judged by its double.
 Memory is bounded: it learns from a sample of labeled rows, and scores all a chunk at a time.
+scikit-learn is imported by what learns: a merge has an end model at hand, and seldom asks it.
 """
 
 from __future__ import annotations
@@ -12,20 +13,19 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-from scipy.sparse import csr_matrix, hstack
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer
-from sklearn.linear_model import LogisticRegression
-from threadpoolctl import threadpool_limits
 
 from datahub.core.errors import InputError
 from datahub.core.features import Features
 from datahub.core.labels import SoftLabels
+
+if TYPE_CHECKING:
+    from sklearn.feature_extraction.text import TfidfTransformer
+    from sklearn.linear_model import LogisticRegression
 
 _SMALLEST_SHARE = 0.01  # a class less likely than this adds cost and no knowledge
 
@@ -95,6 +95,10 @@ class LogisticEndModel:
 
     def _learned(self, raw: Raw, soft: SoftLabels) -> _Learned | None:
         """A model of these rows, if they teach anything."""
+        from sklearn.exceptions import ConvergenceWarning
+        from sklearn.linear_model import LogisticRegression
+        from threadpoolctl import threadpool_limits
+
         if len(np.unique(soft.argmax(axis=1))) < 2:
             return None
         scales = [_Scale.of(block, self._max_features) for block in raw]
@@ -138,6 +142,8 @@ class _Scale:
             seen = np.flatnonzero(~np.isnan(block).all(axis=0))
             mean, spread = np.nanmean(block[:, seen], axis=0), np.nanstd(block[:, seen], axis=0)
             return cls(seen, mean=mean, spread=np.where(spread > 0, spread, 1.0))
+        from sklearn.feature_extraction.text import TfidfTransformer
+
         held = np.asarray((block > 0).sum(axis=0)).ravel()  # rows that hold each word
         words = np.flatnonzero(held)
         words = np.sort(words[np.argsort(-held[words], kind="stable")[:most]])
@@ -148,9 +154,9 @@ class _Scale:
         if self.weighing is not None:
             return self.weighing.transform(block[:, self.columns])
         if self.mean is None or self.spread is None:  # no words
-            return csr_matrix((block.shape[0], 0))
+            return _sparse(np.empty((block.shape[0], 0)))
         centered = (np.asarray(block)[:, self.columns] - self.mean) / self.spread
-        return csr_matrix(np.nan_to_num(centered) / np.sqrt(max(1, len(self.columns))))
+        return _sparse(np.nan_to_num(centered) / np.sqrt(max(1, len(self.columns))))
 
 
 @dataclass(frozen=True)
@@ -165,14 +171,24 @@ class _Learned:
 
 
 def _joined(scales: Sequence[_Scale], raw: Raw) -> Any:
+    from scipy.sparse import hstack
+
     blocks = [scale.scaled(block) for scale, block in zip(scales, raw, strict=True)]
     return blocks[0] if len(blocks) == 1 else hstack(blocks, format="csr")
+
+
+def _sparse(values: npt.NDArray[np.float64]) -> Any:
+    from scipy.sparse import csr_matrix
+
+    return csr_matrix(values)
 
 
 class _Blocks:
     """Columns of the rows as blocks; which words there are is told by the rows learned from."""
 
     def __init__(self, features: Features, learned_from: Ints) -> None:
+        from sklearn.feature_extraction.text import CountVectorizer
+
         self._features = features
         self._words = {}
         for name in features.texts:
@@ -186,7 +202,7 @@ class _Blocks:
         found: list[Any] = [
             self._words[name].transform(self._texts(name, rows))
             if name in self._words
-            else csr_matrix((len(rows), 0))
+            else _sparse(np.empty((len(rows), 0)))
             for name in self._features.texts
         ]
         frame = self._features.frame[rows]
