@@ -345,8 +345,57 @@ class Upkeep(Protocol):
         ...
 
 
+@runtime_checkable
+class Adopting(Protocol):
+    """A version store that can take over a whole history, ids and all."""
+
+    def adopt(
+        self,
+        history: Sequence[tuple[Commit, Changes]],
+        *,
+        branches: Mapping[str, CommitId],
+        tags: Mapping[str, CommitId],
+    ) -> None:
+        """Make this history the repository's, all of it or nothing.
+
+        Commits come parents first, with their changes to the first parent. Each must come to
+        the id it states, so that verdicts in it still speak of what they spoke of. Raises Conflict
+        (the repository holds more than its beginning), InputError (another id, an unknown
+        commit), ObjectNotFound.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class GitCommit:
+    """A commit as git has it: `changes` are path -> blob id (None: gone) to the first parent."""
+
+    id: str
+    parents: tuple[str, ...]
+    message: bytes
+    changes: Mapping[str, str | None]
+
+
+@dataclass(frozen=True)
+class GitHistory:
+    """All that a git repository holds: parents first; branches and tags as name -> git id."""
+
+    commits: Sequence[GitCommit]
+    blobs: Mapping[str, bytes]
+    branches: Mapping[str, str]
+    tags: Mapping[str, str]
+
+
 class GitRepositories(Protocol):
     """Plain git repositories in folders."""
+
+    def history(self, folder: Path) -> GitHistory:
+        """Read a repository. Raises InputError (none there, files that are no plain files)."""
+        ...
+
+    def stored(self, folder: Path, oid: ObjectId) -> Path | None:
+        """Where the bytes of an object lie: in a folder of objects, or in git-lfs's own."""
+        ...
 
     def write(self, folder: Path, stream: Iterable[bytes], *, branch: str) -> None:
         """Make one from what `git fast-import` takes, with `branch` checked out.

@@ -13,11 +13,6 @@ from datahub.cli.output import emit_json, line
 app = typer.Typer(help="Plain git repositories of the history.", no_args_is_help=True)
 
 
-@app.callback()
-def root() -> None:
-    """Keep `export` a command of its own, also while it is the only one."""
-
-
 @app.command()
 def export(
     folder: Annotated[Path, typer.Argument(help="An empty folder, or one that is not there.")],
@@ -30,3 +25,21 @@ def export(
         emit_json({"folder": folder, "commits": count})
         return
     line(f"{count} commits in {folder}")
+
+
+@app.command("import")
+def import_(
+    folder: Annotated[Path, typer.Argument(help="A git repository that `git export` wrote.")],
+    objects: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the objects (default: git-lfs's own in FOLDER)."),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Take over an exported history, ids and all, in a project just made by `init`."""
+    with opened() as hub:
+        count = hub.git_import(folder, objects=objects)
+    if json:
+        emit_json({"folder": folder, "commits": count})
+        return
+    line(f"{count} commits from {folder}")

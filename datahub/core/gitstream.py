@@ -6,15 +6,18 @@ are. A message ends in a line `Datahub: {...}` with what git has no place for.
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
+from datahub.core.errors import InputError
 from datahub.core.versions import Change, Commit, CommitId, ObjectId
 
 TRAILER = "\n\nDatahub: "
 _WORK = "refs/datahub/export"  # where commits are made; gone at the end
 _NOWHERE = "0" * 40
+_HINT = "Import what `datahub git export` wrote, without commits of others on top."
 
 
 def pointer(oid: ObjectId, size: int) -> bytes:
@@ -89,3 +92,31 @@ def _person(author: str) -> tuple[str, str]:
     told = re.fullmatch(r"([^<>]*?)\s*<([^<>]*)>", author)
     name, address = (told[1], told[2]) if told else (author, "")
     return tuple(re.sub(r"[<>\n\0]", "", part) for part in (name, address))  # type: ignore[return-value]
+
+
+def pointed(content: bytes, path: str) -> ObjectId:
+    """The object that a pointer file stands for. Raises InputError.
+
+    >>> pointed(pointer("ab" * 32, 7), "a")[:4]
+    'abab'
+    """
+    told = re.search(rb"^oid sha256:([0-9a-f]{64})$", content, re.MULTILINE)
+    size = re.search(rb"^size ([0-9]+)$", content, re.MULTILINE)
+    if told is None or size is None or content != pointer(told[1].decode(), int(size[1])):
+        raise InputError(f"{path!r} is no pointer file of an export.", hint=_HINT)
+    return told[1].decode()
+
+
+def recorded(message: bytes, parents: tuple[CommitId, ...], git_id: str) -> Commit:
+    """The commit that a message with a trailer records. Raises InputError."""
+    text, trailer, exact = message.decode(errors="surrogatepass").rpartition(TRAILER)
+    try:
+        if not trailer:
+            raise ValueError("no trailer")
+        told = json.loads(exact)
+        time = dt.datetime.fromisoformat(told["time"])
+        return Commit(told["commit"], parents, text, told["author"], time, told["metadata"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"Commit {git_id[:12]} of the git repository was not written by an export.", hint=_HINT
+        ) from error

@@ -9,7 +9,7 @@ from pathlib import Path
 from datahub.core.dataset import checked_name
 from datahub.core.errors import BranchNotFound, ConfigError
 from datahub.core.versions import Collected, Commit, Damage, checked_branch
-from datahub.flow import diff, git_export, history_edit, publish, refs
+from datahub.flow import diff, git_export, git_import, history_edit, publish, refs
 from datahub.hub.registry import load
 from datahub.hub.wiring import Wiring
 from datahub.ports import Upkeep
@@ -82,6 +82,16 @@ class Versioning(Wiring):
         return git_export.git_export(
             Path(folder),
             branch=self.branch,
+            store=self.store,
+            git=load("datahub.adapters.git_cli:GitCommandLine")(),
+            progress=self.progress,
+        )
+
+    def git_import(self, folder: Path | str, *, objects: Path | str | None = None) -> int:
+        """Take over an exported history, in a project just made; the number of commits."""
+        return git_import.git_import(
+            Path(folder),
+            objects=Path(objects or folder),
             store=self.store,
             git=load("datahub.adapters.git_cli:GitCommandLine")(),
             progress=self.progress,

@@ -6,6 +6,8 @@ import json
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from tests.integration.conftest import Datahub
 
 
@@ -57,3 +59,65 @@ def test_a_folder_that_holds_something_is_left_alone(datahub: Datahub, project: 
 
     assert refused.code == 3
     assert "empty folder" in refused.err
+
+
+@pytest.fixture
+def exported(
+    datahub: Datahub, labeled: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Path:
+    """An export of a guarded history with a merge, and the new project `copy` to import it."""
+    assert datahub("tag", "create", "v1", "main").code == 0
+    assert datahub("merge", "work").code == 0
+    assert datahub("git", "export", str(tmp_path / "exported")).code == 0
+    (tmp_path / "copy").mkdir()
+    monkeypatch.chdir(tmp_path / "copy")
+    assert datahub("init", "--dataset", "mail").code == 0
+    return tmp_path
+
+
+def test_an_exported_history_is_imported_ids_verdicts_and_all(
+    datahub: Datahub, exported: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ["git", "import", str(exported / "exported")]
+
+    made = datahub(*words, "--objects", str(exported / ".datahub" / "objects"), "--json")
+
+    assert made.code == 0, made.err
+    asked = (["log", "main"], ["branch", "list"], ["tag", "list"], ["audit", "main"], ["fsck"])
+    told = [datahub(*one, "--json") for one in asked]
+    assert datahub("commit", "datahub.toml", "-m", "past the gate", "--branch", "main").code == 3
+    monkeypatch.chdir(exported)
+    assert [(t.code, t.json) for t in told] == [
+        (t.code, t.json) for t in (datahub(*one, "--json") for one in asked)
+    ]
+    assert told[3].code == 0
+    monkeypatch.chdir(exported / "copy")
+    again = datahub(*words, "--objects", str(exported / ".datahub" / "objects"))
+    assert again.code == 3
+    assert "just made" in again.err
+
+
+@pytest.mark.parametrize("spoiled", ["missing", "bytes", "foreign", "rewritten"])
+def test_an_import_that_cannot_be_trusted_changes_no_history(
+    datahub: Datahub, exported: Path, spoiled: str
+) -> None:
+    folder, objects = exported / "exported", exported / ".datahub" / "objects"
+    before = datahub("log", "--json").json
+    oid = (folder / "datasets" / "mail" / "dataset.json").read_text().split("sha256:")[1][:64]
+    place = objects / oid[:2] / oid[2:]
+    if spoiled == "missing":
+        place.unlink()
+    elif spoiled == "bytes":
+        place.chmod(0o600)
+        place.write_bytes(b"other")
+    else:
+        message = "by another" if spoiled == "foreign" else git(folder, "log", "-1", "--format=%B")
+        me = ["-c", "user.name=x", "-c", "user.email=x@x"]
+        git(folder, "rm", "-q", "datasets/mail/dataset.json")
+        git(folder, *me, "commit", "-q", "--amend", "--cleanup=verbatim", "-m", message)
+
+    refused = datahub("git", "import", str(folder), "--objects", str(objects))
+
+    assert refused.code == {"missing": 5, "bytes": 7}.get(spoiled, 2), refused.err
+    assert datahub("log", "--json").json == before
+    assert datahub("fsck").code == 0

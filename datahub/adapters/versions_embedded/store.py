@@ -17,7 +17,9 @@ from datahub.adapters.versions_embedded.refs import resolved
 from datahub.core.dataset import to_canonical_json
 from datahub.core.errors import (
     BranchExists,
+    Conflict,
     Guarded,
+    InputError,
     NothingToCommit,
     ObjectNotFound,
     StaleHead,
@@ -292,6 +294,61 @@ class EmbeddedVersionStore:
             graph.set_head(true.into, made)
             graph.release(true.id)
             return commits.read(graph, made)
+
+    def adopt(
+        self,
+        history: Sequence[tuple[Commit, Changes]],
+        *,
+        branches: Mapping[str, CommitId],
+        tags: Mapping[str, CommitId],
+    ) -> None:
+        """Make a history this repository's, all of it or nothing."""
+        for _, changes in history:
+            checked_changes(changes)
+        with self._graph.writing() as graph:
+            begun = graph.heads()
+            if graph.tags() or any(graph.commit(head).parents for head in begun.values()):
+                raise Conflict(
+                    "This repository holds a history already.",
+                    hint="Import into a project that `datahub init` has just made.",
+                )
+            known: set[CommitId] = set()
+            for commit, changes in history:
+                self._adopted(graph, commit, changes, known)
+            for name, target in [*branches.items(), *tags.items()]:
+                if target not in known:
+                    raise InputError(f"{name!r} names no commit of the history.")
+            for name in begun.keys() - branches.keys():
+                graph.remove_branch(name)
+            for name, target in branches.items():
+                graph.set_head(checked_branch(name), target)
+            for name, target in tags.items():
+                graph.set_tag(checked_branch(name, what="tag"), target)
+
+    def _adopted(
+        self, graph: Transaction, commit: Commit, changes: Changes, known: set[CommitId]
+    ) -> None:
+        self._check_held({path: oid for path, oid in changes.items() if oid is not None})
+        lost = set(commit.parents) - known
+        made = ""
+        if not lost:
+            made = commits.written(
+                graph,
+                trees.edited(
+                    graph, _tree(graph, commit.parents[0]) if commit.parents else None, changes
+                ),
+                commit.parents,
+                message=commit.message,
+                author=commit.author,
+                time=commit.time,
+                metadata=commit.metadata,
+            )
+        if made != commit.id:
+            raise InputError(
+                f"Commit {commit.id[:12]} is not what it was when it got its id.",
+                hint="Export anew; a history that was rewritten cannot be trusted.",
+            )
+        known.add(made)
 
     def check(self) -> list[Damage]:
         """What is wrong with all that a name reaches."""
