@@ -187,6 +187,16 @@ def checked_branch(name: str, *, what: str = "branch") -> str:
     return name
 
 
+def in_utc(time: dt.datetime) -> dt.datetime:
+    """The same time in UTC. Raises InputError for a time without a zone."""
+    if time.tzinfo is None:
+        raise InputError(
+            f"The time {time.isoformat()} has no zone.",
+            hint="Give one, e.g. datetime.now(timezone.utc).",
+        )
+    return time.astimezone(dt.UTC)
+
+
 def checked_path(path: str) -> str:
     """Return `path` if it can name an object in a commit, else raise InputError."""
     if "\0" in path or not {"", ".", "..", ".git"}.isdisjoint(path.split("/")):

@@ -16,7 +16,7 @@ from dulwich.objects import ObjectID
 from datahub.adapters.versions_embedded.faults import damaged
 from datahub.adapters.versions_embedded.graph import Transaction
 from datahub.core.errors import InputError
-from datahub.core.versions import Commit, CommitId
+from datahub.core.versions import Commit, CommitId, in_utc
 
 if TYPE_CHECKING:
     from dulwich.repo import BaseRepo
@@ -48,16 +48,6 @@ def written(
     made.author_timezone = made.commit_timezone = 0
     made.message = message.encode(errors="surrogatepass") + _TRAILER + trailer.encode()
     return graph.add_commit(made)
-
-
-def in_utc(time: dt.datetime) -> dt.datetime:
-    """Raises InputError for a time without a zone."""
-    if time.tzinfo is None:
-        raise InputError(
-            f"The time {time.isoformat()} has no zone.",
-            hint="Give one, e.g. datetime.now(timezone.utc).",
-        )
-    return time.astimezone(dt.UTC)
 
 
 def read(graph: Transaction, commit_id: CommitId) -> Commit:

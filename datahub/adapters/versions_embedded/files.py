@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import platform
 import re
 import shutil
 import uuid
@@ -19,6 +18,7 @@ from pathlib import Path
 from datahub.adapters.versions_embedded.faults import translated
 from datahub.core.errors import InputError, ObjectNotFound, StorageError
 from datahub.core.versions import ObjectId
+from datahub.processes import is_alive, machine
 
 _ID = re.compile(r"[0-9a-f]{64}")
 _FEW = 8  # objects of one folder that are looked up one by one
@@ -46,7 +46,7 @@ class ObjectFiles:
             raise InputError(f"{suffix!r} is no suffix.", hint='Use one like ".parquet".')
         with translated("stage a file"):
             self._staging.mkdir(exist_ok=True)
-        return self._staging / f"{_machine()}-{os.getpid()}-{uuid.uuid4().hex}{suffix}"
+        return self._staging / f"{machine()}-{os.getpid()}-{uuid.uuid4().hex}{suffix}"
 
     def clean(self) -> None:
         """Remove what processes of this machine left in the scratch folder when they died."""
@@ -54,7 +54,7 @@ class ObjectFiles:
         with suppress(OSError):
             for path in self._staging.iterdir():
                 owner = _STAGED.search(path.name)
-                if owner and owner[1] == _machine() and not _is_alive(int(owner[2])):
+                if owner and owner[1] == machine() and not is_alive(int(owner[2])):
                     path.unlink(missing_ok=True)
 
     def put(self, path: Path) -> ObjectId:
@@ -203,24 +203,6 @@ def _mismatch(oid: ObjectId) -> StorageError:
 
 def _is_id(oid: ObjectId) -> bool:
     return _ID.fullmatch(oid) is not None
-
-
-def _machine() -> str:
-    """Whose process ids these are: a folder may be shared by machines and containers."""
-    space = ""
-    with suppress(OSError):
-        space = str(Path("/proc/self/ns/pid").readlink())
-    return hashlib.sha256(f"{platform.node()} {space}".encode()).hexdigest()[:12]
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except (PermissionError, OverflowError):
-        return True
-    return True
 
 
 def _sync_folder(folder: Path) -> None:

@@ -40,6 +40,7 @@ from datahub.core.versions import (
     Objects,
     checked_branch,
     checked_changes,
+    in_utc,
 )
 
 _FORMAT_FILE = OWN + "format.json"
@@ -255,7 +256,7 @@ class EmbeddedVersionStore:
             graph.lease(
                 made,
                 into=into,
-                time=commits.in_utc(time).isoformat(),
+                time=in_utc(time).isoformat(),
                 landing=Landing(squash, metadata or {}),
             )
             return _leased(graph, made)

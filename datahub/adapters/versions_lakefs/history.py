@@ -25,23 +25,13 @@ from datahub.core.errors import (
     RefNotFound,
     Rejected,
 )
-from datahub.core.versions import Commit, CommitId, checked_branch, parsed_ref
+from datahub.core.versions import Commit, CommitId, checked_branch, in_utc, parsed_ref
 
 EXACT = "datahub"
 _PAGE = 1000
 _PICKED = "cherry-pick-origin"  # lakeFS's own metadata key
 _WHOLE = 64  # digits of an id
 _NO_MESSAGE = "(no message)"
-
-
-def in_utc(time: dt.datetime) -> dt.datetime:
-    """Raises InputError for a time without a zone."""
-    if time.tzinfo is None:
-        raise InputError(
-            f"The time {time.isoformat()} has no zone.",
-            hint="Give one, e.g. datetime.now(timezone.utc).",
-        )
-    return time.astimezone(dt.UTC)
 
 
 def exact(

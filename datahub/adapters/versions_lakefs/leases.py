@@ -6,15 +6,12 @@ machines after a day.
 
 from __future__ import annotations
 
-import hashlib
 import os
-import platform
 import re
 import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 
 import lakefs_sdk
 
@@ -23,6 +20,7 @@ from datahub.adapters.versions_lakefs.names import TEMPORARY, encoded
 from datahub.adapters.versions_lakefs.server import Server
 from datahub.core.errors import DatahubError, NotFound, StaleHead
 from datahub.core.versions import CommitId
+from datahub.processes import is_alive, machine
 
 LIFE = 24 * 3600  # seconds that a lease of another machine lasts
 _NAME = re.compile(TEMPORARY + r"([0-9a-f]{12})-(\d+)-([0-9a-f]+)-[0-9a-f]+")
@@ -46,7 +44,7 @@ class Leases:
         if not self._swept:
             self._swept = True
             self.sweep()
-        name = f"{TEMPORARY}{_machine()}-{os.getpid()}-{int(time.time()):x}-{uuid.uuid4().hex}"
+        name = f"{TEMPORARY}{machine()}-{os.getpid()}-{int(time.time()):x}-{uuid.uuid4().hex}"
         create = self._server.api.branches_api.create_branch
         cut = lakefs_sdk.BranchCreation(name=name, source=encoded(branch), hidden=True)
         found = str(self._server.ask("cut a temporary branch", create, cut))
@@ -88,24 +86,6 @@ def is_abandoned(name: str) -> bool:
     owner = _NAME.fullmatch(name)
     if owner is None:
         return False
-    if owner[1] == _machine() and not _is_alive(int(owner[2])):
+    if owner[1] == machine() and not is_alive(int(owner[2])):
         return True
     return time.time() - int(owner[3], 16) > LIFE
-
-
-def _machine() -> str:
-    """Whose process ids these are: containers share a name and not their processes."""
-    space = ""
-    with suppress(OSError):
-        space = str(Path("/proc/self/ns/pid").readlink())
-    return hashlib.sha256(f"{platform.node()} {space}".encode()).hexdigest()[:12]
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except (PermissionError, OverflowError):
-        return True
-    return True

@@ -14,7 +14,7 @@ from datahub.adapters.versions_lakefs import setup
 from datahub.adapters.versions_lakefs.building import Builder
 from datahub.adapters.versions_lakefs.cache import LocalFiles, downloaded, fetched
 from datahub.adapters.versions_lakefs.faults import Refused409
-from datahub.adapters.versions_lakefs.history import History, exact, in_utc
+from datahub.adapters.versions_lakefs.history import History, exact
 from datahub.adapters.versions_lakefs.leases import Leases
 from datahub.adapters.versions_lakefs.names import TEMPORARY, decoded, encoded
 from datahub.adapters.versions_lakefs.protection import Protection
@@ -46,6 +46,7 @@ from datahub.core.versions import (
     checked_branch,
     checked_changes,
     content_id,
+    in_utc,
 )
 
 _FORMAT_FILE = OWN + "format.json"
