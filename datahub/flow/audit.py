@@ -13,11 +13,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from datahub.core.errors import BranchNotFound, DatahubError
-from datahub.core.layout import RULES, VERDICT
+from datahub.core.errors import BranchNotFound, ConfigError
+from datahub.core.layout import RULES
 from datahub.core.verdict import Verdict
 from datahub.core.versions import Commit, suite_hash, touches
-from datahub.flow.publish import gates_at
+from datahub.flow.publish import gates_at, own_verdict
 from datahub.flow.steps import Progress
 from datahub.ports import VersionStore
 
@@ -71,7 +71,7 @@ def audit(branch: str, *, store: VersionStore, progress: Progress) -> Audit:
         if not commit.parents:
             continue
         before, after = (_guards(store, ref, branch) for ref in (commit.parents[0], commit.id))
-        why, verdict = _faults(store, commit) if before else ([], _verdict(store, commit))
+        why, verdict = _faults(store, commit) if before else ([], own_verdict(store, commit))
         if why:
             unjudged.append(
                 Unjudged(commit.id, commit.message, commit.author, commit.time, (*why,))
@@ -105,7 +105,7 @@ def _own_commits(store: VersionStore, branch: str) -> Iterator[Commit]:
 def _guards(store: VersionStore, ref: str, branch: str) -> bool:
     try:
         return bool(gates_at(store, ref, branch))
-    except DatahubError:  # rules that nobody can read guard, as they do in the store
+    except ConfigError:  # rules that nobody can read guard, as they do in the store
         return True
 
 
@@ -113,20 +113,9 @@ def _changes_rules(store: VersionStore, commit: Commit) -> bool:
     return bool(store.changes(commit.parents[0], commit.id, RULES))
 
 
-def _verdict(store: VersionStore, commit: Commit) -> Verdict | None:
-    """The verdict that this very commit brought; one that it inherited is none."""
-    own = store.objects(commit.id, VERDICT).get(VERDICT)
-    if own is None or own == store.objects(commit.parents[0], VERDICT).get(VERDICT):
-        return None
-    try:
-        return Verdict.from_json(store.read(own))
-    except (DatahubError, ValueError, TypeError, KeyError):
-        return None
-
-
 def _faults(store: VersionStore, commit: Commit) -> tuple[list[str], Verdict | None]:
     """What is wrong with how a commit came onto a guarded branch; nothing when it was judged."""
-    verdict = _verdict(store, commit)
+    verdict = own_verdict(store, commit)
     if verdict is None:
         kind = "a merge" if len(commit.parents) > 1 else "a commit"
         return [f"{kind} without a verdict of its own"], None

@@ -215,6 +215,20 @@ def gates_at(store: VersionStore, ref: str, branch: str) -> list[Gate]:
     return guards(gates_of(None if oid is None else store.read(oid)), branch)
 
 
+def own_verdict(store: VersionStore, commit: Commit) -> Verdict | None:
+    """The verdict that this very commit brought; one that it inherited, or unreadable, is none."""
+    own = store.objects(commit.id, VERDICT).get(VERDICT)
+    if own is None or not commit.parents:
+        return None
+    if own == store.objects(commit.parents[0], VERDICT).get(VERDICT):
+        return None
+    written = store.read(own)  # bytes that cannot be had are no missing verdict: that raises
+    try:
+        return Verdict.from_json(written)
+    except (ConfigError, ValueError, TypeError, KeyError):
+        return None
+
+
 def verdict_at(store: VersionStore, ref: str) -> Verdict | None:
     """The verdict of the last merge in a commit, if there was one."""
     oid = store.objects(ref, VERDICT).get(VERDICT)

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from datahub.core.dataset import Key, Part, content_hash
 from datahub.core.labels import ABSTAIN
 from datahub.core.layout import (
-    VERDICT,
+    annotations_prefix,
     dataset_file,
     label_model_file,
     lfs_file,
@@ -24,8 +24,6 @@ from datahub.core.layout import (
     votes_file,
 )
 from datahub.core.manifest import ModelManifest, VotesManifest
-from datahub.core.verdict import Verdict
-from datahub.core.versions import Commit
 from datahub.flow.annotations import log_at
 from datahub.flow.patches import OF_PART, patch_paths
 from datahub.flow.tables import dataset_at
@@ -79,8 +77,9 @@ class OneRow:
     def may_differ(self, old: str | None, new: str) -> bool:
         """Whether anything of the dataset differs between two commits: else the row cannot."""
         prefix = f"datasets/{self.dataset}/"
-        held = self.store.objects(new, prefix)
-        return bool(held) if old is None else held != self.store.objects(old, prefix)
+        if old is None:
+            return bool(self.store.objects(new, prefix))
+        return bool(self.store.changes(old, new, prefix))
 
     def manifests(self, ref: str) -> tuple[VotesManifest | None, ModelManifest | None]:
         """lfs.json and label_model.json of a commit."""
@@ -93,15 +92,6 @@ class OneRow:
         """Object id of lfs.json."""
         return self.store.objects(ref, lfs_file(self.dataset)).get(lfs_file(self.dataset))
 
-    def verdict(self, commit: Commit) -> Verdict | None:
-        """The verdict that this very commit landed by."""
-        own = self.store.objects(commit.id, VERDICT).get(VERDICT)
-        if own is None or not commit.parents:
-            return None
-        if own == self.store.objects(commit.parents[0], VERDICT).get(VERDICT):
-            return None
-        return Verdict.from_json(self.store.read(own))
-
     def _state(self, ref: str) -> RowState:
         if dataset_file(self.dataset) not in self.store.objects(ref, dataset_file(self.dataset)):
             return RowState(None, None, {}, None, None, ())
@@ -112,17 +102,23 @@ class OneRow:
             return RowState(None, None, {}, None, None, ())
         content = {name: line[1][name] for name in known.content_columns}
         soft, label = (self._line(ref, table, part) for table in ("soft_labels", "labels"))
-        answers = (
-            entry for entry in log_at(self.store, ref, self.dataset) if entry.key == self.key
-        )
         return RowState(
             content=content,
             row_hash=content_hash(content),
             votes=self._votes(ref, part, line[0]),
             soft=soft and soft[1],
             label=label and label[1],
-            answers=tuple((a.id, a.annotator, a.label) for a in answers if not a.withdrawn),
+            answers=self._answers(ref),
         )
+
+    def _answers(self, ref: str) -> tuple[tuple[str, str, str | None], ...]:
+        log = self.store.objects(ref, annotations_prefix(self.dataset))
+
+        def read() -> tuple[tuple[str, str, str | None], ...]:
+            lines = (a for a in log_at(self.store, ref, self.dataset) if a.key == self.key)
+            return tuple((a.id, a.annotator, a.label) for a in lines if not a.withdrawn)
+
+        return self._once(("annotations", *sorted(log.values())), read)
 
     def _within(self, part: Part) -> bool:
         first, last = part.first_key, part.last_key

@@ -21,6 +21,7 @@ from datahub.core.triage import Batch
 from datahub.core.verdict import Verdict
 from datahub.core.versions import Commit
 from datahub.flow.annotations import log_at
+from datahub.flow.publish import own_verdict
 from datahub.flow.row import OneRow
 from datahub.flow.tables import dataset_at
 from datahub.ports import Rows, VersionStore
@@ -237,5 +238,5 @@ def _event(row: OneRow, commit: Commit) -> Event:
             for what in dict.fromkeys([*before, *after])
             if taken is None and before.get(what) != after.get(what)
         )
-    verdict = row.verdict(commit)
+    verdict = own_verdict(row.store, commit)
     return Event(commit.id, commit.message, commit.author, commit.time, changed, taken, verdict)
