@@ -192,7 +192,11 @@ def test_a_server_that_ended_before_it_was_looked_at_is_not_waited_for(
     stand_in: Callable[..., LabelStudioServer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It has no time of start that could still be its own."""
-    monkeypatch.setattr(labelstudio_server, "_started", lambda pid: None)
+
+    def gone(pid: int) -> None:
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+
+    monkeypatch.setattr(labelstudio_server, "_started", gone)
 
     with pytest.raises(Unavailable, match="no such table"):
         stand_in("echo no such table; exit 1").start()
