@@ -1,0 +1,38 @@
+"""What datahub needs of the world, in its own words. Adapters fit these by shape.
+
+All calls raise only errors of `datahub.core.errors`. The contract suite of each
+port (tests/contract/) runs on every registered backend.
+"""
+
+from datahub.ports.catalog import Catalog, LedgerEntry, Refusal, Run
+from datahub.ports.gate import Gate
+from datahub.ports.git import GitCommit, GitHistory, GitRepositories
+from datahub.ports.labeling import FoundLF, LFSource, LFWorkers, Prompts
+from datahub.ports.models import EndModel, LabelModel, LabelModelFit
+from datahub.ports.review import Pulled, ReviewQueue
+from datahub.ports.rows import Rows
+from datahub.ports.versions import Adopting, Upkeep, VersionStore
+
+__all__ = [
+    "Adopting",
+    "Catalog",
+    "EndModel",
+    "FoundLF",
+    "Gate",
+    "GitCommit",
+    "GitHistory",
+    "GitRepositories",
+    "LFSource",
+    "LFWorkers",
+    "LabelModel",
+    "LabelModelFit",
+    "LedgerEntry",
+    "Prompts",
+    "Pulled",
+    "Refusal",
+    "ReviewQueue",
+    "Rows",
+    "Run",
+    "Upkeep",
+    "VersionStore",
+]

@@ -1,0 +1,26 @@
+"""What judges a dataset before it lands."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+from datahub.core.verdict import CheckFailure
+
+
+class Gate(Protocol):
+    """Expectation suites over tables."""
+
+    def check_suite(self, suite: bytes, *, name: str) -> int:
+        """Number of expectations. Raises GateError when it cannot be read or holds none."""
+        ...
+
+    def judge(self, paths: Sequence[Path], suite: bytes, *, name: str) -> list[CheckFailure]:
+        """What failed, each with its severity; empty when everything passed.
+
+        `core.verdict.refusing` says which of them refuse. `paths` are Parquet files of one
+        table with equal schemas. Raises GateError when any expectation could not be computed
+        (a missing column, an unknown expectation), or when there is no row to judge.
+        """
+        ...

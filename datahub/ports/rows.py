@@ -1,0 +1,57 @@
+"""Tables in files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import polars as pl
+
+
+class Rows(Protocol):
+    """Tables in files: Parquet and ORC (and CSV on the way in)."""
+
+    def files(self, path: Path) -> list[Path]:
+        """The files of one table: `path` itself, or those of a folder and its folders, by name.
+
+        Names that begin with . or _ are passed over, and what has no suffix of a known format.
+        Raises SourceError: not there, or a folder without such a file.
+        """
+        ...
+
+    def scan(self, paths: Sequence[Path]) -> pl.LazyFrame:
+        """All rows of these files, one table; the format is read off each file's bytes.
+
+        Raises SourceError: not there, corrupt, of no known format, or of unequal schemas. What
+        is corrupt in the middle shows only when the frame is computed: use `collect`.
+        """
+        ...
+
+    def collect(self, frame: pl.LazyFrame) -> pl.DataFrame:
+        """Compute a frame that comes from `scan`. Raises SourceError, and no error of polars."""
+        ...
+
+    def batches(
+        self, paths: Sequence[Path], *, columns: Sequence[str] | None = None, size: int = 50_000
+    ) -> Iterator[pl.DataFrame]:
+        """The same rows in file order, in bounded memory, a frame of at most `size` at a time."""
+        ...
+
+    def write(
+        self,
+        frame: pl.DataFrame | pl.LazyFrame | Iterable[pl.DataFrame],
+        path: Path,
+        *,
+        slab: int = 50_000,
+    ) -> int:
+        """Write all rows in their order; the suffix (.parquet, .orc, .csv) says how.
+
+        Frames of one schema are one table, and only some of them are in memory at a time. Who
+        reads the file holds `slab` of its rows at least.
+
+        Returns the number of rows. The same rows give the same bytes. Written beside and
+        renamed: a file is whole or absent. Raises StorageError, SourceError (unknown suffix,
+        or a type the format cannot hold).
+        """
+        ...
