@@ -16,6 +16,7 @@ MODULES = (  # each has CASES; the first line of its docstring heads its table
     "bench.models",
     "bench.label_fit",
     "bench.rows",
+    "bench.importing",
     "bench.triage",
     "bench.versions",
     "bench.rowmerge",

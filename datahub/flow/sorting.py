@@ -1,8 +1,9 @@
 """Rows of any number into the order of their key, in bounded memory.
 
-Runs of about RUN_BYTES are sorted in memory and laid aside in the store's scratch folder; then
-all runs are read at once, a batch of each at a time. Rows that fit into one run never touch
-the disk.
+Runs of about RUN_BYTES are sorted in memory and laid aside in the store's scratch folder. Whenever
+MOST_RUNS lie there of one length they are merged into one; in the end what is left is read at
+once, a batch of each at a time. So few files are open however many rows there are, and each row
+is written once for every power of MOST_RUNS. Rows that fit into one run never touch the disk.
 """
 
 from __future__ import annotations
@@ -16,8 +17,10 @@ import polars as pl
 from datahub.ports import Rows, VersionStore
 
 RUN_BYTES = 32 * 2**20  # of a run in memory, and half of it for the batches of all runs
+MOST_RUNS = 16  # of one length: a reader holds some memory besides its batch
 BATCH = 50_000  # rows of one run in memory, at most
-SLAB = 5_000  # rows that a reader of a run holds besides: there may be a hundred runs
+SLAB = 5_000  # rows that a reader of a run holds besides
+LONG_SLAB = 20_000  # of a merged run: its footer names every slab, and would be large
 
 
 class Sorter:
@@ -32,7 +35,7 @@ class Sorter:
         self._by = list(by)
         self._open: list[pl.DataFrame] = []
         self._size = 0
-        self._runs: list[Path] = []
+        self._runs: list[list[Path]] = []  # by how often their rows were merged
         self._bytes = 0
         self.count = 0
 
@@ -45,7 +48,7 @@ class Sorter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        for path in self._runs:
+        for path in self._laid_aside():
             path.unlink(missing_ok=True)
 
     def add(self, frame: pl.DataFrame) -> None:
@@ -56,29 +59,50 @@ class Sorter:
         self._bytes += size
         self.count += frame.height
         if self._size >= RUN_BYTES:
-            self._runs.append(self._store.stage(".parquet"))
-            self._rows.write(self._sorted_run(), self._runs[-1], slab=SLAB)
+            self._lay_aside(self._written(self._sorted_run(), SLAB))
 
     def frames(self) -> Iterator[pl.DataFrame]:
         """All rows in their order; rows of one key may lie in two frames."""
-        last = self._sorted_run() if self._open else None
-        if not self._runs:
-            yield from () if last is None else (last,)
-            return
-        fitting = RUN_BYTES * self.count // (2 * self._bytes * (len(self._runs) + 1))
-        batch = max(1, min(BATCH, fitting))
-        runs = [self._rows.batches([path], size=batch) for path in self._runs]
-        if last is not None:
-            runs.append(last.iter_slices(batch))
-        yield from _merged(runs, self._by)
+        last = [self._sorted_run()] if self._open else []
+        runs = self._laid_aside()
+        yield from self._merged(runs, last) if runs else last
 
     def _sorted_run(self) -> pl.DataFrame:
         run = pl.concat(self._open)
         self._open, self._size = [], 0
         return run.sort(self._by)
 
+    def _laid_aside(self) -> list[Path]:
+        return [path for level in self._runs for path in level]
 
-def _merged(runs: Sequence[Iterator[pl.DataFrame]], by: list[str]) -> Iterator[pl.DataFrame]:
+    def _written(self, run: pl.DataFrame | Iterator[pl.DataFrame], slab: int) -> Path:
+        path = self._store.stage(".parquet")
+        self._rows.write(run, path, slab=slab)
+        return path
+
+    def _lay_aside(self, run: Path) -> None:
+        """Keep a run; where there are enough of its length, make one of them."""
+        for level in self._runs:
+            level.append(run)
+            if len(level) < MOST_RUNS:
+                return
+            run = self._written(self._merged(level), LONG_SLAB)
+            for path in level:
+                path.unlink()
+            level.clear()
+        self._runs.append([run])
+
+    def _merged(
+        self, paths: Sequence[Path], last: Sequence[pl.DataFrame] = ()
+    ) -> Iterator[pl.DataFrame]:
+        """Runs laid aside, and one in memory, as one."""
+        fitting = RUN_BYTES * self.count // (2 * self._bytes * (len(paths) + 1))
+        batch = max(1, min(BATCH, fitting))
+        runs = [self._rows.batches([path], size=batch) for path in paths]
+        return _in_order([*runs, *(run.iter_slices(batch) for run in last)], self._by)
+
+
+def _in_order(runs: Sequence[Iterator[pl.DataFrame]], by: list[str]) -> Iterator[pl.DataFrame]:
     """Sorted runs as one: all rows up to the least key at which a batch ends, again and again."""
     key = by[0]
     heads = {
