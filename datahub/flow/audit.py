@@ -17,8 +17,8 @@ from datahub.core.errors import BranchNotFound, ConfigError
 from datahub.core.layout import RULES
 from datahub.core.verdict import Verdict
 from datahub.core.versions import Commit, suite_hash, touches
-from datahub.flow.publish import gates_at, own_verdict
 from datahub.flow.steps import Progress
+from datahub.flow.verdicts import gates_at, own_verdict
 from datahub.ports import VersionStore
 
 

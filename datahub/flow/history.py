@@ -11,8 +11,8 @@ from datahub.core.layout import GATES, RULES, label_model_file
 from datahub.core.verdict import Verdict, gates_of
 from datahub.core.versions import Commit, suite_hash
 from datahub.flow.consistency import mismatches
-from datahub.flow.publish import gates_at, verdict_at
 from datahub.flow.tables import dataset_at, datasets_at
+from datahub.flow.verdicts import gates_at, verdict_at
 from datahub.flow.votes import manifest_at
 from datahub.ports import FoundLF, VersionStore
 

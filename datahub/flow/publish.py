@@ -8,34 +8,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Literal
+from datetime import timedelta
 
 from datahub.core.conflicts import ASK, Settling
 from datahub.core.errors import (
     BranchNotFound,
     ConfigError,
     Conflict,
-    GateError,
     GateRefused,
     Guarded,
-    SuiteNotFound,
 )
-from datahub.core.layout import GATES, RULES, VERDICT, dataset_file
-from datahub.core.verdict import CheckFailure, Gate, Verdict, gates_of, guards, refusing
+from datahub.core.layout import GATES, RULES
+from datahub.core.verdict import Gate, Verdict, gates_of, guards
 from datahub.core.versions import (
     Candidate,
     Changes,
     Commit,
-    Objects,
     checked_path,
-    suite_hash,
     touches,
 )
-from datahub.flow.consistency import mismatches, misplaced
 from datahub.flow.merge import Report, merged
 from datahub.flow.steps import Step, begin, end
-from datahub.flow.tables import has_table, table_files
+from datahub.flow.verdicts import gates_at, judge
 from datahub.ports import Catalog, EndModel, Refusal, Rows, VersionStore
 from datahub.ports import Gate as GatePort
 
@@ -100,7 +94,7 @@ def gate_run(
         step=step,
     )
     try:
-        verdict = _judge(candidate, store=store, rows=rows, gate=gate, time=step.time, reason="")
+        verdict = judge(candidate, store=store, rows=rows, gate=gate, time=step.time, reason="")
     finally:
         store.drop(candidate)
     if not verdict.passed:
@@ -141,9 +135,7 @@ def merge(
         step=step,
     )
     try:
-        verdict = _judge(
-            candidate, store=store, rows=rows, gate=gate, time=step.time, reason=reason
-        )
+        verdict = judge(candidate, store=store, rows=rows, gate=gate, time=step.time, reason=reason)
         if not verdict.passed:
             catalog.record_refusal(Refusal(into, source, verdict))
             raise GateRefused(verdict, into)
@@ -170,7 +162,7 @@ def gate_set(
     Rules that bind nothing to the branch would leave it open: only `unguard` lets them.
 
     Raises ConfigError (no reason, unreadable, nothing bound), SuiteNotFound, GateError (a suite
-    that cannot     be read), Conflict (they are its rules already).
+    that cannot be read), Conflict (they are its rules already).
     """
     if not reason.strip():
         raise ConfigError(
@@ -207,32 +199,6 @@ def gate_set(
         )
     finally:
         store.delete_branch(work)
-
-
-def gates_at(store: VersionStore, ref: str, branch: str) -> list[Gate]:
-    """The gates that a commit's rules bind to a branch."""
-    oid = store.objects(ref, GATES).get(GATES)
-    return guards(gates_of(None if oid is None else store.read(oid)), branch)
-
-
-def own_verdict(store: VersionStore, commit: Commit) -> Verdict | None:
-    """The verdict that this very commit brought; one that it inherited, or unreadable, is none."""
-    own = store.objects(commit.id, VERDICT).get(VERDICT)
-    if own is None or not commit.parents:
-        return None
-    if own == store.objects(commit.parents[0], VERDICT).get(VERDICT):
-        return None
-    written = store.read(own)  # bytes that cannot be had are no missing verdict: that raises
-    try:
-        return Verdict.from_json(written)
-    except (ConfigError, ValueError, TypeError, KeyError):
-        return None
-
-
-def verdict_at(store: VersionStore, ref: str) -> Verdict | None:
-    """The verdict of the last merge in a commit, if there was one."""
-    oid = store.objects(ref, VERDICT).get(VERDICT)
-    return None if oid is None else Verdict.from_json(store.read(oid))
 
 
 def _propose(
@@ -294,70 +260,6 @@ def _check_parted(head: Commit, changes: Changes, *, into: str, store: VersionSt
         )
 
 
-def _judge(
-    candidate: Candidate,
-    *,
-    store: VersionStore,
-    rows: Rows,
-    gate: GatePort,
-    time: datetime,
-    reason: str,
-) -> Verdict:
-    """The verdict of the destination's rules on exactly this candidate."""
-    head_rules = store.objects(candidate.judged_head, RULES)
-    changed = store.changes(candidate.judged_head, candidate.id)
-    rules, content = touches(change.path for change in changed)
-    kind: Literal["data", "rules"] = "rules" if rules and not content else "data"
-    failures: list[CheckFailure] = []
-    checks = 0
-    if kind == "rules":
-        merged_rules = store.objects(candidate.id, RULES)
-        checks = _check_rules(merged_rules, store=store, gate=gate)
-    else:
-        bounds = gates_at(store, candidate.judged_head, candidate.into)
-        failures += _apart(sorted({bound.dataset for bound in bounds}), candidate, store, rows)
-        apart = {failure.dataset for failure in failures}  # of those there is nothing to judge
-        for bound in (bound for bound in bounds if bound.dataset not in apart):
-            count, failed = _judge_one(
-                bound, candidate, head_rules, store=store, rows=rows, gate=gate
-            )
-            checks += count
-            failures += failed
-    return Verdict(
-        passed=not refusing(failures),
-        content_id=candidate.content_id,
-        source=candidate.source,
-        judged_head=candidate.judged_head,
-        suite_hash=suite_hash(head_rules),
-        time=time,
-        kind=kind,
-        failures=tuple(failures),
-        checks=checks,
-        reason=reason,
-    )
-
-
-def _apart(
-    datasets: list[str], candidate: Candidate, store: VersionStore, rows: Rows
-) -> list[CheckFailure]:
-    """Failures for datasets whose labels are not of their rows, or not of their votes."""
-    failures = []
-    for name in datasets:
-        if dataset_file(name) in store.objects(candidate.id, dataset_file(name)):
-            found = mismatches(store, candidate.id, name)
-            found = found or misplaced(store, rows, candidate.id, name)
-            failures += [
-                CheckFailure(
-                    "datahub",
-                    "tables_belong_together",
-                    f"{what}: run `datahub lf run` and `datahub label fit` on the source branch.",
-                    name,
-                )
-                for what in found
-            ]
-    return failures
-
-
 def _check_binds(gates: list[Gate], into: str, *, unguard: bool) -> None:
     if unguard or guards(gates, into):
         return
@@ -375,41 +277,3 @@ def _sweep(store: VersionStore, step: Step) -> None:
     for name, head in store.branches().items():
         if name.startswith(WORK) and step.time - store.commit_at(head).time > WORK_LIVES:
             store.delete_branch(name)
-
-
-def _judge_one(
-    bound: Gate,
-    candidate: Candidate,
-    head_rules: Objects,
-    *,
-    store: VersionStore,
-    rows: Rows,
-    gate: GatePort,
-) -> tuple[int, list[CheckFailure]]:
-    if bound.suite not in head_rules:
-        missing = f"The suite is not committed on {candidate.into!r}: what is missing refuses."
-        return 1, [CheckFailure(bound.suite, "suite", missing, bound.dataset)]
-    suite = store.read(head_rules[bound.suite])
-    checks = gate.check_suite(suite, name=bound.suite)
-    if not has_table(store, candidate.id, bound.dataset, bound.table):
-        path = dataset_file(bound.dataset)
-        known = path in store.objects(candidate.id, path)
-        raise GateError(
-            f"The gate of {candidate.into!r} asks about {bound.table} of {bound.dataset!r}, which "
-            + ("has none" if known else "is not there")
-            + " in this merge.",
-            hint="Run `datahub lf run` and `datahub label fit` on the source branch, "
-            "or mend gates.toml by `datahub gate set`.",
-        )
-    with table_files(store, rows, candidate.id, bound.dataset, bound.table) as paths:
-        return checks, gate.judge(paths, suite, name=bound.suite)
-
-
-def _check_rules(merged: Objects, *, store: VersionStore, gate: GatePort) -> int:
-    """New rules must at least be able to run: every bound suite is there and can be read."""
-    checks = 0
-    for bound in gates_of(store.read(merged[GATES]) if GATES in merged else None):
-        if bound.suite not in merged:
-            raise SuiteNotFound(bound.suite, bound.branch)
-        checks += gate.check_suite(store.read(merged[bound.suite]), name=bound.suite)
-    return checks

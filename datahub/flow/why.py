@@ -21,9 +21,9 @@ from datahub.core.triage import Batch
 from datahub.core.verdict import Verdict
 from datahub.core.versions import Commit
 from datahub.flow.annotations import log_at
-from datahub.flow.publish import own_verdict
 from datahub.flow.row import OneRow
 from datahub.flow.tables import dataset_at
+from datahub.flow.verdicts import own_verdict
 from datahub.ports import Rows, VersionStore
 
 
