@@ -214,8 +214,10 @@ def _print_diff(found: Difference | None) -> None:
                 f"rows of {rows.dataset}: {rows.added} added, {rows.removed} removed, "
                 f"{rows.changed} changed" + (f" ({columns})" if columns else "")
             )
+        if rows.labels:
+            line(f"labels of {rows.dataset}: {sum(rows.labels.values())} moved")
         for pair, count in rows.labels.items():
-            line(f"  label {pair}: {count}")
+            line(f"  {pair}: {count}")
         for one in rows.lines:
             _print_row(one)
 

@@ -156,16 +156,19 @@ class _Reading:
             yield compare(old, new, key=self.key)
 
     def _label_moves(self) -> Iterator[_Moved]:
-        """Rows of both states whose label is not the same."""
-        if not all(has_table(self.store, ref, self.name, "labels") for ref in (self.old, self.new)):
+        """Rows of both states whose label is not the same; a part without labels has nulls."""
+        if not any(has_table(self.store, ref, self.name, "labels") for ref in (self.old, self.new)):
             return
         columns = [self.key, "label"]
         for old, new in self._frames("labels", columns):
             yield _Moved(old, new, self.key)
         read = self._readers("labels")
         for part in self._relabeled_parts():
-            pair = [one(part, columns) for one in read]
-            if pair[0] is not None and pair[1] is not None:
+            old, new = (one(part, columns) for one in read)
+            some = old if new is None else new
+            if some is not None:
+                unlabeled = some.with_columns(pl.lit(None, some.schema["label"]).alias("label"))
+                pair = [unlabeled if frame is None else frame for frame in (old, new)]
                 yield _Moved(pair[0], pair[1], self.key)
 
     def _relabeled_parts(self) -> list[Part]:

@@ -82,3 +82,22 @@ def test_nothing_differs_between_a_ref_and_itself(datahub: Datahub, base: Path) 
 
     assert (ran.code, ran.out) == (0, "")
     assert Hub.open(base).diff("work", "main", lines=5).rows == ()
+
+
+def test_first_labels_are_counted_as_coming_from_none(datahub: Datahub, base: Path) -> None:
+    """What a first merge would bring is told like any other; the way back likewise."""
+    unlabeled, fitted = "main~2", "main"
+
+    there = datahub("diff", unlabeled, fitted, "--json").json["rows"][0]["labels"]
+    back = datahub("diff", fitted, unlabeled, "--json").json["rows"][0]["labels"]
+
+    counted = {row["label"]: row["count"] for row in _labels_of(base, datahub)}
+    assert there == {f"(none) -> {label}": count for label, count in counted.items() if label}
+    assert back == {f"{label} -> (none)": count for label, count in counted.items() if label}
+    assert f"labels of mail: {sum(there.values())} moved" in datahub("diff", unlabeled, fitted).out
+
+
+def _labels_of(base: Path, datahub: Datahub) -> list[dict[str, object]]:
+    out = base / "labels.parquet"
+    assert datahub("export", str(out), "--ref", "main").code == 0
+    return pl.read_parquet(out).group_by("label").len("count").to_dicts()
