@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from datahub.core.declarative import expression, keywords, lookup, regex, threshold
+    from datahub.core.errors import DatahubError
     from datahub.core.labels import ABSTAIN
     from datahub.core.model_lf import model
     from datahub.core.prompt_lf import prompt
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = [
     "ABSTAIN",
+    "DatahubError",
     "Hub",
     "expression",
     "keywords",
@@ -32,6 +34,7 @@ __all__ = [
 
 _HOMES = {
     "ABSTAIN": "datahub.core.labels",
+    "DatahubError": "datahub.core.errors",
     "Hub": "datahub.hub",
     "expression": "datahub.core.declarative",
     "keywords": "datahub.core.declarative",
