@@ -19,7 +19,8 @@ import httpx
 import pytest
 
 from datahub.adapters import labelstudio_server
-from datahub.adapters.labelstudio_server import LabelStudioServer, ServerInfo
+from datahub.adapters.labelstudio_server import LabelStudioServer, ServerInfo, running
+from datahub.adapters.labelstudio_server.environment import MARKER, wanted
 from datahub.adapters.review_labelstudio import LabelStudioReviewQueue
 from datahub.core.errors import (
     AuthenticationError,
@@ -151,10 +152,10 @@ def test_stop_does_not_touch_a_recycled_process_id(tmp_path: Path) -> None:
 
 def test_a_zombie_does_not_run(tmp_path: Path) -> None:
     with subprocess.Popen(["sleep", "60"]) as child:
-        assert labelstudio_server._started(child.pid)
+        assert running.started(child.pid)
         child.kill()
         os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
-        assert labelstudio_server._started(child.pid) is None
+        assert running.started(child.pid) is None
 
 
 # -- a stand-in for the program, where only its process matters
@@ -170,7 +171,7 @@ def stand_in(tmp_path: Path) -> Callable[[str], LabelStudioServer]:
         program = made / "bin" / "label-studio"
         program.write_text(f"#!/bin/sh\n{script}\n")
         program.chmod(0o700)
-        (made / labelstudio_server.MARKER).write_text(json.dumps(labelstudio_server._wanted()))
+        (made / MARKER).write_text(json.dumps(wanted()))
         return LabelStudioServer(tmp_path / "ls", environment=made, **options)
 
     return make
@@ -196,7 +197,8 @@ def test_a_server_that_ended_before_it_was_looked_at_is_not_waited_for(
     def gone(pid: int) -> None:
         os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
 
-    monkeypatch.setattr(labelstudio_server, "_started", gone)
+    monkeypatch.setattr(labelstudio_server, "started", gone)
+    monkeypatch.setattr(running, "started", gone)
 
     with pytest.raises(Unavailable, match="no such table"):
         stand_in("echo no such table; exit 1").start()
@@ -228,7 +230,7 @@ def test_half_an_install_is_redone_and_pip_s_fault_is_told(
         LabelStudioServer(tmp_path / "ls", environment=half).start(say=said.append)
 
     assert not (half / "left over").exists()
-    assert not (half / labelstudio_server.MARKER).exists()
+    assert not (half / MARKER).exists()
     assert any("unfinished" in line for line in said)
     assert not (tmp_path / "ls" / "server.json").exists()
 

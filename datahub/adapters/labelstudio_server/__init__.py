@@ -1,0 +1,220 @@
+"""A Label Studio of one's own: installed apart, started on loopback, stopped by process id.
+
+Two folders. `environment` is a virtual environment with the pinned set of
+labelstudio_constraints.txt and a marker written last, so that half an install is
+never taken for one. `folder` (0700) holds the server's data, its log,
+credentials.json (0600) and server.json: which process runs, where. A process is
+known by its id and its start time; another process under a recycled id is never
+touched. Telemetry, open sign-up and calls to the outside are off.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from datahub.adapters.labelstudio_server.account import new_token
+from datahub.adapters.labelstudio_server.environment import VERSION, Say, clean_environment, install
+from datahub.adapters.labelstudio_server.private_files import (
+    locked,
+    private_file,
+    private_folder,
+    read,
+    translated,
+    write,
+)
+from datahub.adapters.labelstudio_server.running import bindable, end_group, runs, started
+from datahub.core.errors import Conflict, Unavailable
+
+__all__ = ["VERSION", "LabelStudioServer", "ServerInfo"]
+
+EMAIL = "datahub@localhost"
+START_SECONDS = 600  # the first start migrates: about 40 seconds of one core
+
+
+def silent(line: str) -> None:
+    """Say nothing."""
+
+
+@dataclass(frozen=True)
+class ServerInfo:
+    """What one needs to log in. `url` and `pid` are of the process that runs, if one does."""
+
+    url: str | None
+    email: str
+    password: str = field(repr=False)
+    token: str = field(repr=False)
+    pid: int | None
+    running: bool
+
+
+class LabelStudioServer:
+    """The one server whose data lies in `folder`. `port` None takes the last one, or a free one."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        environment: Path,
+        port: int | None = None,
+    ) -> None:
+        self._folder = folder
+        self._environment = environment
+        self._port = port
+
+    def install(self, *, say: Say = silent) -> None:
+        """Make the environment unless it is whole. Raises Unavailable with pip's last lines."""
+        install(self._environment, say=say)
+
+    def start(self, *, say: Say = silent) -> ServerInfo:
+        """Install if need be, migrate, start, and wait until it answers; or find it running.
+
+        Raises Unavailable (cannot be installed or does not come up), Conflict (port taken).
+        """
+        self.install(say=say)
+        with locked(self._folder / "lock"):
+            running = self._process()
+            if running is None:
+                running = self._spawn()
+                self._wait(running, say)
+                say(f"Label Studio answers on {running['url']}")
+            return _info(self._authorized(running["url"]), running)
+
+    def status(self) -> ServerInfo | None:
+        """What is known now, without starting anything; None if none was ever started here."""
+        account = read(self._folder / "credentials.json")
+        return None if account is None else _info(account, self._process())
+
+    def stop(self) -> bool:
+        """End our process and its children; False if there was none. Others are not touched."""
+        if not self._folder.exists():
+            return False
+        with locked(self._folder / "lock"):
+            process = self._process()
+            if process is None:
+                return False
+            end_group(process["pid"])
+            write(self._folder / "server.json", {"port": process["port"]})
+        return True
+
+    def _process(self) -> dict[str, Any] | None:
+        noted = read(self._folder / "server.json")
+        if noted is None or "pid" not in noted:
+            return None
+        return noted if runs(noted) else None
+
+    def _spawn(self) -> dict[str, Any]:
+        account = self._account()
+        port = self._free_port()
+        command = [str(self._environment / "bin" / "label-studio"), "start", "--no-browser"]
+        command += ["--internal-host", "127.0.0.1", "--port", str(port)]
+        command += ["--data-dir", str(self._folder.resolve() / "data")]
+        login = {"USERNAME": account["email"], "PASSWORD": account["password"]}
+        private_folder(self._folder / "data")
+        with translated(self._folder), private_file(self._folder / "label-studio.log") as log:
+            child = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=clean_environment() | {f"LABEL_STUDIO_{k}": v for k, v in login.items()},
+                cwd=self._folder,
+                start_new_session=True,  # its own group: it outlives us, and ends as one
+                umask=0o077,
+            )
+        noted = {"pid": child.pid, "started": started(child.pid), "port": port}
+        child.returncode = 0  # it outlives us: Popen need not wait for it
+        noted["url"] = f"http://127.0.0.1:{port}"
+        write(self._folder / "server.json", noted)
+        return noted
+
+    def _account(self) -> dict[str, str]:
+        """The account, made and kept before the server hears of it: a crash between is harmless."""
+        path = self._folder / "credentials.json"
+        known = read(path)
+        if known is None:
+            known = {"email": EMAIL, "password": secrets.token_urlsafe(18)}
+            write(path, known)
+        return known
+
+    def _free_port(self) -> int:
+        known = (read(self._folder / "server.json") or {}).get("port", 0)
+        for _ in range(20):  # a killed server takes a moment to let go of its port
+            if (port := bindable(self._port or known)) is not None:
+                return port
+            time.sleep(0.05)
+        if self._port is None and (port := bindable(0)) is not None:
+            return port
+        raise Conflict(
+            f"Port {self._port} on 127.0.0.1 is taken by another program.",
+            hint="Name another port, or none to take a free one.",
+        )
+
+    def _wait(self, process: dict[str, Any], say: Say) -> None:
+        say("Waiting for Label Studio (the first start sets up its database)")
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline and runs(process):
+            try:
+                if httpx.get(process["url"] + "/health", trust_env=False).status_code == 200:
+                    return
+            except httpx.TransportError:
+                pass  # not yet
+            time.sleep(0.2)
+        end_group(process["pid"])
+        log = (self._folder / "label-studio.log").read_text("utf-8", "replace").splitlines()
+        raise Unavailable(
+            "Label Studio did not come up. Its log's last lines:\n" + "\n".join(log[-12:]),
+            hint=f"The whole log is {self._folder / 'label-studio.log'}.",
+            backend="label-studio",
+        )
+
+    def _authorized(self, url: str) -> dict[str, str]:
+        """The account with a token that works, made by the form that a person would use."""
+        account = self._account()
+        with _answering(url), httpx.Client(base_url=url, timeout=60, trust_env=False) as web:
+            token = account.get("token", "")
+            if token and web.post("/api/token/refresh/", json={"refresh": token}).is_success:
+                return account
+            account = {**account, "token": new_token(web, account)}
+        write(self._folder / "credentials.json", account)
+        return account
+
+
+def _info(account: dict[str, str], process: dict[str, Any] | None) -> ServerInfo:
+    return ServerInfo(
+        url=process["url"] if process else None,
+        email=account["email"],
+        password=account["password"],
+        token=account.get("token", ""),
+        pid=process["pid"] if process else None,
+        running=process is not None,
+    )
+
+
+@contextmanager
+def _answering(url: str) -> Iterator[None]:
+    try:
+        yield
+    except httpx.TransportError as error:
+        raise Unavailable(
+            f"Label Studio on {url} did not answer: {error or type(error).__name__}.",
+            hint="`datahub labelstudio stop`, then start it again.",
+            backend="label-studio",
+        ) from error

@@ -1,0 +1,113 @@
+"""Label Studio's own virtual environment: its pins fight ours."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from datahub.adapters.labelstudio_server.private_files import locked, read, translated, write
+from datahub.core.errors import StorageError, Unavailable
+
+VERSION = "1.23.2"
+CONSTRAINTS = Path(__file__).with_name("labelstudio_constraints.txt")
+MARKER = "datahub-installed.json"
+QUIET = {
+    "SENTRY_DSN": "",
+    "FRONTEND_SENTRY_DSN": "",
+    "COLLECT_ANALYTICS": "false",
+    "LATEST_VERSION_CHECK": "false",
+    "DISABLE_SIGNUP_WITHOUT_LINK": "true",
+    "CORS_ALLOW_ALL_ORIGINS": "false",
+    "ALLOWED_HOSTS": "127.0.0.1,localhost",  # no rebinding of a stranger's name to this server
+    "FEATURE_FLAGS_OFFLINE": "true",
+    "LOCAL_FILES_SERVING_ENABLED": "false",
+    "DEBUG": "false",
+    "TQDM_DISABLE": "1",
+}
+
+Say = Callable[[str], None]
+
+
+def install(environment: Path, *, say: Say) -> None:
+    """Make the environment unless it is whole. Raises Unavailable with pip's last lines."""
+    with locked(environment.with_name(environment.name + ".lock")):
+        if read(environment / MARKER) == wanted():
+            return
+        if environment.exists():
+            say(f"Removing the unfinished or older {environment}")
+            _remove_environment(environment)
+        say(f"Installing label-studio {VERSION} into {environment}")
+        _pip_install(environment, say)
+        write(environment / MARKER, wanted())
+
+
+def clean_environment() -> dict[str, str]:
+    """Ours, without what would lead Python, Django or Label Studio astray."""
+    led_astray = ("LABEL_STUDIO_", "HEARTEX_", "DJANGO_", "PYTHON", "POSTGRE_", "MINIO_", "REDIS_")
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(led_astray)}
+    # Its packages are another set than ours: our constraints, exported by make, do not hold there.
+    ours = {"HOST", "PORT", "VIRTUAL_ENV", "DEBUG", "PIP_CONSTRAINT", "PIP_BUILD_CONSTRAINT"}
+    kept = {k: v for k, v in kept.items() if k not in ours}
+    return kept | {f"LABEL_STUDIO_{k}": v for k, v in QUIET.items()} | {"PYTHONUNBUFFERED": "1"}
+
+
+def wanted() -> dict[str, Any]:
+    """What a whole environment's marker says."""
+    pinned = hashlib.sha256(CONSTRAINTS.read_bytes()).hexdigest()
+    return {"version": VERSION, "constraints": pinned, "python": sys.version}
+
+
+def _pip_install(environment: Path, say: Say) -> None:
+    python = environment / "bin" / "python"
+    pip = [str(python), "-m", "pip", "install", "--no-input", "--disable-pip-version-check"]
+    steps = [
+        [sys.executable, "-m", "venv", str(environment)],
+        [*pip, "--constraint", str(CONSTRAINTS), f"label-studio=={VERSION}"],
+    ]
+    for step in steps:
+        _run(step, say)
+
+
+def _run(command: list[str], say: Say) -> None:
+    last: deque[str] = deque(maxlen=8)
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        env=clean_environment(),
+    ) as child:
+        try:
+            for line in child.stdout or ():
+                last.append(line.rstrip())
+                if line.startswith(("Collecting", "Installing", "Building")):
+                    say(line.rstrip()[:100])
+        except BaseException:
+            child.kill()
+            raise
+    if child.returncode:
+        raise Unavailable(
+            "Label Studio could not be installed. pip's last lines:\n" + "\n".join(last),
+            hint="Check the network and the disk, then run the command again: it starts over.",
+            backend="label-studio",
+        )
+
+
+def _remove_environment(environment: Path) -> None:
+    """Only what is a virtual environment: a wrongly named folder is not emptied."""
+    if any(environment.iterdir()) and not (environment / "pyvenv.cfg").exists():
+        raise StorageError(
+            f"{environment} holds something else than a virtual environment.",
+            hint="Name another folder for Label Studio's environment.",
+        )
+    with translated(environment):
+        shutil.rmtree(environment)

@@ -1,0 +1,61 @@
+"""A process that outlives us: known by its id and its start time, ended as a group."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+STOP_SECONDS = 15
+
+
+def started(pid: int) -> str | None:
+    """When this process started, in the system's own words; None if it is not running."""
+    stat = Path(f"/proc/{pid}/stat")
+    if Path("/proc/self/stat").exists():
+        try:
+            fields = stat.read_text("utf-8", "replace").rpartition(")")[2].split()
+        except (FileNotFoundError, ProcessLookupError):
+            return None
+        return None if fields[0] in "ZX" else fields[19]
+    shown = subprocess.run(
+        ["ps", "-o", "stat=,lstart=", "-p", str(pid)], capture_output=True, text=True, check=False
+    ).stdout.split(maxsplit=1)
+    return None if len(shown) < 2 or shown[0].startswith("Z") else shown[1].strip()
+
+
+def runs(noted: dict[str, Any]) -> bool:
+    """Whether a noted process still runs; one that ended before its start was read does not."""
+    return noted["started"] is not None and started(noted["pid"]) == noted["started"]
+
+
+def end_group(pid: int) -> None:
+    """SIGTERM to a session we started, SIGKILL to what is left of it."""
+    for kind in (signal.SIGTERM, signal.SIGKILL):
+        with suppress(ProcessLookupError):
+            os.killpg(pid, kind)
+        deadline = time.monotonic() + STOP_SECONDS
+        while time.monotonic() < deadline:
+            with suppress(ChildProcessError):  # started by another datahub: not ours to reap
+                os.waitpid(pid, os.WNOHANG)
+            try:
+                os.killpg(pid, 0)
+            except ProcessLookupError:
+                return
+            time.sleep(0.05)
+
+
+def bindable(port: int) -> int | None:
+    """This port, or a free one for 0; None if another program has it."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return None
+        return int(probe.getsockname()[1])
