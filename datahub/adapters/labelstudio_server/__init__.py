@@ -10,20 +10,11 @@ touched. Telemetry, open sign-up and calls to the outside are off.
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
-import json
-import os
 import secrets
-import shutil
-import signal
-import socket
 import subprocess
-import sys
 import time
-from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
