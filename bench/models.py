@@ -221,18 +221,22 @@ def trials(
     name: str, votes: Votes, gold: npt.NDArray[np.int8], texts: list[str], k: int
 ) -> dict[str, list[float]]:
     """Shares of right labels on rows with a vote, a seed each; a tie of t classes is 1/t right."""
+    import polars as pl
+
     from datahub.core.dependence import correlated
     from datahub.core.features import Features
     from datahub.core.labels import combine
+    from datahub.flow.features import out_of_fold
     from datahub.hub.registry import adapter
 
     found: dict[str, list[float]] = {}
+    keys = pl.int_range(len(texts), eager=True)
     voted = (votes != -1).any(axis=1)
     for seed, soft in fits(name, votes, k, correlated(votes, k, seed=0).shares.tolist()):
         found.setdefault(name, []).append(right_share(soft[voted], gold[voted]))
         if name != "snorkel's own":
-            end = adapter("end_model", "sklearn")().out_of_fold(
-                Features.of_texts(texts), soft, seed=seed
+            end = out_of_fold(
+                adapter("end_model", "sklearn")(), keys, Features.of_texts(texts), soft, seed=seed
             )
             both = combine(soft, end)
             found.setdefault(f"{name} x end model", []).append(

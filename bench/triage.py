@@ -55,11 +55,13 @@ class Pool:
         """Label all rows anew; share of right ones."""
         from datahub.core.informing import cells, informed, taught
         from datahub.core.labels import combine
+        from datahub.flow.features import out_of_fold
 
         rows = np.flatnonzero(self.answered & ~self.audited & informs)
         answers = {int(row): int(self.gold[row]) for row in rows}
         lessons = taught(self.soft, answers)
-        self.end = self.end_model.out_of_fold(self.features, lessons, seed=self.seed)
+        keys = pl.int_range(self.features.rows, eager=True)
+        self.end = out_of_fold(self.end_model, keys, self.features, lessons, seed=self.seed)
         self.final, _ = informed(
             combine(self.soft, self.end), cells(self.pattern, self.end), answers
         )

@@ -4,7 +4,7 @@ Texts become TF-IDF, numbers are scaled, embeddings centered and of length 1: bl
 weight. Learns from soft labels by one weighted copy of a row for each class it may be of.
 Whatever is learned, which words count and how much included, is learned from the
 other folds alone; equal rows share a fold, so that no row is judged by its double.
-Memory is bounded: it learns from a sample of labeled rows, and scores all a chunk at a time.
+Memory follows the rows learned from; others are scored a chunk at a time.
 scikit-learn is imported by what learns: a merge has an end model at hand, and seldom asks it.
 """
 
@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 _SMALLEST_SHARE = 0.01  # a class less likely than this adds cost and no knowledge
 
 Ints = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
 Raw = Sequence[Any]  # of each block [rows, columns]: counts of words, sparse; or numbers
 
 
@@ -45,53 +44,47 @@ class LogisticEndModel:
         max_features: int = 20_000,
         regularization: float = 1.0,
         max_iter: int = 100,
-        max_rows: int = 100_000,
+        most_rows: int = 100_000,
         chunk: int = 20_000,
     ) -> None:
         """`regularization` is scikit-learn's C: larger fits the soft labels more closely.
 
-        `max_features` are words of each text column, `max_rows` are learned from.
+        `max_features` are words of each text column.
         """
+        self.most_rows = most_rows
         self._max_features = max_features
         self._regularization = regularization
         self._max_iter = max_iter
-        self._max_rows = max_rows
         self._chunk = chunk
 
-    def out_of_fold(
+    def learn(
         self, features: Features, soft: SoftLabels, *, seed: int, folds: int = 5
-    ) -> SoftLabels:
-        """Probabilities [n, k]; an unlabeled row gets the mean over all folds' models.
+    ) -> _Opinion | _Silence:
+        """Knows nothing where the rows have no words and no numbers, or a fold too few classes.
 
-        All NaN where the labeled rows have no words and no numbers, or any fold would have to be
-        judged from rows of one class. Raises InputError for fewer than 2 folds or unequal lengths.
+        Raises InputError for fewer than 2 folds or unequal lengths.
         """
         if features.rows != len(soft) or folds < 2:
             raise InputError(
                 f"{features.rows} rows, {len(soft)} rows of soft labels and {folds} folds.",
                 hint="Give one row of soft labels a row, and 2 folds or more.",
             )
-        nothing = np.full(soft.shape, np.nan)
-        learned_from = self._sample(np.flatnonzero(~np.isnan(soft).any(axis=1)), seed)
-        if len(learned_from) == 0 or not features.columns:
+        nothing = _Silence(soft.shape[1])
+        if features.rows == 0 or not features.columns:
             return nothing
-        fold = _folds(features, soft, folds, seed)
-        blocks = _Blocks(features, learned_from)
-        raw = blocks.of(learned_from)
+        same = _hashes(features)
+        fold = _folds(same, soft, folds, seed)
+        blocks = _Blocks(features)
+        raw = blocks.of(features)
         models = []
         for number in range(folds):
-            train = np.flatnonzero(fold[learned_from] != number)
-            learned = self._learned([block[train] for block in raw], soft[learned_from[train]])
+            train = np.flatnonzero(fold != number)
+            learned = self._learned([block[train] for block in raw], soft[train])
             if learned is None:
                 return nothing
             models.append(learned)
-        return self._scored(blocks, models, fold, nothing)
-
-    def _sample(self, labeled: Ints, seed: int) -> Ints:
-        if len(labeled) <= self._max_rows:
-            return labeled
-        drawn = np.random.default_rng(seed).choice(labeled, size=self._max_rows, replace=False)
-        return np.sort(drawn)
+        seen, first = np.unique(same, return_index=True)
+        return _Opinion(blocks, models, seen, fold[first], soft.shape[1], self._chunk)
 
     def _learned(self, raw: Raw, soft: SoftLabels) -> _Learned | None:
         """A model of these rows, if they teach anything."""
@@ -111,20 +104,50 @@ class LogisticEndModel:
             model.fit(_joined(scales, raw)[rows], classes, sample_weight=soft[rows, classes])
         return _Learned(scales, model)
 
-    def _scored(
-        self, blocks: _Blocks, models: Sequence[_Learned], fold: Ints, into: SoftLabels
-    ) -> SoftLabels:
-        for start in range(0, len(fold), self._chunk):
-            rows = np.arange(start, min(start + self._chunk, len(fold)))
-            raw = blocks.of(rows)
-            into[rows] = 0
-            for number, learned in enumerate(models):
-                for of_fold, weight in ((number, 1.0), (-1, 1 / len(models))):
-                    mine = np.flatnonzero(fold[rows] == of_fold)
-                    if len(mine):
-                        said = learned.probabilities([b[mine] for b in raw], into.shape[1])
-                        into[rows[mine]] += weight * said
-        return into
+
+@dataclass(frozen=True)
+class _Silence:
+    """What nothing was learned from says."""
+
+    cardinality: int
+
+    def of(self, features: Features) -> SoftLabels:
+        return np.full((features.rows, self.cardinality), np.nan)
+
+
+@dataclass(frozen=True)
+class _Opinion:
+    """A model of each fold's rows, and in which fold a row that they know is."""
+
+    blocks: _Blocks
+    models: Sequence[_Learned]
+    seen: npt.NDArray[np.uint64]  # hashes of rows, in order
+    fold: Ints
+    cardinality: int
+    chunk: int
+
+    def of(self, features: Features) -> SoftLabels:
+        """What the model of the others says; of a row that none has seen, the mean of all."""
+        found = np.zeros((features.rows, self.cardinality))
+        for start in range(0, features.rows, self.chunk):
+            some = replace(features, frame=features.frame[start : start + self.chunk])
+            self._score(some, found[start : start + self.chunk])
+        return found
+
+    def _score(self, features: Features, into: SoftLabels) -> None:
+        raw, fold = self.blocks.of(features), self._folds_of(features)
+        for number, learned in enumerate(self.models):
+            for of_fold, weight in ((number, 1.0), (-1, 1 / len(self.models))):
+                mine = np.flatnonzero(fold == of_fold)
+                if len(mine):
+                    said = learned.probabilities([b[mine] for b in raw], self.cardinality)
+                    into[mine] += weight * said
+
+    def _folds_of(self, features: Features) -> Ints:
+        """Fold of each row; -1 where no model has seen it."""
+        same = _hashes(features)
+        place = np.searchsorted(self.seen, same).clip(max=len(self.seen) - 1)
+        return np.where(self.seen[place] == same, self.fold[place], -1)
 
 
 @dataclass(frozen=True)
@@ -184,38 +207,38 @@ def _sparse(values: npt.NDArray[np.float64]) -> Any:
 
 
 class _Blocks:
-    """Columns of the rows as blocks; which words there are is told by the rows learned from."""
+    """Columns of rows as blocks; which words there are is told by the rows learned from."""
 
-    def __init__(self, features: Features, learned_from: Ints) -> None:
+    def __init__(self, features: Features) -> None:
         from sklearn.feature_extraction.text import CountVectorizer
 
-        self._features = features
         self._words = {}
         for name in features.texts:
             try:
-                known = CountVectorizer(dtype=np.float64).fit(self._texts(name, learned_from))
+                known = CountVectorizer(dtype=np.float64).fit(_texts(features, name))
             except ValueError:  # its only one on text: empty vocabulary
                 continue
             self._words[name] = known
 
-    def of(self, rows: Ints) -> list[Any]:
+    def of(self, features: Features) -> list[Any]:
         found: list[Any] = [
-            self._words[name].transform(self._texts(name, rows))
+            self._words[name].transform(_texts(features, name))
             if name in self._words
-            else _sparse(np.empty((len(rows), 0)))
-            for name in self._features.texts
+            else _sparse(np.empty((features.rows, 0)))
+            for name in features.texts
         ]
-        frame = self._features.frame[rows]
-        if self._features.numbers:
-            numbers = frame.select(pl.col(self._features.numbers).cast(pl.Float64)).to_numpy()
+        frame = features.frame
+        if features.numbers:
+            numbers = frame.select(pl.col(features.numbers).cast(pl.Float64)).to_numpy()
             found.append(np.where(np.isfinite(numbers), numbers, np.nan))
-        if self._features.embedding:
-            lists = frame[self._features.embedding].cast(pl.List(pl.Float64))
+        if features.embedding:
+            lists = frame[features.embedding].cast(pl.List(pl.Float64))
             found.append(_unit(np.array(lists.to_list(), dtype=np.float64)))
         return found
 
-    def _texts(self, name: str, rows: Ints) -> list[str]:
-        return self._features.frame[name][rows].cast(pl.String).fill_null("").to_list()
+
+def _texts(features: Features, name: str) -> list[str]:
+    return features.frame[name].cast(pl.String).fill_null("").to_list()
 
 
 def _unit(vectors: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -224,16 +247,19 @@ def _unit(vectors: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return np.asarray(filled / np.where(length > 0, length, 1))
 
 
-def _folds(features: Features, soft: SoftLabels, folds: int, seed: int) -> Ints:
-    """Fold of each row: dealt out by class over distinct rows; -1 where no label speaks."""
-    same = features.frame.select(features.columns).hash_rows().to_numpy()
-    labeled = np.flatnonzero(~np.isnan(soft).any(axis=1))
-    group = np.unique(same, return_inverse=True)[1]
-    found, first = np.unique(group[labeled], return_index=True)
+def _hashes(features: Features) -> npt.NDArray[np.uint64]:
+    """Equal for rows that look the same, whichever part they came in."""
+    texts = (pl.col(name).cast(pl.String) for name in features.texts)
+    return features.frame.select(features.columns).with_columns(texts).hash_rows().to_numpy()
+
+
+def _folds(same: npt.NDArray[np.uint64], soft: SoftLabels, folds: int, seed: int) -> Ints:
+    """Fold of each row: dealt out by class over distinct rows."""
+    _, first, group = np.unique(same, return_index=True, return_inverse=True)
     by_row = np.argsort(first)
-    groups, rows = found[by_row], labeled[first[by_row]]
+    rows = first[by_row]
     dealt = np.random.default_rng(seed).permutation(len(rows))
     by_class = dealt[np.argsort(soft[rows[dealt]].argmax(axis=1), kind="stable")]
-    fold_of = np.full(group.max() + 1, -1, dtype=np.int64)
-    fold_of[groups[by_class]] = np.arange(len(rows)) % folds
+    fold_of = np.empty(len(rows), dtype=np.int64)
+    fold_of[by_row[by_class]] = np.arange(len(rows)) % folds
     return np.asarray(fold_of[group])

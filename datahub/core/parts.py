@@ -37,7 +37,7 @@ class Cutter:
 
     def push(self, frame: pl.DataFrame) -> Iterator[pl.DataFrame]:
         """Take more rows; yield the parts that end in them."""
-        marks = np.flatnonzero(_hashes(frame[self._key]) < _threshold(self._share))
+        marks = np.flatnonzero(key_hashes(frame[self._key]) < _threshold(self._share))
         start = 0
         while (end := self._next_cut(marks, start, frame.height)) is not None:
             yield self._taken([*self._held, frame[start:end]])
@@ -134,18 +134,18 @@ def _threshold(share: float) -> np.uint64:
     return np.uint64(min(share, 1.0) * (2**64 - 2**11))
 
 
-def _hashes(keys: pl.Series) -> npt.NDArray[np.uint64]:
+def key_hashes(keys: pl.Series) -> npt.NDArray[np.uint64]:
     """64 bits of each key, the same on every machine and in every version: never change this."""
     if keys.dtype.is_integer():
         values = keys.cast(pl.UInt64 if keys.dtype.is_unsigned_integer() else pl.Int64).to_numpy()
-        return _mixed(values.astype(np.uint64))
+        return mixed(values.astype(np.uint64))
     found = map(zlib.crc32, keys.cast(pl.Binary).to_list())
-    return _mixed(np.fromiter(found, dtype=np.uint64, count=keys.len()))
+    return mixed(np.fromiter(found, dtype=np.uint64, count=keys.len()))
 
 
-def _mixed(values: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+def mixed(values: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
     """SplitMix64's finisher."""
-    mixed = values + np.uint64(0x9E3779B97F4A7C15)
-    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return mixed ^ (mixed >> np.uint64(31))
+    bits = values + np.uint64(0x9E3779B97F4A7C15)
+    bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return bits ^ (bits >> np.uint64(31))

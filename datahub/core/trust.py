@@ -21,6 +21,10 @@ class Estimate:
     audited: int
     wrong: int
 
+    def __add__(self, more: Estimate) -> Estimate:
+        """Both together: of other rows of the same group."""
+        return Estimate(self.rows + more.rows, self.audited + more.audited, self.wrong + more.wrong)
+
     @property
     def error(self) -> float | None:
         """Share of wrong labels among audited rows; None when none was audited."""

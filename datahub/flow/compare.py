@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
+import numpy.typing as npt
 
 from datahub.core.dataset import Dataset
 from datahub.core.dependence import correlated
@@ -19,8 +20,10 @@ from datahub.core.labels import (
     class_prior,
     combine,
 )
+from datahub.core.lessons import Lessons
 from datahub.core.trust import interval
 from datahub.flow.features import Looked, features_at
+from datahub.flow.judging import lines_of
 from datahub.flow.label import Alike, Balance, asked_balance, named_groups, predicted
 from datahub.flow.steps import Progress, quiet
 from datahub.flow.votes import gold_numbers, read_votes, voted
@@ -67,11 +70,29 @@ class Comparison:
 
 @dataclass
 class _Trials:
-    """Soft labels of one model by seed, and the seconds of all of them."""
+    """Labels of one model by seed, and the seconds of all of them.
 
-    soft: list[SoftLabels]
+    `covered` rows have soft labels, `confidence` is their mean with the first seed.
+    """
+
+    labels: list[Gold] = field(default_factory=list)
+    covered: npt.NDArray[np.bool_] | None = None
+    confidence: float | None = None
     seconds: float = 0.0
     failed: str = ""
+
+    def add(self, parts: Iterable[SoftLabels]) -> None:
+        """Take one seed's soft labels, a part at a time."""
+        labels, covered, total = list[Gold](), list[npt.NDArray[np.bool_]](), 0.0
+        for soft in parts:
+            known = np.asarray(~np.isnan(soft).any(axis=1))
+            labels.append(chosen(soft))
+            covered.append(known)
+            total += float(soft[known].max(axis=1, initial=0).sum())
+        self.labels.append(np.concatenate(labels))
+        if self.covered is None:
+            self.covered = np.concatenate(covered)
+            self.confidence = total / int(self.covered.sum()) if self.covered.any() else None
 
 
 def compare(
@@ -101,13 +122,14 @@ def compare(
     votes, k = read_votes(store, ref, known, manifest), len(known.classes)
     looked = features_at(store, rows, ref, known, columns=columns, embedding=embedding)
     end_model = end_model if looked.features.columns else None
+    asking = _Asking(known, looked, end_model) if end_model else None
     alike = correlated(votes, k, seed=seeds[0])
     plain = predicted(models["majority"], votes, k, seed=seeds[0])
     balance, balance_from = asked_balance(class_balance, [plain])
     trials: dict[str, _Trials] = {}
     for number, (name, model) in enumerate(models.items()):
         trials |= _tried(
-            name, model, end_model, votes, looked, alike.shares.tolist(), balance, seeds, k, clock
+            name, model, asking, votes, alike.shares.tolist(), balance, seeds, k, clock
         )
         progress("compare", number + 1, len(models))
     covered = int((votes != ABSTAIN).any(axis=1).sum())
@@ -127,12 +149,31 @@ def compare(
     )
 
 
+@dataclass(frozen=True)
+class _Asking:
+    """An end model, and the rows that it is asked about."""
+
+    known: Dataset
+    looked: Looked
+    end_model: EndModel
+
+    def times(self, soft: SoftLabels, *, seed: int) -> Iterator[SoftLabels]:
+        """The product of soft labels and what the end model learns from them, part by part."""
+        most = self.end_model.most_rows
+        lessons = Lessons(self.looked.features, soft.shape[1], most=most, seed=seed)
+        for part, lines in lines_of(self.known):
+            seen = self.looked.of(part)
+            lessons.add(seen.keys, seen.features, soft[lines])
+        opinion = self.end_model.learn(*lessons.all(), seed=seed)
+        for part, lines in lines_of(self.known):
+            yield combine(soft[lines], opinion.of(self.looked.of(part).features))
+
+
 def _tried(
     name: str,
     model: LabelModel,
-    end_model: EndModel | None,
+    asking: _Asking | None,
     votes: LabelMatrix,
-    looked: Looked,
     shares: Sequence[float],
     balance: Sequence[float] | None,
     seeds: Sequence[int],
@@ -140,7 +181,7 @@ def _tried(
     clock: Callable[[], float],
 ) -> dict[str, _Trials]:
     """The trials of a model, and of its product with the end model where it sees anything."""
-    alone, both = _Trials([]), _Trials([])
+    alone, both = _Trials(), _Trials()
     for seed in seeds:
         started = clock()
         try:
@@ -148,15 +189,15 @@ def _tried(
                 model, votes, cardinality, seed=seed, class_balance=balance, shares=shares
             )
         except InputError as error:
-            return {name: _Trials([], failed=error.message)}
-        alone.soft.append(soft)
+            return {name: _Trials(failed=error.message)}
+        alone.add([soft])
         alone.seconds += clock() - started
-        if end_model is not None:
-            both.soft.append(combine(soft, looked.out_of_fold(end_model, soft, seed=seed)))
+        if asking is not None:
+            both.add(asking.times(soft, seed=seed))
             both.seconds += clock() - started
-    if end_model is None:
+    if asking is None:
         return {name: alone}
-    return {name: alone, f"{name}*{end_model.name}": both}
+    return {name: alone, f"{name}*{asking.end_model.name}": both}
 
 
 def _gold(store: VersionStore, rows: Rows, ref: str, known: Dataset) -> Gold:
@@ -166,29 +207,33 @@ def _gold(store: VersionStore, rows: Rows, ref: str, known: Dataset) -> Gold:
 
 
 def _compared(trials: Mapping[str, _Trials], gold: Gold) -> tuple[Compared, ...]:
-    labels = {name: [chosen(soft) for soft in tried.soft] for name, tried in trials.items()}
     return tuple(
-        _line(name, tried, labels, gold)
-        if tried.soft
-        else Compared(name, {}, left_out=tried.failed)
+        Compared(name, {}, left_out=tried.failed)
+        if tried.covered is None
+        else _line(name, tried, tried.covered, trials, gold)
         for name, tried in trials.items()
     )
 
 
-def _line(name: str, tried: _Trials, labels: Mapping[str, list[Gold]], gold: Gold) -> Compared:
-    soft, mine = tried.soft[0], labels[name]
-    covered = ~np.isnan(soft).any(axis=1)
+def _line(
+    name: str,
+    tried: _Trials,
+    covered: npt.NDArray[np.bool_],
+    trials: Mapping[str, _Trials],
+    gold: Gold,
+) -> Compared:
+    mine = tried.labels
     known = covered & (gold != ABSTAIN)
     right = [int((one[known] == gold[known]).sum()) for one in mine]
     n = int(known.sum())
     return Compared(
         model=name,
         agreement={
-            other: float((mine[0][covered] == theirs[0][covered]).mean())
-            for other, theirs in labels.items()
-            if theirs and other != name and covered.any()
+            other: float((mine[0][covered] == theirs.labels[0][covered]).mean())
+            for other, theirs in trials.items()
+            if theirs.labels and other != name and covered.any()
         },
-        estimated=float(soft[covered].max(axis=1).mean()) if covered.any() else None,
+        estimated=tried.confidence,
         accuracy=right[0] / n if n else None,
         interval=interval(right[0], n) if n else None,
         gold_rows=n,
@@ -196,5 +241,5 @@ def _line(name: str, tried: _Trials, labels: Mapping[str, list[Gold]], gold: Gol
         seed_spread=float((np.stack(mine) != mine[0])[:, covered].any(axis=0).mean())
         if covered.any()
         else None,
-        seconds=tried.seconds / len(tried.soft),
+        seconds=tried.seconds / len(mine),
     )

@@ -1,40 +1,36 @@
-"""The columns that an end model looks at, as they lie in a commit."""
+"""The columns that an end model looks at, as they lie in a commit: a part at a time."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from datahub.core.dataset import Dataset
+from datahub.core.dataset import Dataset, Key, Part
 from datahub.core.errors import InputError
 from datahub.core.features import Features, feature_columns
 from datahub.core.labels import SoftLabels
-from datahub.flow.tables import table_paths
+from datahub.core.lessons import Lessons
+from datahub.core.parts import places
+from datahub.flow.tables import part_reader, table_paths
 from datahub.ports import EndModel, Rows, VersionStore
 
 
 @dataclass(frozen=True)
-class Looked:
-    """Rows of a dataset by key, and what there is to look at; nothing where no column is."""
+class Seen:
+    """Some rows by key, and what there is to look at; nothing where no column is."""
 
     keys: pl.Series
     features: Features
     letters: npt.NDArray[np.uint32]  # of each row's texts
 
-    def out_of_fold(self, end_model: EndModel | None, soft: SoftLabels, *, seed: int) -> SoftLabels:
-        """What an end model says of each row without having seen it; NaN where there is none."""
-        if end_model is None or not self.features.columns:
-            return np.full(soft.shape, np.nan)
-        return end_model.out_of_fold(self.features, soft, seed=seed)
-
-    def only(self, lines: pl.Series) -> Looked:
+    def only(self, lines: npt.NDArray[np.integer]) -> Seen:
         """These rows alone, by number."""
         features = replace(self.features, frame=self.features.frame[lines])
-        return Looked(self.keys[lines], features, self.letters[lines.to_numpy()])
+        return Seen(self.keys[lines], features, self.letters[lines])
 
     def thin(self, fewest: int) -> npt.NDArray[np.bool_]:
         """Rows whose texts together have fewer characters, where texts are all there is to see."""
@@ -42,6 +38,14 @@ class Looked:
         if not texts or self.features.columns != texts:
             return np.zeros(len(self.keys), dtype=np.bool_)
         return np.asarray(self.letters < fewest, dtype=np.bool_)
+
+
+@dataclass(frozen=True)
+class Looked:
+    """Which columns are looked at, without rows, and what reads the rows of a part."""
+
+    features: Features
+    of: Callable[[Part], Seen]
 
 
 def features_at(
@@ -52,32 +56,63 @@ def features_at(
     *,
     columns: Sequence[str] = (),
     embedding: str | None = None,
-    kept: bool = True,
 ) -> Looked:
-    """Read the columns asked for (default: see `feature_columns`), in the order of the rows.
+    """The columns asked for (default: see `feature_columns`), in the order of the rows.
 
-    Where no end model will look at them, they need not be `kept`.
-
-    Raises ConfigError, InputError (embeddings that are missing or of unequal lengths).
+    Raises ConfigError; reading raises InputError (embeddings that are missing or of unequal
+    lengths).
     """
     paths = table_paths(store, ref, dataset.name, "rows")
     chosen = feature_columns(dataset, rows.scan(paths).collect_schema(), columns, embedding)
     wanted = list(dict.fromkeys([dataset.key, *chosen.columns]))
-    keys, frames = list[pl.Series](), list[pl.DataFrame]()
-    letters = list[npt.NDArray[np.uint32]]()
-    for batch in rows.batches(paths, columns=wanted):
-        keys.append(batch[dataset.key])
-        letters.append(_letters(batch, chosen.texts))
-        frames.append(batch.select(chosen.columns) if kept else batch[:0].select(chosen.columns))
-    frame = pl.concat(frames)
-    if embedding and kept:
-        lengths = frame[embedding].cast(pl.List(pl.Float32)).list.len()
-        if lengths.null_count() or lengths.n_unique() != 1 or lengths[0] == 0:
-            raise InputError(
-                f"The embeddings in {embedding!r} are missing or of unequal lengths.",
-                hint="Every row needs a list of as many floats.",
-            )
-    return Looked(pl.concat(keys), replace(chosen, frame=frame), np.concatenate(letters))
+    read = part_reader(store, rows, ref, dataset, "rows")
+    lengths: set[int | None] = set()
+
+    def of(part: Part) -> Seen:
+        frame = read(part, wanted)
+        assert frame is not None  # dataset.json names no part that is not there
+        if embedding:
+            lengths.update(frame[embedding].cast(pl.List(pl.Float32)).list.len().unique())
+            _check_lengths(lengths, embedding)
+        features = replace(chosen, frame=frame.select(chosen.columns))
+        return Seen(frame[dataset.key], features, _letters(frame, chosen.texts))
+
+    return Looked(chosen, of)
+
+
+def seen_of(looked: Looked, dataset: Dataset, keys: Collection[Key]) -> Seen:
+    """The rows that have one of these keys, in their order; only parts that may are read."""
+    wanted = pl.Series(list(keys), dtype=pl.Null if not keys else None)
+    found = []
+    for number in places(dataset.parts, wanted).unique().sort() if len(wanted) else [0]:
+        seen = looked.of(dataset.parts[number])
+        here = seen.keys.is_in(wanted.cast(seen.keys.dtype).implode()).arg_true()
+        found.append(seen.only(here.to_numpy().astype(np.int64)))
+    frame = pl.concat([seen.features.frame for seen in found])
+    return Seen(
+        pl.concat([seen.keys for seen in found]),
+        replace(looked.features, frame=frame),
+        np.concatenate([seen.letters for seen in found]),
+    )
+
+
+def out_of_fold(
+    end_model: EndModel | None, keys: pl.Series, features: Features, soft: SoftLabels, *, seed: int
+) -> SoftLabels:
+    """What an end model that learns from these rows says of each; NaN where there is none."""
+    if end_model is None or not features.columns:
+        return np.full(soft.shape, np.nan)
+    lessons = Lessons(features, soft.shape[1], most=end_model.most_rows, seed=seed)
+    lessons.add(keys, features, soft)
+    return end_model.learn(*lessons.all(), seed=seed).of(features)
+
+
+def _check_lengths(lengths: set[int | None], embedding: str) -> None:
+    if None in lengths or 0 in lengths or len(lengths) > 1:
+        raise InputError(
+            f"The embeddings in {embedding!r} are missing or of unequal lengths.",
+            hint="Every row needs a list of as many floats.",
+        )
 
 
 def _letters(frame: pl.DataFrame, texts: Sequence[str]) -> npt.NDArray[np.uint32]:

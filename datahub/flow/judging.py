@@ -7,7 +7,7 @@ a part at a time, while they are walked over.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,15 +18,18 @@ from datahub.core.dataset import Dataset, Key, Part
 from datahub.core.informing import Answered, by_cell, cells, informed_by, taught
 from datahub.core.labels import LabelMatrix, SoftLabels, combine
 from datahub.core.layout import review_prefix
+from datahub.core.lessons import Lessons
 from datahub.core.outcome import Policy, Triage, measured
+from datahub.core.parts import places
 from datahub.core.patterns import vote_patterns
 from datahub.core.relabel import Decision, final_labels
 from datahub.core.triage import Batch, score
-from datahub.flow.features import Looked
-from datahub.ports import EndModel, VersionStore
+from datahub.flow.features import Looked, Seen
+from datahub.flow.steps import Progress, quiet
+from datahub.ports import EndModel, Opinion, VersionStore
 
-Lines = slice | npt.NDArray[np.int64]  # rows by number
-Ask = Callable[[Lines], SoftLabels]
+Ask = Callable[[Part, slice], SoftLabels]  # a part of the rows, and which lines it is
+Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -49,8 +52,21 @@ class Judged:
 
 
 @dataclass(frozen=True)
-class _Opinions:
-    """What is known of all rows before they are scored; `end` is None without an end model."""
+class _Block:
+    """Some rows, and what is known of them before the end model is asked."""
+
+    seen: Seen
+    votes: LabelMatrix
+    soft: SoftLabels
+    pattern: npt.NDArray[np.uint32]
+
+    def only(self, rows: Ints) -> _Block:
+        return _Block(self.seen.only(rows), self.votes[rows], self.soft[rows], self.pattern[rows])
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """The rows of a dataset as blocks, and how a block is scored."""
 
     known: Dataset
     looked: Looked
@@ -58,34 +74,30 @@ class _Opinions:
     soft: Ask
     lfs: list[str]
     pattern: npt.NDArray[np.uint32]
-    end: SoftLabels | None
-    thin: npt.NDArray[np.bool_]
+    min_text: int
 
-    def ended(self, lines: Lines) -> SoftLabels:
-        """What the end model says of these rows."""
-        if self.end is not None:
-            return self.end[lines]
-        return np.full((len(self.pattern[lines]), len(self.known.classes)), np.nan)
+    def block(self, part: Part, lines: slice) -> _Block:
+        seen = self.looked.of(part)
+        return _Block(seen, self.votes[lines], self.soft(part, lines), self.pattern[lines])
 
-    def cell(self, lines: Lines) -> npt.NDArray[np.int64]:
-        """Numbers of these rows' cells."""
-        return cells(self.pattern[lines], self.ended(lines))
-
-    def scored(self, lines: Lines, answered: Answered) -> tuple[pl.DataFrame, SoftLabels]:
+    def scored(
+        self, block: _Block, opinion: Opinion | None, answered: Answered
+    ) -> tuple[pl.DataFrame, SoftLabels]:
         """Scores of these rows, and their final soft labels."""
-        soft, end = self.soft(lines), self.ended(lines)
-        final, heard = informed_by(combine(soft, end), self.cell(lines), answered)
+        end = _end(block, opinion)
+        cell = cells(block.pattern, end)
+        final, heard = informed_by(combine(block.soft, end), cell, answered)
         scores = score(
-            self.looked.keys[lines],
-            self.votes[lines],
-            soft,
+            block.seen.keys,
+            block.votes,
+            block.soft,
             end,
             lfs=self.lfs,
             classes=self.known.classes,
             final=final,
-            pattern=self.pattern[lines],
+            pattern=block.pattern,
             answers=heard,
-            thin=self.thin[lines],
+            thin=block.seen.thin(self.min_text),
         )
         return scores, final
 
@@ -103,38 +115,30 @@ def judged(
     policy: Policy,
     model: str,
     seed: int,
+    progress: Progress = quiet,
 ) -> Judged:
     """Put an end model's word and people's to the label model's `soft`, and apply the policy.
 
     Answers to rows of the audit slice (`drawn`) have no part in any other row's label: they
-    measure, and what measures may not teach.
+    measure, and what measures may not teach. Rows are read a part at a time, twice where there is
+    an end model: first what it learns from, then all that it is asked about.
     """
+    rows = _Rows(known, looked, votes, soft, lfs, vote_patterns(votes)[1], policy.min_text)
     decided = {key: d.label for key, d in decisions.items() if d.label is not None}
-    number = {name: i for i, name in enumerate(known.classes)}
-    teaching = {key: number[label] for key, label in decided.items() if key not in drawn}
-    answers = {row: teaching[key] for row, key in _rows_of(looked.keys, teaching).items()}
-    end = None
-    if end_model is not None and looked.features.columns:
-        lessons = np.concatenate([soft(lines) for _, lines in lines_of(known)])
-        end = looked.out_of_fold(end_model, taught(lessons, answers), seed=seed)
-        del lessons
-    said = _Opinions(
-        known, looked, votes, soft, lfs, vote_patterns(votes)[1], end, looked.thin(policy.min_text)
-    )
-    answered = by_cell(said.cell(_numbers(answers)), answers, len(known.classes))
     audited = {key: label for key, label in decided.items() if key in drawn}
-    asked, _ = said.scored(_numbers(_rows_of(looked.keys, audited)), answered)
-    triage = measured(asked, audited, key=known.key, policy=policy)
-    places = _rows_of(looked.keys, decisions)
+    teaching = {key: label for key, label in decided.items() if key not in drawn}
+    number = {name: i for i, name in enumerate(known.classes)}
+    lessons_of = {key: number[label] for key, label in teaching.items()}
+    opinion, blocks = _learned(rows, end_model, decided, lessons_of, seed, progress)
+    answered = _by_cell(blocks, opinion, lessons_of, len(known.classes))
+    asked = [rows.scored(_with(block, audited), opinion, answered)[0] for block in blocks]
+    triage = measured(pl.concat(asked), audited, key=known.key, policy=policy)
 
     def parts() -> Iterator[JudgedPart]:
         for part, lines in lines_of(known):
-            scores, final = said.scored(lines, answered)
-            here = {
-                key: decisions[key]
-                for row, key in places.items()
-                if lines.start <= row < lines.stop
-            }
+            block = rows.block(part, lines)
+            scores, final = rows.scored(block, opinion, answered)
+            here = {key: decisions[key] for key in _with(block, decisions).seen.keys}
             labels = final_labels(scores, here, key=known.key, model=model, triage=triage)
             yield JudgedPart(part, lines, scores, labels, final)
 
@@ -160,11 +164,65 @@ def drawn_at(store: VersionStore, ref: str, dataset: Dataset) -> set[Key]:
     }
 
 
-def _rows_of(keys: pl.Series, wanted: Iterable[Key]) -> dict[int, Key]:
-    """Row number -> key, of the rows that have one of these keys, in their order."""
-    rows = keys.is_in(pl.Series(list(wanted), dtype=keys.dtype).implode()).arg_true()
-    return dict(zip(rows.to_list(), keys[rows].to_list(), strict=True))
+def _learned(
+    rows: _Rows,
+    end_model: EndModel | None,
+    decided: Collection[Key],
+    teaching: Mapping[Key, int],
+    seed: int,
+    progress: Progress,
+) -> tuple[Opinion | None, list[_Block]]:
+    """What an end model learned, if there is one; and the rows that people decided, by part.
+
+    Without an end model only those parts are read in which somebody decided, and the first.
+    """
+    known, features = rows.known, rows.looked.features
+    lessons = None
+    if end_model is not None and features.columns:
+        lessons = Lessons(features, len(known.classes), most=end_model.most_rows, seed=seed)
+    touched = {0, *(places(known.parts, pl.Series(list(decided))) if decided else ())}
+    blocks = []
+    for number, (part, lines) in enumerate(lines_of(known)):
+        if lessons is None and number not in touched:
+            continue
+        block = rows.block(part, lines)
+        blocks.append(_with(block, decided))
+        if lessons is not None:
+            seen, answers = block.seen, _answers(block, teaching)
+            lessons.add(seen.keys, seen.features, taught(block.soft, answers))
+        progress("end model", lines.stop, known.rows)
+    if end_model is None or lessons is None:
+        return None, blocks
+    return end_model.learn(*lessons.all(), seed=seed), blocks
 
 
-def _numbers(rows: Iterable[int]) -> npt.NDArray[np.int64]:
-    return np.fromiter(rows, dtype=np.int64)
+def _by_cell(
+    blocks: Sequence[_Block], opinion: Opinion | None, teaching: Mapping[Key, int], cardinality: int
+) -> Answered:
+    """People's answers that teach, by cell."""
+    cell, said = list[Ints]([np.empty(0, dtype=np.int64)]), list[int]()
+    for block in blocks:
+        asked = _with(block, teaching)
+        cell.append(cells(asked.pattern, _end(asked, opinion)))
+        said += [teaching[key] for key in asked.seen.keys]
+    return by_cell(np.concatenate(cell), dict(enumerate(said)), cardinality)
+
+
+def _end(block: _Block, opinion: Opinion | None) -> SoftLabels:
+    """What the end model says of these rows; NaN where there is none."""
+    return np.full(block.soft.shape, np.nan) if opinion is None else opinion.of(block.seen.features)
+
+
+def _answers(block: _Block, teaching: Mapping[Key, int]) -> dict[int, int]:
+    """Row number -> class of the rows that have an answer that teaches."""
+    return {int(row): teaching[block.seen.keys[int(row)]] for row in _places(block, teaching)}
+
+
+def _with(block: _Block, keys: Collection[Key]) -> _Block:
+    """The rows that have one of these keys, in their order."""
+    return block.only(_places(block, keys))
+
+
+def _places(block: _Block, keys: Collection[Key]) -> Ints:
+    wanted = pl.Series(list(keys), dtype=block.seen.keys.dtype)
+    return block.seen.keys.is_in(wanted.implode()).arg_true().to_numpy().astype(np.int64)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from datahub.core.dataset import Dataset, Key
+from datahub.core.dataset import Dataset, Key, Part
 from datahub.core.labels import SoftLabels
 from datahub.core.layout import label_model_file, triage_file
 from datahub.core.manifest import ModelManifest, VotesManifest
@@ -13,9 +13,16 @@ from datahub.core.outcome import UNMEASURED, Triage
 from datahub.core.relabel import Decision
 from datahub.core.versions import ObjectId
 from datahub.flow.features import Looked, features_at
-from datahub.flow.judging import Judged, judged, lines_of
-from datahub.flow.relabel import patch_labels
-from datahub.flow.tables import check_table, part_reader, without_old_parts, write_part
+from datahub.flow.judging import Ask, Judged, judged
+from datahub.flow.relabel import MOST_PATCHED, patch_labels
+from datahub.flow.steps import Progress, quiet
+from datahub.flow.tables import (
+    check_table,
+    part_reader,
+    table_paths,
+    without_old_parts,
+    write_part,
+)
 from datahub.flow.votes import read_votes
 from datahub.ports import EndModel, Rows, VersionStore
 
@@ -30,33 +37,37 @@ def relabeled(
     name = known.name
     check_table(store, ref, name, "labels", made_by="label fit")
     read = part_reader(store, rows, ref, known, "labels")
-    lines, scores = list[pl.DataFrame](), dict[str, ObjectId]()
-    moved, earlier_format = 0, False
+    lines, scores, anew = list[pl.DataFrame](), dict[str, ObjectId](), dict[str, ObjectId]()
+    changed, moved, earlier_format = 0, 0, False
     for made in found.parts():
         before, after = read(made.part), made.labels
         assert before is not None  # labels are written for every part
         moved += int(before["label"].ne_missing(after["label"]).sum())
-        part = made.part.sha256
+        part, differs = made.part.sha256, _differing(before, after)
+        changed += differs.height
+        earlier_format |= before.columns != after.columns
         scores |= write_part(store, rows, made.scores, dataset=name, table="soft_labels", part=part)
-        if before.columns == after.columns:
-            same = pl.all_horizontal(before[c].eq_missing(after[c]) for c in after.columns)
-            lines.append(after.filter(~pl.select(same).to_series()))
-        else:
-            earlier_format = True
-            lines.append(after)
-    changed = pl.concat(lines)
+        if differs.height > MOST_PATCHED * after.height:  # not held until all parts are there
+            anew |= write_part(store, rows, after, dataset=name, table="labels", part=part)
+            differs = differs[:0]
+        lines.append(differs)
     changes: dict[str, ObjectId | None]
     if earlier_format:
-        labels = dict[str, ObjectId]()
-        for made in found.parts():
-            part = made.part.sha256
-            labels |= write_part(store, rows, made.labels, dataset=name, table="labels", part=part)
-        changes = without_old_parts(store, ref, name, "labels", labels)
+        changes = without_old_parts(store, ref, name, "labels", anew)
     else:
-        changes = patch_labels(store, rows, ref, known, changed, step_id=step_id)
+        patch = pl.concat(lines)
+        changes = patch_labels(store, rows, ref, known, patch, step_id=step_id, anew=anew)
     changes |= without_old_parts(store, ref, name, "soft_labels", scores)
     changes[triage_file(name)] = store.put_bytes(found.triage.to_json().encode())
-    return changes, changed.height, moved
+    return changes, changed, moved
+
+
+def _differing(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
+    """The lines of a part that are not what they were; all, where they had other columns."""
+    if before.columns != after.columns:
+        return after
+    same = pl.all_horizontal(before[c].eq_missing(after[c]) for c in after.columns)
+    return after.filter(~pl.select(same).to_series())
 
 
 def judged_again(
@@ -68,15 +79,15 @@ def judged_again(
     end_model: EndModel | None,
     decisions: dict[Key, Decision],
     drawn: set[Key],
+    progress: Progress = quiet,
 ) -> Judged:
     """Labels anew from what the label model said, with other answers of people."""
     saved = ModelManifest.from_json(_read(store, ref, label_model_file(known.name)))
     manifest = VotesManifest.from_json(store.read(saved.votes))
-    soft = _model_soft(store, rows, ref, known)
     return judged(
         known,
         read_votes(store, ref, known, manifest),
-        lambda lines: soft[lines],
+        _model_soft(store, rows, ref, known),
         features_as_fitted(store, rows, ref, known),
         lfs=manifest.names,
         end_model=None if saved.end_model == "none" else end_model,
@@ -85,6 +96,7 @@ def judged_again(
         policy=triage_at(store, ref, known.name).policy,
         model=made_by(saved),
         seed=saved.seed,
+        progress=progress,
     )
 
 
@@ -113,19 +125,22 @@ def _read(store: VersionStore, ref: str, path: str) -> bytes:
     return store.read(store.objects(ref, path)[path])
 
 
-def _model_soft(store: VersionStore, rows: Rows, ref: str, known: Dataset) -> SoftLabels:
+def _model_soft(store: VersionStore, rows: Rows, ref: str, known: Dataset) -> Ask:
     """The label model's own probabilities [n, k]; in tables of an earlier format, the only ones."""
     check_table(store, ref, known.name, "soft_labels", made_by="label fit")
-    soft = np.full((known.rows, len(known.classes)), np.nan)
     read = part_reader(store, rows, ref, known, "soft_labels")
-    for part, lines in lines_of(known):
-        table = read(part)
+    (first,) = table_paths(store, ref, known.name, "soft_labels")[:1]
+    own = "model_probabilities" in rows.scan([first]).collect_schema()
+    column = "model_probabilities" if own else "probabilities"
+
+    def soft(part: Part, lines: slice) -> SoftLabels:
+        table = read(part, [column])
         assert table is not None  # soft labels are written for every part
-        own = "model_probabilities" in table.columns
-        lists = table["model_probabilities" if own else "probabilities"]
-        there = lists.is_not_null().to_numpy()
-        told = lists.drop_nulls().explode().to_numpy().reshape(-1, len(known.classes))
-        soft[lines][there] = told
+        found = np.full((part.rows, len(known.classes)), np.nan)
+        told = table[column].drop_nulls().explode().to_numpy()
+        found[table[column].is_not_null().to_numpy()] = told.reshape(-1, len(known.classes))
+        return found
+
     return soft
 
 

@@ -130,7 +130,6 @@ def label_fit(
         known,
         columns=columns,
         embedding=embedding,
-        kept=end_model is not None,
     )
     hashes = columns_of(store, head.id, known, manifest)
     counts = earlier_counts(store, head.id, known, votes, hashes)
@@ -164,7 +163,7 @@ def label_fit(
     found = judged(
         known,
         votes,
-        lambda lines: model.predict(fit, votes[lines]),
+        lambda part, lines: model.predict(fit, votes[lines]),
         looked,
         lfs=manifest.names,
         end_model=end_model,
@@ -173,13 +172,14 @@ def label_fit(
         policy=policy,
         model=made_by(saved),
         seed=seed,
+        progress=step.progress,
     )
-    step.progress("end model", len(votes), len(votes))
     changes[triage_file(dataset)] = store.put_bytes(found.triage.to_json().encode())
     tally = _Tally()
     written: dict[str, dict[str, ObjectId]] = {"soft_labels": {}, "labels": {}}
     for made in found.parts():
         tally.add(made, plain(made.lines))
+        step.progress("labels", made.lines.stop, known.rows)
         for table, frame in (("soft_labels", made.scores), ("labels", made.labels)):
             written[table] |= write_part(
                 store, rows, frame, dataset=dataset, table=table, part=made.part.sha256

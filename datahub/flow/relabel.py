@@ -5,12 +5,13 @@ What a reader sees before and after folding is the same; docs/format.md states t
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 import polars as pl
 
 from datahub.core.dataset import Dataset, Part
-from datahub.core.layout import patch_file, patch_number
+from datahub.core.layout import patch_file, patch_number, table_part
 from datahub.core.parts import places
 from datahub.core.versions import ObjectId
 from datahub.flow.patches import OF_PART, Patches, newest, patch_paths
@@ -29,23 +30,29 @@ def patch_labels(
     lines: pl.DataFrame,
     *,
     step_id: str,
+    anew: Mapping[str, ObjectId] = MappingProxyType({}),
 ) -> dict[str, ObjectId | None]:
     """The changes of a commit on `ref` that put these lines of labels in the place of the old.
 
     `lines` are whole lines of rows that the dataset has, each key once, in any order; the commit
     has labels. No line changes nothing. Cost follows the lines, but for a fold now and then.
+    `anew` are parts of labels that are written already (path -> object): no line is of them, and
+    those of earlier patches go.
     """
-    if lines.height == 0:
-        return {}
-    patch = _parted(lines, dataset)
     held = patch_paths(store, ref, dataset.name)
+    if lines.height == 0 and not (held and anew):
+        return {**anew}
+    patch = _parted(lines, dataset)
     number = 1 + max((patch_number(path) for path in held), default=0)
     path = patch_file(dataset.name, number, step_id)
-    if len(held) < MOST_PATCHES and not _heavy(patch, dataset.parts):
-        return {path: _stored(store, rows, patch)}
+    folding = bool(held and anew) or len(held) >= MOST_PATCHES
+    if not folding and not _heavy(patch, dataset.parts):
+        return {**anew, path: _stored(store, rows, patch)}
     olds = rows.batches([store.fetch(oid) for oid in held.values()]) if held else ()
-    patches = Patches(newest([*olds, patch], dataset.key), dataset.key)
-    changes: dict[str, ObjectId | None] = dict.fromkeys(held, None)
+    stay = [p.sha256 for p in dataset.parts if _path(dataset, p) not in anew]
+    every = newest([*olds, patch], dataset.key)
+    patches = Patches(every.filter(pl.col(OF_PART).is_in(stay)), dataset.key)
+    changes: dict[str, ObjectId | None] = {**dict.fromkeys(held, None), **anew}
     left = _rewritten(store, rows, ref, dataset, patches, changes)
     if left.height:
         changes[path] = _stored(store, rows, left)
@@ -84,6 +91,10 @@ def _parted(lines: pl.DataFrame, dataset: Dataset) -> pl.DataFrame:
 def _heavy(patch: pl.DataFrame, parts: Iterable[Part]) -> list[Part]:
     counts = dict(patch[OF_PART].value_counts().iter_rows())
     return [part for part in parts if counts.get(part.sha256, 0) > MOST_PATCHED * part.rows]
+
+
+def _path(dataset: Dataset, part: Part) -> str:
+    return table_part(dataset.name, "labels", part.sha256)
 
 
 def _stored(store: VersionStore, rows: Rows, patch: pl.DataFrame) -> ObjectId:

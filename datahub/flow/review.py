@@ -146,6 +146,7 @@ def pull(
             end_model=end_model,
             decisions=decisions_at(store, rows, head.id, known, more=tuple(taken)),
             drawn=drawn_at(store, head.id, known),
+            progress=step.progress,
         )
         changes, _, moved = relabeled(store, rows, head.id, known, found, step_id=step.id)
         log = "".join(entry.to_json() + "\n" for entry in taken)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,11 +13,11 @@ from datahub.core.dataset import Dataset, Key
 from datahub.core.outcome import Triage, taken
 from datahub.core.trust import Estimate
 from datahub.flow.annotations import decisions_at
-from datahub.flow.features import Looked
+from datahub.flow.features import Looked, out_of_fold, seen_of
 from datahub.flow.judging import drawn_at
 from datahub.flow.judging_again import features_as_fitted, triage_at
 from datahub.flow.label import counts_of
-from datahub.flow.tables import dataset_at, read_table
+from datahub.flow.tables import check_table, dataset_at, read_parts, table_paths
 from datahub.ports import EndModel, Rows, VersionStore
 
 CHANCE = 0.05
@@ -77,29 +78,62 @@ def trust(
     Raises DatasetNotFound, NotFound (no soft labels yet).
     """
     known = dataset_at(store, ref, dataset)
-    scores = read_table(store, rows, ref, dataset, "soft_labels", made_by="label fit")
-    labels = read_table(store, rows, ref, dataset, "labels", made_by="label fit")
+    for table in ("soft_labels", "labels"):
+        check_table(store, ref, dataset, table, made_by="label fit")
     decided = decisions_at(store, rows, ref, known)
     answers = {key: d.label for key, d in decided.items() if d.label is not None}
     drawn = drawn_at(store, ref, known)
     audited = {key: label for key, label in answers.items() if key in drawn}
     triage = triage_at(store, ref, dataset)
-    judged = scores.join(_said(audited, known, scores), on=known.key, how="left")
-    looked = features_as_fitted(store, rows, ref, known)
-    good, _ = taken(triage)
-    covered = pl.col("label").is_not_null()
-    outcomes = counts_of(labels["outcome"]) if "outcome" in labels.columns else {}
+    groups, asked = _measured(store, rows, ref, known, audited, triage)
     return Trust(
         dataset=dataset,
         rows=known.rows,
         answered=len(audited),
-        accepted=_estimate(judged.filter(good), "label"),
-        doubted=_estimate(judged.filter(covered & ~good), "label"),
-        uncovered=_estimate(judged.filter(~covered), "end_label"),
-        outcomes=outcomes,
+        accepted=groups["accepted"],
+        doubted=groups["doubted"],
+        uncovered=groups["uncovered"],
+        outcomes=_outcomes(store, rows, ref, known),
         triage=triage,
-        plain=_plain(known, judged, answers, end_model, looked),
+        plain=_plain(known, asked, answers, end_model, features_as_fitted(store, rows, ref, known)),
     )
+
+
+def _measured(
+    store: VersionStore,
+    rows: Rows,
+    ref: str,
+    known: Dataset,
+    audited: dict[Key, str],
+    triage: Triage,
+) -> tuple[dict[str, Estimate], pl.DataFrame]:
+    """The error of each group of rows, and the scores of audited rows with what people `said`."""
+    good, covered = taken(triage)[0], pl.col("label").is_not_null()
+    groups = {
+        "accepted": (good, "label"),
+        "doubted": (covered & ~good, "label"),
+        "uncovered": (~covered, "end_label"),
+    }
+    found = dict.fromkeys(groups, Estimate(0, 0, 0))
+    asked = []
+    columns = [known.key, "label", "confidence", "end_label", "trust", "doubt"]
+    for _, scores in read_parts(store, rows, ref, known, "soft_labels", columns=columns):
+        judged = scores.join(_said(audited, known, scores), on=known.key, how="left")
+        asked.append(judged.drop_nulls("said"))
+        for name, (group, guess) in groups.items():
+            found[name] += _estimate(judged.filter(group), guess)
+    return found, pl.concat(asked)
+
+
+def _outcomes(store: VersionStore, rows: Rows, ref: str, known: Dataset) -> dict[str, int]:
+    """How many rows have each outcome; none in labels of an earlier format."""
+    paths = table_paths(store, ref, known.name, "labels")
+    if "outcome" not in rows.scan(paths[:1]).collect_schema():
+        return {}
+    counts: Counter[str] = Counter()
+    for _, frame in read_parts(store, rows, ref, known, "labels", columns=["outcome"]):
+        counts.update(counts_of(frame["outcome"]))
+    return dict(sorted(counts.items()))
 
 
 def _plain(
@@ -110,24 +144,23 @@ def _plain(
     looked: Looked,
 ) -> Plain | None:
     """Teach the end model by answers alone; each answered row is judged without its own."""
-    lines = looked.keys.is_in(pl.Series(list(answers), dtype=looked.keys.dtype).implode())
-    asked = lines.arg_true()
+    asked = seen_of(looked, known, answers)
     number = {name: i for i, name in enumerate(known.classes)}
-    said = [number[answers[key]] for key in looked.keys[asked]]
+    said = [number[answers[key]] for key in asked.keys]
     soft = np.eye(len(known.classes))[np.array(said, dtype=np.int64)]
-    found = looked.only(asked).out_of_fold(end_model, soft, seed=0)
+    found = out_of_fold(end_model, asked.keys, asked.features, soft, seed=0)
     if len(found) == 0 or np.isnan(found).any():
         return None
     guesses = [known.classes[i] for i in found.argmax(axis=1)]
-    table = pl.DataFrame({known.key: looked.keys[asked], "plain": guesses})
-    both = judged.drop_nulls("said").join(table, on=known.key, how="inner")
+    table = pl.DataFrame({known.key: asked.keys, "plain": guesses})
+    both = judged.join(table, on=known.key, how="inner")
     guess = pl.coalesce("label", "end_label")
     plain, weak = (
         both.select(e.eq_missing(pl.col("said"))).to_series() for e in (pl.col("plain"), guess)
     )
     only_plain, only_weak = int((plain & ~weak).sum()), int((weak & ~plain).sum())
     return Plain(
-        len(asked), both.height, int(plain.sum()), int(weak.sum()), _mcnemar(only_plain, only_weak)
+        len(said), both.height, int(plain.sum()), int(weak.sum()), _mcnemar(only_plain, only_weak)
     )
 
 

@@ -8,7 +8,7 @@ from datahub.ports.catalog import Catalog, LedgerEntry, Refusal, Run
 from datahub.ports.gate import Gate
 from datahub.ports.git import GitCommit, GitHistory, GitRepositories
 from datahub.ports.labeling import FoundLF, LFSource, LFWorkers, Prompts
-from datahub.ports.models import EndModel, LabelModel, LabelModelFit
+from datahub.ports.models import EndModel, LabelModel, LabelModelFit, Opinion
 from datahub.ports.review import Pulled, ReviewQueue
 from datahub.ports.rows import Rows
 from datahub.ports.versions import Adopting, Upkeep, VersionStore
@@ -27,6 +27,7 @@ __all__ = [
     "LabelModel",
     "LabelModelFit",
     "LedgerEntry",
+    "Opinion",
     "Prompts",
     "Pulled",
     "Refusal",

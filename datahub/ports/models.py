@@ -61,17 +61,28 @@ class LabelModel(Protocol):
         ...
 
 
+class Opinion(Protocol):
+    """What an end model has learned, asked about rows a part at a time."""
+
+    def of(self, features: Features) -> SoftLabels:
+        """Probabilities [n, k] for every row by a model that has not seen that row or its double.
+
+        A row that no model has seen is told the mean of what all folds' models say. All rows
+        are NaN where there was too little to learn from.
+        """
+        ...
+
+
 class EndModel(Protocol):
     """What a row holds to classes, learned from soft labels: the second opinion triage asks."""
 
     name: str
+    most_rows: int  # that it is to be given to learn from: what it holds follows them
 
-    def out_of_fold(
-        self, features: Features, soft: SoftLabels, *, seed: int, folds: int = 5
-    ) -> SoftLabels:
-        """Probabilities [n, k] for every row by a model that has not seen that row or its double.
+    def learn(self, features: Features, soft: SoftLabels, *, seed: int, folds: int = 5) -> Opinion:
+        """Learn from rows and their soft labels [n, k], none of them NaN, fold by fold.
 
-        Rows of `soft` that are NaN are scored but not learned from. With too few labeled rows
-        or classes to learn from, all rows are NaN.
+        Too few rows or classes are no error. Raises InputError: fewer than 2 folds, unequal
+        lengths.
         """
         ...

@@ -1,0 +1,93 @@
+"""Labels with an end model, over many parts: what is held beside the votes is a part's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from datahub.adapters.endmodel_sklearn import LogisticEndModel
+from datahub.core import dependence, patterns
+from datahub.core.dataset import Key
+from datahub.core.relabel import Decision
+from datahub.flow import parts
+from datahub.flow.judging_again import judged_again, relabeled
+from datahub.flow.label import label_fit
+from datahub.flow.tables import dataset_at
+from datahub.flow.trust import trust
+from datahub.hub.registry import adapter
+from tests.unit.test_lf_memory import held_mb, lfs
+from tests.unit.test_lf_reuse import Project
+
+FEW, MANY, PART, LFS = 20_000, 80_000, 2_000, 4
+END = LogisticEndModel(most_rows=1_000, chunk=1_000)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _small_blocks() -> Iterator[None]:
+    """Whatever is worked on at a time is less than the fewest rows."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(parts, "ROWS_PER_PART", PART)
+        patch.setattr(patterns, "_BLOCK", PART)
+        patch.setattr(dependence, "SAMPLE", PART)
+        yield
+
+
+def project(folder: Path, rows: int) -> Project:
+    """Short rows that four LFs have voted on."""
+    made = Project(folder)
+    texts = ("goal", "film", "goal film", "neither")
+    made.take({i: f"{texts[i % 4]} {i % 77}" for i in range(rows)})
+    made.run(lfs()[:LFS])
+    return made
+
+
+def fit(made: Project) -> None:
+    label_fit(
+        "mail",
+        model=adapter("label_model", "dawid-skene")(),
+        majority=adapter("label_model", "majority")(),
+        end_model=END,
+        seed=0,
+        store=made.store,
+        rows=made.rows,
+        step=made.step(),
+    )
+
+
+def pull(made: Project) -> None:
+    """What a pull does once it knows what people decided."""
+    known = dataset_at(made.store, "main", "mail")
+    decisions: dict[Key, Decision] = {i: Decision("label", "spam", ("a",), 1) for i in range(40)}
+    found = judged_again(
+        made.store,
+        made.rows,
+        "main",
+        known,
+        end_model=END,
+        decisions=decisions,
+        drawn=set(range(20)),
+    )
+    _, lines, _ = relabeled(made.store, made.rows, "main", known, found, step_id="p")
+    assert lines > known.rows / 2  # nearly all are told something else than before
+
+
+def report(made: Project) -> None:
+    trust("mail", ref="main", end_model=END, store=made.store, rows=made.rows)
+
+
+def test_what_is_held_grows_by_the_votes_alone(tmp_path: Path) -> None:
+    """Four times the rows: `label fit`, `review pull` and `review report` hold no table of them."""
+    for name in ("few", "many"):
+        (tmp_path / name).mkdir()
+    few, many = project(tmp_path / "few", FEW), project(tmp_path / "many", MANY)
+    fit(few)  # imports what it needs
+    bytes_a_row = 24  # its votes and the number of their pattern are 8; tables would be 60
+    grown = {
+        step.__name__: held_mb(partial(step, many)) - held_mb(partial(step, few))
+        for step in (fit, pull, report)
+    }
+
+    assert {what: mb for what, mb in grown.items() if mb > (MANY - FEW) * bytes_a_row / 1e6} == {}
