@@ -92,6 +92,7 @@ def opened(watch: Watch, n: int) -> Hub:
     hub = Hub.open(project_of(watch, n) / "project")
     hub.store.branches()
     assert datahub.flow.diff
+    assert hub.rows
     return hub
 
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+import numpy as np
 import polars as pl
 
 from datahub.core.dataset import Key
@@ -59,12 +60,20 @@ class RowDiff:
 
 @dataclass(frozen=True)
 class RowMerge:
-    """What to do to ours: rows to put in (over those of the same key), keys to take out."""
+    """What to do to ours: rows to put in (over those of the same key), keys to take out.
+
+    Rows in which something conflicts are put, as ours has them but for what theirs alone changed.
+    """
 
     key: str
     put: pl.DataFrame
     gone: pl.Series
     conflicts: tuple[Cell, ...] = ()
+
+    @property
+    def rows(self) -> int:
+        """How many rows of ours it touches."""
+        return self.put.height + len(self.gone)
 
     def over(self, ours: pl.DataFrame) -> pl.DataFrame:
         """The merged rows, by key."""
@@ -74,6 +83,12 @@ class RowMerge:
                 left = left.filter(~pl.col(self.key).is_in(keys.implode()))
         return pl.concat([left, self.put]).sort(self.key)
 
+    def within(self, ours: pl.DataFrame, places: pl.Series) -> pl.DataFrame:
+        """Columns of ours as merged, where no row comes or goes: `put` has these places in it."""
+        lines = np.arange(ours.height)
+        lines[places.to_numpy()] = np.arange(ours.height, ours.height + self.put.height)
+        return pl.concat([ours, self.put[ours.columns]])[lines]
+
 
 def fitted(frame: pl.DataFrame, schema: Mapping[str, pl.DataType]) -> pl.DataFrame:
     """The same rows with these columns: those it has not are null.
@@ -81,6 +96,8 @@ def fitted(frame: pl.DataFrame, schema: Mapping[str, pl.DataType]) -> pl.DataFra
     >>> fitted(pl.DataFrame({"a": [1]}), {"a": pl.Int64(), "b": pl.String()}).row(0)
     (1, None)
     """
+    if list(frame.schema.items()) == list(schema.items()):
+        return frame
     columns = [
         pl.col(name).cast(kind) if name in frame.columns else pl.lit(None, kind).alias(name)
         for name, kind in schema.items()
@@ -218,7 +235,7 @@ def _apart(few: pl.DataFrame, *, of: pl.DataFrame) -> pl.DataFrame:
 def _both_touched(
     keys: pl.Series, base: pl.DataFrame, ours: pl.DataFrame, theirs: pl.DataFrame, *, key: str
 ) -> tuple[list[Cell], pl.DataFrame]:
-    """Conflicts of rows that both sides touched, and the rows as merged where there is one."""
+    """Conflicts of rows that both sides touched, and the rows as merged where ours are not that."""
     held = [
         {row[key]: row for row in frame.iter_rows(named=True)} for frame in (base, ours, theirs)
     ]
@@ -256,7 +273,8 @@ def _row(
         row[column] = value
         if both:
             cells.append(Cell(key_value, column, kind, old, mine, theirs[column]))
-    return row, cells
+    same = not cells and all(_equal(row[column], mine) for column, mine in ours.items())
+    return None if same else row, cells
 
 
 def _equal(one: object, other: object) -> bool:

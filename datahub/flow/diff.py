@@ -1,12 +1,13 @@
 """What differs between two refs: objects, rows by key, labels old -> new and why. Nothing writes.
 
-Only parts that differ are read, a group with the same range of keys at a time.
+Only parts that differ are read, a group with the same range of keys at a time, and of parts with
+the same keys only the columns that differ.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,12 +19,14 @@ from datahub.core.layout import dataset_file, patches_prefix, table_part, table_
 from datahub.core.parts import aligned
 from datahub.core.rowmerge import RowDiff, compare
 from datahub.core.versions import Change
+from datahub.flow.instep import in_step
 from datahub.flow.patches import Patches
 from datahub.flow.row import OneRow, RowState
 from datahub.flow.tables import dataset_at, has_table, part_reader
 from datahub.ports import Rows, VersionStore
 
 NO_LABEL = "(none)"
+Group = tuple[tuple[Part, ...], ...]  # parts of either state
 
 
 @dataclass(frozen=True)
@@ -127,15 +130,17 @@ class _Reading:
     def _key_type(self, known: Dataset) -> tuple[str, str | None]:
         return known.key, dict(known.columns).get(known.key)
 
-    def _groups(self) -> list[tuple[tuple[Part, ...], ...]]:
+    def _groups(self) -> list[Group]:
         return aligned(self.before.parts, self.after.parts)
 
     def _frames(
-        self, table: str, columns: Sequence[str] | None = None
+        self,
+        table: str,
+        groups: Iterable[tuple[Group, Sequence[str] | None]],
     ) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
-        """A table's lines in each group of parts that differ."""
+        """A table's lines in groups of parts; of columns, where those are given."""
         read = self._readers(table)
-        for group in self._groups():
+        for group, columns in groups:
             found = [
                 [frame for part in parts if (frame := one(part, columns)) is not None]
                 for one, parts in zip(read, group, strict=True)
@@ -152,15 +157,22 @@ class _Reading:
         )
 
     def _row_diffs(self) -> Iterator[RowDiff]:
-        for old, new in self._frames("rows"):
+        for old, new in self._frames("rows", map(self._columns_apart, self._groups())):
             yield compare(old, new, key=self.key)
+
+    def _columns_apart(self, group: Group) -> tuple[Group, Sequence[str] | None]:
+        """A group with the columns in which it may differ; None: in all, and in its rows."""
+        alike = in_step(self.store, self.rows, group, key=self.key)
+        if alike is None:
+            return group, None
+        return group, [self.key, *(name for name, (old, new) in alike.items() if old != new)]
 
     def _label_moves(self) -> Iterator[_Moved]:
         """Rows of both states whose label is not the same; a part without labels has nulls."""
         if not any(has_table(self.store, ref, self.name, "labels") for ref in (self.old, self.new)):
             return
         columns = [self.key, "label"]
-        for old, new in self._frames("labels", columns):
+        for old, new in self._frames("labels", ((group, columns) for group in self._groups())):
             yield _Moved(old, new, self.key)
         read = self._readers("labels")
         for part in self._relabeled_parts():

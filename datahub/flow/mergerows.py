@@ -1,6 +1,7 @@
 """What a dataset is and which rows it holds, merged: fields, columns, and rows by key and column.
 
-Only parts that differ between the three states are read.
+Only parts that differ between the three states are read; of parts whose keys are the same in all
+of them, only the columns that theirs changed.
 """
 
 from __future__ import annotations
@@ -11,18 +12,33 @@ from dataclasses import dataclass, field, replace
 import polars as pl
 
 from datahub.core.conflicts import DATASET, Conflict, Settling
-from datahub.core.dataset import Dataset, Part
+from datahub.core.dataset import Dataset, Key, Part
 from datahub.core.errors import InputError
 from datahub.core.layout import dataset_file, table_part, table_prefix
 from datahub.core.parts import aligned
 from datahub.core.rowmerge import RowMerge, compare, merge, merged_columns, merged_value, settled
 from datahub.core.versions import ObjectId
-from datahub.flow.parts import GOLD, changed_rows, gold_reader, rewrite_rows
+from datahub.flow.instep import in_step
+from datahub.flow.parts import GOLD, changed_rows, rewrite_rows
 from datahub.flow.sides import Sides, content_unit, overlaid
 
 BOTH = ("ours", "theirs")
 FIELDS = ("key", "key_made", "text", "classes")
-Group = tuple[tuple[Part, ...], RowMerge]  # parts of ours, and what becomes of them
+States = tuple[tuple[Part, ...], ...]  # neighbouring parts of base, ours and theirs
+
+
+@dataclass(frozen=True)
+class Group:
+    """Parts of ours, and what becomes of them.
+
+    `columns`, where given, are all that changes in the one part: its rows stay, and those that are
+    put have these places in it.
+    """
+
+    parts: tuple[Part, ...]
+    merged: RowMerge
+    columns: tuple[str, ...] | None = None
+    places: pl.Series | None = None
 
 
 @dataclass
@@ -136,7 +152,7 @@ def _one_side(sides: Sides, merged: Content, settling: Settling) -> Content:
     return merged
 
 
-def _groups(sides: Sides) -> list[tuple[tuple[Part, ...], ...]]:
+def _groups(sides: Sides) -> list[States]:
     """Parts to merge, of base, ours and theirs: those that theirs changed, in rows or in gold."""
     known = sides.known
     base = known["base"].parts if "base" in known else ()
@@ -172,35 +188,83 @@ def _was_edited(sides: Sides, side: str, column: str) -> bool:
     return False
 
 
-def _frame(sides: Sides, side: str, parts: Sequence[Part]) -> pl.DataFrame | None:
-    if not parts:
-        return None
-    read = gold_reader(sides.store, sides.rows, sides.commits[side].id, sides.known[side])
-    return pl.concat([read(part) for part in parts])
+def _frame(
+    sides: Sides, side: str, parts: Sequence[Part], columns: Sequence[str] | None = None
+) -> pl.DataFrame | None:
+    return pl.concat([sides.read[side](p, columns) for p in parts]) if parts else None
 
 
 def _merged_group(
     sides: Sides,
-    group: tuple[tuple[Part, ...], ...],
+    group: States,
     schema: dict[str, str],
     merged: Content,
     settling: Settling,
 ) -> Group:
-    frames = {
-        side: None if side == "base" and _is_ours(sides, group) else _frame(sides, side, parts)
-        for side, parts in zip(("base", "ours", "theirs"), group, strict=True)
-    }
-    if _is_ours(sides, group):
-        frames["base"] = frames["ours"]
-    there = [frame for frame in frames.values() if frame is not None]
-    kinds = _kinds(there, schema, gold=merged.known.has_gold)
-    empty = pl.DataFrame(schema=kinds)
-    base, ours, theirs = (
-        empty if frames[side] is None else frames[side] for side in ("base", "ours", "theirs")
-    )
     key = merged.known.key
-    found = merge(base, ours, theirs, key=key, schema=kinds)  # type: ignore[arg-type]
-    decided: dict[tuple[object, str | None], object] = {}
+    columns = _moved_columns(sides, group, schema)
+    if columns is None:
+        frames = _whole_frames(sides, group)
+    else:
+        schema = {name: schema[name] for name in (key, *columns) if name != GOLD}
+        frames = _frames_in_step(sides, group, (key, *columns))
+    there = [frame for frame in frames if frame is not None]
+    gold = merged.known.has_gold if columns is None else GOLD in columns
+    kinds = _kinds(there, schema, gold=gold)
+    empty = pl.DataFrame(schema=kinds)
+    base, ours, theirs = (empty if frame is None else frame for frame in frames)
+    found = merge(base, ours, theirs, key=key, schema=kinds)
+    decided = _decided(sides, found, kinds, merged, settling)
+    merged.rows_from_both += found.rows
+    found = settled(found, decided)
+    if columns is None:
+        return Group(group[1], found)
+    return Group(group[1], found, columns, ours[key].search_sorted(found.put[key]))
+
+
+def _moved_columns(sides: Sides, group: States, schema: dict[str, str]) -> tuple[str, ...] | None:
+    """Columns that theirs changed, and to other than ours; None: rows come or go, or columns."""
+    alike = in_step(sides.store, sides.rows, group, key=sides.known["ours"].key)
+    if alike is None or list(alike) != list(schema):
+        return None
+    gold = (
+        sides.gold[side].get(table_part(sides.name, "gold", part.sha256))
+        for side, (part,) in zip(("base", *BOTH), group, strict=True)
+    )
+    held: dict[str, tuple[object, ...]] = {**alike, GOLD: tuple(gold)}
+    return tuple(n for n, (base, ours, theirs) in held.items() if theirs not in (base, ours))
+
+
+def _frames_in_step(
+    sides: Sides, group: States, columns: Sequence[str]
+) -> tuple[pl.DataFrame | None, ...]:
+    """The key and some columns of all three; rows correspond by their places."""
+    key, *others = columns
+    ours = _frame(sides, "ours", group[1], columns)
+    assert ours is not None  # in step, each state has its part
+    frames = []
+    for side, parts in (("base", group[0]), ("theirs", group[2])):
+        frame = _frame(sides, side, parts, others) if others else ours
+        assert frame is not None
+        frames.append(pl.DataFrame([ours[key], *frame[others].get_columns()]))
+    return frames[0], ours, frames[1]
+
+
+def _whole_frames(sides: Sides, group: States) -> tuple[pl.DataFrame | None, ...]:
+    ours = _frame(sides, "ours", group[1])
+    base = ours if _is_ours(sides, group) else _frame(sides, "base", group[0])
+    return base, ours, _frame(sides, "theirs", group[2])
+
+
+def _decided(
+    sides: Sides,
+    found: RowMerge,
+    kinds: dict[str, pl.DataType],
+    merged: Content,
+    settling: Settling,
+) -> dict[tuple[Key, str | None], object]:
+    """List the conflicts of some rows; what was decided of them, by place."""
+    decided: dict[tuple[Key, str | None], object] = {}
     for cell in found.conflicts:
         column = "gold" if cell.column == GOLD else cell.column
         table = "gold" if cell.column == GOLD else "rows"
@@ -217,11 +281,10 @@ def _merged_group(
             decided[cell.key, cell.column] = _value(one.value, conflict, kinds, merged.known)
         else:
             merged.left.append(conflict)
-    merged.rows_from_both += found.put.height + len(found.gone)
-    return group[1], settled(found, decided)  # type: ignore[arg-type]
+    return decided
 
 
-def _is_ours(sides: Sides, group: tuple[tuple[Part, ...], ...]) -> bool:
+def _is_ours(sides: Sides, group: States) -> bool:
     """Whether ours has a group just as the base has it."""
     gold = _parts_of_gold(sides, "ours")
     return group[0] == group[1] and not any(part.sha256 in gold for part in group[1])
@@ -272,12 +335,15 @@ def _write(sides: Sides, groups: Sequence[Group], merged: Content) -> None:
     reading = replace(merged.known, parts=ours.parts)
 
     def edits() -> Iterator[tuple[Sequence[Part], pl.DataFrame]]:
-        for parts, found in groups:
-            frame = _frame(sides, "ours", parts)
-            yield (
-                parts,
-                found.over(found.put.clear() if frame is None else frame),
-            )
+        for group in groups:
+            found = group.merged
+            if not found.rows:
+                continue
+            frame = _frame(sides, "ours", group.parts, group.columns)
+            if group.places is not None and frame is not None:
+                yield group.parts, found.within(frame, group.places)
+            else:
+                yield group.parts, found.over(found.put.clear() if frame is None else frame)
 
     at = sides.ours.id
     writer = rewrite_rows(sides.store, sides.rows, at, reading, edits())

@@ -6,14 +6,16 @@ content: parted again when written, for labeling does not read it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 
 import polars as pl
 
 from datahub.core.dataset import ROWS_PER_PART, Dataset, Key, Part
 from datahub.core.layout import table_part, table_prefix
 from datahub.core.parts import Cutter
-from datahub.core.versions import ObjectId
+from datahub.core.versions import ObjectId, Objects
 from datahub.flow.tables import part_reader, write_part
 from datahub.ports import Rows, VersionStore
 
@@ -44,7 +46,7 @@ class RowsWriter:
         for part in self._cutter.push(frame):
             self._write(part)
 
-    def keep(self, part: Part, held: dict[str, ObjectId]) -> None:
+    def keep(self, part: Part, held: Objects) -> None:
         """Take a part as it is; `held` are the objects of the commit that has it."""
         self.parts.append(part)
         for table in ("rows", "gold"):
@@ -57,41 +59,76 @@ class RowsWriter:
         for part in self._cutter.rest():
             self._write(part)
 
+    def replace(self, part: Part, columns: pl.DataFrame, held: Objects) -> None:
+        """Take a part with these columns in the place of its own; they may be but gold."""
+        old = self._store.fetch(part.sha256)
+        content = columns.drop(GOLD, strict=False)
+        oid, size = part.sha256, part.size
+        if content.width:
+            staged = self._store.stage(".parquet")
+            self._rows.rewrite(old, content, staged)
+            oid, size = self._stored(staged)
+        self._name(replace(part, sha256=oid, size=size, nulls=_nulls(content, part.nulls)))
+        if GOLD in columns.columns:
+            keys = pl.concat(self._rows.batches([old], columns=[self._key]))
+            self._write_gold(oid, keys.with_columns(columns[GOLD]))
+        elif gold := held.get(table_part(self._dataset, "gold", part.sha256)):
+            self.objects[table_part(self._dataset, "gold", oid)] = gold
+
     def _write(self, frame: pl.DataFrame) -> None:
         content = frame.drop(GOLD, strict=False)
         staged = self._store.stage(".parquet")
         self._rows.write(content, staged)
-        size = staged.stat().st_size
-        oid = self._store.put(staged)
-        nulls = {
-            name: count for name, count in content.null_count().row(0, named=True).items() if count
-        }
+        oid, size = self._stored(staged)
         keys = content[self._key]
         self.columns = tuple((name, str(kind)) for name, kind in content.schema.items())
-        self.parts.append(Part(oid, content.height, keys[0], keys[-1], size, nulls))
-        self.objects[table_part(self._dataset, "rows", oid)] = oid
+        self._name(Part(oid, content.height, keys[0], keys[-1], size, _nulls(content, {})))
         if GOLD in frame.columns:
-            gold = frame.select(self._key, pl.col(GOLD).alias(GOLD_LABEL))
-            self.objects |= write_part(
-                self._store, self._rows, gold, dataset=self._dataset, table="gold", part=oid
-            )
+            self._write_gold(oid, frame)
+
+    def _stored(self, staged: Path) -> tuple[ObjectId, int]:
+        size = staged.stat().st_size
+        return self._store.put(staged), size
+
+    def _name(self, part: Part) -> None:
+        self.parts.append(part)
+        self.objects[table_part(self._dataset, "rows", part.sha256)] = part.sha256
+
+    def _write_gold(self, part: str, frame: pl.DataFrame) -> None:
+        gold = frame.select(self._key, pl.col(GOLD).alias(GOLD_LABEL))
+        self.objects |= write_part(
+            self._store, self._rows, gold, dataset=self._dataset, table="gold", part=part
+        )
+
+
+def _nulls(content: pl.DataFrame, others: Mapping[str, int]) -> dict[str, int]:
+    """Nulls by column, where there are any; `others` are of all columns before."""
+    counts = {**others, **content.null_count().row(0, named=True)} if content.width else others
+    return {name: count for name, count in counts.items() if count}
 
 
 def gold_reader(
     store: VersionStore, rows: Rows, ref: str, dataset: Dataset
-) -> Callable[[Part], pl.DataFrame]:
-    """A function: part -> its rows, with gold as the column `_gold` where the dataset has it."""
+) -> Callable[..., pl.DataFrame]:
+    """A function (part, columns=None) -> its rows, gold as the column `_gold` where there is any.
+
+    Columns, where given, are what is read and returned, gold among them where it is named.
+    """
     content = part_reader(store, rows, ref, dataset, "rows")
     golds = part_reader(store, rows, ref, dataset, "gold")
 
-    def read(part: Part) -> pl.DataFrame:
-        frame = content(part)
-        assert frame is not None  # dataset.json names no part that is not there
-        if not dataset.has_gold:
-            return frame
+    def gold_of(part: Part) -> pl.Series:
         gold = golds(part, [GOLD_LABEL])
-        column = pl.lit(None, pl.String) if gold is None else gold[GOLD_LABEL]
-        return frame.with_columns(column.alias(GOLD))
+        if gold is None:
+            return pl.Series(GOLD, [None], dtype=pl.String).new_from_index(0, part.rows)
+        return gold[GOLD_LABEL].alias(GOLD)
+
+    def read(part: Part, columns: Sequence[str] | None = None) -> pl.DataFrame:
+        names = None if columns is None else [name for name in columns if name != GOLD]
+        frame = pl.DataFrame() if names == [] else content(part, names)
+        assert frame is not None  # dataset.json names no part that is not there
+        has_gold = dataset.has_gold if columns is None else GOLD in columns
+        return pl.DataFrame([*frame.get_columns(), gold_of(part)]) if has_gold else frame
 
     return read
 
@@ -104,6 +141,9 @@ def rewrite_rows(
     edits: Iterable[tuple[Sequence[Part], pl.DataFrame]],
 ) -> RowsWriter:
     """Put frames of rows in the places of groups of a dataset's parts; all other parts stay.
+
+    A frame without the key is of the rows of the group's one part: its columns change, its rows
+    stay.
 
     Edits come in order of key; a group is some neighbouring parts, or none where rows come
     between two. Frames are sorted by key, and have the columns of `gold_reader`. Parts behind a
@@ -123,14 +163,21 @@ def rewrite_rows(
             writer.push(read(part))
 
     for group, frame in edits:
+        if not group and not frame.height:
+            continue
         replaced = {part.sha256 for part in group}
         first = group[0].first_key if group else frame[dataset.key][0]
         while left and _is_before(left[-1], first) and left[-1].sha256 not in replaced:
             pass_over(left.pop())
         while left and left[-1].sha256 in replaced:
             left.pop()
-        if frame.height:
-            writer.push(frame)
+        if dataset.key in frame.columns:
+            if frame.height:
+                writer.push(frame)
+        elif writer.is_at_cut:
+            writer.replace(group[0], frame, held)
+        else:
+            writer.push(read(group[0]).with_columns(frame.get_columns()))
     while left:
         pass_over(left.pop())
     writer.finish()

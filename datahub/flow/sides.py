@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+import polars as pl
+
 from datahub.core.conflicts import MadeBy
 from datahub.core.dataset import Dataset
 from datahub.core.layout import (
@@ -16,7 +18,8 @@ from datahub.core.layout import (
     table_prefix,
     triage_file,
 )
-from datahub.core.versions import Change, Changes, Commit, ObjectId
+from datahub.core.versions import Change, Changes, Commit, ObjectId, Objects
+from datahub.flow.parts import gold_reader
 from datahub.flow.steps import Step
 from datahub.flow.tables import dataset_at
 from datahub.ports import EndModel, Rows, VersionStore
@@ -55,6 +58,20 @@ class Sides:
             for side, commit in self.commits.items()
             if path in self.store.objects(commit.id, path)
         }
+
+    @cached_property
+    def read(self) -> dict[str, Callable[..., pl.DataFrame]]:
+        """How each state's rows are read, gold among them (`flow.parts.gold_reader`)."""
+        return {
+            side: gold_reader(self.store, self.rows, self.commits[side].id, known)
+            for side, known in self.known.items()
+        }
+
+    @cached_property
+    def gold(self) -> dict[str, Objects]:
+        """Where the gold of each state lies."""
+        prefix = table_prefix(self.name, "gold")
+        return {side: self.store.objects(one.id, prefix) for side, one in self.commits.items()}
 
     @property
     def commits(self) -> dict[str, Commit]:

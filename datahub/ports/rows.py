@@ -55,3 +55,20 @@ class Rows(Protocol):
         or a type the format cannot hold).
         """
         ...
+
+    def alike(self, paths: Sequence[Path]) -> dict[str, tuple[int, ...]] | None:
+        """Column -> for each file a number: files of one number hold the same of that column.
+
+        Told by bytes, without reading rows: files of two numbers may yet hold the same. None
+        where that cannot be told: other columns or types, other numbers of rows, another format.
+        Raises SourceError.
+        """
+        ...
+
+    def rewrite(self, old: Path, columns: pl.DataFrame, path: Path) -> None:
+        """Write the rows of a file again, with these columns in the place of its own.
+
+        Comes to the bytes that `write` gives, and costs little more than those columns. Raises
+        as `write` does.
+        """
+        ...

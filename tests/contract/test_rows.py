@@ -20,6 +20,17 @@ from datahub.hub import REGISTRY
 from datahub.ports import Rows
 
 FORMATS = ["parquet", "orc"]
+HELD = [
+    pl.Int8,
+    pl.Int64,
+    pl.Float64,
+    pl.Boolean,
+    pl.String,
+    pl.Date,
+    pl.Binary,
+    pl.List,
+    pl.Struct,
+]
 ARTICLES = pl.DataFrame(
     {
         "key": ["a", "b", "c", "d", "e"],
@@ -430,3 +441,95 @@ def test_the_files_of_a_folder_are_those_of_rows(rows: Rows, tmp_path: Path) -> 
 
     assert rows.files(tmp_path) == [tmp_path / "a" / "c.orc", tmp_path / "b.parquet"]
     assert rows.files(tmp_path / "b.parquet") == [tmp_path / "b.parquet"]
+
+
+@settings(
+    max_examples=30,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(dataframes(min_cols=1, max_cols=5, max_size=40, allowed_dtypes=HELD), st.data())
+def test_a_rewritten_file_is_the_file_of_all_its_rows(
+    rows: Rows, kind: str, tmp_path: Path, frame: pl.DataFrame, data: st.DataObject
+) -> None:
+    """Some columns new, the others kept: the bytes are those of writing all of it."""
+    names = data.draw(st.lists(st.sampled_from(frame.columns), min_size=1, unique=True))
+    new = frame.with_columns(frame[name].reverse() for name in names)
+    old, whole, path = (tmp_path / f"{name}.{kind}" for name in ("old", "whole", "path"))
+    rows.write(frame, old)
+    rows.write(new, whole)
+
+    rows.rewrite(old, new.select(pl.col(names)), path)
+
+    assert path.read_bytes() == whole.read_bytes()
+
+
+def test_several_row_groups_are_rewritten(rows: Rows, kind: str, tmp_path: Path) -> None:
+    """Each keeps what it holds of the other columns."""
+    old, whole, path = (tmp_path / f"{name}.{kind}" for name in ("old", "whole", "path"))
+    frame = many(120_001).with_columns(n=pl.col("key") % 7)
+    new = frame.with_columns(n=pl.col("n").replace(3, None))
+    rows.write(frame, old)
+    rows.write(new, whole)
+
+    rows.rewrite(old, new.select("n"), path)
+
+    assert path.read_bytes() == whole.read_bytes()
+    assert_frame_equal(pl.concat(rows.batches([path])), new)
+
+
+def test_files_are_alike_in_the_columns_that_did_not_change(rows: Rows, tmp_path: Path) -> None:
+    """Equal numbers, the same values; a file is like itself."""
+    frame = many(60_000).with_columns(n=pl.col("key") % 7)
+    one, two, three = (tmp_path / f"{n}.parquet" for n in range(3))
+    rows.write(frame, one)
+    rows.write(frame.with_columns(n=pl.when(pl.col("key") == 59_000).then(1).otherwise("n")), two)
+    rows.write(frame.with_columns(text=pl.lit("x")), three)
+
+    assert rows.alike([one, two, three, one]) == {
+        "key": (0, 0, 0, 0),
+        "text": (0, 0, 2, 0),
+        "n": (0, 1, 0, 0),
+    }
+
+
+def test_files_of_other_columns_or_rows_are_not_held_against_each_other(
+    rows: Rows, tmp_path: Path
+) -> None:
+    """Another number of rows, an added column, another type, another format: None."""
+    frame = many(100)
+    rows.write(frame, tmp_path / "first.parquet")
+    others = {
+        "fewer.parquet": frame.head(99),
+        "wider.parquet": frame.with_columns(n=pl.lit(1)),
+        "typed.parquet": frame.with_columns(pl.col("key").cast(pl.Int32)),
+        "dated.parquet": frame.with_columns(pl.col("key").cast(pl.Duration("us"))),
+        "other.orc": frame,
+    }
+
+    for name, other in others.items():
+        rows.write(other, tmp_path / name)
+        assert rows.alike([tmp_path / "first.parquet", tmp_path / name]) is None, name
+
+
+@settings(
+    max_examples=30,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(dataframes(cols=3, max_size=20, allowed_dtypes=HELD), st.data())
+def test_what_is_alike_is_the_same(
+    rows: Rows, tmp_path: Path, frame: pl.DataFrame, data: st.DataObject
+) -> None:
+    """Whatever the types: columns of one number hold the same values."""
+    name = data.draw(st.sampled_from(frame.columns))
+    other = frame.with_columns(frame[name].shuffle(1))
+    paths = [tmp_path / "one.parquet", tmp_path / "two.parquet"]
+    for path, table in zip(paths, (frame, other), strict=True):
+        rows.write(table, path)
+
+    found = rows.alike(paths)
+
+    kept = [n for n, (one, two) in (found or {}).items() if one == two]
+    assert found is None or set(frame.columns) - {name} <= set(kept)
+    assert_frame_equal(frame.select(pl.col(kept)), other.select(pl.col(kept)))

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import polars as pl
 
-from datahub.adapters.rows_polars import delimited, stripes, writing
+from datahub.adapters.rows_polars import chunks, delimited, stripes, writing
 from datahub.adapters.rows_polars.opening import (
     check_columns,
     check_equal_schemas,
@@ -77,6 +77,20 @@ class PolarsRows:
         """
         return writing.write(frame, path, slab=slab)
 
+    def alike(self, paths: Sequence[Path]) -> dict[str, tuple[int, ...]] | None:
+        """Which files hold the same of a column, as far as their bytes tell."""
+        if any(recognise(path) != "parquet" for path in paths):
+            return None
+        return chunks.alike(paths)
+
+    def rewrite(self, old: Path, columns: pl.DataFrame, path: Path) -> None:
+        """Write a file again with these columns in place of its own."""
+        both_parquet = recognise(old) == "parquet" and path.suffix == ".parquet"
+        if not (both_parquet and chunks.rewrite(old, columns, path)):
+            _, schema = _checked([old])
+            frame = pl.concat([schema.to_frame(), *self.batches([old])])
+            self.write(frame.with_columns(columns.get_columns()), path)
+
 
 def _checked(paths: Sequence[Path]) -> tuple[list[str], pl.Schema]:
     if not paths:
@@ -108,5 +122,10 @@ def _batches(
             else:
                 frames = delimited.frames(path, columns, size)
             for frame in frames:
-                fitted = frame.cast({name: schema[name] for name in columns})
-                yield from fitted.iter_slices(size)
+                yield from _fitted(frame, schema).iter_slices(size)
+
+
+def _fitted(frame: pl.DataFrame, schema: pl.Schema) -> pl.DataFrame:
+    """The frame in the types that the table has: seldom others than those it came in."""
+    wanted = pl.Schema({name: schema[name] for name in frame.columns})
+    return frame if frame.schema == wanted else frame.cast(wanted)

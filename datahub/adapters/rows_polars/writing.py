@@ -7,6 +7,7 @@ so categories, whose order is the process's own, become text.
 
 from __future__ import annotations
 
+import io
 import os
 import uuid
 from collections.abc import Callable, Iterable, Iterator
@@ -47,9 +48,17 @@ def write(frame: Table, path: Path, *, slab: int = SLAB) -> int:
     if not schema:
         raise SourceError(f"A table without columns cannot be written to {path}.", hint="Add one.")
     counted = _Counted(storable(rows, path) for rows in _slabs(frame, schema, slab))
-    with _whole_file(path) as handle:
+    with whole_file(path) as handle:
         writer(counted, handle)
     return counted.rows
+
+
+def parquet_in_memory(frame: pl.DataFrame, path: Path) -> io.BytesIO:
+    """The Parquet file that `write` would make of a frame for `path`."""
+    slabs = _Counted(storable(rows, path) for rows in _slabs(frame, frame.schema, SLAB))
+    handle = io.BytesIO()
+    _write_parquet(slabs, handle)
+    return handle
 
 
 class _Counted:
@@ -172,7 +181,8 @@ _WRITERS: dict[str, Callable[[_Counted, BinaryIO], None]] = {
 
 
 @contextmanager
-def _whole_file(path: Path) -> Iterator[BinaryIO]:
+def whole_file(path: Path) -> Iterator[BinaryIO]:
+    """A file to write to, that is at `path` once all of it is. Raises StorageError."""
     beside = path.with_name(f".{uuid.uuid4().hex}.part")
     try:
         with beside.open("xb") as handle:
