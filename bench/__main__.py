@@ -19,6 +19,7 @@ MODULES = (  # each has CASES; the first line of its docstring heads its table
     "bench.importing",
     "bench.triage",
     "bench.versions",
+    "bench.files",
     "bench.rowmerge",
     "bench.crash",
 )

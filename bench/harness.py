@@ -227,7 +227,13 @@ def _apart(case: Case, module: str, side: str, watch: Watch) -> dict[str, Any]:
 
 def _why(ran: subprocess.CompletedProcess[str], limit_gb: float) -> str:
     last = (ran.stderr.strip().splitlines() or [f"ended with {ran.returncode}"])[-1]
-    memory = ("MemoryError", "can't allocate memory", "Unable to allocate", "bad_alloc")
+    memory = (
+        "MemoryError",
+        "can't allocate memory",
+        "Unable to allocate",
+        "bad_alloc",
+        "memory allocation of",
+    )
     if ran.returncode == -9 or any(word in ran.stderr for word in memory):
         return f"does not fit into {limit_gb:g} GB"
     return last[:200]

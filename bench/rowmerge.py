@@ -3,7 +3,8 @@
 A dataset of six columns (key, text, two numbers, a category, a time) in parts of about 100,000
 rows. Two branches change 2,000 rows each, anywhere: every part differs, and all of both states is
 read. A second case changes 2,000 rows that lie together. The store is on disk; the merge is what
-`gate run` does on a branch without a gate: the row merge and a candidate that nobody sees.
+`gate run` does on a branch without a gate: the row merge and a candidate that nobody sees. The
+peer of the diff is Oxen's, of the same rows as one Parquet file on two branches.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.harness import Case, Figures, Result, Watch
+from bench.peers import OXEN, installed, measured
+from bench.versions import fresh
 
 if TYPE_CHECKING:
     import polars as pl
@@ -22,7 +25,7 @@ if TYPE_CHECKING:
     from datahub import Hub
 
 CHANGED = 2_000
-NO_PEER = "DVC has no row diff; Oxen's was not installed"
+NO_PEER = "DVC and Oxen merge whole files"
 
 
 def made_rows(first: int, count: int) -> pl.DataFrame:
@@ -75,11 +78,42 @@ def project_of(watch: Watch, n: int) -> Path:
 
 
 def prepared(n: int) -> Callable[[Watch], Figures]:
-    """The project's folder."""
+    """The project's folder, and the same rows as files for the peer."""
 
     def side(watch: Watch) -> Figures:
         project_of(watch, n)
+        if not installed(OXEN):
+            for branch in ("main", "ours", "together"):
+                file_of(watch, n, branch)
         return {}
+
+    return side
+
+
+def file_of(watch: Watch, n: int, branch: str) -> Path:
+    """One Parquet file with the rows of a branch, made where it is not there."""
+    from datahub import Hub
+
+    done = project_of(watch, n) / f"{branch}.parquet"
+    if not done.exists():
+        half = done.with_name(f"half-{branch}.parquet")
+        half.unlink(missing_ok=True)
+        Hub.open(project_of(watch, n) / "project").export_rows(half, ref=branch, table="rows")
+        half.rename(done)
+    return done
+
+
+def diffed_by_oxen(n: int, branch: str) -> Callable[[Watch], Figures]:
+    """What a branch changed, by Oxen: two files of Parquet, by key."""
+
+    def side(watch: Watch) -> Figures:
+        rows = project_of(watch, n)
+        folder = fresh(watch, "oxen-rows")
+        try:
+            files = (str(rows / f"{one}.parquet") for one in ("main", branch))
+            return measured(OXEN, watch, "row_diff", folder, *files)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
     return side
 
@@ -131,30 +165,36 @@ def within(result: Result) -> bool:
 def _cases(n: int, title: str) -> tuple[Case, ...]:
     size = f"{n // 10**6}m"
     goal = "at most 3 CPU-s within 250 MB (libraries included)"
-    common = {"no_peer": NO_PEER, "prepare": prepared(n), "goal": goal, "met": within}
+    common = {"prepare": prepared(n), "goal": goal, "met": within}
     return (
         Case(
             f"row_diff_{size}",
             f"row diff, {title}, {CHANGED:,} rows changed anywhere",
             diffed(n, "ours"),
+            diffed_by_oxen(n, "ours"),
+            "Oxen",
             **common,  # type: ignore[arg-type]
         ),
         Case(
             f"row_diff_{size}_together",
             f"row diff, {title}, {CHANGED:,} neighbouring rows changed",
             diffed(n, "together"),
+            diffed_by_oxen(n, "together"),
+            "Oxen",
             **common,  # type: ignore[arg-type]
         ),
         Case(
             f"row_merge_{size}",
             f"row merge, {title}, {CHANGED:,} rows changed anywhere on each side",
             merged(n, "theirs"),
+            no_peer=NO_PEER,
             **common,  # type: ignore[arg-type]
         ),
         Case(
             f"row_merge_{size}_together",
             f"row merge, {title}, {CHANGED:,} rows anywhere with {CHANGED:,} neighbouring ones",
             merged(n, "together"),
+            no_peer=NO_PEER,
             **common,  # type: ignore[arg-type]
         ),
     )

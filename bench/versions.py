@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.harness import Case, Figures, Result, Watch
+from bench.peers import stored_mb
 
 if TYPE_CHECKING:
     from datahub.adapters.versions_embedded import EmbeddedVersionStore
@@ -284,8 +285,7 @@ def put_git(watch: Watch) -> Figures:
 
 
 def _stored(folder: Path) -> Figures:
-    files = [path.stat().st_size for path in folder.rglob("*") if path.is_file()]
-    return {"stored_mb": sum(files) / 1e6}
+    return {"stored_mb": stored_mb(folder)}
 
 
 def _without_git(watch: Watch) -> str:

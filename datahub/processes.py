@@ -6,9 +6,11 @@ import hashlib
 import os
 import platform
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 
+@cache
 def machine() -> str:
     """Whose process ids these are: containers share folders and names, and not their processes."""
     space = ""

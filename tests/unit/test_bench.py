@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from bench.harness import Result, Watch, read_results, run_case, write_result
+from bench.peers import DVC, measured
 from bench.report import page
 
 CASES = '''"""Sums. Small ones."""
@@ -103,3 +104,15 @@ def test_a_missed_goal_is_on_the_page() -> None:
 
 def test_no_results_are_an_empty_page() -> None:
     assert "None." in page([])
+
+
+def test_a_peer_that_does_not_install_is_left_out_with_the_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "cache").write_text("no folder")
+    monkeypatch.setenv("DATAHUB_BENCH_PEERS", str(tmp_path / "cache"))
+
+    with pytest.raises(SystemExit) as told:
+        measured(DVC, Watch(tmp_path, None), "commit", tmp_path)
+
+    assert f"{DVC.package} did not install" in str(told.value)

@@ -32,6 +32,7 @@ class ObjectFiles:
         self._objects = folder / "objects"
         self._staging = folder / "staging"
         self._sound: dict[ObjectId, tuple[int, ...]] = {}
+        self._durable: set[str] = set()  # folders of objects/ whose names are known to be synced
 
     def make_folders(self) -> None:
         """Make the folders of a new repository."""
@@ -164,7 +165,9 @@ class ObjectFiles:
                 staged.replace(target)
             # Even when the bytes were there: whoever put them may not have come this far.
             _sync_folder(target.parent)
-            _sync_folder(self._objects)
+            if target.parent.name not in self._durable:
+                _sync_folder(self._objects)
+                self._durable.add(target.parent.name)
         return oid
 
     def _is_sound(self, oid: ObjectId) -> bool:
