@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from datahub.cli.context import Branch, Dataset, Json, Ref, opened, state
-from datahub.cli.output import emit_json, line
+from datahub.cli.output import emit_json, line, talk
 from datahub.core.errors import ConfigError
 
 
@@ -45,6 +45,8 @@ def init(
         lakefs_repository=repository,
         lakefs_storage_namespace=storage,
     )
+    for warning in hub.warnings:
+        talk(f"warning: {warning}")
     head = hub.store.commit_at("main")
     if json:
         emit_json(

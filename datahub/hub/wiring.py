@@ -72,7 +72,8 @@ class Wiring:
         if self.settings.store == "lakefs":
             place = self.settings.lakefs_storage_namespace
             make = adapter("version_store", "lakefs").create
-            make(**self.lakefs_access(), **first, storage_namespace=place)
+            made = make(**self.lakefs_access(), **first, storage_namespace=place)
+            self.warnings += made.notices
         else:
             adapter("version_store", "embedded").create(self.settings.own_folder, **first)
 

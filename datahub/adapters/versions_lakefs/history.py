@@ -13,7 +13,7 @@ import heapq
 import json
 import re
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from datahub.adapters.versions_lakefs.names import decoded, encoded
@@ -70,9 +70,13 @@ def readable(message: str) -> str:
 class History:
     """The commits of one repository. They never change, so each is asked for once."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server, *, check: Callable[[CommitId], bool]) -> None:
+        """`check` says whether a commit is of a format that we know, and raises for another."""
         self._server = server
         self._raw: dict[CommitId, Any] = {}
+        self._check = check
+        self._checked: set[CommitId] = set()
+        self._is_known = False
 
     def heads(self, *, hidden: bool = False) -> dict[str, CommitId]:
         """LakeFS's branch name -> head."""
@@ -92,7 +96,7 @@ class History:
             found = self._server.ask("read a branch", get, encoded(checked_branch(branch)))
         except (NotFound, InputError) as error:
             raise BranchNotFound(branch) from error
-        return str(found.commit_id)
+        return self._of_known_format(str(found.commit_id))
 
     def raw(self, commit_id: CommitId) -> Any:
         """LakeFS's commit. Raises NotFound."""
@@ -124,7 +128,7 @@ class History:
                 if which > len(parents):
                     raise RefNotFound(ref)
                 commit_id = parents[which - 1]
-        return commit_id
+        return self._of_known_format(commit_id)
 
     def log(self, start: CommitId) -> Iterator[Commit]:
         """All ancestors and the commit itself: children before parents, else the newest first."""
@@ -157,6 +161,13 @@ class History:
             )
         generations = _generations(found)
         return max((generations[commit_id], commit_id) for commit_id in best)[1]
+
+    def _of_known_format(self, commit_id: CommitId) -> CommitId:
+        """Asked of the server until one commit says it: a repository has one format."""
+        if not self._is_known and commit_id not in self._checked:
+            self._is_known = self._check(commit_id)
+            self._checked.add(commit_id)
+        return commit_id
 
     def _named(self, name: str) -> CommitId:
         try:

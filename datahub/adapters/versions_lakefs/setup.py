@@ -9,9 +9,13 @@ import lakefs_sdk
 
 from datahub.adapters.versions_lakefs.names import encoded
 from datahub.adapters.versions_lakefs.server import Server
+from datahub.core.dataset import to_canonical_json
 from datahub.core.errors import ConfigError, Conflict, NotFound
+from datahub.core.layout import OWN
+from datahub.core.versions import CommitId
 
 FORMAT = 1
+FORMAT_FILE = OWN + "format.json"
 
 
 def made_or_adopted(server: Server, *, branch: str, storage_namespace: str) -> bool:
@@ -35,22 +39,32 @@ def made_or_adopted(server: Server, *, branch: str, storage_namespace: str) -> b
     return False
 
 
-def check_format(content: bytes | None, repository: str) -> None:
-    """Raise ConfigError unless a repository is one that we know."""
-    if content is None:
-        raise ConfigError(
-            f"Repository {repository!r} of lakeFS is not one of datahub's.",
-            hint="`datahub init --store lakefs` adopts it.",
-        )
+def format_text() -> str:
+    """What says which format a repository has."""
+    return to_canonical_json({"format": FORMAT})
+
+
+def is_known(server: Server, commit_id: CommitId) -> bool:
+    """Whether a commit is of a format that we know; False for one from before datahub.
+
+    Raises ConfigError for any other format.
+    """
+    get = server.api.objects_api.get_object
     try:
-        found = json.loads(content)["format"]
+        content = server.ask("read the format", get, commit_id, FORMAT_FILE)
+    except NotFound:
+        return False
+    try:
+        found = json.loads(bytes(content))["format"]
     except (ValueError, KeyError, TypeError):
         found = "unknown"
     if found != FORMAT:
         raise ConfigError(
-            f"Repository {repository!r} has format version {found}; this datahub knows {FORMAT}.",
+            f"Repository {server.repository!r} has format version {found}; this datahub knows "
+            f"{FORMAT}.",
             hint="Upgrade datahub.",
         )
+    return True
 
 
 def _make(server: Server, *, branch: str, storage_namespace: str) -> None:

@@ -8,33 +8,27 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import lakefs_sdk
-
-from datahub.adapters.versions_lakefs import setup
+from datahub.adapters.versions_lakefs import actions, setup
 from datahub.adapters.versions_lakefs.building import Builder
 from datahub.adapters.versions_lakefs.cache import LocalFiles, downloaded, fetched
-from datahub.adapters.versions_lakefs.faults import Refused409
+from datahub.adapters.versions_lakefs.candidates import Candidates
 from datahub.adapters.versions_lakefs.history import History, exact
 from datahub.adapters.versions_lakefs.leases import Leases
-from datahub.adapters.versions_lakefs.names import TEMPORARY, decoded, encoded
+from datahub.adapters.versions_lakefs.names import TEMPORARY, decoded
 from datahub.adapters.versions_lakefs.protection import Protection
+from datahub.adapters.versions_lakefs.refs import Refs
 from datahub.adapters.versions_lakefs.server import Server
-from datahub.adapters.versions_lakefs.trees import Around, Trees
-from datahub.core.dataset import to_canonical_json
+from datahub.adapters.versions_lakefs.trees import ACTION, Trees
 from datahub.core.errors import (
     BranchExists,
-    BranchNotFound,
     Guarded,
-    InputError,
-    NotFound,
     NothingToCommit,
     ObjectNotFound,
     StaleHead,
     TagExists,
-    TagNotFound,
 )
 from datahub.core.landing import check_landing, check_own_untouched, is_guarded
-from datahub.core.layout import GATES, OWN, RULES, VERDICT
+from datahub.core.layout import GATES, RULES, VERDICT
 from datahub.core.verdict import Verdict, gates_of
 from datahub.core.versions import (
     Candidate,
@@ -49,8 +43,6 @@ from datahub.core.versions import (
     in_utc,
 )
 
-_FORMAT_FILE = OWN + "format.json"
-
 
 class LakeFSVersionStore:
     """One repository of a lakeFS server. Any number of machines may share it.
@@ -63,11 +55,16 @@ class LakeFSVersionStore:
         """No connection is opened: what is wrong with it shows when it is first asked."""
         self._server = server
         self._files = files
-        self._history = History(server)
+        self.notices: list[str] = []  # what whoever set it up should know
+        self._history = History(server, check=lambda commit: setup.is_known(server, commit))
         self._trees = Trees(server, self._history, hashed=self._hashed)
         self._builder = Builder(server, self._history, self._trees, files)
         self._leases = Leases(server, self._history)
+        self._refs = Refs(server)
         self._protection = Protection(server)
+        self._candidates = Candidates(
+            server, self._history, self._trees, self._builder, self._leases
+        )
 
     @classmethod
     def at(
@@ -136,21 +133,12 @@ class LakeFSVersionStore:
         commit_id = self._history.resolved(at)
         if name in self.branches():
             raise BranchExists(name)
-        made = lakefs_sdk.TagCreation(id=encoded(name), ref=commit_id)
-        try:
-            self._server.ask("make a tag", self._server.api.tags_api.create_tag, made)
-        except Refused409 as error:
-            raise TagExists(name) from error
+        self._refs.create_tag(name, commit_id)
         return self._history.commit(commit_id)
 
     def delete_tag(self, name: str) -> None:
         """Remove the name, not the history."""
-        delete = self._server.api.tags_api.delete_tag
-        try:
-            checked_branch(name, what="tag")
-            self._server.ask("delete a tag", delete, encoded(name))
-        except (InputError, NotFound) as error:
-            raise TagNotFound(name) from error
+        self._refs.delete_tag(name)
 
     def create_branch(self, name: str, *, at: str) -> Commit:
         """Cut a branch at a ref."""
@@ -168,11 +156,7 @@ class LakeFSVersionStore:
                 hint="Take that gate out of expectations/gates.toml, cut the branch, and bind "
                 f"it by `datahub gate set --into {name} --reason ...`.",
             )
-        cut = lakefs_sdk.BranchCreation(name=encoded(name), source=commit_id)
-        try:
-            self._server.ask("cut a branch", self._server.api.branches_api.create_branch, cut)
-        except Refused409 as error:
-            raise BranchExists(name) from error
+        self._refs.create_branch(name, commit_id)
         return self._history.commit(commit_id)
 
     def delete_branch(self, name: str) -> None:
@@ -183,11 +167,7 @@ class LakeFSVersionStore:
                 f"Branch {name!r} is guarded: it cannot be deleted.",
                 hint=f"Take its gate off first: `datahub gate set --into {name} --reason ...`.",
             )
-        delete = self._server.api.branches_api.delete_branch
-        try:
-            self._server.ask("delete a branch", delete, encoded(name), branch_name=name)
-        except NotFound as error:
-            raise BranchNotFound(name) from error
+        self._refs.delete_branch(name)
 
     def commit_at(self, ref: str) -> Commit:
         """The commit that a ref names."""
@@ -257,6 +237,7 @@ class LakeFSVersionStore:
         """Add one commit on top of `expected`. Taking away what is not there changes nothing."""
         checked_changes(changes)
         check_own_untouched(changes)
+        actions.check_unwritten(changes)
         in_utc(time)
         self._builder.check_held({path: oid for path, oid in changes.items() if oid is not None})
         gates = changes.get(GATES)
@@ -296,30 +277,22 @@ class LakeFSVersionStore:
         """Build the merge on a temporary branch that no listing shows."""
         checked_changes(changes)
         check_own_untouched(changes)
+        actions.check_unwritten(changes)
         head = self._checked_head(into, expected)
         theirs = self._history.resolved(source)
-        self._check_known(changes, head, theirs)
-        around = self._trees.around(head, changes)
-        self._trees.check_places(head, around, changes)
-        temporary = self._leases.take(into, head)
-        try:
-            told = exact(
-                on=head,
-                parents=[head] if squash else [head, theirs],
-                message=message,
-                author=author,
-                time=time,
-                metadata=metadata or {},
-                candidate={"into": into, "source": theirs, "head": head, "branch": temporary},
-            )
-            return self._proposed(temporary, around, changes, told)
-        except BaseException:
-            self._leases.release(temporary)
-            raise
+        told = exact(
+            on=head,
+            parents=[head] if squash else [head, theirs],
+            message=message,
+            author=author,
+            time=time,
+            metadata=metadata or {},
+        )
+        return self._candidates.propose(theirs, into=into, changes=changes, told=told)
 
     def land(self, candidate: Candidate, verdict: Verdict) -> Commit:
         """Put the judged content on its branch, with the verdict inside, as a merge commit."""
-        true, proposed = self._leased(candidate.id)
+        true, proposed = self._candidates.leased(candidate.id)
         head = self._checked_head(true.into, true.judged_head)
         if candidate != true:
             raise Guarded(
@@ -337,11 +310,11 @@ class LakeFSVersionStore:
             guarded=self._guarded(true.into, head),
             read=self.read,
         )
+        own = {VERDICT: self.put_bytes(verdict.to_json().encode())}
         if is_guarded(true.into, rules, self.read):
             self._protection.protect({true.into})
-        temporary = proposed["candidate"]["branch"]
-        oid = self.put_bytes(verdict.to_json().encode())
-        self._builder.write(temporary, {VERDICT: oid})
+            if actions.installed(self._server, true.id) is None:
+                own[ACTION] = self.put_bytes(actions.guard())
         told = exact(
             on=head,
             parents=proposed["parents"],
@@ -350,37 +323,34 @@ class LakeFSVersionStore:
             time=datetime.fromisoformat(proposed["time"]),
             metadata={**proposed["metadata"], "verdict": "passed", "kind": verdict.kind},
         )
-        made = self._builder.land(temporary, true.into, told, squash=len(told["parents"]) == 1)
-        self._leases.release(temporary)
-        return self._history.commit(made)
+        return self._history.commit(self._candidates.land(proposed, true.into, own, told))
 
     def drop(self, candidate: Candidate) -> None:
         """Release a candidate; one that has landed or was dropped is no concern."""
-        try:
-            told = self._history.told(candidate.id)
-        except NotFound:
-            return
-        if told is not None and "candidate" in told:
-            self._leases.release(told["candidate"]["branch"])
+        self._candidates.drop(candidate.id)
 
     def _begin(self, branch: str, *, author: str, time: datetime, fresh: bool) -> None:
         """Protect the branch; make the first commit of ours on it, where there is none."""
         head = self._history.head(branch)
         self._protection.protect([branch])
-        held = self._trees.objects(head, _FORMAT_FILE)
-        if held:
-            setup.check_format(self.read(held[_FORMAT_FILE]), self._server.repository)
-            return
-        oid = self.put_bytes(to_canonical_json({"format": setup.FORMAT}).encode())
+        held = actions.installed(self._server, head)
+        guarded = self._guarded(branch, head)
+        changes = {} if held or guarded else {ACTION: self.put_bytes(actions.guard())}
+        if held is not None or guarded:
+            self.notices += filter(None, [actions.notice(held, branch=branch)])
+        begun = bool(self._trees.objects(head, setup.FORMAT_FILE))  # read by `head`: it is ours
+        if not begun:
+            changes[setup.FORMAT_FILE] = self.put_bytes(setup.format_text().encode())
         told = exact(
             on=head,
             parents=[] if fresh else [head],  # lakeFS's own first commit is empty
-            message="Begin the repository",
+            message="Guard gated branches inside lakeFS" if begun else "Begin the repository",
             author=author,
             time=time,
             metadata={},
         )
-        self._landed(branch, head, {_FORMAT_FILE: oid}, told)
+        if changes:
+            self._landed(branch, head, changes, told)
 
     def _landed(
         self, branch: str, head: CommitId, changes: Changes, told: Mapping[str, Any]
@@ -389,60 +359,6 @@ class LakeFSVersionStore:
             self._builder.write(temporary, changes)
             made = self._builder.land(temporary, branch, told, squash=True)
         return self._history.commit(made)
-
-    def _proposed(
-        self, temporary: str, around: Around, changes: Changes, told: dict[str, Any]
-    ) -> Candidate:
-        """LakeFS merges whole objects first; what is to be otherwise is written over it."""
-        head, source = told["on"], told["candidate"]["source"]
-        made = self._builder.take_in(temporary, source, told)
-        merged = self._trees.differing(head, made)
-        wrong = {
-            path: oid
-            for path, oid in changes.items()
-            if merged.get(path, around.files.get(path)) != oid
-        }
-        back = merged.keys() - changes.keys()
-        if back:
-            held = self._trees.around(head, back).files
-            wrong |= {path: held.get(path) for path in back}
-        if wrong:
-            self._builder.write(temporary, wrong)
-            made = self._builder.commit(temporary, {**told, "on": made})
-        return self._leased(made)[0]
-
-    def _check_known(self, changes: Changes, *sides: CommitId) -> None:
-        """Bytes may have been erased from history: what a side holds need not be put again."""
-        put = {path: oid for path, oid in changes.items() if oid is not None}
-        try:
-            self._builder.check_held(put)
-        except ObjectNotFound:
-            for side in sides:
-                self._trees.objects(side)
-            self._builder.check_held(put)
-
-    def _leased(self, candidate_id: CommitId) -> tuple[Candidate, dict[str, Any]]:
-        """What was proposed under an id, and what its commit says. Raises NotFound."""
-        try:
-            told = self._history.told(candidate_id)
-            named = (told or {})["candidate"]
-            get = self._server.api.branches_api.get_branch
-            alive = self._server.ask("read a candidate", get, named["branch"]).commit_id
-            if told is None or alive != candidate_id:
-                raise KeyError
-        except (NotFound, KeyError) as error:
-            raise NotFound(
-                f"There is no candidate {candidate_id[:12]}: it has landed or was dropped.",
-                hint="Merge again: that makes a new candidate and judges it.",
-            ) from error
-        true = Candidate(
-            id=candidate_id,
-            source=named["source"],
-            into=named["into"],
-            judged_head=named["head"],
-            content_id=content_id(self._trees.objects(candidate_id)),
-        )
-        return true, told
 
     def _checked_head(self, branch: str, expected: CommitId) -> CommitId:
         head = self._history.head(branch)

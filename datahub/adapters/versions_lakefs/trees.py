@@ -1,7 +1,7 @@
 """What a commit holds: listings in our words, and where paths may lie.
 
 lakeFS's keys are flat, so a path could be a file and a folder there; ours may not. The
-object in which late-comers collide is the store's own and is not shown.
+object in which late-comers collide and the action file are the store's own and not shown.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from datahub.core.layout import OWN
 from datahub.core.versions import Change, Changes, CommitId, ObjectId
 
 MARK = OWN + "head"  # differs between any two writes
+ACTION = "_lakefs_actions/datahub.yaml"  # the guard that runs inside the server
+_UNSHOWN = (MARK, ACTION)
 _KEPT = 64  # listings in memory
 
 
@@ -95,7 +97,7 @@ class Trees:
         found: dict[str, ObjectId | None] = {}
         for one in self._server.differing(left, right, prefix):
             path = one["path"]
-            if path == MARK:
+            if path in _UNSHOWN:
                 continue
             stat = {**(one.get("right") or {}), "path": path}
             gone = one["type"] == "removed"
@@ -110,7 +112,7 @@ class Trees:
         return dict(sorted(found.items()))
 
     def _ids(self, commit_id: CommitId, stats: Iterable[Stat]) -> dict[str, ObjectId]:
-        return {s["path"]: self._id(commit_id, s) for s in stats if s["path"] != MARK}
+        return {s["path"]: self._id(commit_id, s) for s in stats if s["path"] not in _UNSHOWN}
 
     def _id(self, commit_id: CommitId, stat: Stat) -> ObjectId:
         oid = str((stat.get("metadata") or {}).get(SHA256, ""))
