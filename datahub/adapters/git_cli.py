@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from datahub.core.errors import ConfigError, Conflict, InputError, StorageError
@@ -12,6 +13,20 @@ from datahub.ports import GitCommit, GitHistory
 
 # What a tag with a message of its own names, not the tag.
 _TARGET = "--format=%(if)%(*objectname)%(then)%(*objectname)%(else)%(objectname)%(end) %(refname)"
+
+_POINTER = 1024  # bytes: a pointer file is far smaller
+_KINDS = {"100755": "an executable", "120000": "a symbolic link", "160000": "a submodule"}
+
+_ELSEWHERE = (
+    "GIT_DIR",
+    "GIT_WORK_TREE",
+    "GIT_INDEX_FILE",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_COMMON_DIR",
+    "GIT_NAMESPACE",
+    "GIT_SHALLOW_FILE",
+)
 
 
 class GitCommandLine:
@@ -37,18 +52,30 @@ class GitCommandLine:
     def history(self, folder: Path) -> GitHistory:
         """Read all commits that a branch or a tag reaches."""
         try:
-            listed = self._read(
-                folder, "rev-list", "--branches", "--tags", "--topo-order", "--reverse", "--parents"
-            )
+            shallow = self._read(folder, "rev-parse", "--is-shallow-repository")
         except (FileNotFoundError, NotADirectoryError) as error:
             if folder.is_dir():
                 raise ConfigError("git is not installed.", hint="Install git.") from error
             raise InputError(f"{folder} is not there.", hint="Name an exported folder.") from error
-        commits = [self._commit(folder, *line.split()) for line in listed.decode().splitlines()]
-        ids = sorted({oid for one in commits for oid in one.changes.values() if oid is not None})
+        if shallow.strip() == b"true":
+            raise InputError(
+                f"{folder} is a shallow clone: the beginning of its history is missing.",
+                hint="Fetch the rest with `git fetch --unshallow`, then import.",
+            )
+        listed = self._read(
+            folder, "rev-list", "--branches", "--tags", "--topo-order", "--reverse", "--parents"
+        )
+        lines = [line.split() for line in listed.decode().splitlines()]
+        messages = self._contents(folder, [line[0] for line in lines])
+        changes = self._changes(folder, lines)
+        commits = [
+            GitCommit(id, tuple(parents), messages[id].partition(b"\n\n")[2], changes.get(id, {}))
+            for id, *parents in lines
+        ]
+        blobs = {oid for one in commits for oid in one.changes.values() if oid is not None}
         return GitHistory(
             commits,
-            self._blobs(folder, ids),
+            self._contents(folder, sorted(blobs), most=_POINTER),
             self._refs(folder, "refs/heads/"),
             self._refs(folder, "refs/tags/"),
         )
@@ -65,41 +92,60 @@ class GitCommandLine:
         )
         return next((path for path in places if path.is_file()), None)
 
-    def _commit(self, folder: Path, commit: str, *parents: str) -> GitCommit:
-        message = self._read(folder, "cat-file", "commit", commit).partition(b"\n\n")[2]
-        sides = [parents[0], commit] if parents else ["--root", commit]
-        raw = self._read(
-            folder, "diff-tree", "-r", "-z", "--raw", "--no-renames", "--no-commit-id", *sides
-        ).split(b"\0")
-        changes: dict[str, str | None] = {}
-        for told, name in zip(raw[0:-1:2], raw[1::2], strict=True):
-            _, mode, _, blob, status = told.decode().split()
-            path = name.decode(errors="surrogateescape")
+    def _changes(
+        self, folder: Path, lines: Sequence[Sequence[str]]
+    ) -> dict[str, dict[str, str | None]]:
+        """By commit: what differs from its first parent, from one process for all."""
+        asked = "".join(f"{' '.join(line[:2])}\n" for line in lines).encode()
+        words = ("diff-tree", "--stdin", "-r", "-z", "--raw", "--no-renames", "--root")
+        told = iter(self._read(folder, *words, given=asked).split(b"\0")[:-1])
+        found: dict[str, dict[str, str | None]] = {}
+        commit = ""
+        for piece in told:
+            if not piece.startswith(b":"):
+                commit = piece.decode()
+                continue
+            _, mode, _, blob, status = piece.decode().split()
+            path = next(told).decode(errors="surrogateescape")
             if status != "D" and mode != "100644":
-                raise InputError(f"{path!r} in commit {commit[:12]} is no plain file.")
-            changes[path] = None if status == "D" else blob
-        return GitCommit(commit, parents, message, changes)
+                kind = _KINDS.get(mode, f"of mode {mode}")
+                raise InputError(
+                    f"{path!r} in commit {commit[:12]} is {kind}: an export holds plain files.",
+                    hint="Import what `datahub git export` wrote, without commits of others.",
+                )
+            found.setdefault(commit, {})[path] = None if status == "D" else blob
+        return found
 
     def _refs(self, folder: Path, under: str) -> dict[str, str]:
         told = self._read(folder, "for-each-ref", _TARGET, under)
         pairs = [line.split(" ", 1) for line in told.decode().splitlines()]
         return {name.removeprefix(under): target for target, name in pairs}
 
-    def _blobs(self, folder: Path, ids: list[str]) -> dict[str, bytes]:
-        told = self._read(folder, "cat-file", "--batch", given="\n".join([*ids, ""]).encode())
-        found: dict[str, bytes] = {}
+    def _contents(
+        self, folder: Path, ids: Sequence[str], *, most: int | None = None
+    ) -> dict[str, bytes]:
+        """Commits or blobs by id, from one process; b"" for one larger than `most` bytes."""
+        wanted = self._sized(folder, ids, most) if most is not None else ids
+        told = self._read(folder, "cat-file", "--batch", given=_lines(wanted))
+        found = dict.fromkeys(ids, b"")
         at = 0
-        for oid in ids:  # "<id> blob <size>", the bytes, a newline
+        for oid in wanted:  # "<id> <kind> <size>", the bytes, a newline
             start = told.index(b"\n", at) + 1
-            size = int(told[at:start].split()[2])
+            size = _size(folder, told[at:start])
             found[oid] = told[start : start + size]
             at = start + size + 1
         return found
+
+    def _sized(self, folder: Path, ids: Sequence[str], most: int) -> list[str]:
+        told = self._read(folder, "cat-file", "--batch-check", given=_lines(ids))
+        sizes = (_size(folder, line) for line in told.splitlines())
+        return [oid for oid, size in zip(ids, sizes, strict=True) if size <= most]
 
     def _read(self, folder: Path, *words: str, given: bytes = b"") -> bytes:
         ran = subprocess.run(
             ["git", "--no-replace-objects", *words],
             cwd=folder,
+            env=_environment(folder),
             input=given,
             capture_output=True,
             check=False,
@@ -115,7 +161,11 @@ class GitCommandLine:
     def _feed(self, folder: Path, stream: Iterable[bytes]) -> None:
         words = ["git", "fast-import", "--quiet", "--done"]
         with subprocess.Popen(
-            words, cwd=folder, stdin=subprocess.PIPE, stderr=subprocess.PIPE
+            words,
+            cwd=folder,
+            env=_environment(folder),
+            stdin=subprocess.PIPE,
+            stderr=subprocess.PIPE,
         ) as process:
             assert process.stdin is not None
             assert process.stderr is not None
@@ -133,9 +183,35 @@ class GitCommandLine:
 
     def _run(self, folder: Path, *words: str) -> None:
         ran = subprocess.run(
-            ["git", *words], cwd=folder, capture_output=True, text=True, check=False
+            ["git", *words],
+            cwd=folder,
+            env=_environment(folder),
+            capture_output=True,
+            text=True,
+            check=False,
         )
         _check(ran.returncode, ran.stderr.strip())
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    """Ours, without what would lead git to another repository than the one in `folder`."""
+    kept = {name: value for name, value in os.environ.items() if name not in _ELSEWHERE}
+    return {**kept, "GIT_CEILING_DIRECTORIES": str(folder.resolve().parent), "LC_ALL": "C"}
+
+
+def _lines(ids: Sequence[str]) -> bytes:
+    return "".join(f"{oid}\n" for oid in ids).encode()
+
+
+def _size(folder: Path, told: bytes) -> int:
+    """The size that `git cat-file` tells of an object. Raises InputError where it lacks it."""
+    oid, *rest = told.decode().split()
+    if len(rest) != 2:
+        raise InputError(
+            f"{folder} lacks object {oid[:12]}: it is a partial clone, or damaged.",
+            hint="Clone the export anew, with all it holds (`git clone --mirror`).",
+        )
+    return int(rest[1])
 
 
 def _check(code: int, said: str) -> None:

@@ -109,14 +109,15 @@ def pointed(content: bytes, path: str) -> ObjectId:
 
 def recorded(message: bytes, parents: tuple[CommitId, ...], git_id: str) -> Commit:
     """The commit that a message with a trailer records. Raises InputError."""
-    text, trailer, exact = message.decode(errors="surrogatepass").rpartition(TRAILER)
     try:
-        if not trailer:
-            raise ValueError("no trailer")
-        told = json.loads(exact)
+        text, trailer, exact = message.decode(errors="surrogatepass").rpartition(TRAILER)
+        told = json.loads(exact) if trailer else {}
         time = dt.datetime.fromisoformat(told["time"])
+        texts = (told["commit"], told["author"], *told["metadata"], *told["metadata"].values())
+        if not all(isinstance(one, str) for one in texts):
+            raise TypeError("a trailer holds text")
         return Commit(told["commit"], parents, text, told["author"], time, told["metadata"])
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(
             f"Commit {git_id[:12]} of the git repository was not written by an export.", hint=_HINT
         ) from error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from datahub.core.errors import ConfigError, ObjectNotFound, StorageError
+from datahub.core.errors import ConfigError, InputError, ObjectNotFound, StorageError
 from datahub.core.gitstream import pointed, recorded
 from datahub.core.versions import Changes, Commit, ObjectId
 from datahub.flow.steps import Progress
@@ -26,6 +26,10 @@ def git_import(
             hint="Import into a project with an embedded store.",
         )
     found = git.history(folder)
+    if not found.branches:
+        raise InputError(
+            f"{folder} has no branch.", hint="Name a folder that `datahub git export` wrote."
+        )
     history, ids = _history(found)
     wanted = {oid: path for _, changes in history for path, oid in changes.items() if oid}
     for done, (oid, path) in enumerate(wanted.items(), start=1):
