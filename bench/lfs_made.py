@@ -8,6 +8,8 @@ decorator; both spellings vote alike.
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -125,14 +127,14 @@ LFS = [market, stage, poll, pitch, screen, money, year, prize, late, brief]
 """
 
 
-def texts(part: int, rows: int = ROWS_PER_PART) -> pl.DataFrame:
+def texts(part: int, rows: int = ROWS_PER_PART, *, words: int = WORDS) -> pl.DataFrame:
     """One part of the texts: the same for the same number, whatever was made before it."""
     rng = np.random.default_rng((5, part))
     parts = _SYLLABLES.split()
     made = np.array([a + b + c for a in parts for b in parts for c in parts[:8]])
     years = np.array([str(year) for year in range(1960, 2030)])
     vocabulary = pl.Series(np.concatenate([_COMMON.split(), made, years]))
-    ranks = np.minimum(rng.zipf(1.3, (WORDS, rows)) - 1, len(vocabulary) - 1)
+    ranks = np.minimum(rng.zipf(1.3, (words, rows)) - 1, len(vocabulary) - 1)
     columns = [vocabulary.gather(line).alias(str(i)) for i, line in enumerate(ranks)]
     topics = pl.Series([word for topic in TOPICS for word in topic])
     about = rng.integers(0, len(TOPICS), rows) * len(TOPICS[0])
@@ -148,12 +150,20 @@ def texts(part: int, rows: int = ROWS_PER_PART) -> pl.DataFrame:
     )
 
 
-def project(folder: Path, *, rows: int, suffix: str = ".parquet", lfs: str = DECLARED) -> Hub:
+def project(
+    folder: Path,
+    *,
+    rows: int,
+    suffix: str = ".parquet",
+    lfs: str = DECLARED,
+    words: int | None = None,
+) -> Hub:
     """A project of so many texts in committed parts, made where it is not there; and its LFs."""
     if not _usable(folder):
         shutil.rmtree(folder, ignore_errors=True)
         hub, _ = Hub.init(folder, dataset="news")
-        commit(hub, range(rows // ROWS_PER_PART), suffix)
+        made = partial(texts, words=words or WORDS)
+        commit(hub, range(rows // ROWS_PER_PART), suffix, texts=made)
         (folder / "done").touch()
     write_lfs(folder, lfs)
     return Hub.open(folder)
@@ -172,7 +182,14 @@ def write_lfs(folder: Path, lfs: str) -> None:
     (folder / "labeling_functions" / "first.py").write_text(lfs, encoding="utf-8")
 
 
-def commit(hub: Hub, parts: range, suffix: str) -> None:
+def commit(
+    hub: Hub,
+    parts: range,
+    suffix: str,
+    *,
+    texts: Callable[[int], pl.DataFrame] = texts,
+    classes: tuple[str, ...] = CLASSES,
+) -> Dataset:
     """Commit parts as the rows of `news`, straight into the store."""
     changes: dict[str, ObjectId | None] = {}
     kept: list[Part] = []
@@ -185,7 +202,7 @@ def commit(hub: Hub, parts: range, suffix: str) -> None:
         changes[table_part("news", "rows", oid)] = oid
         kept.append(Part(oid, frame.height, frame["id"][0], frame["id"][-1]))
         columns = tuple((name, str(kind)) for name, kind in frame.schema.items())
-    dataset = Dataset("news", "id", columns, tuple(kept), CLASSES, text="text")
+    dataset = Dataset("news", "id", columns, tuple(kept), classes, text="text")
     changes[dataset_file("news")] = hub.store.put_bytes(dataset.to_json().encode())
     head = hub.store.commit_at(hub.branch)
     hub.store.commit(
@@ -196,3 +213,4 @@ def commit(hub: Hub, parts: range, suffix: str) -> None:
         time=hub.clock(),
         expected=head.id,
     )
+    return dataset

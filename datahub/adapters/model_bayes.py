@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from datahub.core.errors import InputError
 from datahub.core.evidence import posterior
-from datahub.core.labels import LabelMatrix, SoftLabels, checked_votes, class_prior
+from datahub.core.labels import LabelMatrix, SoftLabels, Votes, checked_votes, class_prior
 from datahub.core.paircounts import PairCounts, count
 from datahub.ports import LabelModelFit
 
@@ -42,7 +42,7 @@ class BayesLabelModel:
 
     def fit(
         self,
-        votes: LabelMatrix,
+        votes: Votes,
         *,
         cardinality: int,
         seed: int,
@@ -52,7 +52,6 @@ class BayesLabelModel:
     ) -> LabelModelFit:
         """Learn precisions from pair counts. Nothing is drawn: the seed has no say."""
         prior, balance_from = class_prior(class_balance, cardinality)
-        checked_votes(votes, cardinality)
         counts = count(votes, cardinality) if counts is None else counts
         m = counts.lfs
         power = np.ones(m) if shares is None else np.array(shares, dtype=np.float64)

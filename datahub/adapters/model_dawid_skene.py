@@ -19,7 +19,16 @@ import numpy.typing as npt
 
 from datahub.core.errors import InputError
 from datahub.core.evidence import Codes, Packing, posterior, posterior_of_codes
-from datahub.core.labels import ABSTAIN, LabelMatrix, SoftLabels, checked_votes, class_prior
+from datahub.core.labels import (
+    ABSTAIN,
+    LabelMatrix,
+    OfLFs,
+    SoftLabels,
+    Votes,
+    blocks,
+    checked_votes,
+    class_prior,
+)
 from datahub.core.paircounts import PairCounts
 from datahub.core.patterns import patterns
 from datahub.ports import LabelModelFit
@@ -54,7 +63,7 @@ class DawidSkeneLabelModel:
 
     def fit(
         self,
-        votes: LabelMatrix,
+        votes: Votes,
         *,
         cardinality: int,
         seed: int,
@@ -64,12 +73,14 @@ class DawidSkeneLabelModel:
     ) -> LabelModelFit:
         """Learn confusion. The seed has a say only where rows are drawn."""
         prior, balance_from = class_prior(class_balance, cardinality)
-        checked_votes(votes, cardinality)
         m = votes.shape[1]
         power = np.ones(m) if shares is None else np.array(shares, dtype=np.float64)
         confusion, right = np.full((m, cardinality, cardinality), np.nan), np.full(m, np.nan)
-        voting = np.flatnonzero([(column != ABSTAIN).any() for column in votes.T])
-        heard = votes if len(voting) == m else votes[:, voting]
+        voted = np.zeros(m, dtype=np.bool_)
+        for block in blocks(votes, cardinality):
+            voted |= (block != ABSTAIN).any(axis=0)
+        voting = np.flatnonzero(voted)
+        heard = votes if len(voting) == m else OfLFs(votes, voting)
         rows, (codes, times) = self._patterns(heard, cardinality, seed)
         confusion[voting], right[voting] = self._learn(codes, times, rows, prior, power[voting])
         return LabelModelFit(
@@ -98,7 +109,7 @@ class DawidSkeneLabelModel:
         return posterior(votes, evidence, fit.class_balance)
 
     def _patterns(
-        self, votes: LabelMatrix, cardinality: int, seed: int
+        self, votes: Votes, cardinality: int, seed: int
     ) -> tuple[int, tuple[Codes, npt.NDArray[np.int64]]]:
         """How many rows are learned from, and their patterns."""
         found = patterns(votes, cardinality, most=self._most)

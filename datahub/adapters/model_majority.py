@@ -15,6 +15,8 @@ from datahub.core.labels import (
     ABSTAIN,
     LabelMatrix,
     SoftLabels,
+    Votes,
+    blocks,
     checked_votes,
     class_prior,
 )
@@ -29,7 +31,7 @@ class MajorityLabelModel:
 
     def fit(
         self,
-        votes: LabelMatrix,
+        votes: Votes,
         *,
         cardinality: int,
         seed: int,
@@ -42,12 +44,17 @@ class MajorityLabelModel:
         A vote for one of t tied classes agrees by 1/t.
         """
         prior, balance_from = class_prior(class_balance, cardinality)
-        soft = _shares(checked_votes(votes, cardinality), cardinality)
+        m = votes.shape[1]
+        agreed, voted = np.zeros(m), np.zeros(m)
+        for block in blocks(votes, cardinality):
+            soft = _shares(block, cardinality)
+            agreed += [_agreement(column, soft) for column in block.T]
+            voted += (block != ABSTAIN).sum(axis=0)
         return LabelModelFit(
             model=self.name,
             cardinality=cardinality,
             seed=seed,
-            weights=np.array([_agreement(column, soft) for column in votes.T], dtype=np.float64),
+            weights=np.divide(agreed, voted, out=np.full(m, np.nan), where=voted > 0),
             class_balance=prior,
             balance_from=balance_from,
         )
@@ -70,5 +77,6 @@ def _shares(votes: LabelMatrix, cardinality: int) -> SoftLabels:
 
 
 def _agreement(column: npt.NDArray[np.int8], soft: SoftLabels) -> float:
+    """On how many rows the majority is of one mind with an LF."""
     voted = np.flatnonzero(column != ABSTAIN)
-    return float(soft[voted, column[voted]].mean()) if len(voted) else float("nan")
+    return float(soft[voted, column[voted]].sum())

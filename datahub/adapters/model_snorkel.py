@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 from datahub.core.errors import InputError
 from datahub.core.evidence import posterior
-from datahub.core.labels import LabelMatrix, SoftLabels, checked_votes, class_prior
+from datahub.core.labels import LabelMatrix, SoftLabels, Votes, checked_votes, class_prior
 from datahub.core.paircounts import PairCounts, count
 from datahub.ports import LabelModelFit
 
@@ -53,7 +53,7 @@ class SnorkelLabelModel:
 
     def fit(
         self,
-        votes: LabelMatrix,
+        votes: Votes,
         *,
         cardinality: int,
         seed: int,
@@ -69,7 +69,6 @@ class SnorkelLabelModel:
         under which the training does not converge.
         """
         prior, balance_from = class_prior(class_balance, cardinality)
-        checked_votes(votes, cardinality)
         counts = count(votes, cardinality) if counts is None else counts
         voting = np.flatnonzero(counts.voted)
         m = votes.shape[1]

@@ -17,11 +17,18 @@ import numpy.typing as npt
 
 from datahub.core.errors import InputError
 from datahub.core.evidence import posterior
-from datahub.core.labels import ABSTAIN, LabelMatrix, SoftLabels, checked_votes, class_prior
+from datahub.core.labels import (
+    ABSTAIN,
+    LabelMatrix,
+    SoftLabels,
+    Votes,
+    blocks,
+    checked_votes,
+    class_prior,
+)
 from datahub.core.paircounts import PairCounts
 from datahub.ports import LabelModelFit
 
-_BLOCK = 1 << 16  # rows
 _LEAST = 0.01  # log odds
 
 Floats = npt.NDArray[np.float64]
@@ -39,7 +46,7 @@ class WeightedLabelModel:
 
     def fit(
         self,
-        votes: LabelMatrix,
+        votes: Votes,
         *,
         cardinality: int,
         seed: int,
@@ -49,12 +56,10 @@ class WeightedLabelModel:
     ) -> LabelModelFit:
         """Learn an accuracy an LF. Nothing is drawn: the seed has no say."""
         prior, balance_from = class_prior(class_balance, cardinality)
-        checked_votes(votes, cardinality)
         m = votes.shape[1]
         power = np.ones(m) if shares is None else np.array(shares, dtype=np.float64)
         agreed, heard, voted = np.zeros(m), np.zeros(m), np.zeros(m)
-        for start in range(0, len(votes), _BLOCK):
-            block = votes[start : start + _BLOCK]
+        for block in blocks(votes, cardinality):
             voted += (block != ABSTAIN).sum(axis=0)
             found = _agreement(block, cardinality, power)
             agreed += found[0]

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from datahub.core.labels import ABSTAIN, LabelMatrix, SoftLabels
+from datahub.core.labels import ABSTAIN, LabelMatrix, SoftLabels, Votes
 
 SAMPLE = 100_000  # rows that are looked at
 COPIES = 0.99  # of the rows that either votes on: the same vote
@@ -39,7 +39,7 @@ class Dependence:
     strength: Floats
 
 
-def correlated(votes: LabelMatrix, cardinality: int, *, seed: int) -> Dependence:
+def correlated(votes: Votes, cardinality: int, *, seed: int) -> Dependence:
     """Find near-duplicates among LFs, on a sample of the rows where there are more than SAMPLE.
 
     >>> one, other = np.array([0, 1, 0, -1, 1, 0] * 9), np.array([0, 1, 1, -1, 0, 0, 1, -1, 1] * 6)
@@ -52,6 +52,7 @@ def correlated(votes: LabelMatrix, cardinality: int, *, seed: int) -> Dependence
     if len(votes) > SAMPLE:
         rng = np.random.default_rng(seed)
         votes = votes[np.sort(rng.choice(len(votes), SAMPLE, replace=False, shuffle=False))]
+    votes = votes[:]
     votes = votes[(votes != ABSTAIN).any(axis=1)] if m else votes[:0]
     copies = _sameness(votes, cardinality) >= COPIES
     shares = _shares(copies.astype(np.float64), _groups(copies))

@@ -31,7 +31,7 @@ def cells(pattern: npt.NDArray[np.integer], end: SoftLabels) -> Ints:
     """
     heard = ~np.isnan(end).any(axis=1)
     said = np.where(heard, np.nan_to_num(end).argmax(axis=1) + 1, 0)
-    found: Ints = pattern.astype(np.int64) * (end.shape[1] + 1) + said
+    found: Ints = pattern.astype(np.int64) * (end.shape[1] + 1) + said  # a hash may wrap
     return found
 
 

@@ -6,9 +6,9 @@ class 0..k-1, or ABSTAIN. Pure: arrays in, arrays out.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,22 @@ ABSTAIN = -1
 LabelMatrix = npt.NDArray[np.int8]  # [n rows, m LFs]
 SoftLabels = npt.NDArray[np.float64]  # [n rows, k classes]
 Gold = npt.NDArray[np.int8]  # [n rows], ABSTAIN where not known
+
+
+class StoredVotes(Protocol):
+    """A label matrix that is read as it is asked for: some rows of it at a time."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Rows and LFs."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, rows: slice | npt.NDArray[np.int64], /) -> LabelMatrix: ...
+
+
+Votes = LabelMatrix | StoredVotes
 
 
 @dataclass(frozen=True)
@@ -155,6 +171,32 @@ def checked_votes(votes: LabelMatrix, cardinality: int) -> LabelMatrix:
             hint=f"A vote is a class 0..{cardinality - 1}, or {ABSTAIN} to abstain.",
         )
     return votes
+
+
+def blocks(votes: Votes, cardinality: int, *, size: int = 1 << 16) -> Iterator[LabelMatrix]:
+    """The rows of the votes in blocks of `size`, each checked as by `checked_votes`."""
+    checked_votes(votes[:0], cardinality)
+    for start in range(0, len(votes), size):
+        yield checked_votes(votes[start : start + size], cardinality)
+
+
+@dataclass(frozen=True)
+class OfLFs:
+    """Some columns of votes, by number, where a copy of them would be large."""
+
+    votes: Votes
+    lfs: npt.NDArray[np.intp]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Rows and LFs."""
+        return len(self.votes), len(self.lfs)
+
+    def __len__(self) -> int:
+        return len(self.votes)
+
+    def __getitem__(self, rows: slice | npt.NDArray[np.int64], /) -> LabelMatrix:
+        return self.votes[rows][:, self.lfs]
 
 
 def class_prior(

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from datahub.core.errors import InputError
-from datahub.core.labels import LabelMatrix, checked_votes
+from datahub.core.labels import Votes, checked_votes
 
 PAIR_COUNTS_FORMAT = 1
 
@@ -45,7 +45,7 @@ class PairCounts:
         """On how many rows each LF voted: [m]."""
         return np.asarray(self.counts.diagonal().reshape(-1, self.cardinality).sum(axis=1))
 
-    def update(self, votes: LabelMatrix, changed: Collection[int]) -> None:
+    def update(self, votes: Votes, changed: Collection[int]) -> None:
         """Make these the counts of `votes`, of which only the LFs `changed` are others than before.
 
         Raises InputError when the votes have another shape than those that were counted.
@@ -56,7 +56,6 @@ class PairCounts:
                 f"of shape {votes.shape}.",
                 hint="Count these votes anew.",
             )
-        checked_votes(votes[:, sorted(changed)], self.cardinality)
         wanted = _columns(sorted(changed), self.cardinality)
         fresh = np.zeros((len(wanted), len(self.counts)), dtype=np.int64)
         for bits in _bits(votes, self.cardinality):
@@ -108,14 +107,14 @@ class PairCounts:
         return cls(raw["rows"], raw["cardinality"], counts), raw["made_from"]
 
 
-def count(votes: LabelMatrix, cardinality: int) -> PairCounts:
+def count(votes: Votes, cardinality: int) -> PairCounts:
     """Count all pairs of votes [n, m].
 
     >>> votes = np.array([[0, 1], [0, -1], [1, 1]], dtype=np.int8)
     >>> count(votes, 2).counts.tolist()
     [[2, 0, 0, 1], [0, 1, 0, 1], [0, 0, 0, 0], [1, 1, 0, 2]]
     """
-    checked_votes(votes, cardinality)
+    checked_votes(votes[:0], cardinality)
     d = votes.shape[1] * cardinality
     counts = np.zeros((d, d), dtype=np.int64)
     for bits in _bits(votes, cardinality):
@@ -129,14 +128,15 @@ def _columns(lfs: Sequence[int], cardinality: int) -> list[int]:
     return [lf * cardinality + a for lf in lfs for a in range(cardinality)]
 
 
-def _bits(votes: LabelMatrix, cardinality: int) -> Iterator[Bits]:
+def _bits(votes: Votes, cardinality: int) -> Iterator[Bits]:
     """Bit columns [m * k, words of 64 rows] of one block of rows after another."""
     n, m = votes.shape
     d = max(m * cardinality, 1)
     size = min(max(_CACHE * 8 // d, 64) // 64 * 64, _MOST_ROWS)
     classes = np.arange(cardinality, dtype=np.int8)[None, :, None]
     for start in range(0, n if m else 0, size):
-        block = np.ascontiguousarray(votes[start : start + size].T, dtype=np.int8)
+        rows = checked_votes(votes[start : start + size], cardinality)
+        block = np.ascontiguousarray(rows.T, dtype=np.int8)
         packed = np.packbits(block[:, None, :] == classes, axis=2).reshape(d, -1)
         padded = np.zeros((d, -(-packed.shape[1] // 8) * 8), dtype=np.uint8)
         padded[:, : packed.shape[1]] = packed

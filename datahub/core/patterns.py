@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
 from datahub.core.evidence import Codes, Packing
-from datahub.core.labels import LabelMatrix
+from datahub.core.labels import LabelMatrix, Votes
+from datahub.core.parts import mixed
 
-_BLOCK = 1 << 19  # rows
+_BLOCK = 1 << 17  # rows
+_MOST = 1 << 18  # different rows that are held to number them
 
 Counts = npt.NDArray[np.int64]
+Numbers = npt.NDArray[np.uint32] | npt.NDArray[np.uint64]
 
 
-def patterns(votes: LabelMatrix, cardinality: int, *, most: int) -> tuple[Codes, Counts] | None:
+def patterns(votes: Votes, cardinality: int, *, most: int) -> tuple[Codes, Counts] | None:
     """Unique rows of votes with a vote in them, packed [groups, u] and in order, and how often.
 
     None when there are more than `most`: memory stays bounded.
@@ -41,6 +46,43 @@ def patterns(votes: LabelMatrix, cardinality: int, *, most: int) -> tuple[Codes,
     return np.ascontiguousarray(codes[:, voted]), times[voted]
 
 
+@dataclass(frozen=True)
+class Numbering:
+    """Numbers of rows of votes: equal votes, equal number.
+
+    `seen` are all different rows in order, each with its place among them: that is its number.
+    Where there are too many to hold, a row's number is 64 bits of its votes' hash.
+    """
+
+    seen: pl.DataFrame | None
+
+    @classmethod
+    def of(cls, votes: Votes, *, most: int = _MOST) -> Numbering:
+        """Walk over the rows, and hold no more than `most` different ones."""
+        if votes.shape[1] == 0:
+            return cls(pl.DataFrame())
+        seen = _in_order(votes[:1])
+        for start in range(0, len(votes), _BLOCK):
+            found = _in_order(votes[start : start + _BLOCK]).unique()
+            seen = pl.concat([seen, found]).unique()
+            if seen.height > most:
+                return cls(None)
+        return cls(seen.sort(seen.columns).with_row_index("number"))
+
+    def __call__(self, votes: LabelMatrix) -> Numbers:
+        """The number of each of these rows."""
+        words = _in_order(votes)
+        if self.seen is None:
+            found: npt.NDArray[np.uint64] = np.zeros(len(votes), dtype=np.uint64)
+            for name in words.columns:
+                found = mixed(found ^ words[name].to_numpy())
+            return found
+        if not words.columns:
+            return np.zeros(len(votes), dtype=np.uint32)
+        named = words.join(self.seen, on=words.columns, how="left", maintain_order="left")
+        return named["number"].to_numpy()
+
+
 def vote_patterns(votes: LabelMatrix) -> tuple[LabelMatrix, npt.NDArray[np.uint32]]:
     """The different rows of the matrix in order, and the number of each row among them.
 
@@ -50,20 +92,14 @@ def vote_patterns(votes: LabelMatrix) -> tuple[LabelMatrix, npt.NDArray[np.uint3
     ([[-1, -1], [0, 1]], [1, 0, 1])
     """
     n, m = votes.shape
-    number = np.zeros(n, dtype=np.uint32)
     if n == 0 or m == 0:
-        return votes[:1], number
-    blocks = range(0, n, _BLOCK)
-    seen = _in_order(votes[:1])
-    for start in blocks:
-        seen = pl.concat([seen, _in_order(votes[start : start + _BLOCK]).unique()]).unique()
-    names = seen.columns
-    seen = seen.sort(names)
-    numbered = seen.with_row_index("number")
-    for start in blocks:
-        words = _in_order(votes[start : start + _BLOCK])
-        found = words.join(numbered, on=names, how="left", maintain_order="left")["number"]
-        number[start : start + _BLOCK] = found.to_numpy()
+        return votes[:1], np.zeros(n, dtype=np.uint32)
+    numbering = Numbering.of(votes, most=n)
+    number = np.zeros(n, dtype=np.uint32)
+    for start in range(0, n, _BLOCK):
+        number[start : start + _BLOCK] = numbering(votes[start : start + _BLOCK])
+    assert numbering.seen is not None  # no more of them than rows
+    seen = numbering.seen.drop("number")
     ranks = np.ascontiguousarray(seen.to_numpy().astype(">u8")).view(np.uint8)
     return (ranks.reshape(seen.height, -1)[:, :m] - np.uint8(1)).view(np.int8), number
 

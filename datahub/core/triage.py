@@ -21,13 +21,14 @@ import polars as pl
 from datahub.core.dataset import Key, to_canonical_json
 from datahub.core.errors import ConfigError, InputError
 from datahub.core.labels import ABSTAIN, LabelMatrix, SoftLabels
-from datahub.core.patterns import vote_patterns
+from datahub.core.patterns import Numbers, vote_patterns
 
 Slice = Literal["doubt", "audit"]
 
 DOUBT_MARGIN = 0.2  # a label this undecided between its two best classes is doubted
 BATCH_FORMAT = 1
 AUDIT_REASON = "random audit slice"
+QUEUED = ("label", "end_label", "trust", "pattern", "thin")  # what `queue` chooses by
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ def score(
     lfs: Sequence[str],
     classes: Sequence[str],
     final: SoftLabels | None = None,
-    pattern: npt.NDArray[np.uint32] | None = None,
+    pattern: Numbers | None = None,
     answers: npt.NDArray[np.uint32] | None = None,
     thin: npt.NDArray[np.bool_] | None = None,
 ) -> pl.DataFrame:
@@ -121,7 +122,7 @@ def score(
             "end_confidence": _number(end_p, heard),
             "trust": trust,
             "second": _text(classes, second, voted),
-            "pattern": pl.Series(pattern, dtype=pl.UInt32),
+            "pattern": pattern,
             "pattern_answers": np.zeros(len(votes), np.uint32) if answers is None else answers,
             "thin": np.zeros(len(votes), np.bool_) if thin is None else thin,
         }

@@ -16,19 +16,19 @@ import polars as pl
 
 from datahub.core.dataset import Dataset, Key, Part
 from datahub.core.informing import Answered, by_cell, cells, informed_by, taught
-from datahub.core.labels import LabelMatrix, SoftLabels, combine
+from datahub.core.labels import LabelMatrix, SoftLabels, Votes, combine
 from datahub.core.layout import review_prefix
 from datahub.core.lessons import Lessons
 from datahub.core.outcome import Policy, Triage, measured
 from datahub.core.parts import places
-from datahub.core.patterns import vote_patterns
+from datahub.core.patterns import Numbering, Numbers
 from datahub.core.relabel import Decision, final_labels
 from datahub.core.triage import Batch, score
 from datahub.flow.features import Looked, Seen
 from datahub.flow.steps import Progress, quiet
 from datahub.ports import EndModel, Opinion, VersionStore
 
-Ask = Callable[[Part, slice], SoftLabels]  # a part of the rows, and which lines it is
+Ask = Callable[[Part, LabelMatrix], SoftLabels]  # a part of the rows, and the votes on it
 Ints = npt.NDArray[np.int64]
 
 
@@ -58,7 +58,7 @@ class _Block:
     seen: Seen
     votes: LabelMatrix
     soft: SoftLabels
-    pattern: npt.NDArray[np.uint32]
+    pattern: Numbers
 
     def only(self, rows: Ints) -> _Block:
         return _Block(self.seen.only(rows), self.votes[rows], self.soft[rows], self.pattern[rows])
@@ -70,15 +70,15 @@ class _Rows:
 
     known: Dataset
     looked: Looked
-    votes: LabelMatrix
+    votes: Votes
     soft: Ask
     lfs: list[str]
-    pattern: npt.NDArray[np.uint32]
+    numbering: Numbering
     min_text: int
 
     def block(self, part: Part, lines: slice) -> _Block:
-        seen = self.looked.of(part)
-        return _Block(seen, self.votes[lines], self.soft(part, lines), self.pattern[lines])
+        votes = self.votes[lines]
+        return _Block(self.looked.of(part), votes, self.soft(part, votes), self.numbering(votes))
 
     def scored(
         self, block: _Block, opinion: Opinion | None, answered: Answered
@@ -104,7 +104,7 @@ class _Rows:
 
 def judged(
     known: Dataset,
-    votes: LabelMatrix,
+    votes: Votes,
     soft: Ask,
     looked: Looked,
     *,
@@ -123,7 +123,7 @@ def judged(
     measure, and what measures may not teach. Rows are read a part at a time, twice where there is
     an end model: first what it learns from, then all that it is asked about.
     """
-    rows = _Rows(known, looked, votes, soft, lfs, vote_patterns(votes)[1], policy.min_text)
+    rows = _Rows(known, looked, votes, soft, lfs, Numbering.of(votes), policy.min_text)
     decided = {key: d.label for key, d in decisions.items() if d.label is not None}
     audited = {key: label for key, label in decided.items() if key in drawn}
     teaching = {key: label for key, label in decided.items() if key not in drawn}

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 
 from datahub.core.dataset import Dataset, Key, Part
-from datahub.core.labels import SoftLabels
+from datahub.core.labels import LabelMatrix, SoftLabels
 from datahub.core.layout import label_model_file, triage_file
 from datahub.core.manifest import ModelManifest, VotesManifest
 from datahub.core.outcome import UNMEASURED, Triage
@@ -23,7 +23,7 @@ from datahub.flow.tables import (
     without_old_parts,
     write_part,
 )
-from datahub.flow.votes import read_votes
+from datahub.flow.votes import VotesAt
 from datahub.ports import EndModel, Rows, VersionStore
 
 
@@ -86,7 +86,7 @@ def judged_again(
     manifest = VotesManifest.from_json(store.read(saved.votes))
     return judged(
         known,
-        read_votes(store, ref, known, manifest),
+        VotesAt(store, ref, known, manifest),
         _model_soft(store, rows, ref, known),
         features_as_fitted(store, rows, ref, known),
         lfs=manifest.names,
@@ -133,7 +133,7 @@ def _model_soft(store: VersionStore, rows: Rows, ref: str, known: Dataset) -> As
     own = "model_probabilities" in rows.scan([first]).collect_schema()
     column = "model_probabilities" if own else "probabilities"
 
-    def soft(part: Part, lines: slice) -> SoftLabels:
+    def soft(part: Part, votes: LabelMatrix) -> SoftLabels:
         table = read(part, [column])
         assert table is not None  # soft labels are written for every part
         found = np.full((part.rows, len(known.classes)), np.nan)

@@ -25,7 +25,7 @@ from datahub.flow.judging_again import made_by
 from datahub.flow.pairs import columns_of, counts_changes, earlier_counts
 from datahub.flow.steps import Step, begin, end
 from datahub.flow.tables import without_old_parts, write_part
-from datahub.flow.votes import read_votes, voted
+from datahub.flow.votes import VotesAt, voted
 from datahub.ports import EndModel, LabelModel, LabelModelFit, Rows, VersionStore
 
 DEFAULT = Policy()
@@ -122,7 +122,7 @@ def label_fit(
     """
     head = begin(store, step)
     known, manifest = voted(store, head.id, dataset)
-    votes, k = read_votes(store, head.id, known, manifest), len(known.classes)
+    votes, k = VotesAt(store, head.id, known, manifest), len(known.classes)
     looked = features_at(
         store,
         rows,
@@ -163,7 +163,7 @@ def label_fit(
     found = judged(
         known,
         votes,
-        lambda part, lines: model.predict(fit, votes[lines]),
+        lambda part, votes: model.predict(fit, votes),
         looked,
         lfs=manifest.names,
         end_model=end_model,

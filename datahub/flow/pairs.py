@@ -8,7 +8,7 @@ from typing import cast
 
 from datahub.core.dataset import Dataset
 from datahub.core.errors import InputError
-from datahub.core.labels import LabelMatrix
+from datahub.core.labels import Votes
 from datahub.core.layout import pair_counts_file, table_prefix, votes_file
 from datahub.core.manifest import VotesManifest
 from datahub.core.paircounts import PairCounts
@@ -33,7 +33,7 @@ def columns_of(
 
 
 def earlier_counts(
-    store: VersionStore, ref: str, dataset: Dataset, votes: LabelMatrix, columns: Sequence[str]
+    store: VersionStore, ref: str, dataset: Dataset, votes: Votes, columns: Sequence[str]
 ) -> PairCounts | None:
     """The pair counts that the commit holds, brought to these votes; None where it holds none.
 

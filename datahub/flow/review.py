@@ -6,11 +6,13 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import polars as pl
+
 from datahub.core.dataset import Dataset, Key, content_hash
 from datahub.core.errors import AnnotationError, NotFound
 from datahub.core.layout import annotations_file, review_file, review_prefix
 from datahub.core.relabel import Annotation, checked_label, current
-from datahub.core.triage import Batch, Task, queue
+from datahub.core.triage import QUEUED, Batch, Task, queue
 from datahub.core.versions import Commit
 from datahub.flow.annotations import decisions_at, log_at
 from datahub.flow.judging import drawn_at
@@ -21,8 +23,8 @@ from datahub.flow.tables import (
     check_table,
     dataset_at,
     hashes_of,
+    read_keys,
     read_parts,
-    read_table,
     rows_of,
 )
 from datahub.ports import Catalog, EndModel, LedgerEntry, ReviewQueue, Rows, VersionStore
@@ -75,7 +77,10 @@ def push(
     head = begin(store, step)
     known = dataset_at(store, head.id, dataset)
     _finish_earlier(known, head.id, queue_name, queue_, store, catalog, step)
-    scores = read_table(store, rows, head.id, dataset, "soft_labels", made_by="label fit")
+    check_table(store, head.id, dataset, "soft_labels", made_by="label fit")
+    wanted = [known.key, *QUEUED]
+    parts = read_parts(store, rows, head.id, known, "soft_labels", columns=wanted)
+    scores = pl.concat([frame for _, frame in parts]).with_columns(doubt=pl.lit(None, pl.String))
     answered = decisions_at(store, rows, head.id, known)
     waiting = _waiting(catalog, queue_name, dataset, step.branch)
     picked = queue(
@@ -86,13 +91,15 @@ def push(
         audit_share=audit_share,
         leave_out={*answered, *waiting},
     )
-    content = rows_of(store, rows, head.id, known, picked[known.key].to_list())
+    keys = picked[known.key].to_list()
+    content = rows_of(store, rows, head.id, known, keys)
+    doubts = _doubts(store, rows, head.id, known, keys)
     tasks = [
         Task(
             key=line[known.key],
             row_hash=content_hash(content[line[known.key]]),
             fields=_fields(known, content[line[known.key]]),
-            reason=line["reason"],
+            reason=(line["slice"] == "doubt" and doubts.get(line[known.key])) or line["reason"],
             slice=line["slice"],
             prediction=line["prediction"],
             score=line["score"],
@@ -219,6 +226,17 @@ def answers_by_key(
 def open_count(catalog: Catalog, *, queue_name: str, dataset: str, branch: str) -> int:
     """How many rows wait for an answer."""
     return len(_waiting(catalog, queue_name, dataset, branch))
+
+
+def _doubts(
+    store: VersionStore, rows: Rows, ref: str, known: Dataset, keys: Sequence[Key]
+) -> dict[Key, str]:
+    """Why the labels of these rows are doubted, where they are: text, and so read last."""
+    found: dict[Key, str] = {}
+    wanted = [known.key, "doubt"]
+    for frame in read_keys(store, rows, ref, known, "soft_labels", keys, columns=wanted):
+        found.update(frame.select(wanted).drop_nulls().iter_rows())
+    return found
 
 
 def _statuses(store: VersionStore, rows: Rows, ref: str, known: Dataset) -> dict[str, int]:

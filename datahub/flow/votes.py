@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from datahub.core.dataset import Dataset, Part
@@ -16,6 +17,60 @@ from datahub.flow.parts import GOLD_LABEL
 from datahub.flow.source import gold_at
 from datahub.flow.tables import dataset_at
 from datahub.ports import Rows, VersionStore
+
+
+class VotesAt:
+    """The label matrix of a commit, in the order of the rows; a part of it is held at a time."""
+
+    def __init__(
+        self, store: VersionStore, ref: str, dataset: Dataset, manifest: VotesManifest
+    ) -> None:
+        self.shape: tuple[int, ...] = (dataset.rows, len(manifest.lfs))
+        self._ends = np.cumsum([part.rows for part in dataset.parts], dtype=np.int64)
+        self._parts = dataset.parts
+        self._read = _reader(store, ref, dataset, manifest)
+        self._held: tuple[int, LabelMatrix] | None = None
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: slice | npt.NDArray[np.int64], /) -> LabelMatrix:
+        """These rows: neighbours, or some in ascending order."""
+        if isinstance(rows, slice):
+            start, stop, _ = rows.indices(len(self))
+            return self._neighbours(start, stop)
+        found = list[LabelMatrix]([np.empty((0, self.shape[1]), dtype=np.int8)])
+        for number, end in enumerate(self._ends):
+            start = int(end) - self._rows(number)
+            here = rows[np.searchsorted(rows, start) : np.searchsorted(rows, end)]
+            if len(here):
+                found.append(self._part(number)[here - start])
+        return np.concatenate(found)
+
+    def _neighbours(self, start: int, stop: int) -> LabelMatrix:
+        if stop <= start:
+            return np.empty((0, self.shape[1]), dtype=np.int8)
+        first, last = np.searchsorted(self._ends, [start, stop - 1], side="right")
+        if first == last:
+            before = int(self._ends[first]) - self._rows(int(first))
+            return self._part(int(first))[start - before : stop - before]
+        found = np.empty((stop - start, self.shape[1]), dtype=np.int8, order="F")
+        for number in range(first, last + 1):
+            end = int(self._ends[number])
+            before = end - self._rows(number)
+            here = slice(max(start, before), min(stop, end))
+            part = self._part(number)[here.start - before : here.stop - before]
+            found[here.start - start : here.stop - start] = part
+        return found
+
+    def _rows(self, number: int) -> int:
+        return int(self._ends[number] - (self._ends[number - 1] if number else 0))
+
+    def _part(self, number: int) -> LabelMatrix:
+        if self._held is None or self._held[0] != number:
+            self._held = None  # before another is read
+            self._held = (number, self._read(self._parts[number]))
+        return self._held[1]
 
 
 def read_votes(
@@ -38,13 +93,24 @@ def votes_by_part(
     parts: Sequence[Part] | None = None,
 ) -> Iterator[LabelMatrix]:
     """The label matrix a part at a time: of all parts, or of these."""
-    held = store.objects(ref, table_prefix(dataset.name, "votes"))
+    read = _reader(store, ref, dataset, manifest)
     for part in dataset.parts if parts is None else parts:
+        yield read(part)
+
+
+def _reader(
+    store: VersionStore, ref: str, dataset: Dataset, manifest: VotesManifest
+) -> Callable[[Part], LabelMatrix]:
+    held = store.objects(ref, table_prefix(dataset.name, "votes"))
+
+    def read(part: Part) -> LabelMatrix:
         votes = np.empty((part.rows, len(manifest.lfs)), dtype=np.int8, order="F")
         for j, entry in enumerate(manifest.lfs):
             content = store.read(held[votes_file(dataset.name, entry.fingerprint, part.sha256)])
             votes[:, j] = np.frombuffer(content, dtype=np.int8)
-        yield votes
+        return votes
+
+    return read
 
 
 def voted(store: VersionStore, ref: str, dataset: str) -> tuple[Dataset, VotesManifest]:

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy.typing as npt
 
 from datahub.core.features import Features
-from datahub.core.labels import LabelMatrix, SoftLabels
+from datahub.core.labels import LabelMatrix, SoftLabels, Votes
 from datahub.core.paircounts import PairCounts
 
 
@@ -40,7 +40,7 @@ class LabelModel(Protocol):
 
     def fit(
         self,
-        votes: LabelMatrix,
+        votes: Votes,
         *,
         cardinality: int,
         seed: int,
@@ -48,7 +48,9 @@ class LabelModel(Protocol):
         counts: PairCounts | None = None,
         shares: Sequence[float] | None = None,
     ) -> LabelModelFit:
-        """Learn from votes [n, m]. Leaves global random state alone; n or m may be 0.
+        """Learn from votes [n, m], which may be stored: they are read a block at a time.
+
+        Leaves global random state alone; n or m may be 0.
 
         `counts`, where given, are the pair counts of exactly these votes, so that a model that
         learns from them need not count. `shares[j]` in (0, 1] is how much a vote of LF j counts,

@@ -1,4 +1,4 @@
-"""Labels with an end model, over many parts: what is held beside the votes is a part's."""
+"""Labels with an end model, over many parts: what is held is a part's."""
 
 from __future__ import annotations
 
@@ -78,13 +78,13 @@ def report(made: Project) -> None:
     trust("mail", ref="main", end_model=END, store=made.store, rows=made.rows)
 
 
-def test_what_is_held_grows_by_the_votes_alone(tmp_path: Path) -> None:
+def test_what_is_held_does_not_follow_the_rows(tmp_path: Path) -> None:
     """Four times the rows: `label fit`, `review pull` and `review report` hold no table of them."""
     for name in ("few", "many"):
         (tmp_path / name).mkdir()
     few, many = project(tmp_path / "few", FEW), project(tmp_path / "many", MANY)
     fit(few)  # imports what it needs
-    bytes_a_row = 24  # its votes and the number of their pattern are 8; tables would be 60
+    bytes_a_row = 16  # for what is counted of each part; a table of numbers would be 16 alone
     grown = {
         step.__name__: held_mb(partial(step, many)) - held_mb(partial(step, few))
         for step in (fit, pull, report)

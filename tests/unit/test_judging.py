@@ -139,7 +139,7 @@ def test_part_by_part_is_as_at_once(size: int, taught_by: str) -> None:
     found = judged(
         known,
         VOTES,
-        lambda part, lines: soft_of(VOTES[lines]),
+        lambda part, votes: soft_of(votes),
         looked(known),
         lfs=LFS,
         end_model=end_model,
