@@ -6,11 +6,15 @@ rows alike): ours asks what `review push` asks, its audit slice (20%) included, 
 nothing; random and entropy (of the label model) ask their rows, and all their answers teach. The
 usual entropy is that of weak supervision: an answer settles its own row and nothing else. A row
 no LF covers counts with the end model's guess, for all of them.
+
+The recall of a queue is the share of wrong labels in its first tenth before any answer: of ours as
+it is pushed (capped, no two alike), and of the rows by trust alone. What a perfect queue finds is 1
+as long as a tenth of the labels or fewer are wrong.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import pairwise
 from typing import Any
 
@@ -20,10 +24,12 @@ import polars as pl
 
 from bench.harness import Case, Figures, Result, Watch
 from bench.models import Set, bbc, published, published_there
+from bench.triage_sets import half, made
 
 BUDGETS = (0, 100, 200, 400, 800)
 SEEDS = (0, 1, 2)
 FIRST = 0.1  # of the rows, for the recall of the queue
+COLUMNS = ("rows chosen by", *(f"right at {budget}, %" for budget in BUDGETS))
 HOWS = ("datahub", "entropy", "entropy, the usual", "random")
 
 Ints = npt.NDArray[np.int64]
@@ -33,6 +39,7 @@ class Pool:
     """A set with its votes, and what people have answered so far."""
 
     def __init__(self, found: Set, seed: int) -> None:
+        from datahub.core.alike import words
         from datahub.core.dependence import correlated
         from datahub.core.features import Features
         from datahub.core.patterns import vote_patterns
@@ -44,6 +51,7 @@ class Pool:
         self.features = Features.of_texts(texts)
         self.end_model = adapter("end_model", "sklearn")()
         self.pattern = vote_patterns(self.votes)[1]
+        self.words = [words(text) for text in texts]
         model = adapter("label_model", "dawid-skene")()
         shares = correlated(self.votes, self.k, seed=seed).shares.tolist()
         fit = model.fit(self.votes, cardinality=self.k, seed=seed, shares=shares)
@@ -53,7 +61,7 @@ class Pool:
 
     def judge(self, *, informs: bool) -> float:
         """Label all rows anew; share of right ones."""
-        from datahub.core.informing import cells, informed, taught
+        from datahub.core.informing import cells, informed, likeliest, taught
         from datahub.core.labels import combine
         from datahub.flow.features import out_of_fold
 
@@ -62,11 +70,10 @@ class Pool:
         lessons = taught(self.soft, answers)
         keys = pl.int_range(self.features.rows, eager=True)
         self.end = out_of_fold(self.end_model, keys, self.features, lessons, seed=self.seed)
-        self.final, _ = informed(
-            combine(self.soft, self.end), cells(self.pattern, self.end), answers
+        self.final, self.said = informed(
+            combine(self.soft, self.end), cells(self.pattern, self.soft, self.end), answers
         )
-        guess = np.nan_to_num(np.where(np.isnan(self.final), self.end, self.final)).argmax(axis=1)
-        self.wrong = guess != self.gold
+        self.wrong = likeliest(self.final, self.end) != self.gold
         return float((self.answered | ~self.wrong).mean())
 
     def picked(self, how: str, count: int) -> tuple[Ints, Ints]:
@@ -87,9 +94,23 @@ class Pool:
 
     def queue(self, count: int, *, audit_share: float) -> pl.DataFrame:
         """What `review push` would ask."""
-        from datahub.core.triage import queue, score
+        from datahub.core.triage import queue
 
-        scores = score(
+        return queue(
+            self.scores(),
+            key="row",
+            budget=count,
+            seed=self.seed,
+            audit_share=audit_share,
+            leave_out=np.flatnonzero(self.answered).tolist(),
+            words=lambda rows: {row: self.words[int(row)] for row in rows},
+        )
+
+    def scores(self) -> pl.DataFrame:
+        """What `label fit` and `review pull` keep of each row."""
+        from datahub.core.triage import score
+
+        return score(
             pl.Series("row", np.arange(len(self.gold))),
             self.votes,
             self.soft,
@@ -97,14 +118,7 @@ class Pool:
             lfs=[f"lf{j}" for j in range(self.votes.shape[1])],
             classes=[f"c{y}" for y in range(self.k)],
             final=self.final,
-        )
-        return queue(
-            scores,
-            key="row",
-            budget=count,
-            seed=self.seed,
-            audit_share=audit_share,
-            leave_out=np.flatnonzero(self.answered).tolist(),
+            answers=self.said,
         )
 
 
@@ -114,26 +128,67 @@ def curves(read: Callable[[Watch], Set]) -> Callable[[Watch], Figures | None]:
     def side(watch: Watch) -> Figures:
         found = read(watch)
         right = {how: np.array([curve(found, how, seed) for seed in SEEDS]) for how in HOWS}
-        recalls = {how: [recall(found, how, seed) for seed in SEEDS] for how in HOWS}
-        columns = ("rows chosen by", *(f"right at {b}, %" for b in BUDGETS), "spread at 200")
+        recalls = {
+            how: float(np.mean([recall(found, how, seed) for seed in SEEDS])) for how in HOWS
+        }
+        recalls["trust"] = float(np.mean([recall(found, "trust", seed) for seed in SEEDS]))
         table = [
             (
                 how,
-                *(f"{100 * mean:.1f}" for mean in by_seed.mean(axis=0)),
+                *_shown(by_seed.mean(axis=0)),
                 f"{100 * np.ptp(by_seed[:, 2]):.1f}",
-                f"{np.mean(recalls[how]):.2f}",
+                _two(recalls[how]),
             )
             for how, by_seed in right.items()
         ]
+        table.append(("by trust alone", *["-"] * 6, _two(recalls["trust"])))
         means = {how: (100 * by_seed.mean(axis=0)).tolist() for how, by_seed in right.items()}
-        return {
-            "right": means,
-            "recall": {how: float(np.mean(r)) for how, r in recalls.items()},
-            "columns": (*columns, "wrong labels in first 10%"),
-            "table": table,
-        }
+        columns = (*COLUMNS, "spread at 200", "wrong labels in first 10%")
+        return {"right": means, "recall": recalls, "columns": columns, "table": table}
 
     return side
+
+
+def unseen(sets: Mapping[str, Callable[[Watch], Set]]) -> Callable[[Watch], Figures | None]:
+    """Ways of choosing on sets that none was made on, one line a set, and their mean."""
+
+    def side(watch: Watch) -> Figures:
+        found = {name: read(watch) for name, read in sets.items()}
+        hows = ("datahub", "entropy", "random")
+        right = {
+            how: np.array(
+                [np.mean([curve(one, how, s) for s in SEEDS], axis=0) for one in found.values()]
+            )
+            for how in hows
+        }
+        recalls = {
+            how: [float(np.mean([recall(one, how, s) for s in SEEDS])) for one in found.values()]
+            for how in hows
+        }
+        table = [
+            (name, how, *_shown(right[how][place]), _two(recalls[how][place]))
+            for place, name in enumerate(found)
+            for how in hows
+        ]
+        for how in hows:
+            table.append(
+                ("mean", how, *_shown(right[how].mean(axis=0)), _two(np.mean(recalls[how])))
+            )
+        gain = right["datahub"] - right["entropy"]
+        table.append(("spread", "datahub before entropy", *_shown(gain.std(axis=0)), "-"))
+        means = {how: (100 * by_set.mean(axis=0)).tolist() for how, by_set in right.items()}
+        columns = ("set", *COLUMNS, "wrong labels in first 10%")
+        return {"right": means, "recall": recalls, "columns": columns, "table": table}
+
+    return side
+
+
+def _shown(right: npt.NDArray[np.float64]) -> list[str]:
+    return [f"{100 * share:.1f}" for share in right]
+
+
+def _two(share: float | np.floating[Any]) -> str:
+    return f"{share:.2f}"
 
 
 def curve(found: Set, how: str, seed: int) -> list[float]:
@@ -154,11 +209,12 @@ def recall(found: Set, how: str, seed: int) -> float:
     pool = Pool(found, seed)
     pool.judge(informs=False)
     count = round(FIRST * len(pool.gold))
-    rows = (
-        pool.queue(count, audit_share=0)["row"].to_numpy()
-        if how == "datahub"
-        else pool.picked(how, count)[0]
-    )
+    if how == "trust":
+        rows = pool.scores().sort("trust")["row"].to_numpy()[:count]
+    elif how == "datahub":
+        rows = pool.queue(count, audit_share=0)["row"].to_numpy()
+    else:
+        rows = pool.picked(how, count)[0]
     return float(pool.wrong[rows].sum() / max(1, pool.wrong.sum()))
 
 
@@ -166,14 +222,14 @@ def halved(result: Result) -> bool:
     """Whether 200 labels of ours are as good as 400 by either entropy."""
     right: Any = result.figures["ours"]["right"]
     ours, at = right["datahub"][BUDGETS.index(200)], BUDGETS.index(400)
-    return bool(ours >= max(right["entropy"][at], right["entropy, the usual"][at]))
+    return bool(ours >= max(by[at] for how, by in right.items() if how.startswith("entropy")))
 
 
-def _case(name: str, title: str, read: Callable[[Watch], Set], **more: Any) -> Case:
+def _case(name: str, title: str, side: Callable[[Watch], Figures | None], **more: Any) -> Case:
     return Case(
         f"budget_{name}",
         f"Budget curve: {title}",
-        curves(read),
+        side,
         no_peer="the ways of choosing are lines of the table",
         goal="200 labels reach what entropy reaches with 400",
         met=halved,
@@ -182,17 +238,43 @@ def _case(name: str, title: str, read: Callable[[Watch], Set], **more: Any) -> C
 
 
 CASES: tuple[Case, ...] = (
-    _case("bbc", "BBC News, 24 LFs", bbc),
+    _case("bbc", "BBC News, 24 LFs", curves(bbc)),
     _case(
         "youtube",
         "YouTube spam, 10 LFs",
-        published("wrench_youtube"),
+        curves(published("wrench_youtube")),
         needs=published_there("wrench_youtube"),
     ),
     _case(
         "sms",
         "SMS spam, 73 LFs",
-        published("wrench_sms"),
+        curves(published("wrench_sms")),
         needs=published_there("wrench_sms"),
+    ),
+    _case(
+        "halves",
+        "random halves of the LFs",
+        unseen(
+            {
+                f"{name}, half {seed}": half(read, seed)
+                for name, read in (
+                    ("BBC", bbc),
+                    ("SMS", published("wrench_sms")),
+                    ("YouTube", published("wrench_youtube")),
+                )
+                for seed in (0, 1)
+            }
+        ),
+        needs=published_there("wrench_sms"),
+    ),
+    _case(
+        "made",
+        "made texts, LFs of their words",
+        unseen(
+            {
+                f"{k} classes, {lfs} LFs": made(seed, k=k, lfs=lfs)
+                for seed, k, lfs in ((2, 2, 12), (3, 3, 12), (5, 5, 20), (6, 2, 8))
+            }
+        ),
     ),
 )

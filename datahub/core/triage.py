@@ -2,15 +2,15 @@
 
 `score` holds the label model against a second opinion (the end model, which has
 not seen the row) and says which labels to doubt. `queue` picks rows within a
-budget, capped per vote pattern; a share of it, drawn at random, is the audit
-slice: those tasks carry no prediction, so that what people say of them is an
-unbiased estimate.
+budget, the least trusted first, capped per vote pattern, no two that read alike; a
+share of it, drawn at random, is the audit slice: those tasks carry no prediction,
+so that what people say of them is an unbiased estimate.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -18,14 +18,21 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from datahub.core.alike import Read, Words
 from datahub.core.dataset import Key, to_canonical_json
 from datahub.core.errors import ConfigError, InputError
+from datahub.core.informing import Answers, likeliest, trust_after, trust_in
 from datahub.core.labels import ABSTAIN, LabelMatrix, SoftLabels
 from datahub.core.patterns import Numbers, vote_patterns
 
 Slice = Literal["doubt", "audit"]
+WordsOf = Callable[[Sequence[Key]], Mapping[Key, Words]]  # of the rows with these keys
 
 DOUBT_MARGIN = 0.2  # a label this undecided between its two best classes is doubted
+BAND_ROWS = 25  # rows of one cell of the queue that are trusted alike
+BANDS = 400  # of all rows at the most, so that a band of many rows is a 400th of them
+PATIENCE = 20.0  # rows of a band that are right before the next is worth half as much
+SPARE = 4  # times the budget: rows looked at for ones that read unlike
 BATCH_FORMAT = 1
 AUDIT_REASON = "random audit slice"
 QUEUED = ("label", "end_label", "trust", "pattern", "thin")  # what `queue` chooses by
@@ -82,7 +89,7 @@ def score(
     classes: Sequence[str],
     final: SoftLabels | None = None,
     pattern: Numbers | None = None,
-    answers: npt.NDArray[np.uint32] | None = None,
+    answers: Answers | None = None,
     thin: npt.NDArray[np.bool_] | None = None,
 ) -> pl.DataFrame:
     """One line a row: what the models say, how far to trust it, and why not.
@@ -91,10 +98,11 @@ def score(
     two against each other as they were before. Columns: the key; probabilities [k] of `final`
     (null where no LF voted), label (null where none or a tie), confidence, margin, lfs (names
     that voted for the label); the label model's own model_probabilities, model_label,
-    model_confidence; the end model's end_probabilities, end_label, end_confidence; trust 0..1,
-    doubt (a reason, null where there is none), pattern (equal votes, equal number: among these
-    rows, or as given where these are some of all), pattern_answers (how many people's answers
-    shifted the row), thin (too little text to judge).
+    model_confidence; the end model's end_probabilities, end_label, end_confidence; trust 0..1 in
+    the label, or in that of the end model where there is none, after people's `answers` to rows of
+    the cell; doubt (a reason, null where there is none), pattern (equal votes, equal number: among
+    these rows, or as given where these are some of all), pattern_answers (how many people's
+    answers shifted the row), thin (too little text to judge).
     """
     final = soft if final is None else final
     best, p_best, second, p_second = _two_best(final)
@@ -102,9 +110,9 @@ def score(
     end_best, end_p, _, _ = _two_best(end)
     voted, heard = _known(soft), _known(end)
     labeled = np.asarray(voted & (p_best > p_second), dtype=np.bool_)
-    said = np.take_along_axis(soft, best[:, None], axis=1)[:, 0]
-    agreed = np.where(heard, np.take_along_axis(end, best[:, None], axis=1)[:, 0], said)
-    trust = np.where(labeled, (said + agreed) / 2, np.where(heard, end_p / 2, 0.0))
+    told = np.zeros(soft.shape) if answers is None else answers
+    guess = likeliest(final, end)
+    trust = np.where(labeled | heard, trust_after(trust_in(soft, end, guess), guess, told), 0.0)
     pattern = vote_patterns(votes)[1] if pattern is None else pattern
     frame = pl.DataFrame(
         {
@@ -123,7 +131,7 @@ def score(
             "trust": trust,
             "second": _text(classes, second, voted),
             "pattern": pattern,
-            "pattern_answers": np.zeros(len(votes), np.uint32) if answers is None else answers,
+            "pattern_answers": told.sum(axis=1).astype(np.uint32),
             "thin": np.zeros(len(votes), np.bool_) if thin is None else thin,
         }
     )
@@ -137,18 +145,20 @@ def queue(
     budget: int,
     seed: int,
     audit_share: float = 0.2,
-    per_pattern: int = 3,
     leave_out: Collection[Key] = (),
+    words: WordsOf | None = None,
 ) -> pl.DataFrame:
     """Pick at most `budget` rows: key, slice, reason, prediction, score; first to ask first.
 
-    Rows with equal votes on which the end model says the same make a cell. Cells come in the
-    order of their mean trust, the least trusted first, and give `per_pattern` rows before any
-    gives more. Which rows of a cell is left to chance, so that an answer is a fair sample of its
-    cell and may inform it. Rows with too little text are asked only in the audit slice. The same
+    The least trusted come first. Rows with equal votes, on which the end model says the same and
+    which are trusted alike, make a band: each row that is taken from it makes the next worth less
+    (see PATIENCE), so that no vote pattern fills the queue. Which rows of a band is left to chance,
+    so that an answer is a fair sample and may inform the others. With `words` (what a person would
+    read of rows) a row that reads nearly as one that is asked, or was (`leave_out`), comes
+    after those that do not. Rows with too little text are asked only in the audit slice. The same
     seed draws the same rows.
     """
-    if budget < 1 or not 0 <= audit_share <= 1 or per_pattern < 1:
+    if budget < 1 or not 0 <= audit_share <= 1:
         raise ConfigError(
             f"A review of {budget} rows with an audit share of {audit_share} cannot be made.",
             hint="The budget is at least 1, the audit share between 0 and 1.",
@@ -166,8 +176,10 @@ def queue(
         score=pl.lit(None, pl.Float64),
     )
     rest = eligible.filter(~pl.col(key).is_in(audit[key].implode()) & ~pl.col("thin"))
+    ranked = _by_worth(rest, numbers.permutation(rest.height)).head(SPARE * budget)
+    asked = [*left_out, *audit[key]]
     doubt = (
-        _by_cell(rest, numbers.permutation(rest.height), per_pattern)
+        (ranked if words is None else _apart(ranked, key, budget - audits, asked, words))
         .head(budget - audits)
         .select(
             key,
@@ -181,17 +193,43 @@ def queue(
     return pl.concat([doubt, audit])
 
 
-def _by_cell(
-    rest: pl.DataFrame, chance: npt.NDArray[np.integer[Any]], per_pattern: int
-) -> pl.DataFrame:
+def _by_worth(rest: pl.DataFrame, chance: npt.NDArray[np.integer[Any]]) -> pl.DataFrame:
     """Rows in the order in which they are worth asking."""
     cell = ["pattern", "end_label"]
+    rows = max(BAND_ROWS, rest.height // BANDS)
+    bands = (pl.len() / rows).round().clip(lower_bound=1)
+    earlier = pl.int_range(pl.len()).over([*cell, "band"])
+    doubt = 1 - pl.col("trust").mean().over([*cell, "band"])
     return (
-        rest.with_columns(chance=pl.Series(chance), cell=pl.col("trust").mean().over(cell))
+        rest.with_columns(chance=pl.Series(chance))
+        .sort("trust", "chance")
+        .with_columns(band=(pl.int_range(pl.len()) * bands // pl.len()).over(cell))
         .sort("chance")
-        .with_columns(round=pl.int_range(pl.len()).over(cell) // per_pattern)
-        .sort("round", "cell", "chance")
+        .with_columns(worth=doubt * PATIENCE / (PATIENCE + earlier))
+        .sort("worth", "chance", descending=[True, False])
     )
+
+
+def _apart(
+    ranked: pl.DataFrame,
+    key: str,
+    count: int,
+    asked: Sequence[Key],
+    words: WordsOf,
+) -> pl.DataFrame:
+    """The same rows, those that read as one before them or as one of `asked` at the end."""
+    keys = ranked[key].to_list()
+    known = words([*asked, *keys])
+    read = Read(known.values())
+    for one in asked:
+        if one in known:  # what was answered may be gone
+            read.is_new(known[one])
+    new = np.zeros(len(keys), dtype=np.bool_)
+    for place, one in enumerate(keys):
+        new[place] = read.is_new(known[one])
+        if new.sum() == count:
+            break
+    return ranked[np.argsort(~new, kind="stable")]
 
 
 def asking_order(tasks: Sequence[Task]) -> list[Task]:

@@ -85,8 +85,8 @@ class _Rows:
     ) -> tuple[pl.DataFrame, SoftLabels]:
         """Scores of these rows, and their final soft labels."""
         end = _end(block, opinion)
-        cell = cells(block.pattern, end)
-        final, heard = informed_by(combine(block.soft, end), cell, answered)
+        cell = cells(block.pattern, block.soft, end)
+        final, said = informed_by(combine(block.soft, end), cell, answered)
         scores = score(
             block.seen.keys,
             block.votes,
@@ -96,7 +96,7 @@ class _Rows:
             classes=self.known.classes,
             final=final,
             pattern=block.pattern,
-            answers=heard,
+            answers=said,
             thin=block.seen.thin(self.min_text),
         )
         return scores, final
@@ -203,7 +203,7 @@ def _by_cell(
     cell, said = list[Ints]([np.empty(0, dtype=np.int64)]), list[int]()
     for block in blocks:
         asked = _with(block, teaching)
-        cell.append(cells(asked.pattern, _end(asked, opinion)))
+        cell.append(cells(asked.pattern, asked.soft, _end(asked, opinion)))
         said += [teaching[key] for key in asked.seen.keys]
     return by_cell(np.concatenate(cell), dict(enumerate(said)), cardinality)
 

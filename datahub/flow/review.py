@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
+from datahub.core.alike import Words, words
 from datahub.core.dataset import Dataset, Key, content_hash
 from datahub.core.errors import AnnotationError, NotFound
 from datahub.core.layout import annotations_file, review_file, review_prefix
@@ -90,6 +91,7 @@ def push(
         seed=seed,
         audit_share=audit_share,
         leave_out={*answered, *waiting},
+        words=lambda keys: _read(rows_of(store, rows, head.id, known, keys), known),
     )
     keys = picked[known.key].to_list()
     content = rows_of(store, rows, head.id, known, keys)
@@ -377,6 +379,16 @@ def _mark(
 def _waiting(catalog: Catalog, queue_name: str, dataset: str, branch: str) -> set[Key]:
     ledger = catalog.asked(queue=queue_name, dataset=dataset, branch=branch)
     return {entry.key for entry in ledger if entry.state in ("intent", "asked")}
+
+
+def _read(content: Mapping[Key, Mapping[str, object]], known: Dataset) -> dict[Key, Words]:
+    """What a person reads of each row: the words of its text, or its values where it has none."""
+    if known.text:
+        return {key: words(str(row[known.text] or "")) for key, row in content.items()}
+    return {
+        key: frozenset(f"{name}={value}" for name, value in row.items())
+        for key, row in content.items()
+    }
 
 
 def _fields(known: Dataset, row: Mapping[str, object]) -> dict[str, str]:

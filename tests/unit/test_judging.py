@@ -102,7 +102,7 @@ def at_once(end: SoftLabels) -> tuple[pl.DataFrame, pl.DataFrame, object]:
             if d.label is not None and key not in DRAWN
         )
     )
-    final, heard = informed(combine(soft, end), cells(vote_patterns(VOTES)[1], end), answers)
+    final, heard = informed(combine(soft, end), cells(vote_patterns(VOTES)[1], soft, end), answers)
     scores = score(
         KEYS,
         VOTES,

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from datahub.core.alike import words
 from datahub.core.errors import ConfigError, InputError
 from datahub.core.labels import ABSTAIN
 from datahub.core.triage import AUDIT_REASON, Batch, Task, queue, score
@@ -59,6 +60,13 @@ def test_a_label_names_the_lfs_that_voted_for_it() -> None:
     assert table["lfs"].to_list() == [["a", "b"], ["a"], ["b"]]
 
 
+def test_a_row_no_lf_voted_on_is_trusted_half_by_the_end_model_and_half_by_chance() -> None:
+    """The label model holds both classes for as likely: neither for impossible."""
+    table = scored([[ABSTAIN, ABSTAIN], [ABSTAIN, ABSTAIN]], [NAN, NAN], [[0.2, 0.8], NAN])
+
+    assert table["trust"].to_list() == pytest.approx([0.65, 0.0])
+
+
 def test_without_an_end_model_the_label_model_stands_alone() -> None:
     """No second opinion is no disagreement."""
     table = scored([[1, 1]], [[0.1, 0.9]], [NAN])
@@ -106,16 +114,107 @@ def test_the_audit_slice_is_drawn_from_all_rows_not_from_doubted_ones() -> None:
 
 
 def test_one_vote_pattern_does_not_fill_the_queue() -> None:
-    """Three rows of a pattern come before the fourth of any."""
+    """A pattern a little less trusted gives two rows, then those of the other come in."""
     votes = [[1, 1]] * 20 + [[0, 0]] * 3
     soft = [[0.45, 0.55]] * 20 + [[0.41, 0.59]] * 3
 
-    asked = queue(
-        scored(votes, soft, [NAN] * 23), key="id", budget=6, seed=0, audit_share=0, per_pattern=3
+    asked = queue(scored(votes, soft, [NAN] * 23), key="id", budget=6, seed=0, audit_share=0)
+
+    assert sum(row >= 20 for row in asked["id"]) >= 2
+    assert asked.height == 6
+
+
+def test_rows_no_lf_voted_on_are_no_pattern_and_come_by_their_trust() -> None:
+    """They have nothing in common: of 300, the least trusted are asked, not three of any."""
+    sure = np.linspace(0.5, 1, 300)
+    end = np.column_stack([sure, 1 - sure]).tolist()
+    table = scored([[ABSTAIN, ABSTAIN]] * 300, [NAN] * 300, end)
+
+    asked = queue(table, key="id", budget=50, seed=0, audit_share=0)
+
+    assert (asked["id"] < 150).sum() > 40  # by chance 25
+    assert (asked["id"] < 75).sum() > 25
+
+
+def test_of_a_doubted_pattern_the_least_trusted_rows_are_asked() -> None:
+    """A pattern of many rows is not one lump: the end model tells its rows apart."""
+    sure = np.linspace(0.5, 1, 200)
+    end = np.column_stack([sure, 1 - sure]).tolist()
+    table = scored([[0, 0]] * 200, [[0.7, 0.3]] * 200, end)
+
+    asked = queue(table, key="id", budget=20, seed=3, audit_share=0)
+
+    assert (asked["id"] < 70).sum() > 10
+
+
+def test_what_answers_confirm_is_asked_less_and_what_they_contradict_more() -> None:
+    """Two patterns trusted alike: five answers each, one way and the other."""
+    votes = [[0, ABSTAIN]] * 30 + [[ABSTAIN, 0]] * 30
+    said = np.array([[5.0, 0.0]] * 30 + [[2.0, 3.0]] * 30)
+    table = score(
+        pl.Series("id", range(60)),
+        np.array(votes, dtype=np.int8),
+        np.tile([0.7, 0.3], (60, 1)),
+        np.tile([0.7, 0.3], (60, 1)),
+        lfs=["a", "b"],
+        classes=CLASSES,
+        answers=said,
     )
 
-    assert sum(row >= 20 for row in asked["id"]) == 3
-    assert asked.height == 6
+    asked = queue(table, key="id", budget=5, seed=0, audit_share=0)
+
+    assert table["trust"].unique().sort().to_list() == pytest.approx([0.55, 0.85])
+    assert (asked["id"] >= 30).all()
+
+
+WORDS = {row: words(f"win a free prize number{row // 10} in our great draw") for row in range(30)}
+
+
+def test_no_two_rows_that_read_alike_are_asked() -> None:
+    """Thirty rows in ten wordings of three texts: one each, while others are left."""
+    others = {row: words(f"text{row} reads like{row} none other{row}") for row in range(30, 60)}
+
+    asked = queue(
+        random_scores(60, 9),
+        key="id",
+        budget=20,
+        seed=0,
+        audit_share=0,
+        words=lambda rows: {row: (WORDS | others)[int(row)] for row in rows},
+    )
+
+    assert sum(row < 30 for row in asked["id"]) == 1
+    assert asked.height == 20
+
+
+def test_what_reads_like_an_answered_row_waits_until_nothing_else_is_left() -> None:
+    """It was read once; its doubles are asked last, not never."""
+    asked = queue(
+        random_scores(30, 9),
+        key="id",
+        budget=29,
+        seed=0,
+        audit_share=0,
+        leave_out=[7],
+        words=lambda rows: {row: WORDS[int(row)] for row in rows},
+    )
+
+    assert sorted(asked["id"]) == [row for row in range(30) if row != 7]
+
+
+def test_the_audit_slice_is_drawn_whatever_rows_read_like() -> None:
+    """To leave doubles out would make it a sample of other rows than there are."""
+    asked = queue(
+        random_scores(30, 9),
+        key="id",
+        budget=10,
+        seed=0,
+        audit_share=1,
+        words=lambda rows: {row: WORDS[int(row)] for row in rows},
+    )
+
+    plain = queue(random_scores(30, 9), key="id", budget=10, seed=0, audit_share=1)
+    assert asked.equals(plain)
 
 
 def test_rows_left_out_are_not_asked() -> None:
