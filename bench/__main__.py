@@ -22,6 +22,7 @@ MODULES = (  # each has CASES; the first line of its docstring heads its table
     "bench.files",
     "bench.rowmerge",
     "bench.crash",
+    "bench.crash_cli",
 )
 
 

@@ -179,6 +179,7 @@ def _look(place: Path, told: list[Told], number: int, outcome: Outcome) -> None:
         outcome.lost += not there
     outcome.damages += len(store.check())
     outcome.left_behind += len(list((place / "staging").iterdir()))
+    outcome.left_behind += len(list((place / "running").iterdir())) - 1  # our own
     try:
         store.create_tag(f"after-{number}", at="main")
     except DatahubError:

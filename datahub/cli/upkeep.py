@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from datahub.cli.context import Json, opened
-from datahub.cli.output import emit_json, line
+from datahub.cli.output import emit_json, line, talk
 
 
 def add_to(app: typer.Typer) -> None:
@@ -48,3 +48,6 @@ def gc(
         f"{'would remove' if dry_run else 'removed'} {found.objects} objects "
         f"({found.bytes / 1e6:.1f} MB), {found.commits} commits, {found.nodes} nodes"
     )
+    if found.at_work:
+        others = "1 other process is" if found.at_work == 1 else f"{found.at_work} others are"
+        talk(f"{others} at work: what they may be using is kept.")

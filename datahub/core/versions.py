@@ -81,6 +81,7 @@ class Collected:
     objects: int
     bytes: int  # of the objects
     leases: int  # candidates that nobody landed or dropped
+    at_work: int = 0  # other processes, for which more was kept than was asked
 
 
 def changes_between(old: Objects, new: Objects) -> list[Change]:

@@ -176,7 +176,8 @@ class Upkeep(Protocol):
         """Remove what nothing reaches and nothing has reached since `before`.
 
         Objects stored, names deleted and candidates leased since then are kept: a writer may be
-        about to commit them, a reader may be reading them. Others may work on meanwhile.
+        about to commit them, a reader may be reading them. So are those since the first process
+        began that is at work now. Others may work on meanwhile.
         """
         ...
 

@@ -231,3 +231,114 @@ for i in range(25):
     assert taken == len(garbage)
     assert store.check() == []
     assert len(store.objects("one", "one/")) == len(store.objects("two", "two/")) == 100
+
+
+# gc, and who else is at work
+
+OTHER = """
+import sys
+from datetime import datetime, timezone
+from pathlib import Path
+from datahub.adapters.versions_embedded import EmbeddedVersionStore
+store = EmbeddedVersionStore(Path(sys.argv[1]))
+"""
+WRITER = """
+oids = {f"slow/{i}": store.put_bytes(f"slow {i}".encode()) for i in range(20)}
+print("put", flush=True)
+sys.stdin.readline()
+head = store.branches()["main"]
+store.commit("main", oids, message="", author="", time=datetime.now(timezone.utc), expected=head)
+"""
+READER = """
+held = store.objects("work")
+print("reads", flush=True)
+sys.stdin.readline()
+assert store.read(held["rows/1"]) == b"lost rows"
+assert len(store.objects(sys.argv[2])) == len(held)
+"""
+
+
+def at_work(program: str, folder: Path, *words: str) -> subprocess.Popen[str]:
+    """Another process, which has come to its pause."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", OTHER + program, str(folder), *words],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline()
+    return process
+
+
+def test_what_a_running_writer_has_stored_is_kept_however_short_the_time(
+    store: Store, folder: Path
+) -> None:
+    writer = at_work(WRITER, folder)
+
+    kept = store.collect(before=FUTURE, dry_run=False)
+    writer.communicate("go on\n")
+
+    assert (kept.objects, kept.at_work, writer.returncode) == (0, 1, 0)
+    assert len(store.objects("main", "slow/")) == 20
+    assert store.check() == []
+
+
+def test_what_a_running_reader_can_reach_is_kept_though_its_branch_is_deleted(
+    store: Store, folder: Path
+) -> None:
+    store.create_branch("work", at="main")
+    lost = commit(store, {"rows/1": b"lost rows"}, "work")
+    reader = at_work(READER, folder, lost.id)
+    store.delete_branch("work")
+
+    kept = store.collect(before=FUTURE, dry_run=False)
+    reader.communicate("go on\n")
+
+    assert (kept.objects, kept.commits, reader.returncode) == (0, 0, 0)
+    assert store.collect(before=FUTURE, dry_run=False).objects == 1  # nobody reads it now
+
+
+def test_a_process_that_was_killed_keeps_nothing(store: Store, folder: Path) -> None:
+    writer = at_work(WRITER, folder)
+    writer.kill()
+    writer.communicate()
+
+    assert store.collect(before=FUTURE, dry_run=False).objects == 20
+
+
+def test_another_process_with_the_id_of_one_that_was_killed_keeps_nothing(
+    store: Store, folder: Path
+) -> None:
+    """Its id is that of a living one (our parent), which began at another time."""
+    (own,) = (folder / "running").iterdir()
+    machine, _, _, number = own.name.split("-")
+    stale = folder / "running" / f"{machine}-{os.getppid()}-1-{number}"
+    stale.touch()
+    store.put_bytes(b"garbage")
+
+    assert store.collect(before=FUTURE, dry_run=False).objects == 1
+    assert not stale.exists()
+
+
+def test_a_process_of_another_machine_is_believed_for_a_day(store: Store, folder: Path) -> None:
+    elsewhere = folder / "running" / f"{'ab' * 6}-1-1-{'cd' * 16}"
+    elsewhere.touch()
+    store.put_bytes(b"garbage")
+
+    assert store.collect(before=FUTURE, dry_run=False).at_work == 1
+
+    two_days_ago = elsewhere.stat().st_mtime - 2 * 86_400
+    os.utime(elsewhere, (two_days_ago, two_days_ago))
+    assert store.collect(before=FUTURE, dry_run=False).objects == 1
+
+
+def test_who_is_done_leaves_nothing_behind(store: Store, folder: Path) -> None:
+    reader = Store(folder)
+    assert len(list((folder / "running").iterdir())) == 2
+
+    del reader
+
+    assert len(list((folder / "running").iterdir())) == 1
+    at_work(WRITER, folder).communicate("go on\n")
+    assert len(list((folder / "running").iterdir())) == 1

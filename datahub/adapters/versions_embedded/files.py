@@ -139,11 +139,12 @@ class ObjectFiles:
                     if state.st_mtime < time and _is_id(folder.name + path.name):
                         yield folder.name + path.name, state.st_size
 
-    def remove(self, oid: ObjectId) -> None:
-        """Take an object away."""
-        with translated(f"remove object {oid}"):
-            self._path(oid).unlink(missing_ok=True)
-            self._sound.pop(oid, None)
+    def remove(self, oid: ObjectId, *, stored_before: float) -> None:
+        """Take an object away, unless somebody has just stored it again."""
+        with translated(f"remove object {oid}"), suppress(FileNotFoundError):
+            if self._path(oid).stat().st_mtime < stored_before:
+                self._path(oid).unlink()
+                self._sound.pop(oid, None)
 
     def _path(self, oid: ObjectId) -> Path:
         return self._objects / oid[:2] / oid[2:]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from dataclasses import replace
+from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from datahub.adapters.versions_embedded import commits, trees, upkeep
 from datahub.adapters.versions_embedded.files import ObjectFiles
 from datahub.adapters.versions_embedded.graph import FORMAT, Graph, Landing, Transaction
 from datahub.adapters.versions_embedded.refs import resolved
+from datahub.adapters.versions_embedded.running import Running
 from datahub.core.dataset import to_canonical_json
 from datahub.core.errors import (
     BranchExists,
@@ -56,6 +58,9 @@ class EmbeddedVersionStore:
         self._files = ObjectFiles(folder)
         self._graph.check()
         self._files.clean()
+        self._running = Running(folder)
+        self._running.clean()
+        self._running.enter(self)
 
     @classmethod
     def create(
@@ -357,10 +362,14 @@ class EmbeddedVersionStore:
             return upkeep.check(graph, self._files)
 
     def collect(self, *, before: datetime, dry_run: bool) -> Collected:
-        """Remove what nothing reaches, and nothing has reached since `before`."""
+        """Remove what nothing reaches, and nothing has reached since `before` or others began."""
         opened = self._graph.reading() if dry_run else self._graph.writing()
         with opened as graph:
-            return upkeep.collect(graph, self._files, before=before, dry_run=dry_run)
+            others = self._running.others().values()
+            earlier = [one for one in others if one < before.timestamp()]
+            since = min((datetime.fromtimestamp(one, UTC) for one in earlier), default=before)
+            found = upkeep.collect(graph, self._files, before=since, dry_run=dry_run)
+            return replace(found, at_work=len(earlier))
 
     def drop(self, candidate: Candidate) -> None:
         """Release a candidate; one that has landed or was dropped is no concern."""

@@ -118,7 +118,7 @@ def collect(
     leases = graph.leases_before(since)
     if not dry_run:
         for oid, _ in dead:
-            files.remove(oid)
+            files.remove(oid, stored_before=before.timestamp())
         graph.discard("commit", dead_commits)
         graph.discard("node", dead_nodes)
         graph.forget_before(since)
