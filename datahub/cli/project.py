@@ -83,6 +83,20 @@ def import_(
     upsert: Annotated[
         bool, typer.Option("--upsert", help="Like --append; a row whose key is there replaces it.")
     ] = False,
+    in_place: Annotated[
+        bool,
+        typer.Option(
+            "--in-place",
+            help="Take sorted files as parts without a copy of their bytes, as clones (reflinks).",
+        ),
+    ] = False,
+    hard_link: Annotated[
+        bool,
+        typer.Option(
+            "--hard-link",
+            help="Where files cannot be cloned: take them themselves. They become read-only.",
+        ),
+    ] = False,
     branch: Branch = None,
     json: Json = False,
 ) -> None:
@@ -99,6 +113,8 @@ def import_(
             classes=named,
             text=text,
             mode="append" if append else "upsert" if upsert else "replace",
+            in_place=in_place,
+            hard_link=hard_link,
         )
     if json:
         emit_json(made)

@@ -62,7 +62,7 @@ def incoming(
     checked_columns(schema.names())
     _check_gold(schema, gold)
     content = pl.Schema({name: kind for name, kind in schema.items() if name != gold})
-    _check_key(content, key)
+    check_key(content, key)
     name = MADE_KEY if key is None else key
     by = [name] if gold is None or key is not None else [name, GOLD]
     with Sorter(store, rows, by=by) as sorter:
@@ -92,15 +92,15 @@ def incoming(
         )
 
 
-def check_same_types(known: Dataset, came: Incoming) -> None:
+def check_same_types(known: Dataset, key: str, schema: pl.Schema) -> None:
     """Raise InputError where the key is another, or a column changed its type."""
-    if came.key != known.key:
+    if key != known.key:
         raise InputError(
-            f"Dataset {known.name!r} has the key {known.key!r}, not {came.key!r}.",
+            f"Dataset {known.name!r} has the key {known.key!r}, not {key!r}.",
             hint="Import under the same key, or into a dataset of another name.",
         )
     for column, kind in known.columns:
-        now = came.schema.get(column)
+        now = schema.get(column)
         if now is not None and str(now) != kind:
             raise InputError(
                 f"Column {column!r} was {kind} and is {now} now.",
@@ -150,7 +150,8 @@ def _check_gold(schema: pl.Schema, gold: str | None) -> None:
         )
 
 
-def _check_key(schema: pl.Schema, key: str | None) -> None:
+def check_key(schema: pl.Schema, key: str | None) -> None:
+    """Raise InputError where this column cannot be the key; None: one is made."""
     if not schema:
         raise InputError("No column is left to import.", hint="Keep at least one besides gold.")
     if key is None:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import polars as pl
 
 from datahub.core.dataset import ROWS_PER_PART, Dataset, Key, Part
 from datahub.core.layout import table_part, table_prefix
-from datahub.core.parts import Cutter
+from datahub.core.parts import Cutter, ends_by_key
 from datahub.core.versions import ObjectId, Objects
 from datahub.flow.tables import part_reader, write_part
 from datahub.ports import Rows, VersionStore
@@ -54,8 +55,13 @@ class RowsWriter:
             if path in held:
                 self.objects[path] = held[path]
 
+    def take(self, part: Part) -> None:
+        """Take a part that lies in the store already."""
+        self.parts.append(part)
+        self.objects[table_part(self._dataset, "rows", part.sha256)] = part.sha256
+
     def finish(self) -> None:
-        """Write the last part."""
+        """End the part that is open: no row follows, or none that belongs to it."""
         for part in self._cutter.rest():
             self._write(part)
 
@@ -68,7 +74,7 @@ class RowsWriter:
             staged = self._store.stage(".parquet")
             self._rows.rewrite(old, content, staged)
             oid, size = self._stored(staged)
-        self._name(replace(part, sha256=oid, size=size, nulls=_nulls(content, part.nulls)))
+        self.take(replace(part, sha256=oid, size=size, nulls=_nulls(content, part.nulls)))
         if GOLD in columns.columns:
             keys = pl.concat(self._rows.batches([old], columns=[self._key]))
             self._write_gold(oid, keys.with_columns(columns[GOLD]))
@@ -82,17 +88,13 @@ class RowsWriter:
         oid, size = self._stored(staged)
         keys = content[self._key]
         self.columns = tuple((name, str(kind)) for name, kind in content.schema.items())
-        self._name(Part(oid, content.height, keys[0], keys[-1], size, _nulls(content, {})))
+        self.take(Part(oid, content.height, keys[0], keys[-1], size, _nulls(content, {})))
         if GOLD in frame.columns:
             self._write_gold(oid, frame)
 
     def _stored(self, staged: Path) -> tuple[ObjectId, int]:
         size = staged.stat().st_size
         return self._store.put(staged), size
-
-    def _name(self, part: Part) -> None:
-        self.parts.append(part)
-        self.objects[table_part(self._dataset, "rows", part.sha256)] = part.sha256
 
     def _write_gold(self, part: str, frame: pl.DataFrame) -> None:
         gold = frame.select(self._key, pl.col(GOLD).alias(GOLD_LABEL))
@@ -148,15 +150,23 @@ def rewrite_rows(
     Edits come in order of key; a group is some neighbouring parts, or none where rows come
     between two. Frames are sorted by key, and have the columns of `gold_reader`. Parts behind a
     group are cut anew until a cut falls where one was, so that the outcome is that of writing
-    all rows afresh. `changed_rows` makes a commit's changes of what is returned.
+    all rows afresh. Only where a part was a file that ended by itself, it still ends there.
+    `changed_rows` makes a commit's changes of what is returned.
     """
     held = store.objects(ref, table_prefix(dataset.name, "rows"))
     held |= store.objects(ref, table_prefix(dataset.name, "gold"))
     read = gold_reader(store, rows, ref, dataset)
     writer = RowsWriter(store, rows, dataset=dataset.name, key=dataset.key)
     left = list(reversed(dataset.parts))
+    own_ends = {
+        after.sha256
+        for part, after in pairwise(dataset.parts)
+        if not ends_by_key(part, ROWS_PER_PART)
+    }
 
     def pass_over(part: Part) -> None:
+        if part.sha256 in own_ends:
+            writer.finish()
         if writer.is_at_cut:
             writer.keep(part, held)
         else:
@@ -171,6 +181,8 @@ def rewrite_rows(
             pass_over(left.pop())
         while left and left[-1].sha256 in replaced:
             left.pop()
+        if group and group[0].sha256 in own_ends:
+            writer.finish()
         if dataset.key in frame.columns:
             if frame.height:
                 writer.push(frame)

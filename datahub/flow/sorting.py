@@ -16,8 +16,8 @@ import polars as pl
 
 from datahub.ports import Rows, VersionStore
 
-RUN_BYTES = 32 * 2**20  # of a run in memory, and half of it for the batches of all runs
-MOST_RUNS = 16  # of one length: a reader holds some memory besides its batch
+RUN_BYTES = 24 * 2**20  # of a run in memory, and half of it for the batches of all runs
+MOST_RUNS = 20  # of one length: a reader holds some memory besides its batch
 BATCH = 50_000  # rows of one run in memory, at most
 SLAB = 5_000  # rows that a reader of a run holds besides
 LONG_SLAB = 20_000  # of a merged run: its footer names every slab, and would be large

@@ -70,16 +70,16 @@ def import_rows(
     """
     head = begin(store, step)
     name = checked_name(dataset)
-    known = _known(store, head.id, name)
+    known = known_at(store, head.id, name)
     key = key or (known.key if known and not known.key_made else None)
     files = rows.files(path)
     with incoming(
         files, key=key, gold=gold, store=store, rows=rows, progress=step.progress
     ) as came:
         if known is not None:
-            check_same_types(known, came)
-        named = _classes(classes, sorted(came.golds), known)
-        text = _text_column(came.schema, came.key, text, known)
+            check_same_types(known, came.key, came.schema)
+        named = named_classes(classes, sorted(came.golds), known)
+        text = text_column(came.schema, came.key, text, known)
         came.frames = _watched(came.frames, came.count, step)
         if known is None or mode == "replace":
             writer = RowsWriter(store, rows, dataset=name, key=came.key)
@@ -98,6 +98,22 @@ def import_rows(
         key_made=came.key_made,
         has_gold=came.has_gold or (mode != "replace" and known is not None and known.has_gold),
     )
+    return committed(store, step, head, known, made, writer, count=came.count, mode=mode)
+
+
+def committed(
+    store: VersionStore,
+    step: Step,
+    head: Commit,
+    known: Dataset | None,
+    made: Dataset,
+    writer: RowsWriter,
+    *,
+    count: int,
+    mode: Mode,
+) -> Imported:
+    """Commit what was written as the dataset that was made, in the place of the known one."""
+    name = made.name
     changes = changed_rows(store, head.id, name, writer)
     if known is None or (made.parts, made.classes) != (known.parts, known.classes):
         changes |= _leavings(store, head.id, made)
@@ -108,8 +124,8 @@ def import_rows(
         step,
         head,
         {path: oid for path, oid in changes.items() if oid is not None or path in held},
-        message=f"{_DONE[mode]} {came.count} rows into {name}",
-        metadata={"step": "import", "dataset": name, "rows": str(came.count), "mode": mode},
+        message=f"{_DONE[mode]} {count} rows into {name}",
+        metadata={"step": "import", "dataset": name, "rows": str(count), "mode": mode},
     )
     return Imported(made, commit)
 
@@ -137,13 +153,17 @@ def check_gold(store: VersionStore, ref: str, dataset: Dataset) -> None:
         )
 
 
-def _known(store: VersionStore, ref: str, name: str) -> Dataset | None:
+def known_at(store: VersionStore, ref: str, name: str) -> Dataset | None:
+    """The dataset, where the commit has one of that name."""
     if dataset_file(name) not in store.objects(ref, dataset_file(name)):
         return None
     return dataset_at(store, ref, name)
 
 
-def _classes(given: Sequence[str], found: Sequence[str], known: Dataset | None) -> tuple[str, ...]:
+def named_classes(
+    given: Sequence[str], found: Sequence[str], known: Dataset | None
+) -> tuple[str, ...]:
+    """Given classes, else those the dataset has, else those found as gold. Raises InputError."""
     if given:
         classes = checked_classes(given)
     elif known is not None and known.classes:
@@ -159,9 +179,10 @@ def _classes(given: Sequence[str], found: Sequence[str], known: Dataset | None) 
     return classes
 
 
-def _text_column(
+def text_column(
     schema: pl.Schema, key: str, given: str | None, known: Dataset | None
 ) -> str | None:
+    """The column that people read: as given, as before, or the only one it can be."""
     if given is not None:
         if schema.get(given) != pl.String:
             raise InputError(

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from datahub.core.errors import Conflict, LabelingFunctionError
+from datahub.core.errors import Conflict, InputError, LabelingFunctionError
 from datahub.core.labeling import LabelingFunction
 from datahub.core.lf_sight import Disagreement, Sight, Votes
 from datahub.flow import compare, export, label, lf_views, lfs, parts, score, source, tables
+from datahub.flow.in_place import import_in_place as in_place_import
 from datahub.flow.lf_report import LFReport
 from datahub.hub.lf_scaffold import lf_file
 from datahub.hub.registry import REGISTRY, adapter
@@ -32,10 +34,22 @@ class Labeling(Wiring):
         classes: Sequence[str] = (),
         text: str | None = None,
         mode: source.Mode = "replace",
+        in_place: bool = False,
+        hard_link: bool = False,
     ) -> source.Imported:
-        """Make a Parquet, ORC or CSV file, or a folder of them, a dataset, or put it to one."""
+        """Make a Parquet, ORC or CSV file, or a folder of them, a dataset, or put it to one.
+
+        With `in_place` files that are laid out as parts become parts without a copy of their
+        bytes: clones of them, or, with `hard_link` and where the file system has no clones, the
+        files themselves. Raises InputError where that cannot be.
+        """
         step = self.step()
-        made = source.import_rows(
+        take: Callable[..., source.Imported] = source.import_rows
+        if in_place:
+            take = partial(in_place_import, hard_link=hard_link)
+        elif hard_link:
+            raise InputError("A hard link is a way to take files in place.", hint="Add --in-place.")
+        made = take(
             Path(path),
             dataset=self.dataset_name(dataset),
             key=key,

@@ -11,7 +11,7 @@ from datahub.ports.labeling import FoundLF, LFSource, LFWorkers, Prompts
 from datahub.ports.models import EndModel, LabelModel, LabelModelFit, Opinion
 from datahub.ports.review import Pulled, ReviewQueue
 from datahub.ports.rows import Rows
-from datahub.ports.versions import Adopting, Upkeep, VersionStore
+from datahub.ports.versions import Adopting, Sharing, Upkeep, VersionStore
 
 __all__ = [
     "Adopting",
@@ -34,6 +34,7 @@ __all__ = [
     "ReviewQueue",
     "Rows",
     "Run",
+    "Sharing",
     "Upkeep",
     "VersionStore",
 ]

@@ -19,8 +19,8 @@ class Gate(Protocol):
     def judge(self, paths: Sequence[Path], suite: bytes, *, name: str) -> list[CheckFailure]:
         """What failed, each with its severity; empty when everything passed.
 
-        `core.verdict.refusing` says which of them refuse. `paths` are Parquet files of one
-        table with equal schemas. Raises GateError when any expectation could not be computed
+        `core.verdict.refusing` says which of them refuse. `paths` are Parquet or ORC files
+        of one table with equal schemas. Raises GateError when any expectation could not be computed
         (a missing column, an unknown expectation), or when there is no row to judge.
         """
         ...

@@ -183,6 +183,21 @@ class Upkeep(Protocol):
 
 
 @runtime_checkable
+class Sharing(Protocol):
+    """A version store on a disk of ours can hold a file's bytes without a copy of them."""
+
+    def share(self, path: Path, *, hard_link: bool) -> Path:
+        """A file in the scratch folder with the bytes of `path`, which `put` will take.
+
+        A clone where the file system has them: later changes of `path` are not seen. Else, with
+        `hard_link`, the file itself, which becomes read-only when it is put and must not change;
+        if it changed between `share` and `put`, `put` raises InputError and leaves it as it is.
+        Raises InputError where neither can be had.
+        """
+        ...
+
+
+@runtime_checkable
 class Adopting(Protocol):
     """A version store that can take over a whole history, ids and all."""
 

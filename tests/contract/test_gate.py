@@ -11,7 +11,10 @@ from pathlib import Path
 from typing import Any, cast
 
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from pyarrow import orc
 
 from datahub.core.errors import GateError
 from datahub.core.verdict import CheckFailure, refusing
@@ -212,6 +215,25 @@ def test_several_files_are_one_table(gate: Gate, tmp_path: Path) -> None:
     (failure,) = gate.judge([tmp_path / "a.parquet", tmp_path / "b.parquet"], unique, name="labels")
 
     assert "2 of 2 values" in failure.message
+
+
+def test_files_of_both_formats_are_one_table(gate: Gate, tmp_path: Path) -> None:
+    """Also where other programs wrote them, with types of text and lists of their own."""
+    kinds = {"key": pa.string(), "a.b": pa.int64(), "tags": pa.list_(pa.string())}
+    table = pa.table({"key": ["x"], "a.b": [1], "tags": [["t"]]}, schema=pa.schema(kinds))
+    orc.write_table(table, tmp_path / "a.orc")
+    pq.write_table(table, tmp_path / "b.parquet")
+    pl.DataFrame(table).write_parquet(tmp_path / "c.parquet")
+    paths = [tmp_path / name for name in ("a.orc", "b.parquet", "c.parquet")]
+    unique = suite(
+        ("expect_column_values_to_be_unique", {"column": "key"}),
+        (IN_SET, {"column": "a.b", "value_set": [1]}),
+        ("expect_table_row_count_to_equal", {"value": 3}),
+    )
+
+    (failure,) = gate.judge(paths, unique, name="labels")
+
+    assert "3 of 3 values" in failure.message
 
 
 def test_severity_tells_what_refuses(gate: Gate, labels: Path) -> None:

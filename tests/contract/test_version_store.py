@@ -44,7 +44,7 @@ from datahub.core.versions import (
     suite_hash,
 )
 from datahub.hub import REGISTRY
-from datahub.ports import VersionStore
+from datahub.ports import Sharing, VersionStore
 from tests.lakefs_server import LakeFSServer
 
 START = dt.datetime(2026, 1, 2, 3, 4, 5, tzinfo=dt.UTC)
@@ -261,6 +261,41 @@ def test_objects_under_a_prefix_are_those_that_start_with_it(store: VersionStore
     assert list(store.objects("main", "a/bc")) == ["a/bc"]
     assert list(store.objects("main", "é")) == ["é/ü"]
     assert store.objects("main", "z") == {}
+
+
+def test_a_file_is_held_without_a_copy_under_the_id_of_its_bytes(
+    store: VersionStore, tmp_path: Path
+) -> None:
+    """By a store on a disk of ours. The user's file is still there, and reads the same."""
+    if not isinstance(store, Sharing):
+        pytest.skip("a server holds no file of this machine")
+    path = tmp_path / "rows.parquet"
+    path.write_bytes(b"rows")
+
+    oid = store.put(store.share(path, hard_link=True))
+
+    commit_objects = {"rows": oid}
+    made = store.commit(
+        "main",
+        commit_objects,
+        message="m",
+        author="ann",
+        time=START,
+        expected=store.branches()["main"],
+    )
+    assert store.objects(made.id, "rows") == commit_objects
+    assert oid == hashlib.sha256(b"rows").hexdigest()
+    assert store.read(oid) == path.read_bytes() == b"rows"
+
+
+def test_what_is_no_file_cannot_be_held_without_a_copy(store: VersionStore, tmp_path: Path) -> None:
+    """A folder, or nothing."""
+    if not isinstance(store, Sharing):
+        pytest.skip("a server holds no file of this machine")
+
+    for path in (tmp_path, tmp_path / "absent"):
+        with pytest.raises(InputError, match="is not a file"):
+            store.share(path, hard_link=True)
 
 
 def test_a_commit_on_a_head_that_moved_is_stale(store: VersionStore) -> None:

@@ -20,12 +20,16 @@ from datahub.core.errors import (
     AuthenticationError,
     ConfigError,
     Conflict,
+    InputError,
     Rejected,
     StaleHead,
     StorageError,
     Unavailable,
 )
 from datahub.core.verdict import Verdict
+from datahub.flow.in_place import import_in_place
+from datahub.flow.steps import Step
+from datahub.hub.registry import adapter
 from tests.integration.lakes import TIME, Lake, commit, merge
 from tests.lakefs_server import LakeFSServer
 
@@ -47,6 +51,27 @@ def lake(lakefs: LakeFSServer, tmp_path: Path) -> Lake:
 
 
 # Set up
+
+
+def test_files_of_this_machine_are_not_taken_in_place(lakefs: LakeFSServer, tmp_path: Path) -> None:
+    """The error says what is done instead."""
+    (tmp_path / "rows.parquet").write_bytes(b"PAR1")
+
+    with pytest.raises(InputError, match="on a server") as raised:
+        import_in_place(
+            tmp_path / "rows.parquet",
+            dataset="news",
+            key="id",
+            gold=None,
+            classes=[],
+            text=None,
+            hard_link=True,
+            store=Lake(lakefs, tmp_path / "lake").store,
+            rows=adapter("rows", "polars")(),
+            step=Step("main", "ann", TIME, "step"),
+        )
+
+    assert "uploads them" in raised.value.hint
 
 
 def test_a_repository_is_adopted_as_it_is(lake: Lake, lakefs: LakeFSServer, tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ _ASK_OF_NULLS = frozenset(
 
 
 class GreatExpectationsGate:
-    """Great Expectations 1.x suites over Parquet files."""
+    """Great Expectations 1.x suites over Parquet and ORC files."""
 
     def check_suite(self, suite: bytes, *, name: str) -> int:
         """Number of expectations. Raises GateError when it cannot be read or holds none."""

@@ -1,7 +1,8 @@
-"""Chosen columns of Parquet files as one pandas frame, in the types Great Expectations can judge.
+"""Chosen columns of Parquet and ORC files as one pandas frame, in types that can be judged.
 
 Dictionaries are read as their values, lists as tuples (which can be compared), and whole
-numbers with nulls as Int64 (as floats they would lose digits past 2**53).
+numbers with nulls as Int64 (as floats they would lose digits past 2**53). Text, bytes and lists
+are one type each, however long: files that datahub did not write have the short ones.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.orc as orc
 import pyarrow.parquet as pq
 
 from datahub.core.errors import GateError
@@ -27,8 +29,9 @@ def schema_of(paths: Sequence[Path]) -> tuple[pa.Schema, int]:
     schemas, rows = [], 0
     for path in paths:
         with _reading(path) as file:
-            schemas.append(_plain_schema(file.schema_arrow))
-            rows += file.metadata.num_rows
+            is_orc = isinstance(file, orc.ORCFile)
+            schemas.append(_plain_schema(file.schema if is_orc else file.schema_arrow))
+            rows += file.nrows if is_orc else file.metadata.num_rows
     for path, schema in zip(paths, schemas, strict=True):
         if not schema.equals(schemas[0]):
             raise GateError(f"{path.name} has another schema than {paths[0].name}.")
@@ -43,8 +46,10 @@ def frame_of(paths: Sequence[Path], columns: Collection[str], schema: pa.Schema)
     tables = []
     for path in paths:
         with _reading(path) as file:
-            # `read` takes "a" to mean "a.b" as well, so select once more.
-            tables.append(_plain_table(file.read(columns=names).select(names)))
+            # Parquet's `read` takes "a" to mean "a.b" as well, and ORC's "a.b" to lie in "a".
+            dotted = isinstance(file, orc.ORCFile) and any("." in name for name in names)
+            read = file.read(columns=None if dotted else names)
+            tables.append(_plain_table(read.select(names)))
     return _pandas(pa.concat_tables(tables))
 
 
@@ -55,21 +60,34 @@ def empty_frame(schema: pa.Schema) -> Any:
 
 @contextmanager
 def _reading(path: Path) -> Iterator[Any]:
+    """A Parquet file, or an ORC one: an object of the store, so its bytes are as they were read."""
     try:
+        with path.open("rb") as handle:
+            if handle.read(3) == b"ORC":
+                yield orc.ORCFile(handle)
+                return
         with pq.ParquetFile(path) as file:
             yield file
     except (pa.ArrowException, OSError) as error:
         text = " ".join(str(error).split())[:200]
-        raise GateError(f"{path.name} cannot be read as Parquet: {text}") from error
+        raise GateError(f"{path.name} cannot be read as Parquet or ORC: {text}") from error
 
 
 def _plain_schema(schema: pa.Schema) -> pa.Schema:
-    return pa.schema(
-        [
-            field.with_type(field.type.value_type) if pa.types.is_dictionary(field.type) else field
-            for field in schema
-        ]
-    ).remove_metadata()
+    return pa.schema([field.with_type(_plain(field.type)) for field in schema]).remove_metadata()
+
+
+def _plain(kind: pa.DataType) -> pa.DataType:
+    types = pa.types
+    if types.is_dictionary(kind):
+        return _plain(kind.value_type)
+    if types.is_string(kind) or types.is_string_view(kind):
+        return pa.large_string()
+    if types.is_binary(kind) or types.is_binary_view(kind):
+        return pa.large_binary()
+    if types.is_list(kind) or types.is_large_list(kind):
+        return pa.large_list(_plain(kind.value_type))
+    return kind
 
 
 def _plain_table(table: pa.Table) -> pa.Table:

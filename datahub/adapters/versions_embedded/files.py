@@ -1,7 +1,8 @@
 """Data objects on disk: `objects/ab/cdef...`, named by the SHA-256 of their bytes.
 
 An object is whole or absent: written in `staging/`, synced, renamed. It is read-only and
-never changes; the same bytes are stored once.
+never changes; the same bytes are stored once. An object that was taken as a hard link is another
+file's too: then reading tells a change of that file, as it does any other damage.
 """
 
 from __future__ import annotations
@@ -10,11 +11,14 @@ import hashlib
 import os
 import re
 import shutil
+import stat
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
+from datahub.adapters.versions_embedded import sharing
 from datahub.adapters.versions_embedded.faults import translated
 from datahub.core.errors import InputError, ObjectNotFound, StorageError
 from datahub.core.versions import ObjectId
@@ -33,6 +37,7 @@ class ObjectFiles:
         self._staging = folder / "staging"
         self._sound: dict[ObjectId, tuple[int, ...]] = {}
         self._durable: set[str] = set()  # folders of objects/ whose names are known to be synced
+        self._linked: dict[Path, _Linked] = {}  # staged files that are others' too
 
     def make_folders(self) -> None:
         """Make the folders of a new repository."""
@@ -70,6 +75,16 @@ class ObjectFiles:
                 shutil.copyfile(path, copy)
             return self._take(copy)
 
+    def share(self, path: Path, *, hard_link: bool) -> Path:
+        """A staged file with the bytes of another, without a copy of them."""
+        with translated(f"take {path.name} without a copy"):
+            staged = self.stage("")
+            sharing.shared(path, staged, hard_link=hard_link)
+            state = staged.stat()
+            if state.st_nlink > 1:
+                self._linked[staged] = _Linked(path, _seen(state), stat.S_IMODE(state.st_mode))
+            return staged
+
     def put_bytes(self, content: bytes) -> ObjectId:
         """Store bytes."""
         staged = self.stage("")
@@ -103,7 +118,7 @@ class ObjectFiles:
             if not path.is_file():
                 raise ObjectNotFound(oid)
             if not self._is_sound(oid):
-                raise _mismatch(oid)
+                raise _mismatch(path)
         return path
 
     def read(self, oid: ObjectId) -> bytes:
@@ -116,7 +131,7 @@ class ObjectFiles:
             except FileNotFoundError as error:
                 raise ObjectNotFound(oid) from error
         if hashlib.sha256(content).hexdigest() != oid:
-            raise _mismatch(oid)
+            raise _mismatch(self._path(oid))
         return content
 
     def fault(self, oid: ObjectId) -> str | None:
@@ -136,7 +151,10 @@ class ObjectFiles:
             if folder.is_dir():
                 for path in folder.iterdir():
                     state = path.stat()
-                    if state.st_mtime < time and _is_id(folder.name + path.name):
+                    stored = state.st_mtime
+                    if state.st_nlink > 1:  # its mtime is that of the file that it was
+                        stored = max(stored, state.st_ctime)
+                    if stored < time and _is_id(folder.name + path.name):
                         yield folder.name + path.name, state.st_size
 
     def remove(self, oid: ObjectId, *, stored_before: float) -> None:
@@ -150,17 +168,22 @@ class ObjectFiles:
         return self._objects / oid[:2] / oid[2:]
 
     def _take(self, staged: Path) -> ObjectId:
-        with _removed_on_error(staged):
+        linked = self._linked.pop(staged, None)
+        with _removed_on_error(staged), _mode_kept_on_error(staged, linked):
             with staged.open("rb") as file:
-                oid = hashlib.file_digest(file, "sha256").hexdigest()
                 os.fchmod(file.fileno(), 0o444)
+                oid = hashlib.file_digest(file, "sha256").hexdigest()
                 os.fsync(file.fileno())
+                if linked and _seen(os.fstat(file.fileno())) != linked.seen:
+                    raise sharing.changed(linked.path)
             target = self._path(oid)
             target.parent.mkdir(exist_ok=True)
             if target.is_file() and self._is_sound(oid):
                 with suppress(OSError):  # another user's: then it only looks older than it is
                     os.utime(target)  # as new as a fresh one to `collect`
                     self._sound[oid] = _seen(target.stat())
+                if linked:
+                    staged.chmod(linked.mode)  # the bytes were there: that file is not needed
                 staged.unlink()
             else:
                 staged.replace(target)
@@ -182,6 +205,15 @@ class ObjectFiles:
         return True
 
 
+@dataclass(frozen=True)
+class _Linked:
+    """A file that became a staged one too: what it was when that was made."""
+
+    path: Path
+    seen: tuple[int, ...]
+    mode: int
+
+
 def _seen(state: os.stat_result) -> tuple[int, ...]:
     return state.st_size, state.st_mtime_ns, state.st_ino
 
@@ -197,7 +229,27 @@ def _removed_on_error(staged: Path) -> Iterator[None]:
         raise
 
 
-def _mismatch(oid: ObjectId) -> StorageError:
+@contextmanager
+def _mode_kept_on_error(staged: Path, linked: _Linked | None) -> Iterator[None]:
+    """A file that was not taken is as writable as it was."""
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):
+            if linked:
+                staged.chmod(linked.mode)
+        raise
+
+
+def _mismatch(path: Path) -> StorageError:
+    oid = path.parent.name + path.name
+    if path.stat().st_nlink > 1:
+        return StorageError(
+            f"Object {oid} does not hold the bytes that were stored: its file has a second name "
+            "(import --in-place --hard-link gives it one), under which it was changed.",
+            hint="Undo that change, or import a copy of the file as it was: storing the same "
+            "bytes mends the object.",
+        )
     return StorageError(
         f"Object {oid} does not hold the bytes that were stored.",
         hint="Restore objects/ from a copy, or run again the step that made it: "

@@ -178,6 +178,10 @@ class EmbeddedVersionStore:
         """Store a file; a staged one is taken, also when storing it fails."""
         return self._files.put(path)
 
+    def share(self, path: Path, *, hard_link: bool) -> Path:
+        """A staged file with the bytes of another, without a copy of them."""
+        return self._files.share(path, hard_link=hard_link)
+
     def put_bytes(self, content: bytes) -> ObjectId:
         """Store bytes."""
         return self._files.put_bytes(content)

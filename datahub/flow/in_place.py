@@ -1,0 +1,241 @@
+"""Files of rows taken as a dataset's parts as they are, without a copy of their bytes.
+
+Each file is one part, so it must be what a part is: columns in types that datahub keeps, a key
+that ascends from row to row, and no more rows than fit into memory. No two files hold keys of one
+range. All of it is checked, every row read, before anything is stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import polars as pl
+
+from datahub.core.dataset import Dataset, Key, Part, checked_columns, checked_name
+from datahub.core.errors import InputError, SourceError
+from datahub.flow.incoming import check_key, check_same_types
+from datahub.flow.parts import RowsWriter
+from datahub.flow.source import Imported, Mode, committed, known_at, named_classes, text_column
+from datahub.flow.steps import Progress, Step, begin
+from datahub.ports import Rows, Sharing, VersionStore
+
+MOST_ROWS = 1_000_000  # of a part: it is read whole
+_COPY = "Import without --in-place: that {does}, and copies the rows."
+
+Shared = tuple[Path, Path]  # a user's file, and the staged one with its bytes
+
+
+def import_in_place(
+    path: Path,
+    *,
+    dataset: str,
+    key: str | None,
+    gold: str | None,
+    classes: Sequence[str],
+    text: str | None,
+    hard_link: bool,
+    store: VersionStore,
+    rows: Rows,
+    step: Step,
+    mode: Mode = "replace",
+) -> Imported:
+    """Make a file, or a folder's files, parts of a dataset, in one commit; no byte is copied.
+
+    `mode` append: beside the parts that are there. Files are cloned where the file system can,
+    and else, with `hard_link`, taken themselves: they become read-only. Raises InputError (the
+    store or the file system cannot, a file is not laid out as a part), SourceError, Guarded.
+    """
+    head = begin(store, step)
+    name = checked_name(dataset)
+    known = known_at(store, head.id, name)
+    key = key or (known.key if known and not known.key_made else None)
+    if gold is not None:
+        raise InputError(
+            f"Gold is kept apart from what labeling reads: {gold!r} cannot stay in its file.",
+            hint=_COPY.format(does="keeps it apart"),
+        )
+    files = rows.files(path)
+    schema = _checked(files, key, mode, store, rows)
+    assert key is not None  # checked
+    if known is not None:
+        check_same_types(known, key, schema)
+    if known is not None and mode == "append" and schema.names() != [n for n, _ in known.columns]:
+        raise InputError(
+            f"The files have other columns than dataset {name!r}, or in another order.",
+            hint=f"It has {', '.join(n for n, _ in known.columns)}. "
+            + _COPY.format(does="brings new columns and any order"),
+        )
+    named = named_classes(classes, (), known)
+    shown_text = text_column(schema, key, text, known)
+    writer = RowsWriter(store, rows, dataset=name, key=key)
+    with _shared(files, store, hard_link=hard_link) as shared:
+        came = _measured(shared, key, schema, rows, step.progress)
+        old = known.parts if known is not None and mode == "append" else ()
+        _check_apart([*((part, None) for part in old), *((part, one[0]) for part, one in came)])
+        for part in old:
+            writer.keep(part, store.objects(head.id, f"datasets/{name}/"))
+        for part, (_, staged) in came:
+            writer.take(replace(part, sha256=store.put(staged)))
+    made = Dataset(
+        name=name,
+        key=key,
+        columns=tuple((column, str(kind)) for column, kind in schema.items()),
+        parts=tuple(sorted(writer.parts, key=lambda part: part.first_key)),
+        classes=named,
+        text=shown_text,
+        has_gold=mode == "append" and known is not None and known.has_gold,
+    )
+    count = sum(part.rows for part, _ in came)
+    return committed(store, step, head, known, made, writer, count=count, mode=mode)
+
+
+def _checked(
+    files: Sequence[Path], key: str | None, mode: Mode, store: VersionStore, rows: Rows
+) -> pl.Schema:
+    """The schema of all files. Raises InputError for what no file could mend."""
+    if not isinstance(store, Sharing):
+        raise InputError(
+            "This project's rows lie on a server: it cannot hold files of this machine in place.",
+            hint=_COPY.format(does="uploads them"),
+        )
+    if mode == "upsert":
+        raise InputError(
+            "Rows that replace others cannot stay in their files.",
+            hint="Use --append for new rows, or " + _COPY[0].lower() + _COPY[1:].format(does="can"),
+        )
+    if key is None:
+        raise InputError(
+            "Files that are taken in place need a column with a key.",
+            hint="Name it with --key. " + _COPY.format(does="makes one"),
+        )
+    texts = [path for path in files if path.suffix.lower() == ".csv"]
+    if texts:
+        raise InputError(
+            f"{texts[0]} is CSV, which holds no types: it cannot be taken in place.",
+            hint=_COPY.format(does="reads CSV"),
+        )
+    schema = rows.scan(files).collect_schema()
+    checked_columns(schema.names())
+    check_key(schema, key)
+    _check_kept(schema, store, rows)
+    return schema
+
+
+def _check_kept(schema: pl.Schema, store: VersionStore, rows: Rows) -> None:
+    """Raise where a part that is written anew some day would have columns of other types."""
+    written = store.stage(".parquet")
+    try:
+        rows.write(schema.to_frame(), written)
+        kept = rows.scan([written]).collect_schema()
+    finally:
+        written.unlink(missing_ok=True)
+    for name, kind in schema.items():
+        if kept[name] != kind:
+            raise InputError(
+                f"Column {name!r} is {kind}, which datahub keeps as {kept[name]}.",
+                hint=f"Cast it to {kept[name]} first. " + _COPY.format(does="casts it"),
+            )
+
+
+@contextmanager
+def _shared(
+    files: Sequence[Path], store: VersionStore, *, hard_link: bool
+) -> Iterator[list[Shared]]:
+    """The files as staged ones; those that were not put are gone in the end."""
+    assert isinstance(store, Sharing)  # checked
+    made: list[Shared] = []
+    try:
+        for path in files:
+            made.append((path, store.share(path, hard_link=hard_link)))
+        yield made
+    finally:
+        for _, staged in made:
+            with suppress(FileNotFoundError):
+                staged.unlink()
+
+
+def _measured(
+    shared: Sequence[Shared], key: str, schema: pl.Schema, rows: Rows, progress: Progress
+) -> list[tuple[Part, Shared]]:
+    """What each file holds, as a part that has no id yet; files without rows are left out."""
+    found, count = [], 0
+    for one in shared:
+        part = _part(one, key, schema, rows)
+        if part is not None:
+            found.append((part, one))
+            count += part.rows
+            progress("read", count, count)
+    if not found:
+        where = shared[0][0].name if len(shared) == 1 else f"{len(shared)} files"
+        raise SourceError(f"{where} holds no rows.", hint="Give a file with rows in it.")
+    return found
+
+
+def _part(one: Shared, key: str, schema: pl.Schema, rows: Rows) -> Part | None:
+    path, staged = one
+    count = 0
+    first: Key | None = None
+    last: Key | None = None
+    nulls: dict[str, int] = {}
+    with _by_its_name(path, staged):
+        for frame in rows.batches([staged]):
+            if frame.schema != schema:
+                raise InputError(f"{path} was changed while it was read.", hint="Import it again.")
+            _check_ascending(frame[key], last, path, count)
+            first = frame[key][0] if first is None else first
+            last = frame[key][-1]
+            count += frame.height
+            for name, missing in frame.null_count().row(0, named=True).items():
+                nulls[name] = nulls.get(name, 0) + missing
+            if count > MOST_ROWS:
+                raise InputError(
+                    f"{path} holds more than {MOST_ROWS:,} rows: a part is read whole.",
+                    hint="Write it as smaller files. " + _COPY.format(does="cuts it"),
+                )
+    if first is None or last is None:
+        return None
+    nulls = {name: missing for name, missing in nulls.items() if missing}
+    return Part("", count, first, last, staged.stat().st_size, nulls)
+
+
+@contextmanager
+def _by_its_name(path: Path, staged: Path) -> Iterator[None]:
+    """What is wrong with a staged file is said of the user's."""
+    try:
+        yield
+    except SourceError as error:
+        raise SourceError(error.message.replace(str(staged), str(path)), hint=error.hint) from error
+
+
+def _check_ascending(keys: pl.Series, last: Key | None, path: Path, before: int) -> None:
+    """Raise unless each key is there and greater than the one before it."""
+    if keys.null_count():
+        row = before + int(keys.is_null().arg_max() or 0) + 1
+        raise InputError(
+            f"Row {row} of {path} has no {keys.name!r}.", hint="Every row needs its key."
+        )
+    wrong = (keys <= keys.shift(1, fill_value=last)).fill_null(value=False)
+    if wrong.any():
+        row = before + int(wrong.arg_max() or 0) + 1
+        raise InputError(
+            f"Row {row} of {path} has a key that is not greater than the one before it.",
+            hint=f"Sort the file by {keys.name!r}, each key once. " + _COPY.format(does="sorts"),
+        )
+
+
+def _check_apart(parts: Sequence[tuple[Part, Path | None]]) -> None:
+    """Raise where two parts hold keys of one range; parts that are there have no path."""
+    in_order = sorted(parts, key=lambda one: one[0].first_key)
+    for (one, path), (other, beside) in pairwise(in_order):
+        if one.last_key >= other.first_key:  # type: ignore[operator]  # keys of one type
+            named = [str(where) for where in (path, beside) if where is not None]
+            shown = " and ".join(named) + (" hold keys" if len(named) == 2 else " holds keys")
+            raise InputError(
+                f"{shown} of one range{'' if len(named) == 2 else ' with rows that are there'}: "
+                f"{other.first_key!r} comes before {one.last_key!r}.",
+                hint="Parts follow one another by key. " + _COPY.format(does="sorts them"),
+            )
