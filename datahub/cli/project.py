@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from datahub.cli.context import Branch, Dataset, Json, Ref, opened, state
-from datahub.cli.output import emit_json, line, talk
+from datahub.cli.output import brief, emit_json, line, talk
+from datahub.cli.output import table as table_of
 from datahub.core.errors import ConfigError
 
 
@@ -17,6 +18,7 @@ def add_to(app: typer.Typer) -> None:
     app.command()(init)
     app.command("import")(import_)
     app.command()(export)
+    app.command()(head)
     app.command()(status)
     app.command()(demo)
 
@@ -155,6 +157,25 @@ def export(
         return
     files = "" if kind is None else f", {made.files} files,"
     line(f"{made.rows} rows{files} to {path} as of {commit[:12]}")
+
+
+def head(
+    dataset: Dataset = None,
+    ref: Ref = None,
+    count: Annotated[int, typer.Option("-n", "--count", help="How many.", min=1)] = 10,
+    table: Annotated[
+        str, typer.Option(help="labeled (rows with labels), labels, rows, soft_labels, gold.")
+    ] = "labeled",
+    branch: Branch = None,
+    json: Json = False,
+) -> None:
+    """Show the first rows as of a ref, by key."""
+    with opened(branch) as hub:
+        found = hub.head(dataset, ref=ref, table=table, count=count)
+    if json:
+        emit_json(found.to_dicts())
+        return
+    table_of(found.columns, [[brief(cell) for cell in row] for row in found.rows()])
 
 
 def status(branch: Branch = None, json: Json = False) -> None:

@@ -10,11 +10,11 @@ import polars as pl
 
 from datahub.core.dataset import Dataset
 from datahub.core.errors import InputError
+from datahub.flow.reading import beside, check_readable
 from datahub.flow.steps import Progress, quiet
-from datahub.flow.tables import check_table, dataset_at, part_reader
+from datahub.flow.tables import dataset_at, part_reader
 from datahub.ports import Rows, VersionStore
 
-TABLES = ("labeled", "labels", "rows", "soft_labels", "gold")
 FORMATS = ("parquet", "orc", "csv")
 
 
@@ -44,11 +44,7 @@ def export_rows(
     (no such table there), SourceError (unknown suffix), InputError (a folder that holds files).
     """
     known = dataset_at(store, ref, dataset)
-    if table not in TABLES:
-        raise InputError(f"There is no table {table!r}.", hint=f"Tables are {', '.join(TABLES)}.")
-    for needed in ("rows", "labels") if table == "labeled" else (table,):
-        made_by = {"rows": "import", "gold": "import --gold COLUMN"}.get(needed, "label fit")
-        check_table(store, ref, dataset, needed, made_by=made_by)
+    check_readable(store, ref, dataset, table)
     suffix = path.suffix if kind is None else _suffix(kind, path)
     frames = _shown(_frames(store, rows, ref, known, table), suffix, known.rows, progress)
     if kind is None:
@@ -81,11 +77,10 @@ def _frames(
         return
     content = part_reader(store, rows, ref, known, "rows")
     labels = part_reader(store, rows, ref, known, "labels")
-    taken = {name for name, _ in known.columns} - {known.key}
     for part in known.parts:
         ours, theirs = content(part), labels(part)
         if ours is not None and theirs is not None:
-            theirs = theirs.rename({n: f"{n}_datahub" for n in theirs.columns if n in taken})
+            theirs = theirs.rename(beside(theirs.columns, known))
             yield ours.join(theirs, on=known.key, how="left", maintain_order="left")
 
 

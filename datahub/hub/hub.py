@@ -21,6 +21,7 @@ from datahub.core.dataset import checked_name
 from datahub.core.errors import ConfigError
 from datahub.hub.labeling import Labeling
 from datahub.hub.publishing import Publishing
+from datahub.hub.reading import Reading
 from datahub.hub.registry import load
 from datahub.hub.reviewing import Reviewing
 from datahub.hub.scaffold import files as scaffold_files
@@ -28,7 +29,7 @@ from datahub.hub.versioning import Versioning
 from datahub.shared_files import shared_folder
 
 
-class Hub(Labeling, Reviewing, Publishing, Versioning):
+class Hub(Labeling, Reading, Reviewing, Publishing, Versioning):
     """One project: its settings, its adapters, its use cases."""
 
     @classmethod

@@ -10,13 +10,14 @@ from datahub.ports.git import GitCommit, GitHistory, GitRepositories
 from datahub.ports.labeling import FoundLF, LFSource, LFWorkers, Prompts
 from datahub.ports.models import EndModel, LabelModel, LabelModelFit, Opinion
 from datahub.ports.review import Pulled, ReviewQueue
-from datahub.ports.rows import Rows
-from datahub.ports.versions import Adopting, Sharing, Upkeep, VersionStore
+from datahub.ports.rows import Files, Remote, Rows
+from datahub.ports.versions import Adopting, Ranged, Sharing, Upkeep, VersionStore
 
 __all__ = [
     "Adopting",
     "Catalog",
     "EndModel",
+    "Files",
     "FoundLF",
     "Gate",
     "GitCommit",
@@ -30,7 +31,9 @@ __all__ = [
     "Opinion",
     "Prompts",
     "Pulled",
+    "Ranged",
     "Refusal",
+    "Remote",
     "ReviewQueue",
     "Rows",
     "Run",

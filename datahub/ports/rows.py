@@ -3,10 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 import polars as pl
+
+
+@dataclass(frozen=True)
+class Remote:
+    """Files of one table in a store that speaks S3, and what opens them: bucket/key each."""
+
+    endpoint: str
+    addresses: tuple[str, ...]
+    access_key_id: str
+    secret_access_key: str = field(repr=False)
+
+
+Files = Sequence[Path] | Remote
 
 
 class Rows(Protocol):
@@ -20,9 +34,10 @@ class Rows(Protocol):
         """
         ...
 
-    def scan(self, paths: Sequence[Path]) -> pl.LazyFrame:
+    def scan(self, paths: Files) -> pl.LazyFrame:
         """All rows of these files, one table; the format is read off each file's bytes.
 
+        Files that are elsewhere are read a range at a time, and never lie here as a whole.
         Raises SourceError: not there, corrupt, of no known format, or of unequal schemas. What
         is corrupt in the middle shows only when the frame is computed: use `collect`.
         """
@@ -33,7 +48,7 @@ class Rows(Protocol):
         ...
 
     def batches(
-        self, paths: Sequence[Path], *, columns: Sequence[str] | None = None, size: int = 50_000
+        self, paths: Files, *, columns: Sequence[str] | None = None, size: int = 50_000
     ) -> Iterator[pl.DataFrame]:
         """The same rows in file order, in bounded memory, a frame of at most `size` at a time."""
         ...

@@ -18,6 +18,7 @@ from datahub.core.versions import (
     Damage,
     ObjectId,
 )
+from datahub.ports.rows import Remote
 
 
 class VersionStore(Protocol):
@@ -178,6 +179,18 @@ class Upkeep(Protocol):
         Objects stored, names deleted and candidates leased since then are kept: a writer may be
         about to commit them, a reader may be reading them. So are those since the first process
         began that is at work now. Others may work on meanwhile.
+        """
+        ...
+
+
+@runtime_checkable
+class Ranged(Protocol):
+    """A version store whose objects others can read a range at a time, without a copy here."""
+
+    def remote(self, ref: str, paths: Sequence[str]) -> Remote | None:
+        """Where these objects of a commit lie; None where all of them lie here already.
+
+        What is read so is not checked against object ids. Raises RefNotFound.
         """
         ...
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import polars as pl
 
-from datahub.adapters.rows_polars import chunks, delimited, stripes, writing
+from datahub.adapters.rows_polars import chunks, delimited, elsewhere, stripes, writing
 from datahub.adapters.rows_polars.opening import (
     check_columns,
     check_equal_schemas,
@@ -25,6 +25,7 @@ from datahub.adapters.rows_polars.opening import (
     translated,
 )
 from datahub.core.errors import InputError, SourceError
+from datahub.ports import Files, Remote
 
 _SCHEMA: dict[str, Callable[[Path], pl.Schema]] = {
     "parquet": parquet_schema,
@@ -40,8 +41,10 @@ class PolarsRows:
         """The files of one table: a file is one itself."""
         return files_of(path)
 
-    def scan(self, paths: Sequence[Path]) -> pl.LazyFrame:
+    def scan(self, paths: Files) -> pl.LazyFrame:
         """All rows of these files, lazily. Collect it with `collect` to get our errors."""
+        if isinstance(paths, Remote):
+            return _scan_elsewhere(paths)
         formats, schema = _checked(paths)
         if set(formats) == {"parquet"}:
             return scan_parquet(paths)
@@ -57,7 +60,7 @@ class PolarsRows:
             return frame.collect()
 
     def batches(
-        self, paths: Sequence[Path], *, columns: Sequence[str] | None = None, size: int = 50_000
+        self, paths: Files, *, columns: Sequence[str] | None = None, size: int = 50_000
     ) -> Iterator[pl.DataFrame]:
         """The same rows in file order; the files are checked before the first frame is asked for.
 
@@ -65,6 +68,8 @@ class PolarsRows:
         """
         if size < 1:
             raise InputError(f"A batch of {size} rows was asked for.", hint="Ask for 1 or more.")
+        if isinstance(paths, Remote):
+            return _batches_elsewhere(paths, columns, size)
         formats, schema = _checked(paths)
         wanted = check_columns(schema.names() if columns is None else columns, schema, paths[0])
         return _batches(list(zip(paths, formats, strict=True)), schema, wanted, size)
@@ -102,6 +107,35 @@ def _checked(paths: Sequence[Path]) -> tuple[list[str], pl.Schema]:
             schemas.append(_SCHEMA[kind](path))
     check_equal_schemas(paths, schemas)
     return formats, schemas[0]
+
+
+def _scan_elsewhere(remote: Remote) -> pl.LazyFrame:
+    files = elsewhere.files_of(remote)
+    with elsewhere.answered(remote):
+        formats = {elsewhere.recognise(file) for file in files}
+        if formats == {"parquet"}:
+            return elsewhere.scan_parquet(remote)
+        if formats == {"orc"}:
+            return stripes.scan(files, stripes.schema(files[0]))
+    raise SourceError(
+        f"{remote.addresses[0]} and others are of several formats, or there are none.",
+        hint="Read files of one format at a time.",
+    )
+
+
+def _batches_elsewhere(
+    remote: Remote, columns: Sequence[str] | None, size: int
+) -> Iterator[pl.DataFrame]:
+    for file in elsewhere.files_of(remote):
+        with translated(str(file)), elsewhere.answered(file):
+            if elsewhere.recognise(file) == "orc":
+                names = list(columns or stripes.schema(file).names())
+                for frame in stripes.frames(file, names):
+                    yield from frame.iter_slices(size)
+                continue
+            with file.opened() as opened:
+                names = list(columns or elsewhere.parquet_columns(opened))
+                yield from parquet_batches(opened, names, size)
 
 
 def _scan_one(path: Path, kind: str, schema: pl.Schema) -> pl.LazyFrame:

@@ -61,7 +61,7 @@ def files_of(path: Path) -> list[Path]:
 
 
 @contextmanager
-def translated(path: Path | None = None) -> Iterator[None]:
+def translated(path: Path | str | None = None) -> Iterator[None]:
     """Turn what polars, pyarrow and the system say of a file into SourceError."""
     name = path or "The file"
     try:
@@ -139,7 +139,7 @@ def scan_parquet(paths: Sequence[Path]) -> pl.LazyFrame:
     return pl.scan_parquet(list(paths), glob=False, hive_partitioning=False)
 
 
-def parquet_batches(path: Path, columns: list[str], size: int) -> Iterator[pl.DataFrame]:
+def parquet_batches(path: Any, columns: list[str], size: int) -> Iterator[pl.DataFrame]:
     """Frames of at most `size` rows, the columns in the order asked for."""
     with pq.ParquetFile(path, pre_buffer=False) as file:  # else all of the file is in memory
         # one thread: batches are small, and pyarrow's hand-over between threads costs a third more

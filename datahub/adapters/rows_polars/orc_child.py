@@ -11,11 +11,15 @@ import sys
 
 import pyarrow as pa
 import pyarrow.orc as orc
+from pyarrow.fs import S3FileSystem
 
 
-def main(path: str, columns: list[str] | None) -> None:
-    """Write one Arrow record batch for each stripe to standard output."""
-    file = orc.ORCFile(path)
+def main(path: str, columns: list[str] | None, *, far: bool) -> None:
+    """Write one Arrow record batch for each stripe to standard output.
+
+    What opens a file that is `far`, in a store that speaks S3, stands on standard input.
+    """
+    file = orc.ORCFile(S3FileSystem(**json.load(sys.stdin)).open_input_file(path) if far else path)
     stream = None
     for number in range(file.nstripes):
         batch = file.read_stripe(number, columns=columns)
@@ -27,7 +31,7 @@ def main(path: str, columns: list[str] | None) -> None:
 
 if __name__ == "__main__":
     try:
-        main(sys.argv[1], json.loads(sys.argv[2]))
+        main(sys.argv[1], json.loads(sys.argv[2]), far=len(sys.argv) > 3)
     except BrokenPipeError:  # nobody reads on
         sys.stderr.close()
     except (OSError, pa.ArrowException) as error:

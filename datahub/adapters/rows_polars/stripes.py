@@ -20,15 +20,16 @@ import pyarrow as pa
 import pyarrow.orc as orc
 from polars.io.plugins import register_io_source
 
+from datahub.adapters.rows_polars.elsewhere import Elsewhere
 from datahub.adapters.rows_polars.opening import corrupt, to_polars, translated
 from datahub.core.errors import SourceError
 
 _CHILD = Path(__file__).with_name("orc_child.py")
 
 
-def schema(path: Path) -> pl.Schema:
+def schema(path: Path | Elsewhere) -> pl.Schema:
     """The schema as polars has it. Raises SourceError for two columns of one name."""
-    arrow = orc.ORCFile(path).schema
+    arrow = _opened(path).schema
     if len(set(arrow.names)) != len(arrow.names):
         twice = next(name for name in arrow.names if arrow.names.count(name) > 1)
         raise SourceError(
@@ -37,9 +38,9 @@ def schema(path: Path) -> pl.Schema:
     return to_polars(arrow.empty_table()).schema
 
 
-def frames(path: Path, columns: Sequence[str]) -> Iterator[pl.DataFrame]:
+def frames(path: Path | Elsewhere, columns: Sequence[str]) -> Iterator[pl.DataFrame]:
     """One frame a stripe, the columns in the order asked for."""
-    file = orc.ORCFile(path)
+    file = _opened(path)
     if file.nstripes == 0:
         return
     # pyarrow takes a dot in a name for a path into a struct: then all columns are read.
@@ -48,7 +49,11 @@ def frames(path: Path, columns: Sequence[str]) -> Iterator[pl.DataFrame]:
         yield to_polars(batch)[list(columns)]  # `select` takes a name like * or ^a$ for a pattern
 
 
-def _batches(path: Path, columns: list[str] | None, stripes: int) -> Iterator[Any]:
+def _opened(path: Path | Elsewhere) -> Any:
+    return orc.ORCFile(path.opened() if isinstance(path, Elsewhere) else path)
+
+
+def _batches(path: Path | Elsewhere, columns: list[str] | None, stripes: int) -> Iterator[Any]:
     """One Arrow batch a stripe. Where they break off, SourceError says what the child said."""
     with tempfile.TemporaryFile() as said, _child(path, columns, said) as child:
         stream = None
@@ -57,17 +62,26 @@ def _batches(path: Path, columns: list[str] | None, stripes: int) -> Iterator[An
                 stream = stream or pa.ipc.open_stream(child.stdout)
                 batch = stream.read_next_batch()
             except (pa.ArrowException, OSError, StopIteration) as error:
-                raise corrupt(path, _last_words(child, said)) from error
+                raise corrupt(str(path), _last_words(child, said)) from error
             yield batch
 
 
 @contextmanager
 def _child(
-    path: Path, columns: list[str] | None, said: IO[bytes]
+    path: Path | Elsewhere, columns: list[str] | None, said: IO[bytes]
 ) -> Iterator[subprocess.Popen[bytes]]:
-    command = [sys.executable, "-P", str(_CHILD), str(path), json.dumps(columns)]
-    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=said)
+    far = isinstance(path, Elsewhere)
+    where = path.address if isinstance(path, Elsewhere) else str(path)
+    child = subprocess.Popen(
+        [sys.executable, "-P", str(_CHILD), where, json.dumps(columns), *(["far"] if far else [])],
+        stdin=subprocess.PIPE if far else None,
+        stdout=subprocess.PIPE,
+        stderr=said,
+    )
     try:
+        if isinstance(path, Elsewhere) and child.stdin is not None:
+            with child.stdin:  # keys go no other way: a command line can be seen by all
+                child.stdin.write(json.dumps(path.access()).encode())
         yield child
     finally:
         _end(child)
@@ -89,7 +103,7 @@ def _last_words(child: subprocess.Popen[bytes], said: IO[bytes]) -> str:
     return said.read().decode(errors="replace").strip() or "the ORC reader broke off."
 
 
-def scan(paths: Sequence[Path], schema: pl.Schema) -> pl.LazyFrame:
+def scan(paths: Sequence[Path | Elsewhere], schema: pl.Schema) -> pl.LazyFrame:
     """These files of equal schema as one lazy frame, rows in file order."""
 
     def source(
@@ -110,7 +124,9 @@ def scan(paths: Sequence[Path], schema: pl.Schema) -> pl.LazyFrame:
     return register_io_source(source, schema=schema, is_pure=True, explain_name="ORC")
 
 
-def _all_frames(paths: Sequence[Path], columns: Sequence[str]) -> Iterator[pl.DataFrame]:
+def _all_frames(
+    paths: Sequence[Path | Elsewhere], columns: Sequence[str]
+) -> Iterator[pl.DataFrame]:
     for path in paths:
-        with translated(path):
+        with translated(str(path)):
             yield from frames(path, columns)

@@ -21,6 +21,7 @@ from lakefs_sdk.client import LakeFSClient
 
 from datahub.adapters.versions_lakefs.faults import translated
 from datahub.core.errors import StorageError
+from datahub.ports import Remote
 
 SHA256 = "sha256"  # user metadata: the object id
 _PAGE = 1000
@@ -140,6 +141,16 @@ class Server:
                 self._request(
                     "POST", where, {"path": path}, doing=f"store {path}", body=body, headers=headers
                 )
+
+    def remote(self, commit_id: str, paths: Iterable[str]) -> Remote:
+        """Objects as the S3 gateway serves them, beside the API and by the same keys."""
+        known = self._configuration
+        return Remote(
+            endpoint=known.host.removesuffix("/api/v1"),
+            addresses=tuple(f"{self.repository}/{commit_id}/{path}" for path in paths),
+            access_key_id=known.username,
+            secret_access_key=known.password,
+        )
 
     def hook_output(self, run: str) -> str:
         """What the failed hooks of an action run wrote."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
@@ -42,6 +42,7 @@ from datahub.core.versions import (
     content_id,
     in_utc,
 )
+from datahub.ports import Remote
 
 
 class LakeFSVersionStore:
@@ -217,6 +218,14 @@ class LakeFSVersionStore:
             return self._files.fetch(oid)  # raises what is wrong with it
         downloaded(self._server, self._files, *where, oid=oid)
         return self._files.fetch(oid)
+
+    def remote(self, ref: str, paths: Sequence[str]) -> Remote | None:
+        """Where the S3 gateway serves these objects; None where all of them lie here."""
+        commit_id = self._history.resolved(ref)
+        held = self._trees.objects(commit_id)
+        if not self._files.missing(held[path] for path in paths):
+            return None
+        return self._server.remote(commit_id, paths)
 
     def read(self, oid: ObjectId) -> bytes:
         """The bytes themselves."""

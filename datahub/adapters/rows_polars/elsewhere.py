@@ -1,0 +1,111 @@
+"""Rows in a store that speaks S3: read a range at a time, so that no whole file is ever here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from datahub.core.errors import DatahubError, SourceError, Unavailable
+from datahub.ports import Remote
+
+_REGION = "us-east-1"  # stores of one's own take any
+_SUFFIXES = {".parquet": "parquet", ".orc": "orc"}
+_MAGIC = {b"PAR1": "parquet", b"ORC": "orc"}
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """One file in such a store."""
+
+    remote: Remote
+    address: str
+
+    def __str__(self) -> str:
+        return f"s3://{self.address}"
+
+    def opened(self) -> Any:
+        """A file of pyarrow's that asks for ranges."""
+        from pyarrow.fs import S3FileSystem
+
+        return S3FileSystem(**self.access()).open_input_file(self.address)
+
+    def access(self) -> dict[str, Any]:
+        """What opens it, as pyarrow names it."""
+        where = urlsplit(self.remote.endpoint)
+        return {
+            "endpoint_override": where.netloc,
+            "scheme": where.scheme,
+            "region": _REGION,
+            "access_key": self.remote.access_key_id,
+            "secret_key": self.remote.secret_access_key,
+        }
+
+
+def files_of(remote: Remote) -> list[Elsewhere]:
+    """Its files, one by one."""
+    return [Elsewhere(remote, address) for address in remote.addresses]
+
+
+def recognise(file: Elsewhere) -> str:
+    """Parquet or orc, by the suffix or else by the first bytes. Raises SourceError."""
+    for suffix, kind in _SUFFIXES.items():
+        if file.address.endswith(suffix):
+            return kind
+    with file.opened() as opened:
+        start = opened.read(4)
+    for magic, kind in _MAGIC.items():
+        if start.startswith(magic):
+            return kind
+    raise SourceError(
+        f"{file} is of no known format.", hint="Parquet and ORC are read where they lie."
+    )
+
+
+def parquet_columns(opened: Any) -> list[str]:
+    """The names of a Parquet file's columns."""
+    return list(pq.ParquetFile(opened).schema_arrow.names)
+
+
+def scan_parquet(remote: Remote) -> pl.LazyFrame:
+    """Exactly these files. The keys are no part of the plan, so no print of it shows them."""
+    keys = {
+        "aws_access_key_id": remote.access_key_id,
+        "aws_secret_access_key": remote.secret_access_key,
+    }
+    return pl.scan_parquet(
+        [f"s3://{address}" for address in remote.addresses],
+        glob=False,
+        hive_partitioning=False,
+        storage_options={
+            "aws_endpoint_url": remote.endpoint,
+            "aws_region": _REGION,
+            "aws_allow_http": "true",
+            "aws_virtual_hosted_style_request": "false",
+        },
+        credential_provider=lambda: (keys, None),
+    )
+
+
+@contextmanager
+def answered(file: Elsewhere | Remote) -> Iterator[None]:
+    """Raise Unavailable for what the store or the way to it does not give."""
+    try:
+        yield
+    except DatahubError:
+        raise
+    except (OSError, pl.exceptions.ComputeError) as error:
+        if isinstance(error, pa.ArrowInvalid):
+            raise
+        raise Unavailable(
+            f"{file if isinstance(file, Elsewhere) else file.endpoint} could not be read: "
+            f"{str(error).splitlines()[0][:300]}",
+            hint="Is the server up, and may this key read there? Run the command again then.",
+            backend="s3",
+        ) from error
