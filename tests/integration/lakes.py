@@ -15,6 +15,7 @@ from datahub.adapters.versions_lakefs import LakeFSVersionStore
 from datahub.adapters.versions_lakefs.names import TEMPORARY
 from datahub.core.verdict import Verdict
 from datahub.core.versions import Commit, merged_changes, suite_hash
+from datahub.ports import VersionStore
 from tests.lakefs_server import LakeFSServer
 
 TIME = dt.datetime(2026, 1, 2, tzinfo=dt.UTC)
@@ -111,14 +112,14 @@ class Lake:
 
 
 def commit(
-    store: LakeFSVersionStore, branch: str, files: Mapping[str, bytes | None], **fields: Any
+    store: VersionStore, branch: str, files: Mapping[str, bytes | None], **fields: Any
 ) -> Commit:
     changes = {p: None if c is None else store.put_bytes(c) for p, c in files.items()}
     told = {"message": "work", "author": "ann", "time": TIME, "expected": store.branches()[branch]}
     return store.commit(branch, changes, **{**told, **fields})
 
 
-def merge(store: LakeFSVersionStore, source: str) -> Commit:
+def merge(store: VersionStore, source: str) -> Commit:
     head, base = store.commit_at("main"), store.merge_base("main", source)
     changes, conflicts = merged_changes(
         store.changes(base.id, head.id), store.changes(base.id, source)

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from bench.crash import TIME
+from datahub import Hub
 from datahub.adapters.versions_embedded import EmbeddedVersionStore as Store
 
 WORKER = """
@@ -88,3 +89,55 @@ def test_every_acknowledged_change_stands_on_the_head_that_it_was_made_for(tmp_p
     held = {*store.objects("shared"), *store.objects("main")}
     assert wanted <= held
     assert store.check() == []
+
+
+def commands(project: Path, *lines: str) -> list[subprocess.CompletedProcess[str]]:
+    """Run commands at the same time, each in a process of its own."""
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-m", "datahub.cli.app", *line.split()],
+            cwd=project,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for line in lines
+    ]
+    said = [process.communicate() for process in running]
+    return [
+        subprocess.CompletedProcess(process.args, process.returncode, *texts)
+        for process, texts in zip(running, said, strict=True)
+    ]
+
+
+def test_commands_at_the_same_time_lose_nothing_and_losers_are_told(tmp_path: Path) -> None:
+    """Commits to one branch, then merges into one, beside tags and gc: run again until in."""
+    folder = tmp_path / "project"
+    hub, _ = Hub.init(folder, dataset="mail")
+    hub.create_branch("shared", at="main")
+    names = ("a", "b", "c")
+    for name in names:
+        (folder / f"{name}.md").write_text(name)
+        hub.create_branch(name, at="main")
+    rounds = (
+        [f"commit {name}.md -m {name} --branch shared" for name in names],
+        [f"commit {name}.md -m {name} --branch {name}" for name in names],
+        [f"merge {name}" for name in names],
+    )
+
+    for number, lines in enumerate(rounds):
+        waiting = lines
+        while waiting:
+            ran = commands(folder, *waiting, "gc --keep-days 0")
+            assert ran.pop().returncode == 0
+            losers = [one for one in ran if one.returncode != 0]
+            assert len(losers) < len(waiting)  # somebody always wins
+            for loser in losers:
+                assert loser.returncode == 3, loser.stderr
+                assert "hint:" in loser.stderr
+            waiting = [line for line, one in zip(waiting, ran, strict=True) if one.returncode != 0]
+        assert hub.fsck() == [], number
+
+    for branch in ("main", "shared"):
+        assert {f"{name}.md" for name in names} <= hub.store.objects(branch).keys()
+        assert len(hub.store.log(branch)) == (2 if branch == "main" else 1) * len(names) + 1

@@ -40,6 +40,7 @@ _SCHEMA = (
     f"PRAGMA user_version = {FORMAT}",
 )
 _KEPT = 2000  # nodes in memory: some 50 MB
+_NOW = "strftime('%Y-%m-%dT%H:%M:%S+00:00', 'now')"
 _NO_ROOM = (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL)
 
 
@@ -156,11 +157,11 @@ class Transaction:
         if not self._forget("tag", "name", "target", tag):
             raise TagNotFound(tag)
 
-    def lease(self, candidate: CommitId, *, into: str, time: str, landing: Landing) -> None:
-        """Keep a candidate until it is released."""
+    def lease(self, candidate: CommitId, *, into: str, landing: Landing) -> None:
+        """Keep a candidate until it is released; from now on, whatever time its commit states."""
         told = json.dumps({"squash": landing.squash, "metadata": dict(landing.metadata)})
         self._connection.execute(
-            "INSERT INTO candidate VALUES (?, ?, ?, ?)", (candidate, into, time, told)
+            f"INSERT INTO candidate VALUES (?, ?, {_NOW}, ?)", (candidate, into, told)
         )
 
     def landing(self, candidate: CommitId) -> Landing:
@@ -219,8 +220,7 @@ class Transaction:
     def _forget(self, table: str, key: str, target: str, name: str) -> int:
         """Delete a name, and remember what it named and when it went."""
         self._connection.execute(
-            f"INSERT INTO gone SELECT {target}, strftime('%Y-%m-%dT%H:%M:%S+00:00', 'now')"
-            f" FROM {table} WHERE {key} = ?",
+            f"INSERT INTO gone SELECT {target}, {_NOW} FROM {table} WHERE {key} = ?",
             (name,),
         )
         done = self._connection.execute(f"DELETE FROM {table} WHERE {key} = ?", (name,))

@@ -42,7 +42,6 @@ from datahub.core.versions import (
     Objects,
     checked_branch,
     checked_changes,
-    in_utc,
 )
 
 _FORMAT_FILE = OWN + "format.json"
@@ -265,7 +264,6 @@ class EmbeddedVersionStore:
             graph.lease(
                 made,
                 into=into,
-                time=in_utc(time).isoformat(),
                 landing=Landing(squash, metadata or {}),
             )
             return _leased(graph, made)
