@@ -11,6 +11,7 @@ from datahub.core.layout import GATES, RULES, label_model_file
 from datahub.core.verdict import Verdict, gates_of
 from datahub.core.versions import Commit, suite_hash
 from datahub.flow.consistency import mismatches
+from datahub.flow.review import Asked
 from datahub.flow.tables import dataset_at, datasets_at
 from datahub.flow.verdicts import gates_at, verdict_at
 from datahub.flow.votes import manifest_at
@@ -54,27 +55,20 @@ def status(
     found: Sequence[FoundLF],
     broken: LabelingFunctionError | None,
     rules: Mapping[str, bytes],
-    open_rows: Mapping[tuple[str, str], int],
+    asked: Mapping[tuple[str, str], Asked],
 ) -> Status:
     """Where a branch stands.
 
     `found` are the LFs on disk, or `broken` says why they cannot be had; `rules` are
-    local rule files; `open_rows` counts rows that wait for an answer, by dataset
+    local rule files; `asked` counts rows that people were asked about, by dataset
     and queue.
     """
     head = store.commit_at(branch)
     names = datasets_at(store, head.id)
     stale = [Stale(broken.message, broken.hint)] if broken and names else []
     stale += [line for name in names for line in _stale_dataset(store, head.id, name, found)]
-    for (name, queue), count in open_rows.items():
-        if count:
-            where = "`datahub review answer`" if queue == "embedded" else f"answer in {queue}"
-            stale.append(
-                Stale(
-                    f"{count} rows of {name} wait for an answer ({queue})",
-                    f"{where}, then `datahub review pull --queue {queue}`",
-                )
-            )
+    for (name, queue), rows in asked.items():
+        stale += _stale_questions(name, queue, rows)
     guarded = bool(gates_at(store, head.id, branch))
     stale += _stale_rules(store, head.id, rules, guarded=guarded)
     return Status(
@@ -128,6 +122,21 @@ def _stale_dataset(
     ]
     if not store.objects(ref, label_model_file(name)):
         stale.append(Stale(f"No label model is fitted to {name}", "`datahub label fit`"))
+    return stale
+
+
+def _stale_questions(name: str, queue: str, asked: Asked) -> list[Stale]:
+    pull = f"`datahub review pull --queue {queue}`"
+    if asked.rows and asked.answered is None:
+        what = f"Rows of {name} asked in {queue}, and no answer pulled yet: {asked.rows}"
+        return [Stale(what, f"answer in {queue}, then {pull}")]
+    stale = []
+    answered = asked.answered or 0
+    if asked.rows > answered:
+        what = f"Rows of {name} that wait for an answer: {asked.rows - answered}"
+        stale.append(Stale(what, f"`datahub review answer`, then {pull}"))
+    if answered:
+        stale.append(Stale(f"Rows of {name} answered, and not pulled yet: {answered}", pull))
     return stale
 
 

@@ -58,6 +58,14 @@ class PullReport:
     commit: Commit
 
 
+@dataclass(frozen=True)
+class Asked:
+    """Rows that people were asked about; `answered` of them wait for a pull, None: not known."""
+
+    rows: int
+    answered: int | None
+
+
 def push(
     dataset: str,
     *,
@@ -225,9 +233,19 @@ def answers_by_key(
     return found
 
 
-def open_count(catalog: Catalog, *, queue_name: str, dataset: str, branch: str) -> int:
-    """How many rows wait for an answer."""
-    return len(_waiting(catalog, queue_name, dataset, branch))
+def asked_rows(
+    catalog: Catalog, *, queue_name: str, dataset: str, branch: str, queue_: ReviewQueue | None
+) -> Asked:
+    """How many rows people were asked about and no pull has brought yet; nothing is pulled.
+
+    Without `queue_` nobody is asked how many of them are answered.
+    """
+    open_keys = _waiting(catalog, queue_name, dataset, branch)
+    if not open_keys or queue_ is None:
+        return Asked(len(open_keys), None)
+    cursor = catalog.cursor(queue=queue_name, dataset=dataset, branch=branch)
+    answered = {entry.key for entry in current(queue_.pull(cursor).annotations)}
+    return Asked(len(open_keys), len(answered & open_keys))
 
 
 def _doubts(

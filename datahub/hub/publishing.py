@@ -47,9 +47,13 @@ class Publishing(Wiring):
             broken = None
         except LabelingFunctionError as error:
             found, broken = [], error
-        waiting = {
-            (name, queue): review.open_count(
-                self.catalog, queue_name=queue, dataset=name, branch=self.branch
+        asked = {
+            (name, queue): review.asked_rows(
+                self.catalog,
+                queue_name=queue,
+                dataset=name,
+                branch=self.branch,
+                queue_=self.embedded_queue(name) if queue == "embedded" else None,
             )
             for name in tables.datasets_at(self.store, self.branch)
             for queue in REGISTRY["review_queue"]
@@ -60,7 +64,7 @@ class Publishing(Wiring):
             found=found,
             broken=broken,
             rules=self.project.rules(),
-            open_rows=waiting,
+            asked=asked,
         )
 
     def verdict(self, ref: str) -> Verdict | None:

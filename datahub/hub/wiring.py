@@ -178,16 +178,25 @@ class Wiring:
 
     def queue(self, dataset: str | None = None) -> ReviewQueue:
         """The review queue of a dataset on this branch."""
-        project = f"{self.dataset_name(dataset)}@{self.branch}"
-        make = adapter("review_queue", self.settings.queue)
         if self.settings.queue == "embedded":
-            queue: ReviewQueue = make(self.settings.own_folder / "review.db", project=project)
-            return queue
+            return self.embedded_queue(dataset)
+        make = adapter("review_queue", self.settings.queue)
+        project = self._queue_project(dataset)
         url, token = self._labelstudio_access()
         # A server may be shared: the first commit tells two repositories' projects apart.
         repository = self.store.log(self.branch)[-1].id[:8]
         studio: ReviewQueue = make(url=url, token=token, project=f"{project} {repository}")
         return studio
+
+    def embedded_queue(self, dataset: str | None = None) -> ReviewQueue:
+        """The queue in a file of the project, whichever is in use."""
+        queue: ReviewQueue = adapter("review_queue", "embedded")(
+            self.settings.own_folder / "review.db", project=self._queue_project(dataset)
+        )
+        return queue
+
+    def _queue_project(self, dataset: str | None) -> str:
+        return f"{self.dataset_name(dataset)}@{self.branch}"
 
     def _labelstudio_access(self) -> tuple[str, str]:
         if self.settings.labelstudio_url:

@@ -217,7 +217,7 @@ def test_votes_of_earlier_rows_are_not_taken_for_votes_of_these(project: Project
         found=[found("called_a", 0)],
         broken=None,
         rules={},
-        open_rows={},
+        asked={},
     ).out_of_date
     assert any("earlier rows" in one.what for one in stale)
 
