@@ -18,6 +18,13 @@ if TYPE_CHECKING:
 _NAMES = 6  # of LFs of one kind
 _SHOWN = 160  # characters of a text
 
+MaxCost = Annotated[
+    float | None, typer.Option(help="Stop before prompts cost more (setting prompt_max_cost).")
+]
+MaxRequests = Annotated[
+    int | None, typer.Option(help="Stop before prompts send more (prompt_max_requests).")
+]
+
 app = typer.Typer(help="Labeling functions: run them, see what they do.", no_args_is_help=True)
 
 
@@ -30,19 +37,14 @@ def run(
         int | None,
         typer.Option(min=1, help="Processes for LFs written in Python (default: setting jobs)."),
     ] = None,
-    max_cost: Annotated[
-        float | None, typer.Option(help="Stop before prompts cost more (setting prompt_max_cost).")
-    ] = None,
-    max_requests: Annotated[
-        int | None, typer.Option(help="Stop before prompts send more (prompt_max_requests).")
-    ] = None,
+    max_cost: MaxCost = None,
+    max_requests: MaxRequests = None,
     dataset: Dataset = None,
     branch: Branch = None,
     json: Json = False,
 ) -> None:
     """Let labeling functions vote where votes are missing, and commit the votes."""
-    limits = {"prompt_max_cost": max_cost, "prompt_max_requests": max_requests}
-    with opened(branch, **limits) as hub:
+    with opened(branch, **_limits(max_cost, max_requests)) as hub:
         report = hub.lf_try(sample, dataset) if sample else hub.lf_run(dataset, jobs=jobs)
         classes = hub.dataset(dataset).classes
     _print(report, classes, as_json=json)
@@ -98,12 +100,14 @@ def see(
     name: Annotated[str, typer.Argument(help="The labeling function.")],
     sample: Annotated[int, typer.Option(min=1, help="Random rows to try it on.")] = 1000,
     show: Annotated[int, typer.Option(min=0, help="Rows of each kind to show.")] = 5,
+    max_cost: MaxCost = None,
+    max_requests: MaxRequests = None,
     dataset: Dataset = None,
     branch: Branch = None,
     json: Json = False,
 ) -> None:
     """Try one labeling function on real rows: its hits, misses and conflicts. Commits nothing."""
-    with opened(branch) as hub:
+    with opened(branch, **_limits(max_cost, max_requests)) as hub:
         found = hub.lf_test(name, dataset, sample=sample, show=show)
     if json:
         emit_json(found)
@@ -120,6 +124,8 @@ def see(
     _rows(f"{found.hits} hits", found.shown_hits, found.lf)
     _rows(f"{found.misses} misses of its classes (by {judge})", found.shown_misses, found.lf)
     _rows(f"{found.conflicts} conflicts", found.shown_conflicts, found.lf)
+    if found.spent is not None and (found.spent.requests or found.spent.reused):
+        line(_spent(found.spent))
     if not found.compared:
         talk("not held against other LFs: none of them has voted on these rows yet")
     if found.in_python:
@@ -157,6 +163,10 @@ def conflicts(
         f"{found.rows} rows in conflict of {found.both} on which both voted"
         + (f": {pairs}" if pairs else "")
     )
+
+
+def _limits(max_cost: float | None, max_requests: int | None) -> dict[str, float | int | None]:
+    return {"prompt_max_cost": max_cost, "prompt_max_requests": max_requests}
 
 
 def _rows(title: str, rows: tuple[SeenRow, ...], lf: str) -> None:

@@ -22,6 +22,9 @@ from datahub.core.labels import ABSTAIN
 
 LABELS = 127  # votes are int8, and -1 is ABSTAIN
 
+Label = int | str  # a class by its number, or by its name until the dataset is known
+Items = tuple[tuple[Any, Label], ...]  # what each answer or class of a model means here
+
 
 @dataclass(frozen=True)
 class RowFault:
@@ -59,6 +62,14 @@ class BatchLF(ABC):
     @abstractmethod
     def spec(self) -> dict[str, object]:
         """What decides its votes, as plain values: what a fingerprint is made of."""
+
+    def named(self, classes: Sequence[str]) -> BatchLF:
+        """The same for a dataset with these classes, whose names it may vote by.
+
+        Raises LabelingFunctionError: a name is none of them.
+        """
+        del classes
+        return self
 
     def __call__(self, x: object) -> int:
         """Vote on one row: any object with the columns as attributes."""
@@ -110,22 +121,53 @@ def checked_columns(
     return tuple(str(one) for one in given)
 
 
-def checked_labels(name: str, labels: Mapping[Any, int]) -> dict[Any, int]:
-    """The same, if every value is a class or ABSTAIN. Raises LabelingFunctionError.
+def checked_labels(name: str, labels: Mapping[Any, Label]) -> dict[Any, Label]:
+    """The same, if every value is a class, its name, or ABSTAIN. Raises LabelingFunctionError.
 
-    >>> checked_labels("spam", {"yes": 1, "unclear": -1})
-    {'yes': 1, 'unclear': -1}
+    >>> checked_labels("spam", {"yes": "spam", "no": 0, "unclear": -1})
+    {'yes': 'spam', 'no': 0, 'unclear': -1}
     """
     for what, label in labels.items():
-        whole = isinstance(label, int | np.integer) and not isinstance(label, bool)
-        if not whole or not ABSTAIN <= label < LABELS:
+        if isinstance(label, str):
+            good = bool(label)
+        else:
+            whole = isinstance(label, int | np.integer) and not isinstance(label, bool)
+            good = whole and ABSTAIN <= label < LABELS
+        if not good:
             raise LabelingFunctionError(
                 f"LF {name!r} takes {what!r} for {label!r}, which is no class.",
-                hint="Classes are numbered from 0 in the order of the dataset's class names; "
-                "ABSTAIN (-1) is no vote.",
+                hint="A class is its name, or its number from 0 in the order of the dataset's "
+                "class names; ABSTAIN (-1) is no vote.",
                 lf=name,
             )
-    return {what: int(label) for what, label in labels.items()}
+    return {what: one if isinstance(one, str) else int(one) for what, one in labels.items()}
+
+
+def numbered(lf: str, labels: Sequence[tuple[Any, Label]], classes: Sequence[str]) -> Items:
+    """The same with classes by their numbers. Raises LabelingFunctionError: no class of that name.
+
+    >>> numbered("spam", [("yes", "spam"), ("no", 0)], ["ham", "spam"])
+    (('yes', 1), ('no', 0))
+    """
+    for _, label in labels:
+        if isinstance(label, str) and label not in classes:
+            raise LabelingFunctionError(
+                f"LF {lf!r} votes {label!r}, which is no class of the dataset.",
+                hint=f"Its classes are {', '.join(classes) or 'not named yet'}.",
+                lf=lf,
+            )
+    return tuple((w, classes.index(y) if isinstance(y, str) else y) for w, y in labels)
+
+
+def number(lf: str, label: Label) -> int:
+    """The label, if it is a number by now. Raises LabelingFunctionError."""
+    if isinstance(label, str):
+        raise LabelingFunctionError(
+            f"LF {lf!r} votes by class names, and no dataset has said their numbers.",
+            hint="Take the LF from `Hub.open().labeling_functions()`, or vote by numbers.",
+            lf=lf,
+        )
+    return label
 
 
 def _value(x: object, name: str) -> object:

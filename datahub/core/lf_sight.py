@@ -16,6 +16,7 @@ import polars as pl
 from datahub.core.dataset import Dataset, Key
 from datahub.core.labeling import Applied, Fault, LabelingFunction
 from datahub.core.labels import ABSTAIN, Gold, LabelMatrix
+from datahub.core.prompt_lf import Spending
 from datahub.core.trust import interval
 
 Mask = npt.NDArray[np.bool_]
@@ -72,6 +73,7 @@ class Sight:
     faults: tuple[Fault, ...]
     in_python: bool
     safe: bool
+    spent: Spending | None = None  # where there are prompts
 
     @property
     def accuracy(self) -> float | None:

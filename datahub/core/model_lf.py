@@ -7,8 +7,8 @@ batch is halved until the rows that it cannot take are found: their faults, nobo
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import PurePath
 from typing import Any, ClassVar
 
@@ -20,10 +20,14 @@ from datahub.core.batch import (
     LABELS,
     BatchLF,
     BatchVotes,
+    Items,
+    Label,
     RowFault,
     abstained,
     checked_columns,
     checked_labels,
+    number,
+    numbered,
 )
 from datahub.core.errors import DatahubError, LabelingFunctionError, told
 from datahub.core.labels import ABSTAIN
@@ -38,7 +42,7 @@ class ModelLF(BatchLF):
     """Made by `model`. `predictor` is a classifier, or the path of an ONNX file until `wired`.
 
     `table`: the classifier takes a table of columns, not a list of one column's values.
-    `label_items` maps its classes to the dataset's; None where they are the same numbers.
+    `label_items` maps its classes to the dataset's; None where they are the same numbers, or names.
     """
 
     kind: ClassVar[str] = "model"
@@ -48,7 +52,7 @@ class ModelLF(BatchLF):
     threshold: float
     column_names: tuple[str, ...]
     table: bool
-    label_items: tuple[tuple[Any, int], ...] | None
+    label_items: Items | None
 
     def __post_init__(self) -> None:
         classes = getattr(self.predictor, "classes_", None)
@@ -59,6 +63,16 @@ class ModelLF(BatchLF):
     def columns(self) -> tuple[str, ...]:
         """Names of the columns that it reads."""
         return self.column_names
+
+    def named(self, classes: Sequence[str]) -> ModelLF:
+        """The same for a dataset with these classes. Raises LabelingFunctionError."""
+        items = self.label_items
+        if items is None:
+            own = _plain(getattr(self.predictor, "classes_", ()))
+            items = tuple((name, name) for name in own if isinstance(name, str))
+        if not any(isinstance(label, str) for _, label in items):
+            return self
+        return replace(self, label_items=numbered(self.name, items, classes))
 
     def spec(self) -> dict[str, object]:
         """Everything but the classifier itself, which the fingerprint reads apart."""
@@ -157,7 +171,8 @@ class ModelLF(BatchLF):
                 f"has {len(classes)} classes and gave {said.shape[1]} columns.",
                 "predict_proba gives one column for each of classes_.",
             )
-        targets = self._targets(list(range(said.shape[1])) if classes is None else classes)
+        meant = self._targets(list(range(said.shape[1])) if classes is None else classes)
+        targets = [number(self.name, label) for label in meant]
         out = np.zeros((len(said), max(*targets, 0) + 2))
         for column, label in enumerate(targets):
             out[:, label] += said[:, column]  # ABSTAIN (-1) is the last
@@ -171,7 +186,7 @@ class ModelLF(BatchLF):
         sure = usable & (best >= self.threshold) & ((known == best[:, None]).sum(axis=1) == 1)
         return np.where(sure & (top != known.shape[1] - 1), top, ABSTAIN).astype(np.int8)
 
-    def _targets(self, classes: Sequence[Any]) -> list[int]:
+    def _targets(self, classes: Sequence[Any]) -> list[Label]:
         """The dataset's class for each of the model's. Raises LabelingFunctionError."""
         if self.label_items is None:
             whole = all(
@@ -180,12 +195,14 @@ class ModelLF(BatchLF):
             )
             if whole and all(0 <= c < LABELS for c in classes):
                 return [int(c) for c in classes]
+            if all(isinstance(c, str) for c in classes):
+                return [str(c) for c in classes]  # until `named`
             raise self._broke(
                 f"has the classes {_listed(classes)}.",
-                'Say what they mean here: labels={"spam": 1, "ham": 0}.',
+                'Say what they mean here: labels={"junk": "spam", "fine": "ham"}.',
             )
         table = dict(self.label_items)
-        plain = [c.item() if isinstance(c, np.generic) else c for c in classes]
+        plain = _plain(classes)
         unknown = [c for c in plain if c not in table]
         strange = [c for c in table if c not in plain]
         if unknown or strange:
@@ -210,15 +227,16 @@ def model(
     threshold: float = 0.8,
     column: str | None = None,
     columns: Sequence[str] | None = None,
-    labels: Mapping[Any, int] | Sequence[int] | None = None,
+    labels: Mapping[Any, Label] | Sequence[Label] | None = None,
 ) -> ModelLF:
     """Vote the class that a classifier gives at least the probability `threshold`.
 
     `predictor` has scikit-learn's `predict_proba` (and `classes_`), or is the path of an ONNX
     file, seen from the project's folder. With `column` (default: text) it is given a list of
     values; with `columns` a table: a polars frame if it was fitted with names, else an array.
-    `labels` maps its classes to the dataset's (a list stands for {0: ..., 1: ...}); several may
-    mean one, and one may mean ABSTAIN.
+    `labels` maps its classes to the dataset's, by name or number (a list stands for {0: ...,
+    1: ...}); several may mean one, and one may mean ABSTAIN. Without it, they are the
+    dataset's own.
 
     >>> from types import SimpleNamespace
     >>> class Length:
@@ -265,17 +283,20 @@ def _checked_predictor(name: str, predictor: Any) -> Any:
     )
 
 
-def _label_items(
-    name: str, labels: Mapping[Any, int] | Sequence[int] | None
-) -> tuple[tuple[Any, int], ...] | None:
+def _label_items(name: str, labels: Mapping[Any, Label] | Sequence[Label] | None) -> Items | None:
     if labels is None:
         return None
-    table: dict[Any, int] = dict(labels if isinstance(labels, Mapping) else enumerate(labels))
+    table: dict[Any, Label] = dict(labels if isinstance(labels, Mapping) else enumerate(labels))
     if not table:
         raise LabelingFunctionError(
             f"LF {name!r} has labels without an entry.", hint='labels={"spam": 1}', lf=name
         )
     return tuple(checked_labels(name, table).items())
+
+
+def _plain(classes: Iterable[Any]) -> list[Any]:
+    """A model's classes, no numpy among them."""
+    return [c.item() if isinstance(c, np.generic) else c for c in classes]
 
 
 def _usable(said: Probabilities) -> npt.NDArray[np.bool_]:

@@ -16,7 +16,16 @@ from typing import ClassVar
 
 import polars as pl
 
-from datahub.core.batch import BatchLF, BatchVotes, RowFault, abstained, checked_labels
+from datahub.core.batch import (
+    BatchLF,
+    BatchVotes,
+    Label,
+    RowFault,
+    abstained,
+    checked_labels,
+    number,
+    numbered,
+)
 from datahub.core.errors import ConfigError, LabelingFunctionError
 
 SHOWN = 80  # characters of a wrong answer in a fault
@@ -73,7 +82,7 @@ class PromptLF(BatchLF):
 
     name: str
     template: str
-    answers: tuple[tuple[str, int], ...]
+    answers: tuple[tuple[str, Label], ...]
     model: str
     endpoint: str
     system: str
@@ -88,6 +97,12 @@ class PromptLF(BatchLF):
                 hint='Say model="..." in the LF, or prompt_model in datahub.toml.',
             )
         return replace(self, ask=ask, model=self.model or model)
+
+    def named(self, classes: Sequence[str]) -> PromptLF:
+        """The same for a dataset with these classes. Raises LabelingFunctionError."""
+        if not any(isinstance(label, str) for _, label in self.answers):
+            return self
+        return replace(self, answers=numbered(self.name, self.answers, classes))
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -120,7 +135,7 @@ class PromptLF(BatchLF):
         votes, faults = abstained(frame.height), list[RowFault]()
         texts = [self._rendered(row) for row in frame[rows].iter_rows(named=True)]
         replies = self.ask(self.name, [self.question(text) for text in texts])
-        allowed = dict(self.answers)
+        allowed = {answer: number(self.name, label) for answer, label in self.answers}
         for row, reply in zip(rows.tolist(), replies, strict=True):
             label = None if reply.problem else allowed.get(reply.text.strip().casefold())
             if label is None:
@@ -144,7 +159,7 @@ def prompt(
     name: str,
     template: str,
     *,
-    answers: Mapping[str, int],
+    answers: Mapping[str, Label] | Sequence[str],
     model: str = "",
     endpoint: str = "",
     system: str | None = None,
@@ -152,7 +167,8 @@ def prompt(
 ) -> PromptLF:
     r"""Vote what a language model answers to the template filled with a row's columns.
 
-    `answers` maps the allowed ones to classes, or to ABSTAIN. `model` and `endpoint` default to
+    `answers` maps the allowed ones to classes, by name or number, or to ABSTAIN; a list of class
+    names allows those. `model` and `endpoint` default to
     the project's (prompt_model, DATAHUB_PROMPT_ENDPOINT). `system` defaults to the demand for
     exactly one of the answers.
 
@@ -164,13 +180,16 @@ def prompt(
     >>> answered(SimpleNamespace(text="win a prize"))
     1
     """
-    labels = checked_labels(name, dict(answers))
+    listed = isinstance(answers, Sequence) and not isinstance(answers, str)
+    meant = {word: word for word in answers} if listed else answers
+    labels = checked_labels(name, meant if isinstance(meant, Mapping) else {})
     folded = {str(answer).strip().casefold(): label for answer, label in labels.items()}
-    texts = all(isinstance(answer, str) and answer.strip() for answer in answers)
-    if not folded or not texts or len(folded) != len(answers):
+    texts = all(isinstance(answer, str) and answer.strip() for answer in labels)
+    if not folded or not texts or len(folded) != len(labels):
         raise LabelingFunctionError(
-            f"LF {name!r} allows the answers {list(answers)!r}.",
-            hint='Some words that differ by more than case: answers={"spam": 1, "ham": 0}.',
+            f"LF {name!r} allows the answers {answers!r}.",
+            hint='Some words that differ by more than case: answers=["spam", "ham"], where these '
+            'are classes, or answers={"yes": "spam", "no": "ham", "unclear": ABSTAIN}.',
             lf=name,
         )
     _check_template(name, template)

@@ -104,9 +104,13 @@ def _stale_dataset(
     manifest = manifest_at(store, ref, name)
     if manifest is None:
         return [Stale(f"No LF has voted on {name}", "`datahub lf run`")]
-    stale = []
+    classes = dataset_at(store, ref, name).classes
     voted = {entry.name: entry.fingerprint for entry in manifest.lfs}
-    here = {lf.lf.name: lf.fingerprint for lf in found}
+    try:
+        here = {lf.lf.name: lf.voting(classes).fingerprint for lf in found}
+    except LabelingFunctionError as error:
+        return [Stale(error.message, error.hint)]
+    stale = []
     edited = sorted(lf for lf in voted.keys() & here.keys() if voted[lf] != here[lf])
     for what, lfs in (
         ("edited", edited),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -34,19 +35,21 @@ def try_lfs(
     ref: str,
     sample: int,
     seed: int,
+    root: Path,
     store: VersionStore,
     rows: Rows,
     progress: Progress = quiet,
 ) -> LFReport:
-    """Let LFs vote on a random sample of rows."""
+    """Let LFs vote on a random sample of rows. Faults inside `root` are told from there."""
     known = with_classes(dataset_at(store, ref, dataset))
+    functions = [one.voting(known.classes).lf for one in lfs]
     found = drawn(store, rows, ref, known, size=sample, seed=seed, progress=progress)
-    functions = [one.lf for one in lfs]
     applied = apply(found.frame, functions, key=known.key, cardinality=len(known.classes))
     tally = Tally(len(lfs))
     tally.add(applied.votes)
     names = [one.lf.name for one in lfs]
-    made = report_of(known, tally, names, applied.fault_counts, applied.faults)
+    faults = [fault.told_from(str(root)) for fault in applied.faults]
+    made = report_of(known, tally, names, applied.fault_counts, faults)
     return replace(made, in_python=in_python(lfs), kinds=tuple(one.kind for one in lfs))
 
 
@@ -59,6 +62,7 @@ def see_lf(
     sample: int,
     show: int,
     seed: int,
+    root: Path,
     store: VersionStore,
     rows: Rows,
     progress: Progress = quiet,
@@ -70,14 +74,15 @@ def see_lf(
     that name.
     """
     known = with_classes(dataset_at(store, ref, dataset))
-    tested = _named(name, lfs)
+    tested = _named(name, lfs).voting(known.classes)
     found = drawn(store, rows, ref, known, size=sample, seed=seed, progress=progress)
     applied = apply(found.frame, [tested.lf], key=known.key, cardinality=len(known.classes))
+    faults = tuple(fault.told_from(str(root)) for fault in applied.faults)
     others, names = _other_votes(store, ref, found, name)
     labels, judge = labels_of(store, rows, ref, known, found.keys)
     return sight(
         found.frame,
-        applied,
+        replace(applied, faults=faults),
         lf=tested.lf,
         dataset=known,
         others=others,

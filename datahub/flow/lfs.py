@@ -53,6 +53,7 @@ def run_lfs(
     """
     head = begin(store, step)
     known = with_classes(dataset_at(store, head.id, dataset))
+    lfs = [found.voting(known.classes) for found in lfs]
     paths = table_paths(store, head.id, dataset, "rows")
     run = _Run(known, lfs, store, _Earlier.at(store, head.id, known), str(root))
     batches = run.batches(paths, rows)
@@ -293,7 +294,8 @@ def _applied(
             given.append(batch)
             yield batch.frame, [found for found in batch.lfs if _goes_away(found)]
 
-    for there in workers.apply(work(), key=dataset.key, cardinality=len(dataset.classes)):
+    k, classes = len(dataset.classes), dataset.classes
+    for there in workers.apply(work(), key=dataset.key, cardinality=k, classes=classes):
         batch = given.popleft()
         called = [_goes_away(found) for found in batch.lfs]
         rest = [f for f, away in zip(batch.lfs, called, strict=True) if not away]

@@ -86,8 +86,15 @@ class Labeling(Wiring):
         )
 
     def labeling_functions(self) -> list[LabelingFunction]:
-        """The project's LFs, ready to be called: also by Snorkel's appliers."""
-        return [found.lf for found in self.lf_source.discover()]
+        """The project's LFs, ready to be called: also by Snorkel's appliers.
+
+        Those that vote by class names do so by the numbers they have in the project's dataset.
+        """
+        name, classes = self.settings.dataset, tuple[str, ...]()
+        if name and name in tables.datasets_at(self.store, self.branch):
+            classes = self.dataset(name).classes
+        found = self.lf_source.discover()
+        return [one.voting(classes).lf if classes else one.lf for one in found]
 
     def lf_run(self, dataset: str | None = None, *, jobs: int | None = None) -> LFReport:
         """Let labeling functions vote where they have not; on `jobs` processes."""
@@ -120,6 +127,7 @@ class Labeling(Wiring):
             ref=self.branch,
             sample=sample,
             seed=self.settings.seed,
+            root=self.settings.root.resolve(),
             store=self.store,
             rows=self.rows,
             progress=self.progress,
@@ -147,7 +155,7 @@ class Labeling(Wiring):
 
         Nothing is committed. `show` rows of each kind are shown.
         """
-        return lf_views.see_lf(
+        seen = lf_views.see_lf(
             self.dataset_name(dataset),
             name,
             self.lf_source.discover(),
@@ -155,10 +163,12 @@ class Labeling(Wiring):
             sample=sample,
             show=show,
             seed=self.settings.seed,
+            root=self.settings.root.resolve(),
             store=self.store,
             rows=self.rows,
             progress=self.progress,
         )
+        return replace(seen, spent=self.spent)
 
     def lf_conflicts(
         self,

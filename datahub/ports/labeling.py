@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from hashlib import sha256
 from typing import Protocol
 
 import polars as pl
 
+from datahub.core.batch import BatchLF
 from datahub.core.labeling import Applied, LabelingFunction
 from datahub.core.prompt_lf import Question, Reply, Spending
 
@@ -26,6 +29,17 @@ class FoundLF:
     line: int
     kind: str  # snorkel, or what kind of declarative LF
     safe: bool  # the fingerprint covers all that decides its votes
+
+    def voting(self, classes: Sequence[str]) -> FoundLF:
+        """The same on a dataset with these classes: it may vote by their names.
+
+        Raises LabelingFunctionError: a name is none of them.
+        """
+        named = self.lf.named(classes) if isinstance(self.lf, BatchLF) else self.lf
+        if named is self.lf:
+            return self
+        made_of = f"{self.fingerprint} {json.dumps(list(classes))}"
+        return replace(self, lf=named, fingerprint=sha256(made_of.encode()).hexdigest())
 
 
 class LFSource(Protocol):
@@ -52,6 +66,7 @@ class LFWorkers(Protocol):
         *,
         key: str,
         cardinality: int,
+        classes: Sequence[str] = (),
     ) -> Iterator[Applied]:
         """What `core.labeling.apply` says of each frame, in their order, a few frames ahead.
 

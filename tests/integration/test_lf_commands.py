@@ -187,3 +187,16 @@ def test_snorkels_analysis_of_our_matrix_is_our_table(datahub: Datahub, labeled:
         assert (lf.coverage, lf.overlaps, lf.conflicts) == pytest.approx(
             (line["Coverage"], line["Overlaps"], line["Conflicts"])
         )
+
+
+def test_a_fault_in_a_try_is_told_from_the_project_on(datahub: Datahub, project: Path) -> None:
+    """On every machine the same words: no folder of this one."""
+    (project / "labeling_functions" / "raises.py").write_text(
+        "from snorkel.labeling import labeling_function\n\n"
+        "@labeling_function()\ndef raises(x):\n    return x.nothing\n"
+    )
+
+    for words in (["lf", "test", "raises"], ["lf", "run", "--sample", "5"]):
+        ran = datahub(*words)
+        assert "at labeling_functions/raises.py:5: AttributeError" in ran.err
+        assert str(project) not in ran.err + ran.out

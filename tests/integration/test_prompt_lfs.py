@@ -231,3 +231,67 @@ def test_a_prompt_by_itself_says_where_to_get_one_that_can_ask() -> None:
     with pytest.raises(LabelingFunctionError, match="nobody to ask") as error:
         lf(SimpleNamespace(text="x"))
     assert "Hub.open().labeling_functions()" in error.value.hint
+
+
+NAMES = ASKS.replace('{"ham": 0, "spam": 1, "unclear": ABSTAIN}', '["ham", "spam"]')
+LEARNED = """\
+
+from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.naive_bayes import MultinomialNB
+from sklearn.pipeline import make_pipeline
+
+from datahub import model
+
+fitted = make_pipeline(CountVectorizer(), MultinomialNB())
+fitted.fit(["free winner", "lunch at home"], ["spam", "ham"])
+learned = model("learned", fitted, threshold=0.6)
+"""
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_models_and_prompts_vote_by_the_names_of_classes(
+    datahub: Datahub, asking: Path, jobs: str
+) -> None:
+    """Here, on workers, in a try, under Snorkel; and nothing is out of date afterwards."""
+    (asking / "labeling_functions" / "asks.py").write_text(NAMES + LEARNED)
+
+    ran = datahub("lf", "run", "--jobs", jobs, "--json").json
+
+    polarity = {lf["name"]: lf["polarity"] for lf in ran["table"]}
+    assert polarity["asks"] == polarity["learned"] == [0, 1]
+    assert "edited" not in datahub("status").out
+    again = datahub("lf", "run", "--jobs", jobs, "--json").json
+    assert again["reuse"]["ran"]["learned"] == again["reuse"]["ran"]["asks"] == 0
+    tried = datahub("lf", "test", "learned", "--json").json
+    assert set(tried["votes"]) == {"ham", "spam"}
+    lfs = [lf for lf in Hub.open().labeling_functions() if lf.name in ("asks", "learned")]
+    theirs = PandasLFApplier(lfs).apply(mail().to_pandas(), progress_bar=False)
+    ours = Hub.open().votes()
+    columns = [ours.lfs.index(lf.name) for lf in lfs]
+    assert (ours.matrix[:, columns] == theirs).all()
+
+
+def test_a_name_that_is_no_class_is_said_by_status_and_by_the_run(
+    datahub: Datahub, asking: Path
+) -> None:
+    assert datahub("lf", "run").code == 0
+    (asking / "labeling_functions" / "asks.py").write_text(NAMES.replace('"spam"', '"spma"'))
+
+    assert "votes 'spma', which is no class" in datahub("status").out
+    ran = datahub("lf", "run")
+    assert ran.code == 2
+    assert "Its classes are ham, spam." in ran.err
+
+
+def test_a_try_keeps_to_a_limit_and_shows_what_it_cost(
+    datahub: Datahub, asking: Path, server: ChatServer
+) -> None:
+    """`lf test` of a prompt costs money as a run does."""
+    within = datahub("lf", "test", "asks", "--sample", "5", "--max-requests", "5")
+    assert within.code == 0, within.err
+    assert "prompts: 5 requests, 5 answers" in within.out
+
+    over = datahub("lf", "test", "asks", "--sample", "40", "--max-cost", "0.0001")
+    assert over.code == 7
+    assert "0.0001" in over.err
+    assert server.asked.total() < 40

@@ -33,9 +33,8 @@ def fitted() -> Any:
 class Says:
     """A classifier that says the probability of class 1 written in the text, and counts calls."""
 
-    classes_ = (0, 1)
-
-    def __init__(self) -> None:
+    def __init__(self, classes: Sequence[Any] = (0, 1)) -> None:
+        self.classes_ = classes
         self.asked: list[int] = []
 
     def predict_proba(self, texts: Sequence[str]) -> np.ndarray[Any, Any]:
@@ -149,7 +148,7 @@ def test_an_answer_that_is_none_stops_the_run(answer: object, said: str) -> None
 @pytest.mark.parametrize(
     ("classes", "labels", "said"),
     [
-        (["spam", "ham"], None, "has the classes 'spam', 'ham'"),
+        ([0.5, 1.5], None, "has the classes 0.5, 1.5"),
         (["spam", "ham"], {"spam": 1}, "'ham' is not in labels"),
         (["spam", "ham"], {"spam": 1, "ham": 0, "eggs": 0}, "'eggs' is none of them"),
         (["spam", "ham"], {"spam": 1.5, "ham": 0}, "takes 'spam' for 1.5"),
@@ -163,6 +162,35 @@ def test_classes_that_are_not_explained_are_refused_at_once(
 ) -> None:
     with pytest.raises(LabelingFunctionError, match=said):
         model("p", Gives(None, np.array(classes)), labels=labels)
+
+
+@pytest.mark.parametrize(
+    "labels", [None, {"ham": "ham", "spam": "spam"}, ["ham", "spam"], {"ham": 0, "spam": "spam"}]
+)
+def test_classes_go_by_name_as_by_number(labels: Any) -> None:
+    """In any order of the dataset's: which number a name has is for the dataset to say."""
+    names = [0, 1] if isinstance(labels, list) else ["ham", "spam"]
+    lf = model("p", Says(names), labels=labels, threshold=0.6)
+
+    turned = [lf.named(["spam", "ham"]), lf.named(["ham", "spam"])]
+
+    by_number = 0 if labels == {"ham": 0, "spam": "spam"} else 1
+    assert applied(turned[0], ["0.1", "0.9"]).votes.tolist() == [[by_number], [0]]
+    assert applied(turned[1], ["0.1", "0.9"]).votes.tolist() == [[0], [1]]
+
+
+def test_a_name_that_is_no_class_is_refused_with_those_that_are() -> None:
+    lf = model("p", Says(), labels={0: "ham", 1: "spma"})
+
+    with pytest.raises(LabelingFunctionError, match="votes 'spma', which is no class") as caught:
+        lf.named(["ham", "spam"])
+
+    assert caught.value.hint == "Its classes are ham, spam."
+
+
+def test_a_name_without_a_dataset_says_where_to_get_its_number() -> None:
+    with pytest.raises(LabelingFunctionError, match="no dataset has said their numbers"):
+        applied(model("p", Says(), labels={0: "ham", 1: "spam"}), ["0.9"])
 
 
 def test_a_class_that_the_dataset_has_not_stops_the_run() -> None:

@@ -59,11 +59,37 @@ def test_a_template_reaches_nothing_but_columns() -> None:
 
 @pytest.mark.parametrize(
     "answers",
-    [{}, {"yes": 0, "YES ": 1}, {"": 0}, {1: 0}, {"yes": "0"}, {"yes": True}, {"yes": 127}],
+    [
+        {},
+        {"yes": 0, "YES ": 1},
+        {"": 0},
+        {1: 0},
+        "yes",
+        7,
+        {"yes": None},
+        {"yes": True},
+        {"yes": 127},
+    ],
 )
 def test_answers_that_cannot_be_told_apart_or_are_no_class_are_refused(answers: Any) -> None:
     with pytest.raises(LabelingFunctionError, match="LF 'p'"):
         prompt("p", "{text}", answers=answers)
+
+
+@pytest.mark.parametrize("answers", [["Spam", "ham"], {"spam": "Spam", "HAM": "ham"}])
+def test_answers_may_be_class_names(answers: Any) -> None:
+    """A list of names allows those; the demand for them reads as they are written."""
+    lf = prompt("p", "{text}", answers=answers, model="m").wired(
+        lambda _, asked: [Reply(one.text) for one in asked], model=""
+    )
+    frame = pl.DataFrame({"id": [1, 2], "text": ["SPAM", "ham"]})
+
+    found = apply(frame, [lf.named(["ham", "Spam"])], key="id", cardinality=2)
+
+    assert found.votes.tolist() == [[1], [0]]
+    assert lf.system.endswith(", ".join(answers) + ".")
+    with pytest.raises(LabelingFunctionError, match="votes 'Spam', which is no class"):
+        lf.named(["ham", "spam"])
 
 
 @pytest.mark.parametrize("max_tokens", [0, -1, 1.5, True])

@@ -47,6 +47,7 @@ class FolderWorkers:
         *,
         key: str,
         cardinality: int,
+        classes: Sequence[str] = (),
     ) -> Iterator[Applied]:
         """Apply LFs to frames, in order; at most two frames a process are under way.
 
@@ -59,7 +60,7 @@ class FolderWorkers:
         def on_a_child(frame: pl.DataFrame, lfs: Sequence[FoundLF]) -> Applied:
             child = idle.get()
             try:
-                return child.apply(frame, lfs, key=key, cardinality=cardinality)
+                return child.apply(frame, lfs, key=key, cardinality=cardinality, classes=classes)
             finally:
                 idle.put(child)
 
@@ -96,11 +97,17 @@ class _Child:
         )
 
     def apply(
-        self, frame: pl.DataFrame, lfs: Sequence[FoundLF], *, key: str, cardinality: int
+        self,
+        frame: pl.DataFrame,
+        lfs: Sequence[FoundLF],
+        *,
+        key: str,
+        cardinality: int,
+        classes: Sequence[str],
     ) -> Applied:
         asked = {found.lf.name: found.fingerprint for found in lfs}
         try:
-            _send(_open(self._running.stdin), (frame, asked, key, cardinality))
+            _send(_open(self._running.stdin), (frame, asked, key, cardinality, tuple(classes)))
             kind, answer = _receive(_open(self._running.stdout))
         except (OSError, EOFError) as error:
             raise LabelingFunctionError(
@@ -134,14 +141,15 @@ def answer(project: str, folder: str) -> None:
     here: dict[str, FoundLF] = {}
     while True:
         try:
-            frame, asked, key, cardinality = _receive(source)
+            frame, asked, key, cardinality, classes = _receive(source)
         except EOFError:
             return
         try:
             here = here or {
                 f.lf.name: f for f in FolderLFSource(Path(project), Path(folder)).discover()
             }
-            said: tuple[str, Any] = ("applied", _applied(frame, asked, here, key, cardinality))
+            ready = {name: here[name].voting(classes) for name in asked if name in here}
+            said: tuple[str, Any] = ("applied", _applied(frame, asked, ready, key, cardinality))
         except LabelingFunctionError as error:
             said = (
                 "refused",
