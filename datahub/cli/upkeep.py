@@ -17,10 +17,15 @@ def add_to(app: typer.Typer) -> None:
     app.command()(gc)
 
 
-def fsck(json: Json = False) -> None:
+def fsck(
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Only see whether all is there; read no contents.")
+    ] = False,
+    json: Json = False,
+) -> None:
     """Read all that branches and tags reach, and say what is damaged. Exit 1 if anything is."""
     with opened() as hub:
-        found = hub.fsck()
+        found = hub.fsck(deep=not quick)
     if json:
         emit_json(found)
     for damage in [] if json else found:
@@ -48,6 +53,10 @@ def gc(
         f"{'would remove' if dry_run else 'removed'} {found.objects} objects "
         f"({found.bytes / 1e6:.1f} MB), {found.commits} commits, {found.nodes} nodes"
     )
+    if found.leases:
+        line(f"{'would remove' if dry_run else 'removed'} {found.leases} merges that nobody ended")
+    if hub.settings.store == "lakefs":
+        talk("These lay here. lakeFS collects its own: see docs/lakefs.md.")
     if found.at_work:
         others = "1 other process is" if found.at_work == 1 else f"{found.at_work} others are"
         talk(f"{others} at work: what they may be using is kept.")

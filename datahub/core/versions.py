@@ -66,7 +66,7 @@ class Candidate:
 class Damage:
     """Something that is not as it was stored, or not there; `where` is what leads to it."""
 
-    kind: Literal["ref", "commit", "node", "object", "database"]
+    kind: Literal["ref", "commit", "node", "object", "database", "dataset", "guard"]
     id: str
     what: str
     where: str

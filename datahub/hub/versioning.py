@@ -7,12 +7,11 @@ from datetime import timedelta
 from pathlib import Path
 
 from datahub.core.dataset import checked_name
-from datahub.core.errors import BranchNotFound, ConfigError
+from datahub.core.errors import BranchNotFound
 from datahub.core.versions import Collected, Commit, Damage, checked_branch
-from datahub.flow import diff, git_export, git_import, history_edit, publish, refs
+from datahub.flow import diff, git_export, git_import, history_edit, publish, refs, upkeep
 from datahub.hub.registry import load
 from datahub.hub.wiring import Wiring
-from datahub.ports import Upkeep
 
 KEEP = timedelta(days=14)  # as git keeps what nothing reaches
 
@@ -97,21 +96,18 @@ class Versioning(Wiring):
             progress=self.progress,
         )
 
-    def fsck(self) -> list[Damage]:
-        """What is wrong with all that a branch, a tag or a lease reaches."""
-        return self._upkeep().check()
+    def fsck(self, *, deep: bool = True) -> list[Damage]:
+        """What is wrong with all that branches and tags reach; `deep` reads every byte."""
+        return upkeep.fsck(store=self.store, deep=deep)
 
     def gc(self, *, keep: timedelta = KEEP, dry_run: bool = False) -> Collected:
-        """Remove what nothing reaches; what is younger than `keep` stays."""
-        return self._upkeep().collect(before=self.clock() - keep, dry_run=dry_run)
+        """Remove what nothing reaches; what is younger than `keep` stays.
 
-    def _upkeep(self) -> Upkeep:
-        if not isinstance(self.store, Upkeep):
-            raise ConfigError(
-                "This project's history is on a server, which looks after itself.",
-                hint="Ask its administrator for garbage collection and checks.",
-            )
-        return self.store
+        Of a store on a server, what lies here goes, and comes again when it is read: the
+        server collects its own.
+        """
+        store = upkeep.kept(self.store)
+        return store.collect(before=self.clock() - keep, dry_run=dry_run)
 
     def diff(self, old: str, new: str, *, lines: int = 0) -> diff.Difference:
         """What differs between two refs; of each dataset the first `lines` rows are listed."""

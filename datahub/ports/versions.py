@@ -167,10 +167,14 @@ class VersionStore(Protocol):
 
 @runtime_checkable
 class Upkeep(Protocol):
-    """What a version store on a disk of ours also does: a server looks after itself."""
+    """What a version store also does: look whether all is there, and clear away."""
 
-    def check(self) -> list[Damage]:
-        """Read everything that a branch, a tag or a lease reaches; what is wrong with it."""
+    def check(self, *, deep: bool = True) -> list[Damage]:
+        """What is wrong with all that a branch, a tag or a lease reaches.
+
+        On a server: with what its branches and tags hold. `deep` reads every byte and holds
+        it against its id; else it is only seen whether the objects are there.
+        """
         ...
 
     def collect(self, *, before: datetime, dry_run: bool) -> Collected:

@@ -358,10 +358,10 @@ class EmbeddedVersionStore:
             )
         known.add(made)
 
-    def check(self) -> list[Damage]:
+    def check(self, *, deep: bool = True) -> list[Damage]:
         """What is wrong with all that a name reaches."""
         with Graph(self._graph.path).reading() as graph:  # which remembers nothing it has read
-            return upkeep.check(graph, self._files)
+            return upkeep.check(graph, self._files, deep=deep)
 
     def collect(self, *, before: datetime, dry_run: bool) -> Collected:
         """Remove what nothing reaches, and nothing has reached since `before` or others began."""

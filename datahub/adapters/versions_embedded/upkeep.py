@@ -80,7 +80,7 @@ class Walk:
         self.damages.append(Damage(kind, thing, error.message, where))  # type: ignore[arg-type]
 
 
-def check(graph: Transaction, files: ObjectFiles) -> list[Damage]:
+def check(graph: Transaction, files: ObjectFiles, *, deep: bool) -> list[Damage]:
     """All that is wrong with what is reached. `graph` has read nothing yet."""
     damages = [Damage("database", "versions.db", fault, "") for fault in graph.faults()]
     walk = Walk(graph)
@@ -88,8 +88,9 @@ def check(graph: Transaction, files: ObjectFiles) -> list[Damage]:
         if not name.startswith("deleted "):
             walk.reach(name, commit_id)
     damages += walk.damages
+    missing = set() if deep else files.missing(walk.objects)
     for oid, where in walk.objects.items():
-        fault = files.fault(oid)
+        fault = files.fault(oid) if deep or oid in missing else None
         if fault is not None:
             damages.append(Damage("object", oid, fault, where))
     return damages

@@ -7,17 +7,23 @@ of it: that is for the audit to find. A file that somebody has changed is left a
 
 from __future__ import annotations
 
+import hashlib
 from importlib import resources
 
 from datahub.adapters.versions_lakefs.server import Server
 from datahub.adapters.versions_lakefs.trees import ACTION
 from datahub.core.errors import InputError, NotFound
-from datahub.core.versions import Changes, CommitId
+from datahub.core.versions import Changes, CommitId, ObjectId
 
 
 def guard() -> bytes:
     """The file that we install."""
     return resources.files(__package__).joinpath("guard.yaml").read_bytes()
+
+
+def guard_id() -> ObjectId:
+    """Its object id."""
+    return hashlib.sha256(guard()).hexdigest()
 
 
 def installed(server: Server, commit_id: CommitId) -> bytes | None:

@@ -6,7 +6,7 @@ file that polars and pyarrow scan. The cache checks every file against its SHA-2
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Protocol
 
@@ -48,6 +48,14 @@ class LocalFiles(Protocol):
 
     def read(self, oid: ObjectId) -> bytes:
         """The bytes, checked."""
+        ...
+
+    def older(self, time: float) -> Iterator[tuple[ObjectId, int]]:
+        """Those that were last stored before a time, with their size."""
+        ...
+
+    def remove(self, oid: ObjectId, *, stored_before: float) -> None:
+        """Take one away, unless it was just stored again."""
         ...
 
 

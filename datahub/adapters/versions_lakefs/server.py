@@ -126,6 +126,23 @@ class Server:
         finally:
             response.release_conn()
 
+    def digest(self, ref: str, path: str, *, first: int | None = None) -> tuple[str, int]:
+        """SHA-256 and length of an object's bytes, or of the `first` ones, kept nowhere."""
+        doing, found, size = f"read {path}", hashlib.sha256(), 0
+        where = f"refs/{quote(ref, safe='')}/objects"
+        headers = {} if first is None else {"Range": f"bytes=0-{first - 1}"}
+        response = self._request(
+            "GET", where, {"path": path}, doing=doing, headers=headers, preload=False
+        )
+        try:
+            with translated(doing):
+                for chunk in response.stream(_CHUNK):
+                    found.update(chunk)
+                    size += len(chunk)
+        finally:
+            response.release_conn()
+        return found.hexdigest(), size
+
     def upload(self, branch: str, path: str, file: Path, oid: str) -> None:
         """Put a file at a path of a branch: straight to the storage where it signs addresses."""
         if self.storage.pre_sign_support:

@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from datahub.adapters.versions_lakefs import actions, setup
+from datahub.adapters.versions_lakefs import actions, setup, upkeep
 from datahub.adapters.versions_lakefs.building import Builder
 from datahub.adapters.versions_lakefs.cache import LocalFiles, downloaded, fetched
 from datahub.adapters.versions_lakefs.candidates import Candidates
@@ -23,7 +23,6 @@ from datahub.core.errors import (
     BranchExists,
     Guarded,
     NothingToCommit,
-    ObjectNotFound,
     StaleHead,
     TagExists,
 )
@@ -34,8 +33,10 @@ from datahub.core.versions import (
     Candidate,
     Change,
     Changes,
+    Collected,
     Commit,
     CommitId,
+    Damage,
     ObjectId,
     checked_branch,
     checked_changes,
@@ -213,7 +214,7 @@ class LakeFSVersionStore:
         file = fetched(self._files, oid)
         if file is not None:
             return file
-        where = self._trees.where.get(oid) or self._searched(oid)
+        where = self._trees.where.get(oid) or self._trees.search(oid, self.branches().values())
         if where is None:
             return self._files.fetch(oid)  # raises what is wrong with it
         downloaded(self._server, self._files, *where, oid=oid)
@@ -338,6 +339,21 @@ class LakeFSVersionStore:
         """Release a candidate; one that has landed or was dropped is no concern."""
         self._candidates.drop(candidate.id)
 
+    def check(self, *, deep: bool = True) -> list[Damage]:
+        """What is wrong with all that the heads of branches and tags hold on the server."""
+        names = {f"tag {name}": commit_id for name, commit_id in self.tags().items()}
+        heads = self.branches()
+        guarded = {name: head for name, head in heads.items() if self._guarded(name, head)}
+        found = upkeep.check(self._server, self._trees, {**heads, **names}, deep=deep)
+        return found + upkeep.unguarded(self._server, guarded)
+
+    def collect(self, *, before: datetime, dry_run: bool) -> Collected:
+        """Remove what dead processes left there, and local copies of what lies there."""
+        heads = [*self.branches().values(), *self.tags().values()]
+        held = {oid for head in heads for oid in self._trees.objects(head).values()}
+        leases = self._leases.sweep(dry_run=dry_run)
+        return upkeep.collect(self._files, held, leases, before=before, dry_run=dry_run)
+
     def _begin(self, branch: str, *, author: str, time: datetime, fresh: bool) -> None:
         """Protect the branch; make the first commit of ours on it, where there is none."""
         head = self._history.head(branch)
@@ -380,18 +396,3 @@ class LakeFSVersionStore:
 
     def _hashed(self, ref: str, path: str) -> ObjectId:
         return downloaded(self._server, self._files, ref, path)
-
-    def _searched(self, oid: ObjectId) -> tuple[CommitId, str] | None:
-        """Where bytes lie that this process has not seen listed: at some branch's head."""
-        try:
-            self._files.read(oid)
-        except ObjectNotFound:
-            if len(oid) != 64 or not set(oid) <= set("0123456789abcdef"):
-                return None
-        except Exception:  # noqa: BLE001  damaged here; it may be whole there
-            pass
-        for head in self.branches().values():
-            self._trees.objects(head)
-            if oid in self._trees.where:
-                return self._trees.where[oid]
-        return None

@@ -55,6 +55,19 @@ class Trees:
         self._kept.move_to_end((tree, prefix))
         return dict(self._kept[tree, prefix])
 
+    def search(self, oid: ObjectId, commits: Iterable[CommitId]) -> tuple[CommitId, str] | None:
+        """Where bytes lie that this process has not seen listed, in these commits."""
+        if re.fullmatch(r"[0-9a-f]{64}", oid):
+            for commit_id in commits:
+                self.objects(commit_id)
+                if oid in self.where:
+                    return self.where[oid]
+        return None
+
+    def distinct(self, commits: Mapping[str, CommitId]) -> dict[str, CommitId]:
+        """One name for each tree that is among them."""
+        return dict({self._tree(c): (n, c) for n, c in commits.items()}.values())
+
     def around(self, commit_id: CommitId, paths: Iterable[str]) -> Around:
         """What lies in the folders of these paths: as many requests as folders."""
         folders = sorted({folder for path in paths for folder in _above(path)})
