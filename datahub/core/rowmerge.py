@@ -85,9 +85,7 @@ class RowMerge:
 
     def within(self, ours: pl.DataFrame, places: pl.Series) -> pl.DataFrame:
         """Columns of ours as merged, where no row comes or goes: `put` has these places in it."""
-        lines = np.arange(ours.height)
-        lines[places.to_numpy()] = np.arange(ours.height, ours.height + self.put.height)
-        return pl.concat([ours, self.put[ours.columns]])[lines]
+        return pl.DataFrame(_placed(ours[name], places, self.put[name]) for name in ours.columns)
 
 
 def fitted(frame: pl.DataFrame, schema: Mapping[str, pl.DataType]) -> pl.DataFrame:
@@ -280,6 +278,15 @@ def _row(
 def _equal(one: object, other: object) -> bool:
     """Equal as cells of a frame are: NaN is NaN."""
     return one == other or (one != one and other != other)
+
+
+def _placed(column: pl.Series, places: pl.Series, values: pl.Series) -> pl.Series:
+    """The column with these values in these places."""
+    if not column.dtype.is_nested():
+        return column.clone().scatter(places, values)
+    lines = np.arange(len(column))
+    lines[places.to_numpy()] = np.arange(len(column), len(column) + len(values))
+    return pl.concat([column, values], rechunk=True)[lines]
 
 
 def _same(one: pl.Series, other: pl.Series) -> pl.Series:

@@ -21,8 +21,8 @@ from datahub.core.versions import ObjectId
 from datahub.flow.annotations import log_at
 from datahub.flow.judging import drawn_at
 from datahub.flow.judging_again import judged_again, relabeled
+from datahub.flow.mergefields import BOTH, Content
 from datahub.flow.mergemodels import Labels, models_of, without_models
-from datahub.flow.mergerows import BOTH, Content
 from datahub.flow.sides import Sides
 from datahub.flow.tables import hashes_of, read_keys, read_parts
 

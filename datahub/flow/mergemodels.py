@@ -13,7 +13,7 @@ from datahub.core.dataset import Dataset
 from datahub.core.layout import label_model_file, lfs_file, table_prefix, votes_file
 from datahub.core.manifest import ModelManifest, VotesManifest
 from datahub.core.versions import ObjectId
-from datahub.flow.mergerows import BOTH, Content
+from datahub.flow.mergefields import BOTH, Content
 from datahub.flow.sides import Sides, Unit, labels_unit, model_unit, overlaid
 from datahub.flow.votes import manifest_at
 

@@ -7,148 +7,52 @@ of them, only the columns that theirs changed.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import polars as pl
 
-from datahub.core.conflicts import DATASET, Conflict, Settling
+from datahub.core.conflicts import Conflict, Settling
 from datahub.core.dataset import Dataset, Key, Part
 from datahub.core.errors import InputError
 from datahub.core.layout import dataset_file, table_part, table_prefix
 from datahub.core.parts import aligned
-from datahub.core.rowmerge import RowMerge, compare, merge, merged_columns, merged_value, settled
-from datahub.core.versions import ObjectId
+from datahub.core.rowmerge import RowMerge, merge, settled
 from datahub.flow.instep import in_step
-from datahub.flow.parts import GOLD, changed_rows, rewrite_rows
+from datahub.flow.mergefields import BOTH, Content, merged_fields, one_side
+from datahub.flow.parts import GOLD, Edit, Rewritten, changed_rows, rewrite_rows, rewritten
 from datahub.flow.sides import Sides, content_unit, overlaid
 
-BOTH = ("ours", "theirs")
-FIELDS = ("key", "key_made", "text", "classes")
 States = tuple[tuple[Part, ...], ...]  # neighbouring parts of base, ours and theirs
+Frames = tuple[pl.DataFrame | None, ...]  # rows of all three
 
 
 @dataclass(frozen=True)
 class Group:
-    """Parts of ours, and what becomes of them.
-
-    `columns`, where given, are all that changes in the one part: its rows stay, and those that are
-    put have these places in it.
-    """
+    """Parts of ours, and what becomes of them; None: they stay as they are."""
 
     parts: tuple[Part, ...]
-    merged: RowMerge
-    columns: tuple[str, ...] | None = None
-    places: pl.Series | None = None
-
-
-@dataclass
-class Content:
-    """The merged dataset, what is to change on ours for it, and what is left to decide."""
-
-    known: Dataset
-    changes: dict[str, ObjectId | None] = field(default_factory=dict)
-    conflicts: list[Conflict] = field(default_factory=list)
-    left: list[Conflict] = field(default_factory=list)
-    rows_from_both: int = 0
+    merged: RowMerge | Rewritten | None
 
 
 def merged_content(sides: Sides, settling: Settling) -> Content:
-    """Merge dataset.json, rows and gold. Nothing is written where conflicts are left."""
+    """Merge dataset.json, rows and gold. Nothing is stored where conflicts are left."""
     unit = content_unit(sides.name)
     moved = sides.moved_by(unit)
     if moved in ("neither", "same", "ours"):
         return Content(sides.known["ours"])
     if moved == "theirs":
         return Content(sides.known["theirs"], sides.taking_theirs(unit))
-    merged, schema = _merged_fields(sides, settling)
+    merged, schema = merged_fields(sides, settling)
     if merged.left or any(one.column in ("key", "key type") for one in merged.conflicts):
-        return _one_side(sides, merged, settling)
-    groups = [_merged_group(sides, group, schema, merged, settling) for group in _groups(sides)]
-    if not merged.left:
-        _write(sides, groups, merged)
-    return merged
-
-
-def _merged_fields(sides: Sides, settling: Settling) -> tuple[Content, dict[str, str]]:
-    """Fields and columns of the dataset; columns as name -> type."""
-    known = sides.known
-    ours, theirs = known["ours"], known["theirs"]
-    base = known.get("base")
-    merged = Content(ours)
-    values: dict[str, object] = {}
-    for name in FIELDS:
-        old = getattr(base, name) if base else None
-        mine, other = getattr(ours, name), getattr(theirs, name)
-        values[name], both = merged_value(old, mine, other)
-        if both and _decide(sides, merged, settling, name, old, mine, other) == "theirs":
-            values[name] = other
-    kinds = dict(ours.columns), dict(theirs.columns)
-    if kinds[0].get(ours.key) != kinds[1].get(theirs.key):
-        a, b = kinds[0].get(ours.key), kinds[1].get(theirs.key)
-        _decide(sides, merged, settling, "key type", None, a, b)
-    schema, clashing = merged_columns(base.columns if base else (), ours.columns, theirs.columns)
-    for name in clashing:
-        old = dict(base.columns).get(name) if base else None
-        taken = _decide(sides, merged, settling, name, old, kinds[0].get(name), kinds[1].get(name))
-        if taken == "theirs":
-            schema.pop(name, None)
-            schema |= {name: kinds[1][name]} if name in kinds[1] else {}
-    for other in (0, 1):
-        for name, was in base.columns if base else ():
-            if name in schema or name in clashing or name not in kinds[other]:
-                continue
-            if _was_edited(sides, BOTH[other], name):
-                seen = kinds[0].get(name), kinds[1].get(name)
-                taken = _decide(sides, merged, settling, name, was, *seen)
-                if taken == BOTH[other]:
-                    schema[name] = was
-    gold = ours.has_gold or theirs.has_gold
-    merged.known = replace(ours, has_gold=gold, **values)  # type: ignore[arg-type]
-    return merged, schema
-
-
-def _decide(
-    sides: Sides,
-    merged: Content,
-    settling: Settling,
-    column: str,
-    base: object,
-    ours: object,
-    theirs: object,
-) -> str | None:
-    """List a conflict of a field; the side that was decided for, if any."""
-    values = base, ours, theirs
-    conflict = Conflict(
-        sides.name, DATASET, None, column, "both changed", *values, *sides.content_by
-    )
-    merged.conflicts.append(conflict)
-    decided = settling.of(conflict)
-    side = settling.side if decided is None else decided.take
-    if decided is not None and side is None:
-        raise InputError(
-            f"{column!r} of {sides.name!r} cannot be decided by a value.",
-            hint="`take` ours or theirs.",
-        )
-    if side is None:
-        merged.left.append(conflict)
-    return side
-
-
-def _one_side(sides: Sides, merged: Content, settling: Settling) -> Content:
-    """Where rows cannot be held against each other: all of one side, or undecided."""
-    if not merged.left:
-        decided = [settling.of(conflict) for conflict in merged.conflicts]
-        taken = {settling.side if one is None else one.take for one in decided}
-        if taken == {"theirs"}:
-            merged.known = sides.known["theirs"]
-            merged.changes = sides.taking_theirs(content_unit(sides.name))
-        elif taken == {"ours"}:
-            merged.known = sides.known["ours"]
-        else:
-            raise InputError(
-                f"{sides.name!r} has another key on each side: it can only be taken whole.",
-                hint="Take the same side in all decisions about it.",
-            )
+        return one_side(sides, merged, settling)
+    groups: list[Group] = []
+    try:
+        for states in _groups(sides):
+            groups.append(_merged_group(sides, states, schema, merged, settling))
+        if not merged.left:
+            _write(sides, groups, merged)
+    finally:
+        _discard(groups)
     return merged
 
 
@@ -175,19 +79,6 @@ def _parts_of_gold(sides: Sides, side: str) -> set[str]:
     return {path.rpartition("/")[2].partition(".")[0] for path in changed}
 
 
-def _was_edited(sides: Sides, side: str, column: str) -> bool:
-    """Whether a side changed cells of a column that the other side took away."""
-    old, new = sides.known["base"], sides.known[side]
-    for before, after in aligned(old.parts, new.parts):
-        frames = [_frame(sides, of, parts) for of, parts in (("base", before), (side, after))]
-        if any(frame is None for frame in frames):
-            continue
-        pair = [frame.select(pl.col(old.key, column)) for frame in frames if frame is not None]
-        if compare(*pair, key=old.key).columns:
-            return True
-    return False
-
-
 def _frame(
     sides: Sides, side: str, parts: Sequence[Part], columns: Sequence[str] | None = None
 ) -> pl.DataFrame | None:
@@ -195,31 +86,53 @@ def _frame(
 
 
 def _merged_group(
+    sides: Sides, states: States, schema: dict[str, str], merged: Content, settling: Settling
+) -> Group:
+    columns = _moved_columns(sides, states, schema)
+    if columns is not None:
+        new = _merged_columns(sides, states, columns, schema, merged, settling)
+        if new is None or merged.left:
+            return Group(states[1], None)
+        return Group(states[1], rewritten(sides.store, sides.rows, states[1][0], new))
+    frames = _whole_frames(sides, states)
+    kinds = _kinds(frames, schema, gold=merged.known.has_gold)
+    found = _merged(sides, frames, kinds, merged, settling)
+    widened = tuple(schema.items()) != sides.known["ours"].columns
+    return Group(states[1], found if found.rows or widened else None)
+
+
+def _merged_columns(
     sides: Sides,
-    group: States,
+    states: States,
+    columns: Sequence[str],
     schema: dict[str, str],
     merged: Content,
     settling: Settling,
-) -> Group:
+) -> pl.DataFrame | None:
+    """Merge some columns of a part whose rows stay; None: they are what ours are."""
     key = merged.known.key
-    columns = _moved_columns(sides, group, schema)
-    if columns is None:
-        frames = _whole_frames(sides, group)
-    else:
-        schema = {name: schema[name] for name in (key, *columns) if name != GOLD}
-        frames = _frames_in_step(sides, group, (key, *columns))
-    there = [frame for frame in frames if frame is not None]
-    gold = merged.known.has_gold if columns is None else GOLD in columns
-    kinds = _kinds(there, schema, gold=gold)
+    frames = _frames_in_step(sides, states, (key, *columns))
+    there = {name: schema[name] for name in (key, *columns) if name != GOLD}
+    found = _merged(sides, frames, _kinds(frames, there, gold=GOLD in columns), merged, settling)
+    ours = frames[1]
+    if not found.rows or ours is None:
+        return None
+    return found.within(ours[list(columns)], ours[key].search_sorted(found.put[key]))
+
+
+def _merged(
+    sides: Sides,
+    frames: Frames,
+    kinds: dict[str, pl.DataType],
+    merged: Content,
+    settling: Settling,
+) -> RowMerge:
+    """Merge rows of all three, settled as far as was decided."""
     empty = pl.DataFrame(schema=kinds)
     base, ours, theirs = (empty if frame is None else frame for frame in frames)
-    found = merge(base, ours, theirs, key=key, schema=kinds)
-    decided = _decided(sides, found, kinds, merged, settling)
+    found = merge(base, ours, theirs, key=merged.known.key, schema=kinds)
     merged.rows_from_both += found.rows
-    found = settled(found, decided)
-    if columns is None:
-        return Group(group[1], found)
-    return Group(group[1], found, columns, ours[key].search_sorted(found.put[key]))
+    return settled(found, _decided(sides, found, kinds, merged, settling))
 
 
 def _moved_columns(sides: Sides, group: States, schema: dict[str, str]) -> tuple[str, ...] | None:
@@ -235,9 +148,7 @@ def _moved_columns(sides: Sides, group: States, schema: dict[str, str]) -> tuple
     return tuple(n for n, (base, ours, theirs) in held.items() if theirs not in (base, ours))
 
 
-def _frames_in_step(
-    sides: Sides, group: States, columns: Sequence[str]
-) -> tuple[pl.DataFrame | None, ...]:
+def _frames_in_step(sides: Sides, group: States, columns: Sequence[str]) -> Frames:
     """The key and some columns of all three; rows correspond by their places."""
     key, *others = columns
     ours = _frame(sides, "ours", group[1], columns)
@@ -250,7 +161,7 @@ def _frames_in_step(
     return frames[0], ours, frames[1]
 
 
-def _whole_frames(sides: Sides, group: States) -> tuple[pl.DataFrame | None, ...]:
+def _whole_frames(sides: Sides, group: States) -> Frames:
     ours = _frame(sides, "ours", group[1])
     base = ours if _is_ours(sides, group) else _frame(sides, "base", group[0])
     return base, ours, _frame(sides, "theirs", group[2])
@@ -290,13 +201,11 @@ def _is_ours(sides: Sides, group: States) -> bool:
     return group[0] == group[1] and not any(part.sha256 in gold for part in group[1])
 
 
-def _kinds(
-    frames: list[pl.DataFrame], schema: dict[str, str], *, gold: bool
-) -> dict[str, pl.DataType]:
+def _kinds(frames: Frames, schema: dict[str, str], *, gold: bool) -> dict[str, pl.DataType]:
     """The types of the merged columns, as the frames that have them say."""
     kinds: dict[str, pl.DataType] = {}
     for name, kind in schema.items():
-        found = [f.schema[name] for f in frames if name in f.columns]
+        found = [f.schema[name] for f in frames if f is not None and name in f.columns]
         kinds[name] = next((one for one in found if str(one) == kind), found[0])
     if gold:
         kinds[GOLD] = pl.String()
@@ -334,16 +243,14 @@ def _write(sides: Sides, groups: Sequence[Group], merged: Content) -> None:
     ours = sides.known["ours"]
     reading = replace(merged.known, parts=ours.parts)
 
-    def edits() -> Iterator[tuple[Sequence[Part], pl.DataFrame]]:
+    def edits() -> Iterator[Edit]:
         for group in groups:
-            found = group.merged
-            if not found.rows:
-                continue
-            frame = _frame(sides, "ours", group.parts, group.columns)
-            if group.places is not None and frame is not None:
-                yield group.parts, found.within(frame, group.places)
-            else:
-                yield group.parts, found.over(found.put.clear() if frame is None else frame)
+            if isinstance(group.merged, RowMerge):
+                frame = _frame(sides, "ours", group.parts)
+                put = group.merged.put
+                yield group.parts, group.merged.over(put.clear() if frame is None else frame)
+            elif group.merged is not None:
+                yield group.parts, group.merged
 
     at = sides.ours.id
     writer = rewrite_rows(sides.store, sides.rows, at, reading, edits())
@@ -358,3 +265,10 @@ def _write(sides: Sides, groups: Sequence[Group], merged: Content) -> None:
         gold,
         {dataset_file(sides.name): sides.store.put_bytes(merged.known.to_json().encode())},
     )
+
+
+def _discard(groups: Sequence[Group]) -> None:
+    """Remove files that were written and not stored."""
+    for group in groups:
+        if isinstance(group.merged, Rewritten) and group.merged.staged is not None:
+            group.merged.staged.unlink(missing_ok=True)

@@ -7,7 +7,7 @@ content: parted again when written, for labeling does not read it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -22,6 +22,23 @@ from datahub.ports import Rows, VersionStore
 
 GOLD = "_gold"  # gold beside the rows, on their way
 GOLD_LABEL = "label"  # the column of the gold table that holds the class name
+
+
+@dataclass(frozen=True)
+class Rewritten:
+    """A part with some columns new, its keys as they were.
+
+    `staged` is the file of its rows that nobody has stored yet, None where they are what they were;
+    `gold` is None where that is.
+    """
+
+    part: Part
+    staged: Path | None
+    nulls: Mapping[str, int]
+    gold: pl.Series | None
+
+
+Edit = tuple[Sequence[Part], pl.DataFrame | Rewritten]
 
 
 class RowsWriter:
@@ -65,21 +82,21 @@ class RowsWriter:
         for part in self._cutter.rest():
             self._write(part)
 
-    def replace(self, part: Part, columns: pl.DataFrame, held: Objects) -> None:
-        """Take a part with these columns in the place of its own; they may be but gold."""
-        old = self._store.fetch(part.sha256)
-        content = columns.drop(GOLD, strict=False)
-        oid, size = part.sha256, part.size
-        if content.width:
-            staged = self._store.stage(".parquet")
-            self._rows.rewrite(old, content, staged)
-            oid, size = self._stored(staged)
-        self.take(replace(part, sha256=oid, size=size, nulls=_nulls(content, part.nulls)))
-        if GOLD in columns.columns:
-            keys = pl.concat(self._rows.batches([old], columns=[self._key]))
-            self._write_gold(oid, keys.with_columns(columns[GOLD]))
-        elif gold := held.get(table_part(self._dataset, "gold", part.sha256)):
-            self.objects[table_part(self._dataset, "gold", oid)] = gold
+    def replace(self, new: Rewritten, held: Objects) -> None:
+        """Take a part that was written already; `held` has its gold, where that is not new."""
+        part, gold = new.part, held.get(table_part(self._dataset, "gold", new.part.sha256))
+        keys = None
+        if new.gold is not None:
+            path = new.staged or self._store.fetch(part.sha256)
+            keys = self._rows.read([path], columns=[self._key])
+        if new.staged is not None:
+            oid, size = self._stored(new.staged)
+            part = replace(part, sha256=oid, size=size, nulls=new.nulls)
+        self.take(part)
+        if new.gold is not None and keys is not None:
+            self._write_gold(part.sha256, keys.with_columns(new.gold))
+        elif gold is not None:
+            self.objects[table_part(self._dataset, "gold", part.sha256)] = gold
 
     def _write(self, frame: pl.DataFrame) -> None:
         content = frame.drop(GOLD, strict=False)
@@ -88,7 +105,7 @@ class RowsWriter:
         oid, size = self._stored(staged)
         keys = content[self._key]
         self.columns = tuple((name, str(kind)) for name, kind in content.schema.items())
-        self.take(Part(oid, content.height, keys[0], keys[-1], size, _nulls(content, {})))
+        self.take(Part(oid, content.height, keys[0], keys[-1], size, _nulls(content)))
         if GOLD in frame.columns:
             self._write_gold(oid, frame)
 
@@ -103,9 +120,20 @@ class RowsWriter:
         )
 
 
-def _nulls(content: pl.DataFrame, others: Mapping[str, int]) -> dict[str, int]:
-    """Nulls by column, where there are any; `others` are of all columns before."""
-    counts = {**others, **content.null_count().row(0, named=True)} if content.width else others
+def rewritten(store: VersionStore, rows: Rows, part: Part, columns: pl.DataFrame) -> Rewritten:
+    """Write a part again with these columns, gold among them, in the place of its own."""
+    content = columns.drop(GOLD, strict=False)
+    gold = columns[GOLD] if GOLD in columns.columns else None
+    if not content.width:
+        return Rewritten(part, None, part.nulls, gold)
+    staged = store.stage(".parquet")
+    rows.rewrite(store.fetch(part.sha256), content, staged)
+    others = {name: n for name, n in part.nulls.items() if name not in content.columns}
+    return Rewritten(part, staged, others | _nulls(content), gold)
+
+
+def _nulls(content: pl.DataFrame) -> dict[str, int]:
+    counts = content.null_count().row(0, named=True)
     return {name: count for name, count in counts.items() if count}
 
 
@@ -136,22 +164,15 @@ def gold_reader(
 
 
 def rewrite_rows(
-    store: VersionStore,
-    rows: Rows,
-    ref: str,
-    dataset: Dataset,
-    edits: Iterable[tuple[Sequence[Part], pl.DataFrame]],
+    store: VersionStore, rows: Rows, ref: str, dataset: Dataset, edits: Iterable[Edit]
 ) -> RowsWriter:
     """Put frames of rows in the places of groups of a dataset's parts; all other parts stay.
 
-    A frame without the key is of the rows of the group's one part: its columns change, its rows
-    stay.
-
     Edits come in order of key; a group is some neighbouring parts, or none where rows come
-    between two. Frames are sorted by key, and have the columns of `gold_reader`. Parts behind a
-    group are cut anew until a cut falls where one was, so that the outcome is that of writing
-    all rows afresh. Only where a part was a file that ended by itself, it still ends there.
-    `changed_rows` makes a commit's changes of what is returned.
+    between two. Frames are sorted by key, and have the columns of `gold_reader`; a group of one
+    part may be `Rewritten`. Parts behind a group are cut anew until a cut falls where one was, so
+    that the outcome is that of writing all rows afresh. Only where a part was a file that ended by
+    itself, it still ends there. `changed_rows` makes a commit's changes of what is returned.
     """
     held = store.objects(ref, table_prefix(dataset.name, "rows"))
     held |= store.objects(ref, table_prefix(dataset.name, "gold"))
@@ -172,28 +193,41 @@ def rewrite_rows(
         else:
             writer.push(read(part))
 
-    for group, frame in edits:
-        if not group and not frame.height:
-            continue
+    def put(new: pl.DataFrame | Rewritten) -> None:
+        if isinstance(new, pl.DataFrame):
+            if new.height:
+                writer.push(new)
+        elif writer.is_at_cut:
+            writer.replace(new, held)
+        else:
+            writer.push(_rows_of(new, read(new.part), rows))
+
+    for group, new in edits:
+        if group:
+            first = group[0].first_key
+        elif isinstance(new, pl.DataFrame) and new.height:
+            first = new[dataset.key][0]
+        else:
+            continue  # nothing comes between two parts
         replaced = {part.sha256 for part in group}
-        first = group[0].first_key if group else frame[dataset.key][0]
         while left and _is_before(left[-1], first) and left[-1].sha256 not in replaced:
             pass_over(left.pop())
         while left and left[-1].sha256 in replaced:
             left.pop()
         if group and group[0].sha256 in own_ends:
             writer.finish()
-        if dataset.key in frame.columns:
-            if frame.height:
-                writer.push(frame)
-        elif writer.is_at_cut:
-            writer.replace(group[0], frame, held)
-        else:
-            writer.push(read(group[0]).with_columns(frame.get_columns()))
+        put(new)
     while left:
         pass_over(left.pop())
     writer.finish()
     return writer
+
+
+def _rows_of(new: Rewritten, old: pl.DataFrame, rows: Rows) -> pl.DataFrame:
+    """The rows of a part that was written, where they come to lie in other parts."""
+    if new.staged is not None:
+        old = old.with_columns(rows.read([new.staged]).get_columns())
+    return old if new.gold is None else old.with_columns(new.gold)
 
 
 def changed_rows(

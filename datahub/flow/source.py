@@ -28,7 +28,7 @@ from datahub.core.versions import Commit, ObjectId
 from datahub.flow.incoming import check_same_types, incoming
 from datahub.flow.parts import RowsWriter, changed_rows
 from datahub.flow.steps import Step, begin, end
-from datahub.flow.tables import dataset_at, has_table, table_paths, whole
+from datahub.flow.tables import dataset_at, has_table, table_paths
 from datahub.flow.upsert import upserted
 from datahub.ports import Rows, VersionStore
 
@@ -141,7 +141,7 @@ def _watched(frames: Iterator[pl.DataFrame], count: int, step: Step) -> Iterator
 def gold_at(store: VersionStore, rows: Rows, ref: str, dataset: Dataset) -> pl.DataFrame:
     """Key and gold class name of every row. Only scores and simulated people may ask."""
     check_gold(store, ref, dataset)
-    return whole(rows, table_paths(store, ref, dataset.name, "gold"))
+    return rows.read(table_paths(store, ref, dataset.name, "gold"))
 
 
 def check_gold(store: VersionStore, ref: str, dataset: Dataset) -> None:

@@ -78,7 +78,7 @@ def table_files(
         for number, part in enumerate(known.parts):
             if patches.touch(part):
                 made.append(store.stage(".parquet"))
-                rows.write(patches.over(part, whole(rows, [found[number]])), made[-1])
+                rows.write(patches.over(part, rows.read([found[number]])), made[-1])
                 found[number] = made[-1]
         yield found
     finally:
@@ -114,7 +114,7 @@ def part_reader(
         wanted = columns
         if columns is not None and patches.touch(part) and dataset.key not in columns:
             wanted = [*columns, dataset.key]
-        frame = patches.over(part, whole(rows, [store.fetch(held[path])], wanted))
+        frame = patches.over(part, rows.read([store.fetch(held[path])], columns=wanted))
         return frame if columns is None else frame.select(columns)
 
     return read
@@ -197,15 +197,6 @@ def read_table(
     known = dataset_at(store, ref, dataset)
     frames = [frame for _, frame in read_parts(store, rows, ref, known, table)]
     return pl.concat(frames)
-
-
-def whole(rows: Rows, paths: Sequence[Path], columns: Sequence[str] | None = None) -> pl.DataFrame:
-    """All rows of these files, in memory."""
-    frames = list(rows.batches(paths, columns=columns))
-    if frames:
-        return pl.concat(frames)
-    empty = rows.collect(rows.scan(paths))
-    return empty if columns is None else empty.select(columns)
 
 
 def write_part(

@@ -11,10 +11,8 @@ from datahub.core.dataset import Dataset, Part
 from datahub.core.errors import InputError
 from datahub.core.parts import places
 from datahub.flow.incoming import Incoming
-from datahub.flow.parts import GOLD, RowsWriter, gold_reader, rewrite_rows
+from datahub.flow.parts import GOLD, Edit, RowsWriter, gold_reader, rewrite_rows
 from datahub.ports import Rows, VersionStore
-
-Edit = tuple[Sequence[Part], pl.DataFrame]
 
 
 def upserted(

@@ -47,6 +47,10 @@ class Rows(Protocol):
         """Compute a frame that comes from `scan`. Raises SourceError, and no error of polars."""
         ...
 
+    def read(self, paths: Sequence[Path], *, columns: Sequence[str] | None = None) -> pl.DataFrame:
+        """The same rows in file order, all in memory. Raises SourceError."""
+        ...
+
     def batches(
         self, paths: Files, *, columns: Sequence[str] | None = None, size: int = 50_000
     ) -> Iterator[pl.DataFrame]:

@@ -533,3 +533,42 @@ def test_what_is_alike_is_the_same(
     kept = [n for n, (one, two) in (found or {}).items() if one == two]
     assert found is None or set(frame.columns) - {name} <= set(kept)
     assert_frame_equal(frame.select(pl.col(kept)), other.select(pl.col(kept)))
+
+
+def test_rows_that_are_read_are_those_of_the_batches(rows: Rows, kind: str, tmp_path: Path) -> None:
+    """All of them in file order, over row groups and files; columns in the order asked for."""
+    paths = [tmp_path / f"{n}.{kind}" for n in range(2)]
+    for number, path in enumerate(paths):
+        rows.write(many(120_001).with_columns(pl.col("key") + number * 200_000), path)
+
+    found = rows.read(paths, columns=["text", "key"])
+
+    assert_frame_equal(found, pl.concat(rows.batches(paths, columns=["text", "key"])))
+    assert_frame_equal(rows.read(paths[:1]), many(120_001))
+    assert_frame_equal(rows.read(paths[:1], columns=["text"]), many(120_001).select("text"))
+
+
+@pytest.mark.parametrize("names", [["*"], ["^a.*$", "b"], ["_", "__"], [""]])
+def test_columns_of_any_name_are_read(rows: Rows, tmp_path: Path, names: list[str]) -> None:
+    """A name is a name, and no pattern."""
+    frame = pl.DataFrame({name: [1, 2] for name in [*names, "ab"]})
+    rows.write(frame, tmp_path / "x.parquet")
+
+    assert_frame_equal(rows.read([tmp_path / "x.parquet"], columns=names), frame[names])
+
+
+@pytest.mark.parametrize("share", [0.2, 0.5, 0.9])
+def test_a_file_that_is_damaged_is_a_source_error(
+    rows: Rows, kind: str, tmp_path: Path, share: float
+) -> None:
+    """Cut off, or zeros in the middle: said by name where it is read."""
+    whole, short, zeros = (tmp_path / f"{name}.{kind}" for name in ("whole", "short", "zeros"))
+    rows.write(many(60_000), whole)
+    raw = whole.read_bytes()
+    place = int(len(raw) * share)
+    short.write_bytes(raw[:place])
+    zeros.write_bytes(raw[:place] + bytes(4000) + raw[place + 4000 :])
+
+    for path in (short, zeros):
+        with pytest.raises(SourceError, match=path.name):
+            rows.read([path])

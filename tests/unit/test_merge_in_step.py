@@ -55,10 +55,12 @@ class Project:
         for branch in ("ours", "theirs"):
             self.store.create_branch(branch, at="base")
 
-    def put(self, branch: str, table: Table) -> None:
+    def put(self, branch: str, table: Table, *more: pl.Expr) -> None:
+        """Make a table the dataset of a branch, with more columns where there are some."""
         path = self.folder / "rows.parquet"
         lines = [(key, *row) for key, row in table.items()]
-        self.rows.write(pl.DataFrame(lines, schema=SCHEMA, orient="row"), path)
+        frame = pl.DataFrame(lines, schema=SCHEMA, orient="row").with_columns(more)
+        self.rows.write(frame, path)
         source.import_rows(
             path,
             dataset="mail",
@@ -245,6 +247,37 @@ def test_a_decision_is_in_the_merged_cell(tmp_path: Path) -> None:
         5: ("new", 0.0, None),
     }
     assert report.rows == 2
+
+
+def test_an_empty_column_that_one_side_added_is_in_every_part(tmp_path: Path) -> None:
+    """Nothing of it can be told by rows; all parts have it after the merge."""
+    base: Table = dict.fromkeys(range(40), ("x", 0.0, None))
+    project = Project(tmp_path, base)
+    project.put("ours", edited(base, {(3, 0): 1}))
+    project.put("theirs", base, pl.lit(None, pl.String).alias("note"))
+
+    project.merge()
+
+    assert project.table("ours") == edited(base, {(3, 0): 1})
+    project.store.create_branch("afresh", at="base")
+    project.put("afresh", edited(base, {(3, 0): 1}), pl.lit(None, pl.String).alias("note"))
+    assert project.objects("ours") == project.objects("afresh")
+
+
+def test_what_was_written_is_gone_where_a_conflict_is_left(tmp_path: Path) -> None:
+    """Parts before the conflict were merged: no object and no staged file tells of it."""
+    base: Table = dict.fromkeys(range(60), ("x", 0.0, None))
+    project = Project(tmp_path, base)
+    project.put("ours", edited(base, {(0, 0): 1, (59, 0): None}))
+    project.put("theirs", edited(base, {(1, 1): 1, (59, 0): 1}))
+    folder = tmp_path / "store"
+    before = sorted(path for name in ("objects", "staging") for path in (folder / name).rglob("*"))
+
+    with pytest.raises(MergeConflict):
+        project.merge()
+
+    after = sorted(path for name in ("objects", "staging") for path in (folder / name).rglob("*"))
+    assert after == before
 
 
 def test_a_damaged_part_stops_the_merge(tmp_path: Path) -> None:

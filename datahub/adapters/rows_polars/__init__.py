@@ -20,6 +20,7 @@ from datahub.adapters.rows_polars.opening import (
     files_of,
     parquet_batches,
     parquet_schema,
+    read_parquet,
     recognise,
     scan_parquet,
     translated,
@@ -59,6 +60,16 @@ class PolarsRows:
         with translated():
             return frame.collect()
 
+    def read(self, paths: Sequence[Path], *, columns: Sequence[str] | None = None) -> pl.DataFrame:
+        """All rows of these files in memory, in file order. Raises SourceError."""
+        formats, schema = _checked(paths)
+        wanted = check_columns(schema.names() if columns is None else columns, schema, paths[0])
+        if set(formats) == {"parquet"}:
+            with translated(paths[0] if len(paths) == 1 else None):
+                return read_parquet(paths, wanted)
+        empty = schema.to_frame()[wanted]
+        return pl.concat([empty, *self.batches(paths, columns=wanted)])
+
     def batches(
         self, paths: Files, *, columns: Sequence[str] | None = None, size: int = 50_000
     ) -> Iterator[pl.DataFrame]:
@@ -92,9 +103,7 @@ class PolarsRows:
         """Write a file again with these columns in place of its own."""
         both_parquet = recognise(old) == "parquet" and path.suffix == ".parquet"
         if not (both_parquet and chunks.rewrite(old, columns, path)):
-            _, schema = _checked([old])
-            frame = pl.concat([schema.to_frame(), *self.batches([old])])
-            self.write(frame.with_columns(columns.get_columns()), path)
+            self.write(self.read([old]).with_columns(columns.get_columns()), path)
 
 
 def _checked(paths: Sequence[Path]) -> tuple[list[str], pl.Schema]:

@@ -10,8 +10,11 @@ from typing import Any
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
+from polars import selectors
 
 from datahub.core.errors import DatahubError, SourceError
+
+pa.set_memory_pool(pa.system_memory_pool())  # pyarrow's own keeps some 20 MB of what it had
 
 _SUFFIXES = (".parquet", ".orc", ".csv")
 _MAGIC = {b"PAR1": "parquet", b"ORC": "orc"}
@@ -145,6 +148,24 @@ def parquet_batches(path: Any, columns: list[str], size: int) -> Iterator[pl.Dat
         # one thread: batches are small, and pyarrow's hand-over between threads costs a third more
         for batch in file.iter_batches(batch_size=size, columns=columns, use_threads=False):
             yield to_polars(batch)[columns]  # `select` takes a name like * or ^a$ for a pattern
+
+
+def read_parquet(paths: Sequence[Path], columns: list[str]) -> pl.DataFrame:
+    """All rows of these files, the columns in the order asked for.
+
+    By polars' own reader, at half the cost of pyarrow's. It promises no order of rows, so their
+    numbers come with them.
+    """
+    number = next(
+        name for name in map("_{}".format, range(len(columns) + 1)) if name not in columns
+    )
+    scanned = pl.scan_parquet(
+        list(paths), glob=False, hive_partitioning=False, row_index_name=number
+    )
+    frame = scanned.select(selectors.by_name(number, *columns)).collect(engine="in-memory")
+    if not frame[number].is_sorted():
+        frame = frame.sort(number)
+    return frame[columns]
 
 
 def to_polars(table: Any) -> pl.DataFrame:
