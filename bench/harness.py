@@ -2,9 +2,9 @@
 
 A case has a side that is ours and, where there is one, a side that is a peer's. Each
 side runs in a process of its own (`python -m bench.harness MODULE CASE SIDE`), both in
-one run, so that its peak memory is its own; numpy and torch have one thread each. A
-side costs the CPU-seconds of that process and its children within `watch.timed()` (all
-of it, where a side times nothing).
+one run, so that its peak memory is its own, with that of its children at the same time;
+numpy and torch have one thread each. A side costs the CPU-seconds of that process and its
+children within `watch.timed()` (all of it, where a side times nothing).
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ import platform
 import resource
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from importlib import import_module
 from importlib.metadata import version
@@ -168,12 +169,52 @@ def cpu_seconds() -> float:
 def peak_mb() -> float:
     """The most memory that this process (its largest child, if larger) held at a time."""
     children = _kilobytes(resource.RUSAGE_CHILDREN)
-    try:  # ru_maxrss of a child may be its parent's: Linux keeps it across exec
-        status = Path("/proc/self/status").read_text(encoding="ascii")
-        own = next(int(li.split()[1]) for li in status.splitlines() if li.startswith("VmHWM"))
-    except (OSError, StopIteration):
-        own = _kilobytes(resource.RUSAGE_SELF)
+    # ru_maxrss of a child may be its parent's: Linux keeps it across exec
+    own = _status(os.getpid(), "VmHWM") or _kilobytes(resource.RUSAGE_SELF)
     return max(own, children) * 1024 / 1e6
+
+
+class Family(threading.Thread):
+    """Watches a process and its children: the most memory that they held at the same time.
+
+    A sum of what each holds, looked at ten times a second; of a child the most that it ever held.
+    Libraries that several of them share count for each. 0 where there is no /proc.
+    """
+
+    def __init__(self, pid: int) -> None:
+        super().__init__(daemon=True)
+        self.pid = pid
+        self.most_mb = 0.0
+        self.over = threading.Event()
+
+    def run(self) -> None:
+        """Look until it is `over`."""
+        while not self.over.wait(0.1):
+            pids = _with_children(self.pid)
+            if len(pids) > 1:  # of one alone `peak_mb` knows better
+                held = _status(self.pid, "VmRSS") + sum(_status(one, "VmHWM") for one in pids[1:])
+                self.most_mb = max(self.most_mb, held * 1024 / 1e6)
+
+
+def _with_children(pid: int) -> list[int]:
+    """A process and all that it started, and they."""
+    parents = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            words = (folder / "stat").read_text(encoding="utf-8", errors="replace")
+            parents[int(folder.name)] = int(words.rpartition(")")[2].split()[1])
+    found = [pid]
+    for one in found:
+        found += [child for child, parent in parents.items() if parent == one]
+    return found
+
+
+def _status(pid: int, name: str) -> int:
+    """A figure of /proc/PID/status in kB; 0 where the process is gone."""
+    with suppress(OSError, StopIteration):
+        status = Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace")
+        return next(int(li.split()[1]) for li in status.splitlines() if li.startswith(name))
+    return 0
 
 
 def machine() -> dict[str, Any]:
@@ -206,21 +247,29 @@ def _apart(case: Case, module: str, side: str, watch: Watch) -> dict[str, Any]:
     words = [sys.executable, "-m", "bench.harness", module, case.name, side]
     words += ["--scratch", str(watch.scratch)]
     words += ["--data", str(watch.data)] if watch.data else []
-    try:
-        ran = subprocess.run(
-            words,
-            cwd=ROOT,
-            env={**os.environ, **dict.fromkeys(SPINNING, "1")},
-            capture_output=True,
-            text=True,
-            timeout=case.timeout,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        return {"failed": f"not done within {case.timeout:.0f} s"}
+    with subprocess.Popen(
+        words,
+        cwd=ROOT,
+        env={**os.environ, **dict.fromkeys(SPINNING, "1")},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as child:
+        family = Family(child.pid)
+        family.start()
+        try:
+            out, err = child.communicate(timeout=case.timeout)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            return {"failed": f"not done within {case.timeout:.0f} s"}
+        finally:
+            family.over.set()
+    family.join()
+    ran = subprocess.CompletedProcess(words, child.returncode, out, err)
     said = [li for li in ran.stdout.splitlines() if li.startswith(SAID)]
     if ran.returncode == 0 and said:
         found: dict[str, Any] = json.loads(said[-1][len(SAID) :])
+        found["peak_mb"] = max(found["peak_mb"], family.most_mb)
         return found
     return {"failed": _why(ran, case.limit_gb)}
 

@@ -2,13 +2,16 @@
 
 Votes are made: independent LFs, coverage log-uniform in 1..30% as in published sets,
 accuracy 60..95%. Both sides have them in memory as they take them (ours int8, Snorkel's
-int64) before the clock starts, and its libraries imported. Snorkel's model runs 100
-epochs, its own default, on both sides.
+int64) before the clock starts, and its libraries imported. Where votes are stored, ours reads
+them a block at a time and trains in a process of its own, whose start counts. Snorkel's model
+runs 100 epochs, its own default, on both sides.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +22,7 @@ from bench.harness import Case, Figures, Result, Watch, peak_mb
 SEED = 123
 EPOCHS = 100
 SEEDS = (0, 1, 2)
+BLOCK = 100_000  # rows, as of a part
 
 Votes = npt.NDArray[np.int8]
 
@@ -79,6 +83,50 @@ def ours(n: int, m: int, name: str = "snorkel") -> Callable[[Watch], Figures | N
             fit = model.fit(votes, cardinality=2, seed=SEED)
             soft = model.predict(fit, votes)
         return {"checksum": checksum(soft), "votes_mb": votes.nbytes / 1e6, "libraries_mb": before}
+
+    return side
+
+
+class FileVotes:
+    """Votes that are read from their file a block at a time, as `label fit` reads a commit's."""
+
+    def __init__(self, path: Path) -> None:
+        with path.open("rb") as file:
+            np.lib.format.read_magic(file)  # type: ignore[no-untyped-call]
+            self._lfs, self._rows = np.lib.format.read_array_header_1_0(file)[0]  # type: ignore[no-untyped-call]
+            self._start = file.tell()
+        self._path = path
+        self.shape: tuple[int, ...] = (self._rows, self._lfs)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: slice | npt.NDArray[np.int64], /) -> Votes:
+        if not isinstance(rows, slice):
+            return np.concatenate([self[at : at + 1] for at in rows.tolist()])
+        start, stop, _ = rows.indices(len(self))
+        found = np.empty((stop - start, self._lfs), dtype=np.int8, order="F")
+        with self._path.open("rb", buffering=0) as file:
+            for lf in range(self._lfs):
+                file.seek(self._start + lf * self._rows + start)
+                found[:, lf] = np.frombuffer(file.read(stop - start), dtype=np.int8)
+        return found
+
+
+def ours_stored(n: int, m: int) -> Callable[[Watch], Figures | None]:
+    """Fit and predict by Snorkel's model as a command does: torch and votes are elsewhere."""
+
+    def side(watch: Watch) -> Figures:
+        from datahub.hub.registry import adapter
+
+        votes = FileVotes(made_votes(watch, n, m))
+        model = adapter("label_model", "snorkel")(n_epochs=EPOCHS)
+        with watch.timed():
+            fit = model.fit(votes, cardinality=2, seed=SEED)
+            soft = np.empty((n, 2))
+            for start in range(0, n, BLOCK):
+                soft[start : start + BLOCK] = model.predict(fit, votes[start : start + BLOCK])
+        return {"checksum": checksum(soft)}
 
     return side
 
@@ -341,12 +389,15 @@ CASES: tuple[Case, ...] = (
         "the same probabilities, at least 10x fewer CPU-seconds",
         lambda result: equal(result) and (result.ratio or 0) >= 10,
     ),
-    _fit_case(
-        10_000_000,
-        50,
-        "10M x 50",
-        "the same probabilities, within 1 GB (votes 500 MB and libraries included)",
-        lambda result: equal(result) and (result.peak_mb or 1e9) <= 1000,
+    replace(
+        _fit_case(
+            10_000_000,
+            50,
+            "10M x 50, votes stored, libraries not loaded",
+            "the same probabilities, within 1 GB (probabilities 160 MB and libraries included)",
+            lambda result: equal(result) and (result.peak_mb or 1e9) <= 1000,
+        ),
+        ours=ours_stored(10_000_000, 50),
     ),
     _default_case(1_000_000, 10, "1M x 10", None),
     _default_case(10_000_000, 10, "10M x 10", 10),

@@ -15,7 +15,8 @@ HEAD = """\
 
 `make bench` measures this; `make bench CASES="name name"` measures some of it again. Ours and the
 peer run side by side, each in a process of its own: CPU-seconds of the process and its children,
-peak memory of the process. The same figures for machines are in `bench/results/`.
+peak memory of the process and its children together. The same figures for machines are in
+`bench/results/`.
 """
 
 

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from bench.harness import Result, Watch, read_results, run_case, write_result
+from bench.harness import (
+    Result,
+    Watch,
+    _status,
+    _with_children,
+    read_results,
+    run_case,
+    write_result,
+)
 from bench.peers import DVC, measured
 from bench.report import page
 
@@ -116,3 +127,19 @@ def test_a_peer_that_does_not_install_is_left_out_with_the_reason(
         measured(DVC, Watch(tmp_path, None), "commit", tmp_path)
 
     assert f"{DVC.package} did not install" in str(told.value)
+
+
+def test_memory_is_that_of_children_too() -> None:
+    """Of each the most that it held; and of a process that is gone, nothing."""
+    code = "held = b'x' * 3 * 10**8; print(len(held), flush=True); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as child:
+        assert child.stdout is not None
+        child.stdout.readline()
+
+        assert child.pid in _with_children(os.getpid())
+        assert _status(child.pid, "VmHWM") * 1024 > 3 * 10**8
+        child.communicate(b"\n")
+    assert child.pid not in _with_children(os.getpid())
+    assert _status(child.pid, "VmHWM") == 0

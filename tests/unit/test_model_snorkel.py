@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -168,18 +169,121 @@ def test_a_seed_numpy_cannot_take_is_refused(seed: int) -> None:
         SnorkelLabelModel().fit(some_votes(100, 4, 2), cardinality=2, seed=seed)
 
 
-def test_the_first_fit_of_a_process_leaves_random_state_alone() -> None:
-    """Snorkel draws from numpy when it is imported; and predicting needs no torch."""
-    code = """
-import sys
+HEAD = """
+import os, subprocess, sys
 import numpy as np
+from datahub.adapters import model_snorkel
 from datahub.adapters.model_snorkel import SnorkelLabelModel
+from datahub.core.errors import BackendError, InputError
+votes = np.random.default_rng(3).integers(-1, 2, (300, 5)).astype(np.int8)
+"""
+
+
+def alone(code: str) -> str:
+    """What this prints in a process that has not imported torch."""
+    run = [sys.executable, "-c", HEAD + code]
+    root = Path(__file__).parents[2]
+    return subprocess.run(run, check=True, cwd=root, stdout=subprocess.PIPE, text=True).stdout
+
+
+def test_training_in_a_process_of_its_own_learns_the_same() -> None:
+    """To the bit; and neither torch nor Snorkel come into ours."""
+    code = """
+fit = SnorkelLabelModel(l2=0.1).fit(votes, cardinality=2, seed=5)
+assert not {"torch", "snorkel", "pandas", "sklearn"} & set(sys.modules)
+print((fit.arrays["mu"].tobytes() + fit.weights.tobytes()).hex())
+"""
+    votes = np.random.default_rng(3).integers(-1, 2, (300, 5)).astype(np.int8)
+
+    here = SnorkelLabelModel(l2=0.1).fit(votes, cardinality=2, seed=5)
+
+    assert alone(code).strip() == (here.arrays["mu"].tobytes() + here.weights.tobytes()).hex()
+
+
+def test_training_that_diverges_in_its_own_process_is_told() -> None:
+    """As it is here."""
+    code = """
+try:
+    SnorkelLabelModel(lr=1e9).fit(votes, cardinality=2, seed=5)
+except InputError as error:
+    print(error)
+"""
+    assert "did not converge" in alone(code)
+
+
+@pytest.mark.parametrize(
+    ("child", "told"),
+    [
+        ("import os; os.kill(os.getpid(), 9)", "killed (signal 9)"),
+        ("raise MemoryError('no more of it')", "MemoryError: no more of it"),
+        ("import sys; sys.exit(0)", "exit status 0"),
+    ],
+)
+def test_a_training_process_that_breaks_off_is_told(child: str, told: str, tmp_path: Path) -> None:
+    """Killed, out of memory, or silent: with what to do instead."""
+    (tmp_path / "child.py").write_text(child)
+    code = f"""
+from pathlib import Path
+model_snorkel._TRAINING = Path({str(tmp_path / "child.py")!r})
+try:
+    SnorkelLabelModel().fit(votes, cardinality=2, seed=5)
+except BackendError as error:
+    print(error, error.hint)
+"""
+    said = alone(code)
+
+    assert told in said
+    assert "--model dawid-skene" in said
+
+
+def test_a_training_process_ends_with_its_parent() -> None:
+    """Also when that was killed: nothing is left to train for nobody."""
+    reading, writing = os.pipe()
+    code = f"""
+class Told(subprocess.Popen):
+    def __init__(self, *words, **more):
+        super().__init__(*words, pass_fds=[{writing}], **more)
+        print("started", flush=True)
+subprocess.Popen = Told
+SnorkelLabelModel(n_epochs=10**9).fit(votes, cardinality=2, seed=5)
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", HEAD + code],
+        cwd=Path(__file__).parents[2],
+        pass_fds=[writing],
+        stdout=subprocess.PIPE,
+    ) as parent:
+        os.close(writing)
+        assert parent.stdout is not None
+        assert parent.stdout.readline() == b"started\n"
+
+        parent.kill()
+
+        assert os.read(reading, 1) == b""  # all who could write have ended
+    os.close(reading)
+
+
+def test_the_first_fit_of_a_process_leaves_random_state_alone() -> None:
+    """And neither fitting nor predicting brings torch into it."""
+    code = """
 np.random.seed(0)
 expected = np.random.rand()
 np.random.seed(0)
-model, votes = SnorkelLabelModel(n_epochs=1), np.zeros((3, 3), dtype=np.int8)
-assert "torch" not in sys.modules and "snorkel" not in sys.modules
-model.fit(votes, cardinality=2, seed=5)
+SnorkelLabelModel(n_epochs=1).fit(votes, cardinality=2, seed=5)
+assert np.random.rand() == expected
+assert "torch" not in sys.modules
+"""
+    alone(code)
+
+
+def test_where_snorkel_is_imported_first_random_state_is_left_alone_too() -> None:
+    """Snorkel draws from numpy when it is imported."""
+    code = """
+import torch
+np.random.seed(0)
+expected = np.random.rand()
+np.random.seed(0)
+SnorkelLabelModel(n_epochs=1).fit(votes, cardinality=2, seed=5)
 assert np.random.rand() == expected
 """
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])
+    alone(code)

@@ -1,4 +1,4 @@
-"""LabelModel on Snorkel. The only file that imports `snorkel` and `torch`, and only in `fit`.
+"""LabelModel on Snorkel.
 
 Snorkel's own training (initial values, loss, descent, clamping, permutation) is fed
 with exact pair counts in place of the one-hot matrix that it would make: the same mu to
@@ -8,23 +8,38 @@ Snorkel's own formula over these arrays. Three things differ from Snorkel on pur
 LFs that never voted are left out of the fit (Snorkel divides by zero and trusts them
 fully), a row without a vote is NaN (Snorkel answers with the prior), and global state
 is as it was before.
+
+Training needs the counts alone: it runs in a process of its own (training.py), so that
+torch's libraries are not here while rows are. Where torch is here already, so is training.
 """
 
 from __future__ import annotations
 
-import random
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import IO
 
 import numpy as np
 import numpy.typing as npt
 
-from datahub.core.errors import InputError
+from datahub.adapters.model_snorkel.training import (
+    Learned,
+    NotConvergedError,
+    learned,
+    packed,
+    unpacked,
+)
+from datahub.core.errors import BackendError, InputError
 from datahub.core.evidence import posterior
 from datahub.core.labels import LabelMatrix, SoftLabels, Votes, checked_votes, class_prior
 from datahub.core.paircounts import PairCounts, count
 from datahub.ports import LabelModelFit
+
+_TRAINING = Path(__file__).with_name("training.py")
 
 Floats = npt.NDArray[np.float64]
 
@@ -66,7 +81,7 @@ class SnorkelLabelModel:
         `shares` have no say: Snorkel's model has no place for them.
         Without a single vote the fit knows nothing and predicts NaN. Raises InputError for
         votes of one or two LFs only, from which no agreement can be learned, and for options
-        under which the training does not converge.
+        under which the training does not converge; BackendError where its process broke off.
         """
         prior, balance_from = class_prior(class_balance, cardinality)
         counts = count(votes, cardinality) if counts is None else counts
@@ -102,8 +117,8 @@ class SnorkelLabelModel:
             evidence = np.log(mu.astype(np.float32)).astype(np.float64)  # as Snorkel takes it
         return posterior(votes, evidence, fit.class_balance)
 
-    def _learn(self, counts: PairCounts, prior: Floats, seed: int) -> tuple[Floats, Floats]:
-        m, k = counts.lfs, len(prior)
+    def _learn(self, counts: PairCounts, prior: Floats, seed: int) -> Learned:
+        m = counts.lfs
         if m < 3:
             raise InputError(
                 f"Snorkel's label model needs 3 LFs that vote; {m} did.",
@@ -111,75 +126,61 @@ class SnorkelLabelModel:
             )
         if not 0 <= seed < 2**32:
             raise InputError(f"{seed} cannot be a seed.", hint="Use 0 to 4294967295.")
-        with _global_state_kept():
-            model = _fed_with(counts)
-            with _divergence_told(model):
-                model.fit(
-                    np.full((1, m), -1),
-                    class_balance=prior,
-                    progress_bar=False,
-                    seed=seed,
-                    **self._options,
-                )
-            model.coverage = counts.voted / counts.rows
-            mu = model.mu.detach().numpy().astype(np.float64).reshape(m, k, k)
-            return mu, model.get_weights()
+        asked = {"seed": seed, "options": self._options}
+        try:
+            if "torch" in sys.modules:
+                return learned(counts.counts, counts.rows, prior, seed, self._options)
+            arrays = {"counts": counts.counts, "prior": prior}
+            return _learned_apart(packed(arrays, rows=counts.rows, asked=asked))
+        except NotConvergedError as error:
+            raise InputError(
+                "Snorkel's label model did not converge: it learned what is not a number.",
+                hint="Lower its learning rate `lr`, or use `--model majority`.",
+            ) from error
 
 
-def _fed_with(counts: PairCounts) -> Any:
-    """Snorkel's LabelModel that takes these counts for those of whatever it is fitted to."""
-    import torch
-    from snorkel.labeling.model import LabelModel
-    from snorkel.labeling.model.label_model import _CliqueData
-
-    m, k = counts.lfs, counts.cardinality
-
-    class CountedLabelModel(LabelModel):  # type: ignore[misc] # Snorkel has no types
-        """The two methods that read the label matrix, on counts."""
-
-        def _set_constants(self, L: object) -> None:
-            self.n, self.m, self.t = counts.rows, m, 1
-
-        def _generate_O(self, L: object, higher_order: bool = False) -> None:
-            self.c_data = {
-                lf: _CliqueData(lf * k, (lf + 1) * k, {lf})  # a clique of its own
-                for lf in range(m)
-            }
-            self.d = m * k
-            self.O = torch.from_numpy(counts.counts / counts.rows).float()
-
-    return CountedLabelModel(cardinality=k, verbose=False)
+def _learned_apart(request: bytes) -> Learned:
+    """Train in a child process, which ends when we do."""
+    with tempfile.TemporaryFile() as said:
+        answer, status = _asked(request, said)
+        if not answer:
+            said.seek(0)
+            raise _broken_off(status, said.read().decode(errors="replace"))
+    arrays, words = unpacked(answer)
+    if not words["converged"]:
+        raise NotConvergedError
+    return arrays["mu"], arrays["weights"]
 
 
-@contextmanager
-def _divergence_told(model: Any) -> Iterator[None]:
-    """Snorkel raises a bare Exception for a loss of NaN; after the last step, munkres does."""
+def _asked(request: bytes, said: IO[bytes]) -> tuple[bytes, int]:
+    """The child's answer, empty where it broke off, and its exit status.
+
+    Its input stays open until it has answered: that is what it lives by.
+    """
+    command = [sys.executable, "-P", str(_TRAINING)]
+    child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said)
+    assert child.stdin is not None
+    assert child.stdout is not None
     try:
-        yield
-    except Exception as error:
-        parameters = getattr(model, "mu", None)
-        if "Loss is NaN" not in str(error) and (
-            parameters is None or bool(parameters.isfinite().all())
-        ):
-            raise
-        raise InputError(
-            "Snorkel's label model did not converge: it learned what is not a number.",
-            hint="Lower its learning rate `lr`, or use `--model majority`.",
-        ) from error
-
-
-@contextmanager
-def _global_state_kept() -> Iterator[None]:
-    """Put back what Snorkel seeds (its import draws from numpy, too); one torch thread."""
-    python, legacy = random.getstate(), np.random.get_state()
-    import torch
-
-    tensors, threads = torch.get_rng_state(), torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
+        with suppress(BrokenPipeError):
+            child.stdin.write(len(request).to_bytes(8, "little") + request)
+            child.stdin.flush()
+        answer = child.stdout.read()
+        status = child.wait()
     finally:
-        torch.set_num_threads(threads)
-        torch.set_rng_state(tensors)
-        np.random.set_state(legacy)
-        random.setstate(python)
+        child.kill()
+        child.wait()
+        child.stdout.close()
+        with suppress(BrokenPipeError):
+            child.stdin.close()
+    return (answer if status == 0 else b""), status
+
+
+def _broken_off(status: int, said: str) -> BackendError:
+    last = (said.strip().splitlines() or [f"exit status {status}"])[-1]
+    why = f"it was killed (signal {-status})" if status < 0 else last
+    return BackendError(
+        f"The training of Snorkel's label model broke off: {why}.",
+        hint="It takes torch, which holds some 600 MB. `--model dawid-skene` does without.",
+        backend="snorkel",
+    )
