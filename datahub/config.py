@@ -22,6 +22,7 @@ STORES = ("embedded", "lakefs")
 QUEUES = ("embedded", "label-studio")
 LABEL_MODELS = ("dawid-skene", "weighted", "bayes", "snorkel", "majority")
 END_MODELS = ("sklearn", "none")
+MOST_SEED = 2**32 - 1  # what numpy and torch both take
 
 
 @dataclass(frozen=True)
@@ -164,6 +165,8 @@ def _typed(name: str, value: object, where: str) -> Any:
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
         raise ConfigError(f"{where}: {name} is {value!r}.", hint=f"Write a {kind.__name__}.")
     try:
+        if kind is int and isinstance(value, float):
+            raise ValueError(value)  # int() would cut it
         return kind(value)
     except ValueError as error:
         raise ConfigError(
@@ -181,6 +184,8 @@ def _checked(settings: Settings) -> Settings:
         if value not in allowed:
             raise ConfigError(f"{name} is {value!r}.", hint=f"It is one of {', '.join(allowed)}.")
     for name, least in (
+        ("budget", 1),
+        ("jobs", 1),
         ("prompt_parallel", 1),
         ("prompt_requests_per_minute", 0),
         ("prompt_timeout", 0.001),
@@ -193,10 +198,11 @@ def _checked(settings: Settings) -> Settings:
             raise ConfigError(
                 f"{name} is {getattr(settings, name)}.", hint=f"It is {least} or more."
             )
-    if settings.jobs < 1:
-        raise ConfigError(
-            f"jobs is {settings.jobs}.", hint="It is a number of processes, 1 or more."
-        )
+    for name, most in (("seed", MOST_SEED), ("labelstudio_port", 65_535)):
+        if not 0 <= getattr(settings, name) <= most:
+            raise ConfigError(
+                f"{name} is {getattr(settings, name)}.", hint=f"It is a number from 0 to {most}."
+            )
     for name, share in (
         ("max_fault_share", settings.max_fault_share),
         ("audit_share", settings.audit_share),

@@ -8,7 +8,7 @@ import typer
 
 from datahub.cli.context import Branch, Dataset, Json, Ref, opened
 from datahub.cli.output import emit_json, line, share, table
-from datahub.cli.promise import promised
+from datahub.cli.promise import balance, promised
 from datahub.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def fit(
     json: Json = False,
 ) -> None:
     """Fit the label model and the end model to the votes, commit soft labels and labels."""
-    balance = _balance(class_balance)
+    asked = _balance(class_balance)
     with opened(
         branch,
         label_model=model,
@@ -72,7 +72,7 @@ def fit(
         embedding_column=embedding,
         max_error=max_error,
     ) as hub:
-        fitted = hub.label_fit(dataset, class_balance=balance)
+        fitted = hub.label_fit(dataset, class_balance=asked)
     if json:
         emit_json(fitted)
         return
@@ -94,9 +94,9 @@ def compare(
     json: Json = False,
 ) -> None:
     """Hold all label models against each other on the votes; commit nothing."""
-    balance = _balance(class_balance)
+    asked = _balance(class_balance)
     with opened(branch, end_model=end_model) as hub:
-        compared = hub.label_compare(dataset, seeds=seeds, class_balance=balance)
+        compared = hub.label_compare(dataset, seeds=seeds, class_balance=asked)
     if json:
         emit_json(compared)
         return
@@ -153,8 +153,9 @@ def print_comparison(compared: Comparison) -> None:
             line(f"{one.model} left out: {one.left_out}")
     line(
         f"{compared.covered} of {compared.rows} rows have a vote; all shares are of these. "
-        f"{len(compared.seeds)} seeds, class balance {compared.balance_from}."
+        f"{len(compared.seeds)} seeds."
     )
+    line(balance(compared.balance_from, compared.class_balance))
     print_alike(compared.correlated)
 
 
@@ -194,8 +195,7 @@ def print_fitted(fitted: Fitted) -> None:
     if fitted.end_model != "none":
         line(f"the end model looks at {', '.join(fitted.features)}")
         line(f"the end model changed {fitted.changed_by_end_model} labels of the label model")
-    balance = ", ".join(f"{name} {part:.3f}" for name, part in fitted.class_balance.items())
-    line(f"class balance {fitted.balance_from}: {balance}")
+    line(balance(fitted.balance_from, fitted.class_balance))
     print_alike(fitted.correlated)
 
 

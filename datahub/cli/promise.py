@@ -1,9 +1,17 @@
-"""What the accept threshold promises, in a line."""
+"""What labels rest on, in a line each: the class balance, and what the threshold promises."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from datahub.core.accept import Threshold
 from datahub.core.outcome import Triage
+
+
+def balance(how: str, shares: Mapping[str, float]) -> str:
+    """The class balance that the label model took for true, and how it was got."""
+    told = ", ".join(f"{name} {part:.3f}" for name, part in shares.items())
+    return f"class balance {how}: {told}"
 
 
 def promised(found: Threshold, triage: Triage, *, uncovered: bool = False) -> str:

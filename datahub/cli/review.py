@@ -11,7 +11,7 @@ import typer
 
 from datahub.cli.context import Branch, Dataset, Json, Ref, opened
 from datahub.cli.output import emit_json, line, share, table, talk
-from datahub.cli.promise import promised
+from datahub.cli.promise import balance, promised
 from datahub.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -116,6 +116,8 @@ def report(
         emit_json(
             {"dataset": found.dataset, "rows": found.rows, "answered": found.answered}
             | {"outcomes": found.outcomes, "triage": found.triage, "plain": found.plain}
+            | {"model": found.model, "class_balance": found.class_balance}
+            | {"balance_from": found.balance_from}
             | {name: _with_error(group) for name, group in groups.items()}
         )
         return
@@ -139,6 +141,7 @@ def print_trust(found: Trust) -> None:
     line(f"rows with a vote: {promised(found.triage.covered, found.triage)}")
     line(f"rows without: {promised(found.triage.uncovered, found.triage, uncovered=True)}")
     line(f"outcomes: {', '.join(f'{name} {n}' for name, n in found.outcomes.items())}")
+    line(f"labels of {found.model}, {balance(found.balance_from, found.class_balance)}")
     if found.plain is not None:
         line(_plainly(found.plain))
 

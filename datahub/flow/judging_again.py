@@ -82,7 +82,7 @@ def judged_again(
     progress: Progress = quiet,
 ) -> Judged:
     """Labels anew from what the label model said, with other answers of people."""
-    saved = ModelManifest.from_json(_read(store, ref, label_model_file(known.name)))
+    saved = model_at(store, ref, known)
     manifest = VotesManifest.from_json(store.read(saved.votes))
     return judged(
         known,
@@ -102,7 +102,7 @@ def judged_again(
 
 def features_as_fitted(store: VersionStore, rows: Rows, ref: str, known: Dataset) -> Looked:
     """What the end model of a commit looked at."""
-    saved = ModelManifest.from_json(_read(store, ref, label_model_file(known.name)))
+    saved = model_at(store, ref, known)
     lists = {name for name, kind in known.columns if kind.startswith(("List", "Array"))}
     return features_at(
         store,
@@ -121,8 +121,10 @@ def triage_at(store: VersionStore, ref: str, dataset: str) -> Triage:
     return UNMEASURED if held is None else Triage.from_json(store.read(held))
 
 
-def _read(store: VersionStore, ref: str, path: str) -> bytes:
-    return store.read(store.objects(ref, path)[path])
+def model_at(store: VersionStore, ref: str, dataset: Dataset) -> ModelManifest:
+    """What the labels of a commit were made by."""
+    path = label_model_file(dataset.name)
+    return ModelManifest.from_json(store.read(store.objects(ref, path)[path]))
 
 
 def _model_soft(store: VersionStore, rows: Rows, ref: str, known: Dataset) -> Ask:

@@ -15,7 +15,7 @@ from datahub.core.trust import Estimate
 from datahub.flow.annotations import decisions_at
 from datahub.flow.features import Looked, out_of_fold, seen_of
 from datahub.flow.judging import drawn_at
-from datahub.flow.judging_again import features_as_fitted, triage_at
+from datahub.flow.judging_again import features_as_fitted, model_at, triage_at
 from datahub.flow.label import counts_of
 from datahub.flow.tables import check_table, dataset_at, read_parts, table_paths
 from datahub.ports import EndModel, Rows, VersionStore
@@ -55,8 +55,9 @@ class Trust:
 
     accepted: rows whose label is taken without a person; doubted: the others with a label;
     uncovered: rows no LF voted on, judged by the end model's label. `outcomes` count all rows,
-    `triage` says what the commit's thresholds promise. `plain` is None where people's answers
-    alone teach nothing.
+    `triage` says what the commit's thresholds promise. The label model took `class_balance` for
+    true: it was given, estimated or uniform (`balance_from`). `plain` is None where people's
+    answers alone teach nothing.
     """
 
     dataset: str
@@ -68,6 +69,9 @@ class Trust:
     outcomes: dict[str, int]
     triage: Triage
     plain: Plain | None
+    model: str
+    class_balance: dict[str, float]
+    balance_from: str
 
 
 def trust(
@@ -85,6 +89,7 @@ def trust(
     drawn = drawn_at(store, ref, known)
     audited = {key: label for key, label in answers.items() if key in drawn}
     triage = triage_at(store, ref, dataset)
+    saved = model_at(store, ref, known)
     groups, asked = _measured(store, rows, ref, known, audited, triage)
     return Trust(
         dataset=dataset,
@@ -96,6 +101,9 @@ def trust(
         outcomes=_outcomes(store, rows, ref, known),
         triage=triage,
         plain=_plain(known, asked, answers, end_model, features_as_fitted(store, rows, ref, known)),
+        model=saved.name,
+        class_balance=dict(zip(known.classes, saved.class_balance, strict=True)),
+        balance_from=saved.balance_from,
     )
 
 

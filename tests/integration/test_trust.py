@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from datahub import Hub
 from tests.integration.conftest import Datahub
 
@@ -42,6 +44,30 @@ def test_answers_to_doubted_rows_are_not_audited(datahub: Datahub, labeled: Path
     assert report["answered"] == 0
     assert report["accepted"]["error"] is None
     assert report["accepted"]["interval"] == [0.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("asked", "how"), [("", "uniform"), ("estimated", "estimated"), ("0.4,0.6", "given")]
+)
+def test_the_class_balance_and_how_it_was_got_is_told_by_whoever_tells_of_labels(
+    datahub: Datahub, labeled: Path, asked: str, how: str
+) -> None:
+    """By `label fit`, `label compare` and `review report`, to people and to machines."""
+    given = ["--class-balance", asked] if asked else []
+
+    fitted = datahub("label", "fit", *given)
+    compared = datahub("label", "compare", "--seeds", "1", *given)
+    reported = datahub("review", "report")
+
+    machine = datahub("review", "report", "--json").json
+    told = ", ".join(f"{name} {part:.3f}" for name, part in machine["class_balance"].items())
+    assert machine["balance_from"] == how
+    assert sum(machine["class_balance"].values()) == pytest.approx(1)
+    for said in (fitted, compared, reported):
+        assert f"class balance {how}: {told}" in said.out
+    for words in (("label", "fit"), ("label", "compare", "--seeds", "1")):
+        found = datahub(*words, *given, "--json").json
+        assert (found["balance_from"], found["class_balance"]) == (how, machine["class_balance"])
 
 
 def datahub_scores(hub: Hub) -> list[dict[str, object]]:
