@@ -30,6 +30,7 @@ from datahub.cli import (
     why,
 )
 from datahub.cli.context import state
+from datahub.cli.gitwords import Verbs
 from datahub.cli.output import emit_error
 from datahub.core import errors
 
@@ -52,6 +53,7 @@ INTERRUPTED = 130
 
 app = typer.Typer(
     name="datahub",
+    cls=Verbs,
     help="Label data with labeling functions, review what they doubt, merge through gates.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,

@@ -7,9 +7,10 @@ from typing import Annotated
 import typer
 
 from datahub.cli.context import Json, opened
+from datahub.cli.gitwords import Names
 from datahub.cli.output import emit_json, line
 
-app = typer.Typer(help="Branches: list, create, delete.", invoke_without_command=True)
+app = typer.Typer(cls=Names, help="Branches: list, create, delete.", invoke_without_command=True)
 
 
 @app.callback()
@@ -35,14 +36,15 @@ def list_(json: Json = False) -> None:
 @app.command()
 def create(
     name: Annotated[str, typer.Argument(help="Name of the new branch.")],
-    source: Annotated[
-        str | None, typer.Option("--from", help="Branch or commit (default: the current branch).")
+    start: Annotated[
+        str | None, typer.Argument(help="Branch or commit (default: the current branch).")
     ] = None,
+    source: Annotated[str | None, typer.Option("--from", help="The same.")] = None,
     json: Json = False,
 ) -> None:
-    """Cut a branch, without a copy."""
+    """Cut a branch, without a copy. `datahub branch NAME` does it too."""
     with opened() as hub:
-        commit = hub.create_branch(name, at=source)
+        commit = hub.create_branch(name, at=source or start)
     if json:
         emit_json({"branch": name, "commit": commit.id})
         return

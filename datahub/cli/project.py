@@ -149,7 +149,7 @@ def export(
     """Write rows and their labels, as of a ref, to a file or a folder."""
     with opened(branch) as hub:
         made = hub.export_rows(path, dataset=dataset, ref=ref, table=table, kind=kind)
-        commit = hub.store.commit_at(ref or hub.branch).id
+        commit = hub.store.commit_at(hub.ref(ref)).id
     if json:
         emit_json(
             {"file": path, "rows": made.rows, "files": made.files, "table": table, "commit": commit}

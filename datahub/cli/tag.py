@@ -7,9 +7,10 @@ from typing import Annotated
 import typer
 
 from datahub.cli.context import Json, opened
+from datahub.cli.gitwords import Names
 from datahub.cli.output import emit_json, line
 
-app = typer.Typer(help="Tags: list, create, delete.", invoke_without_command=True)
+app = typer.Typer(cls=Names, help="Tags: list, create, delete.", invoke_without_command=True)
 
 
 @app.callback()
@@ -39,7 +40,7 @@ def create(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Name a commit for good."""
+    """Name a commit for good. `datahub tag NAME` does it too."""
     with opened() as hub:
         commit = hub.create_tag(name, at=ref)
     if json:

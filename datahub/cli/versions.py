@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from textwrap import indent
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,19 +15,21 @@ from datahub.core.conflicts import RULES
 from datahub.core.errors import ConfigError
 
 if TYPE_CHECKING:
-    from datahub.core.versions import Change
+    from datahub.core.versions import Change, Commit
     from datahub.flow.diff import Difference, RowLine
+    from datahub.hub import Hub
 
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands to the root group."""
     for command in (switch, commit, log, show, diff, merge):
         app.command()(command)
+    app.command("checkout", hidden=True)(switch)
 
 
 def switch(
     branch: Annotated[str, typer.Argument(help="Branch to make the current one.")],
-    create: Annotated[bool, typer.Option("--create", "-c", help="Cut it first.")] = False,
+    create: Annotated[bool, typer.Option("--create", "-c", "-b", help="Cut it first.")] = False,
     json: Json = False,
 ) -> None:
     """Make a branch the current one."""
@@ -57,6 +60,7 @@ def commit(
 def log(
     ref: Annotated[str | None, typer.Argument(help="Branch or commit.")] = None,
     limit: Annotated[int | None, typer.Option("--max-count", "-n", help="At most so many.")] = None,
+    oneline: Annotated[bool, typer.Option("--oneline", help="A line a commit, bare.")] = False,
     graph: Annotated[bool, typer.Option("--graph", help="Draw how commits hang together.")] = False,
     dataset: Annotated[
         str | None, typer.Option("--dataset", "-d", help="Only what changed this dataset.")
@@ -68,6 +72,7 @@ def log(
         raise ConfigError("--graph draws the whole history.", hint="Leave out --dataset.")
     with opened() as hub:
         found = hub.log(ref, limit=limit, dataset=dataset)
+        names = _names(hub) if graph or oneline else {}
     if json:
         emit_json(found)
         return
@@ -75,11 +80,35 @@ def log(
         from datahub.core.lanes import drawn
 
         for drawing, commit in drawn(found):
-            said = f" {commit.id[:12]} {commit.message.splitlines()[0]}" if commit else ""
-            line(drawing + said)
+            line(drawing + (f" {_oneline(commit, names)}" if commit else ""))
         return
-    rows = [(c.id[:12], c.time, c.author, c.message.splitlines()[0]) for c in found]
+    if oneline:
+        for commit in found:
+            line(_oneline(commit, names))
+        return
+    rows = [(c.id[:12], c.time, c.author, _subject(c)) for c in found]
     table(["commit", "time", "author", "message"], rows)
+
+
+def _subject(commit: Commit) -> str:
+    return next(iter(commit.message.splitlines()), "")
+
+
+def _oneline(commit: Commit, names: dict[str, list[str]]) -> str:
+    held = f"({', '.join(names[commit.id])}) " if commit.id in names else ""
+    return f"{commit.id[:12]} {held}{_subject(commit)}"
+
+
+def _names(hub: Hub) -> dict[str, list[str]]:
+    """Branches and tags by the commit that they name, the current branch first."""
+    found: dict[str, list[str]] = {}
+    branches = hub.store.branches()
+    for name in sorted(branches, key=lambda name: (name != hub.branch, name)):
+        shown = f"HEAD -> {name}" if name == hub.branch else name
+        found.setdefault(branches[name], []).append(shown)
+    for name, commit in hub.tags().items():
+        found.setdefault(commit, []).append(f"tag: {name}")
+    return found
 
 
 def show(
@@ -88,7 +117,7 @@ def show(
 ) -> None:
     """Show a commit: who, why, what it changed, and the verdict that let it in."""
     with opened() as hub:
-        commit = hub.store.commit_at(ref or hub.branch)
+        commit = hub.store.commit_at(hub.ref(ref))
         changed = hub.diff(commit.parents[0], commit.id) if commit.parents else None
         verdict = hub.verdict(commit.id)
         held = hub.store.objects(commit.id)
@@ -100,7 +129,7 @@ def show(
         line(f"parent {parent}")
     line(f"author {commit.author}  {commit.time.isoformat()}")
     line()
-    line(f"    {commit.message}")
+    line(indent(commit.message, "    "))
     for name, value in commit.metadata.items():
         line(f"    {name}: {value}")
     if verdict is not None:
@@ -110,7 +139,7 @@ def show(
 
 
 def diff(
-    old: Annotated[str | None, typer.Argument(help="(default: main)")] = None,
+    old: Annotated[str | None, typer.Argument(help="Or OLD..NEW. (default: main)")] = None,
     new: Annotated[str | None, typer.Argument(help="(default: the current branch)")] = None,
     rows: Annotated[
         bool, typer.Option("--rows", help="List rows: what changed, and why the label moved.")
@@ -123,7 +152,9 @@ def diff(
 ) -> None:
     """Show what differs between two refs: objects, rows by key, labels old -> new."""
     with opened() as hub:
-        found = hub.diff(old or "main", new or hub.branch, lines=limit if rows else 0)
+        if old and new is None and ".." in old:  # as git has it
+            old, _, new = old.partition("..")
+        found = hub.diff(old or "main", hub.ref(new), lines=limit if rows else 0)
     if json:
         emit_json(found)
     else:

@@ -117,7 +117,7 @@ class DatasetNotFound(NotFound):
 
     def __init__(self, dataset: str, ref: str) -> None:
         super().__init__(
-            f"Dataset {dataset!r} is not on {ref!r}.",
+            f"Dataset {dataset!r} is not on {ref[:12] if len(ref) == 64 else ref!r}.",
             hint="`datahub import FILE --dataset NAME` adds one; `datahub status` lists them.",
         )
         self.dataset = dataset

@@ -37,5 +37,15 @@ def drawn(commits: Iterable[Commit]) -> Iterator[tuple[str, Commit | None]]:
                 )
                 lanes.insert(at + 1, parent)
         while again := next((i for i, one in enumerate(lanes) if one in lanes[:i]), None):
-            yield " ".join("|" for _ in lanes[:again]) + "/" + " /" * (len(lanes) - again - 1), None
+            yield _joined(lanes.index(lanes[again]), again, len(lanes)), None
             del lanes[again]
+
+
+def _joined(to: int, lane: int, count: int) -> str:
+    """A lane that ends in one to its left, behind those between.
+
+    >>> _joined(1, 2, 4), _joined(0, 2, 3)
+    ('| |/ /', '|_|/')
+    """
+    left = "".join("|_" if to <= i < lane - 1 else "| " for i in range(lane))
+    return left[:-1] + "/" + " /" * (count - lane - 1)

@@ -165,6 +165,15 @@ def parsed_ref(ref: str) -> tuple[str, tuple[tuple[str, int], ...]]:
     return asked[1], tuple((sign, int(count or 1)) for sign, count in steps)
 
 
+def with_current(ref: str, branch: str) -> str:
+    """A ref that says HEAD or @, as git's users do, with the current branch in its place.
+
+    >>> with_current("HEAD~2", "work"), with_current("@", "work"), with_current("main", "work")
+    ('work~2', 'work', 'main')
+    """
+    return re.sub(r"^(?:HEAD|@)(?=[~^]|$)", lambda _: branch, ref)
+
+
 def checked_branch(name: str, *, what: str = "branch") -> str:
     """Return `name` if it can name a branch or a tag, else raise InputError.
 
@@ -179,11 +188,12 @@ def checked_branch(name: str, *, what: str = "branch") -> str:
         or "//" in name
         or name.endswith(("/", ".", ".lock"))
         or re.fullmatch(r"[0-9a-f]{8,64}", name)
+        or name == "HEAD"
     ):
         raise InputError(
             f"{name!r} cannot name a {what}.",
             hint="Use letters, digits, '-', '_', '.' and '/', e.g. relabel/round-2; "
-            "a name that looks like a commit id is taken.",
+            "HEAD, and what looks like a commit id, are taken.",
         )
     return name
 

@@ -77,7 +77,7 @@ class Labeling(Wiring):
         return export.export_rows(
             Path(path),
             dataset=self.dataset_name(dataset),
-            ref=ref or self.branch,
+            ref=self.ref(ref),
             table=table,
             kind=kind,
             store=self.store,
@@ -138,7 +138,7 @@ class Labeling(Wiring):
         self, dataset: str | None = None, *, ref: str | None = None, gold: bool | None = None
     ) -> LFReport:
         """The LF table; accuracy is in it where gold is given (or asked for)."""
-        ref = ref or self.branch
+        ref = self.ref(ref)
         known = self.dataset(dataset, ref=ref)
         return lf_views.lf_stats(
             known.name,
@@ -184,7 +184,7 @@ class Labeling(Wiring):
             self.dataset_name(dataset),
             first,
             second,
-            ref=ref or self.branch,
+            ref=self.ref(ref),
             show=show,
             seed=self.settings.seed,
             store=self.store,
@@ -194,7 +194,7 @@ class Labeling(Wiring):
     def votes(self, dataset: str | None = None, *, ref: str | None = None) -> Votes:
         """The committed label matrix as numpy: what Snorkel's own tools take."""
         return lf_views.all_votes(
-            self.dataset_name(dataset), ref=ref or self.branch, store=self.store, rows=self.rows
+            self.dataset_name(dataset), ref=self.ref(ref), store=self.store, rows=self.rows
         )
 
     def lf_new(
@@ -276,7 +276,7 @@ class Labeling(Wiring):
             embedding=self.settings.embedding_column or None,
             default=self.settings.label_model,
             seeds=range(self.settings.seed, self.settings.seed + seeds),
-            ref=ref or self.branch,
+            ref=self.ref(ref),
             store=self.store,
             rows=self.rows,
             clock=time.perf_counter,
@@ -286,7 +286,7 @@ class Labeling(Wiring):
 
     def score(self, dataset: str | None = None, *, ref: str | None = None) -> score.Score:
         """How right the labels are, against gold: all, not asked, accepted without a person."""
-        ref = ref or self.branch
+        ref = self.ref(ref)
         return score.score_labels(
             self.dataset(dataset, ref=ref), ref=ref, store=self.store, rows=self.rows
         )

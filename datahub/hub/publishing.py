@@ -69,7 +69,7 @@ class Publishing(Wiring):
 
     def verdict(self, ref: str) -> Verdict | None:
         """The verdict that a merge commit carries."""
-        return history.verdict_of(self.store, ref)
+        return history.verdict_of(self.store, self.ref(ref))
 
     def gate_set(self, *, reason: str, into: str = "main", unguard: bool = False) -> publish.Merged:
         """Make the files in expectations/ the rules of a branch; `unguard` takes its gate off."""
@@ -96,8 +96,8 @@ class Publishing(Wiring):
         """Judge a merge without landing it."""
         self.catalog.refusals(limit=1)  # a refusal must be kept: find out now whether it can be
         return publish.gate_run(
-            source,
-            into=into,
+            self.ref(source),
+            into=self.ref(into),
             end_model=self.end_model,
             store=self.store,
             rows=self.rows,
@@ -129,8 +129,8 @@ class Publishing(Wiring):
         step = self.step()
         try:
             merged = publish.merge(
-                source,
-                into=into,
+                self.ref(source),
+                into=self.ref(into),
                 message=message,
                 settling=settling,
                 end_model=self.end_model,
@@ -161,7 +161,7 @@ class Publishing(Wiring):
         return reasons.why(
             key,
             dataset=self.dataset_name(dataset),
-            ref=ref or self.branch,
+            ref=self.ref(ref),
             limit=limit,
             store=self.store,
             rows=self.rows,
@@ -169,7 +169,7 @@ class Publishing(Wiring):
 
     def audit(self, branch: str) -> audit.Audit:
         """Whether everything on a guarded branch came through its gate, by its history alone."""
-        return audit.audit(branch, store=self.store, progress=self.progress)
+        return audit.audit(self.ref(branch), store=self.store, progress=self.progress)
 
     def _settling(
         self, side: Side | None, rule: Rule | None, decisions: Path | str | None

@@ -26,7 +26,7 @@ class Reading(Wiring):
         """
         return reading.scan(
             self.dataset_name(dataset),
-            ref=ref or self.branch,
+            ref=self.ref(ref),
             table=table,
             store=self.store,
             rows=self.rows,
@@ -44,7 +44,7 @@ class Reading(Wiring):
         """The same table a frame at a time, in order of the key, in bounded memory."""
         return reading.batches(
             self.dataset_name(dataset),
-            ref=ref or self.branch,
+            ref=self.ref(ref),
             table=table,
             columns=columns,
             size=size,
@@ -76,4 +76,4 @@ class Reading(Wiring):
         return next(frames).head(count)
 
     def _commit_id(self, ref: str | None) -> str:
-        return self.store.commit_at(ref or self.branch).id
+        return self.store.commit_at(self.ref(ref)).id

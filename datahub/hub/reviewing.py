@@ -85,7 +85,7 @@ class Reviewing(Wiring):
         """What is accepted and at which measured error, by the random audit slice."""
         return trust.trust(
             self.dataset_name(dataset),
-            ref=ref or self.branch,
+            ref=self.ref(ref),
             end_model=self.end_model,
             store=self.store,
             rows=self.rows,

@@ -30,7 +30,7 @@ class Versioning(Wiring):
 
     def create_branch(self, name: str, *, at: str | None = None) -> Commit:
         """Cut a branch, without a copy."""
-        return self.store.create_branch(checked_branch(name), at=at or self.branch)
+        return self.store.create_branch(checked_branch(name), at=self.ref(at))
 
     def delete_branch(self, name: str, *, force: bool = False) -> None:
         """Remove a branch's name; `force` also where nothing else reaches its commits."""
@@ -42,7 +42,7 @@ class Versioning(Wiring):
 
     def create_tag(self, name: str, *, at: str | None = None) -> Commit:
         """Name a commit for good."""
-        return self.store.create_tag(name, at=at or self.branch)
+        return self.store.create_tag(name, at=self.ref(at))
 
     def delete_tag(self, name: str) -> None:
         """Remove a tag's name; the history stays."""
@@ -56,25 +56,33 @@ class Versioning(Wiring):
     def revert(self, ref: str) -> Commit:
         """Take back what a commit did, by a new commit on the current branch."""
         return history_edit.revert(
-            ref, store=self.store, rows=self.rows, step=self.step(), end_model=self.end_model
+            self.ref(ref),
+            store=self.store,
+            rows=self.rows,
+            step=self.step(),
+            end_model=self.end_model,
         )
 
     def cherry_pick(self, ref: str) -> Commit:
         """Do again what a commit did, on the current branch."""
         return history_edit.cherry_pick(
-            ref, store=self.store, rows=self.rows, step=self.step(), end_model=self.end_model
+            self.ref(ref),
+            store=self.store,
+            rows=self.rows,
+            step=self.step(),
+            end_model=self.end_model,
         )
 
     def restore(self, dataset: str | None = None, *, ref: str) -> Commit:
         """Bring a dataset back as a ref holds it, by a commit on the current branch."""
         name = checked_name(self.dataset_name(dataset))
-        return history_edit.restore(name, ref=ref, store=self.store, step=self.step())
+        return history_edit.restore(name, ref=self.ref(ref), store=self.store, step=self.step())
 
     def log(
         self, ref: str | None = None, *, limit: int | None = None, dataset: str | None = None
     ) -> list[Commit]:
         """History, children before parents; with `dataset` only what changed it."""
-        return refs.log(ref or self.branch, dataset=dataset, limit=limit, store=self.store)
+        return refs.log(self.ref(ref), dataset=dataset, limit=limit, store=self.store)
 
     def git_export(self, folder: Path | str) -> int:
         """Write the history as a git repository with pointer files; the number of commits."""
@@ -111,4 +119,6 @@ class Versioning(Wiring):
 
     def diff(self, old: str, new: str, *, lines: int = 0) -> diff.Difference:
         """What differs between two refs; of each dataset the first `lines` rows are listed."""
-        return diff.diff(old, new, lines=lines, store=self.store, rows=self.rows)
+        return diff.diff(
+            self.ref(old), self.ref(new), lines=lines, store=self.store, rows=self.rows
+        )

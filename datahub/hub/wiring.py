@@ -14,7 +14,7 @@ from datahub.core.dataset import Dataset
 from datahub.core.errors import ConfigError, DatahubError
 from datahub.core.outcome import Policy
 from datahub.core.prompt_lf import Spending
-from datahub.core.versions import Commit
+from datahub.core.versions import Commit, with_current
 from datahub.flow import tables
 from datahub.flow.steps import Progress, Step, quiet
 from datahub.hub.registry import adapter, load
@@ -220,6 +220,10 @@ class Wiring:
         """The branch that steps commit on."""
         return self._branch or str(self.project.branch())
 
+    def ref(self, ref: str | None = None) -> str:
+        """The ref meant: the current branch for none, and where it says HEAD or @."""
+        return with_current(ref, self.branch) if ref else self.branch
+
     def dataset_name(self, dataset: str | None = None) -> str:
         """The dataset meant: the named one, or the project's."""
         name = dataset or self.settings.dataset
@@ -232,7 +236,7 @@ class Wiring:
 
     def dataset(self, dataset: str | None = None, *, ref: str | None = None) -> Dataset:
         """What a dataset is as of a ref."""
-        return tables.dataset_at(self.store, ref or self.branch, self.dataset_name(dataset))
+        return tables.dataset_at(self.store, self.ref(ref), self.dataset_name(dataset))
 
     def step(self) -> Step:
         """A step about to be made, now, on this branch."""

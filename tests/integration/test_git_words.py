@@ -1,0 +1,120 @@
+"""What people type who know git."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.integration.conftest import Datahub
+
+
+@pytest.fixture
+def history(datahub: Datahub) -> list[str]:
+    """A project with three commits on main, the current branch; their ids, oldest first."""
+    assert datahub("init", "--dataset", "mail").code == 0
+    for word in ("one", "two"):
+        Path("note.md").write_text(word)
+        assert datahub("commit", "note.md", "-m", f"{word}\n\nand more").code == 0
+    return [commit["id"] for commit in reversed(datahub("log", "--json").json)]
+
+
+def test_head_is_the_current_branch_wherever_a_ref_is_asked(
+    datahub: Datahub, history: list[str]
+) -> None:
+    assert datahub("switch", "-c", "work").code == 0
+    for ref, at in (("HEAD", 2), ("@", 2), ("HEAD~1", 1), ("@~2", 0), ("HEAD^1", 1)):
+        assert datahub("show", ref, "--json").json["commit"]["id"] == history[at]
+        assert datahub("log", ref, "--json").json[0]["id"] == history[at]
+    assert datahub("tag", "create", "v1", "HEAD~1", "--json").json["commit"] == history[1]
+    assert (
+        datahub("branch", "create", "old", "--from", "@~2", "--json").json["commit"] == (history[0])
+    )
+
+    undone = datahub("revert", "HEAD")
+
+    assert undone.code == 0, undone.err
+    assert datahub("diff", "HEAD~2", "HEAD", "--exit-code").code == 0
+    assert datahub("cherry-pick", "main").code == 0
+    assert datahub("diff", "main", "@", "--exit-code").code == 0
+    assert datahub("merge", "HEAD", "--into", "main").err == ""
+    assert datahub("log", "main", "-n", "1", "--json").json[0]["message"] == "Merge work into main"
+    assert datahub("branch", "HEAD").code == 2
+
+
+def test_branch_and_tag_take_gits_short_forms(datahub: Datahub, history: list[str]) -> None:
+    assert datahub("branch", "work").code == 0
+    assert datahub("branch", "older", "main~1", "--json").json["commit"] == history[1]
+    assert datahub("tag", "v1", "older", "--json").json["commit"] == history[1]
+    assert datahub("branch", "-d", "work").code == 0
+    assert datahub("branch", "-D", "older").code == 0
+    assert datahub("branch", "-a").out.split()[1::2][0] == "main"
+    assert datahub("tag").out.startswith("v1 ")
+    assert datahub("tag", "-d", "v1").code == 0
+
+    assert datahub("tag", "--json").json == []
+    assert [one["branch"] for one in datahub("branch", "--json").json] == ["main"]
+
+
+def test_checkout_is_switch(datahub: Datahub, history: list[str]) -> None:
+    assert datahub("checkout", "-b", "work").code == 0
+    assert datahub("status", "--json").json["branch"] == "work"
+    assert datahub("checkout", "main").code == 0
+    assert datahub("checkout", "nowhere").code == 5
+    assert "checkout" not in datahub("--help").out
+
+
+def test_oneline_and_graph_name_what_stands_where(datahub: Datahub, history: list[str]) -> None:
+    datahub("tag", "v1", "main~1")
+    datahub("branch", "work")
+
+    told = datahub("log", "--oneline").out
+
+    assert told.splitlines() == [
+        f"{history[2][:12]} (HEAD -> main, work) two",
+        f"{history[1][:12]} (tag: v1) one",
+        f"{history[0][:12]} Begin the repository",
+    ]
+    assert datahub("log", "--graph").out == "".join(f"* {line}\n" for line in told.splitlines())
+
+
+def test_two_dots_are_the_two_sides_of_a_diff(datahub: Datahub, history: list[str]) -> None:
+    told = datahub("diff", "main~2..main", "--json")
+
+    assert told.json == datahub("diff", "main~2", "main", "--json").json
+    assert datahub("diff", "main..", "--exit-code").code == 0
+    assert datahub("diff", "main~1..nowhere").code == 5
+
+
+def test_a_message_of_several_lines_is_shown_as_one_block(
+    datahub: Datahub, history: list[str]
+) -> None:
+    assert "    two\n\n    and more\n" in datahub("show").out
+
+
+@pytest.mark.parametrize("verb", ["add", "rebase", "reset", "stash", "push", "clone", "blame"])
+def test_a_verb_that_is_not_here_says_what_does_its_work(datahub: Datahub, verb: str) -> None:
+    told = datahub(verb, "anything")
+
+    assert told.code == 2
+    assert "hint: " in told.err
+    assert "`datahub " in told.err
+
+
+def test_a_branch_that_began_behind_another_is_drawn_to_where_it_began(datahub: Datahub) -> None:
+    """Two branches from one commit, both merged: neither is drawn as the other's child."""
+    assert datahub("init", "--dataset", "mail").code == 0
+    for name in ("ann", "bob"):
+        Path(f"{name}.md").write_text(name)
+        assert datahub("branch", name, "main").code == 0
+    for name in ("ann", "bob"):
+        assert datahub("commit", f"{name}.md", "-m", name, "-b", name).code == 0
+    for name in ("ann", "bob"):
+        assert datahub("merge", name).code == 0
+
+    drawn = [line.split("*")[0].rstrip() for line in datahub("log", "--graph").out.splitlines()]
+
+    assert "|_|/" in drawn
+    assert "| |/" not in drawn
+    assert json.loads(datahub("log", "--json").out)[-1]["parents"] == []
