@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import pytest
+from hypothesis import settings
 
 from datahub.core.errors import Unavailable
 from tests import lakefs_server, postgres_server
@@ -19,6 +20,9 @@ from tests.postgres_server import PostgresServer
 
 if TYPE_CHECKING:
     from datahub.adapters.labelstudio_server import ServerInfo
+
+settings.register_profile("datahub", deadline=None)  # a busy machine is slow, and not wrong
+settings.load_profile("datahub")
 
 
 def skip_or_fail(system: str, why: str) -> NoReturn:

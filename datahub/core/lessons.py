@@ -32,7 +32,7 @@ class _Taken:
 
 
 class Lessons:
-    """Collects labeled rows; holds twice `most` at a time, and a part."""
+    """Collects labeled rows; holds a quarter more than `most` at a time, and a part."""
 
     def __init__(self, features: Features, cardinality: int, *, most: int, seed: int) -> None:
         """`features` say which columns are looked at."""
@@ -57,7 +57,7 @@ class Lessons:
         low = ranks <= self._bar
         rows, ranks = rows[low], ranks[low]
         self._held.append(_Taken(ranks, features.frame[rows], soft[rows]))
-        if sum(len(taken.ranks) for taken in self._held) > 2 * self._most:
+        if sum(len(taken.ranks) for taken in self._held) > 1.25 * self._most:
             self._raise_bar()
 
     def all(self) -> tuple[Features, SoftLabels]:
