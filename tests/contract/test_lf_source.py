@@ -410,23 +410,85 @@ UNSAFE = [
     "time() > 5",
     "eval(x.text)",
     "__file__",
+    "datetime.now().year > 2020",
+    "now().year > 2020",
+    "dates.date.today().year > 2020",
+    "numpy.random.rand() > 0.5",
+    "len(numpy.loadtxt('words.txt'))",
+    "len(polars.read_csv('words.csv'))",
+    "len(read_csv('words.csv'))",
+    "hash(x.text) % 2",
+    "late()",
+    "sys.argv",
 ]
+COVERED = [
+    "numpy.isfinite(3)",
+    "dates.date(2020, 1, 1) < dates.date(2021, 1, 1)",
+    "polars.Series([x.text]).str.contains('a').any()",
+    "x.today or x.text.load",
+    "numpy.array([1, 2]).sum()",
+]
+REACHES = SNORKEL + (
+    "import datetime as dates, random, sys, threading\nimport numpy, polars\n"
+    "from datetime import datetime\n"
+    "from pandas import read_csv\nfrom pathlib import Path\nfrom time import time\n"
+    "MODEL, PATH, now = threading.Lock(), Path(__file__), datetime.now\n"
+    "def late():\n    from datetime import date\n    return date.today().year > 2020\n"
+    "@labeling_function()\ndef goal(x):\n    return 3 if {condition} else -1\n"
+)
 
 
 @pytest.mark.parametrize("condition", UNSAFE)
 def test_what_no_fingerprint_covers_is_marked_and_still_deterministic(
     write: Write, condition: str
 ) -> None:
-    text = SNORKEL + (
-        "import random, threading\nfrom pathlib import Path\nfrom time import time\n"
-        "MODEL, PATH = threading.Lock(), Path(__file__)\n"
-        f"@labeling_function()\ndef goal(x):\n    return 3 if {condition} else -1\n"
-    )
+    text = REACHES.replace("{condition}", condition)
 
     here, there = one(write, text), one(write, text, project="moved")
 
     assert (here.safe, there.safe) == (False, False)
     assert here.fingerprint == there.fingerprint
+
+
+@pytest.mark.parametrize("condition", COVERED)
+def test_a_library_that_answers_by_its_arguments_is_covered(write: Write, condition: str) -> None:
+    """Else too much would be rerun."""
+    assert one(write, REACHES.replace("{condition}", condition)).safe
+
+
+PIECES = [
+    "getattr(words, 'TABLE')[0]",
+    "vars(words)['TABLE'][0]",
+    "words.__dict__['TABLE'][0]",
+    "operator.attrgetter('TABLE')(words)[0]",
+    "getattr(more.words, 'TABLE')[0]",
+    "importlib.import_module('words').TABLE[0]",
+]
+
+
+@pytest.mark.parametrize("taken", PIECES)
+def test_a_sibling_taken_in_one_piece_is_marked(write: Write, taken: str) -> None:
+    """What is asked of it does not stand in the function's text as a name."""
+    user = SNORKEL + (
+        "import importlib, operator\nimport more, words\n"
+        f"@labeling_function()\ndef goal(x):\n    return {taken}\n"
+    )
+
+    found = write({"a.py": user, "more.py": "import words\n", "words.py": "TABLE = [3]\n"})
+
+    assert not found.discover()[0].safe
+
+
+def test_a_sibling_of_a_sibling_is_read_by_the_part_that_is_named(write: Write) -> None:
+    user = SNORKEL + "import more\n@labeling_function()\ndef goal(x):\n    return more.words.T[0]\n"
+    files = {"a.py": user, "more.py": "import words\n", "words.py": "T, U = [3], 1\n"}
+    before = write(files).discover()[0]
+
+    unreached = write({**files, "words.py": "T, U = [3], 2\n"}).discover()[0]
+    reached = write({**files, "words.py": "T, U = [2], 2\n"}).discover()[0]
+
+    assert before.safe
+    assert before.fingerprint == unreached.fingerprint != reached.fingerprint
 
 
 CHANGING = {

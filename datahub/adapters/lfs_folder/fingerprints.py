@@ -36,6 +36,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from datahub.adapters.lfs_folder.asking import asked, is_asking
 from datahub.adapters.lfs_folder.loading import LoadedFile, Sources
 from datahub.adapters.lfs_folder.mutation import changed_names
 from datahub.adapters.lfs_folder.onnx_files import OnnxPredictor
@@ -47,10 +48,14 @@ from datahub.core.model_lf import ModelLF
 
 # Whoever calls these votes by more than the row and the code.
 _WORLD = {
-    "builtins": {"open", "input", "eval", "exec", "compile", "globals", "__import__", "__file__"},
+    "builtins": {
+        *("open", "input", "eval", "exec", "compile", "globals", "__import__", "__file__"),
+        *("hash", "id"),
+    },
     "modules": {
-        *("glob", "http", "httpx", "io", "os", "pathlib", "random", "requests", "secrets"),
-        *("socket", "sqlite3", "subprocess", "time", "urllib", "uuid"),
+        *("glob", "http", "httpx", "importlib", "io", "locale", "os", "pathlib", "random"),
+        *("requests", "secrets", "socket", "sqlite3", "subprocess", "sys", "time", "urllib"),
+        *("uuid",),
     },
 }
 _PLAIN: tuple[type, ...] = (bool, int, float, complex, str, bytes, range)
@@ -212,6 +217,8 @@ class _Reading:
             self._elsewhere(value.__module__ or "builtins", value.__qualname__)
         else:
             self.say("method", value.__name__)
+            if isinstance(owner, type) and is_asking(value.__name__):  # now = datetime.now
+                self.unsafe(value.__name__)
             self.value(owner)
 
     def _ufunc(self, value: np.ufunc) -> None:
@@ -233,6 +240,8 @@ class _Reading:
         self.say("from", module, name, version or "")
         if version is None or top in _WORLD["modules"]:
             self.unsafe(top)
+        elif name and top not in ("builtins", "datahub") and is_asking(name):
+            self.unsafe(name)
         if top == "builtins" and name in _WORLD["builtins"]:
             self.unsafe(name)
 
@@ -243,6 +252,9 @@ class _Reading:
         else:
             self.say("function", text)
             self._changes(value)
+            for node in self._texts.nodes(value.__code__):
+                for what in sorted(asked(node, value, self._is_ours)):
+                    self.unsafe(what)
             self._globals(value)
         for name, cell in zip(value.__code__.co_freevars, value.__closure__ or (), strict=True):
             self.say("cell", name)
