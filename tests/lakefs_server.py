@@ -38,6 +38,7 @@ class LakeFSServer:
             "access_key_id": self.access_key_id,
             "secret_access_key": self.secret_access_key,
             "files": files,
+            "memory": folder / ".datahub" / "content_ids",
         }
 
 
@@ -63,3 +64,25 @@ def running() -> Iterator[LakeFSServer]:
             yield LakeFSServer(
                 info.endpoint, info.access_key_id, info.secret_access_key, Path(folder)
             )
+
+
+@contextmanager
+def running_on(bucket: LakeFSServer, name: str) -> Iterator[LakeFSServer]:
+    """A server that keeps its bytes in an S3 bucket: a repository of another, by its gateway."""
+    found = shutil.which("lakefs")
+    assert found is not None
+    storage = {
+        "TYPE": "s3",
+        "S3_ENDPOINT": bucket.endpoint,
+        "S3_FORCE_PATH_STYLE": "true",
+        "S3_REGION": "us-east-1",
+        "S3_DISCOVER_BUCKET_REGION": "false",
+        "S3_CREDENTIALS_ACCESS_KEY_ID": bucket.access_key_id,
+        "S3_CREDENTIALS_SECRET_ACCESS_KEY": bucket.secret_access_key,
+        "DEFAULT_NAMESPACE_PREFIX": f"s3://{name}/main",
+    }
+    with (
+        tempfile.TemporaryDirectory(prefix="datahub-lakefs-") as folder,
+        running_in(Path(folder), executable=Path(found), storage=storage) as info,
+    ):
+        yield LakeFSServer(info.endpoint, info.access_key_id, info.secret_access_key)

@@ -13,10 +13,11 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from datahub.core.errors import StorageError, Unavailable
 
@@ -34,8 +35,14 @@ class LakeFSInfo:
 
 
 @contextmanager
-def running_in(folder: Path, *, executable: Path) -> Iterator[LakeFSInfo]:
-    """A server from nothing in an empty folder; stopped at the end, by its process id."""
+def running_in(
+    folder: Path, *, executable: Path, storage: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[LakeFSInfo]:
+    """A server from nothing in an empty folder; stopped at the end, by its process id.
+
+    `storage` are settings of its block store (lakeFS's own names, without LAKEFS_BLOCKSTORE_),
+    where its bytes are not to lie in the folder.
+    """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     key, secret = f"AKIA{secrets.token_hex(8).upper()}", secrets.token_hex(20)
     port = _free_port()
@@ -55,6 +62,7 @@ def running_in(folder: Path, *, executable: Path) -> Iterator[LakeFSInfo]:
         "SECURITY_CHECK_LATEST_VERSION": "false",
     }
     environment = {"PATH": os.environ.get("PATH", ""), "HOME": str(folder)}
+    settings |= {f"BLOCKSTORE_{name}": value for name, value in storage.items()}
     environment |= {f"LAKEFS_{name}": value for name, value in settings.items()}
     try:
         with (folder / "log").open("wb") as log:

@@ -234,15 +234,21 @@ class TagExists(Conflict):
 
 
 class StaleHead(Conflict):
-    """The branch moved on after it was read."""
+    """The branch moved on after it was read. `both` are paths that either side changed."""
 
     code = "stale_head"
 
-    def __init__(self, branch: str, expected: str, actual: str) -> None:
+    def __init__(
+        self, branch: str, expected: str, actual: str, *, both: Sequence[str] = ()
+    ) -> None:
+        more = f" and {len(both) - 5} more" if len(both) > 5 else ""
+        shared = f" Both changed {', '.join(both[:5])}{more}." if both else ""
         super().__init__(
-            f"Branch {branch!r} moved from {expected[:12]} to {actual[:12]} in the meantime.",
+            f"Branch {branch!r} moved from {expected[:12]} to {actual[:12]} in the meantime."
+            + shared,
             hint="Nothing was changed. Run the command again: it starts from the new head.",
         )
+        self.both = tuple(both)
         self.branch = branch
         self.expected = expected
         self.actual = actual

@@ -35,6 +35,36 @@ def is_guarded(branch: str, objects: Objects, read: Read) -> bool:
         return True
 
 
+def born_guarded(name: str, at: str) -> Guarded:
+    """The error for a branch that would be guarded from its first moment."""
+    return Guarded(
+        name,
+        f"{at!r} binds a suite to {name!r}: the branch would be born guarded, and its "
+        "content unjudged.",
+        hint="Take that gate out of expectations/gates.toml, cut the branch, and bind "
+        f"it by `datahub gate set --into {name} --reason ...`.",
+    )
+
+
+def not_deleted(name: str) -> Guarded:
+    """The error for the deletion of a guarded branch."""
+    return Guarded(
+        name,
+        f"Branch {name!r} is guarded: it cannot be deleted.",
+        hint=f"Take its gate off first: `datahub gate set --into {name} --reason ...`.",
+    )
+
+
+def check_same(candidate: Candidate, proposed: Candidate) -> None:
+    """Raise Guarded for a candidate that says other than what was proposed under its id."""
+    if candidate != proposed:
+        raise Guarded(
+            proposed.into,
+            f"Candidate {proposed.id[:12]} is not what was proposed under that id.",
+            hint="Merge again: that makes a new candidate and judges it.",
+        )
+
+
 def check_own_untouched(changes: Changes) -> None:
     """Raise InputError where a caller writes what only the store may: verdicts, the format."""
     for path in changes:

@@ -89,7 +89,8 @@ class Wiring:
                 hint=f"Set {variables}; endpoint and repository may stand in datahub.toml.",
             )
         files = load("datahub.adapters.versions_embedded.files:ObjectFiles")
-        return {**found, "files": files(self.settings.own_folder)}
+        own = self.settings.own_folder
+        return {**found, "files": files(own), "memory": own / "content_ids"}
 
     @cached_property
     def rows(self) -> Rows:

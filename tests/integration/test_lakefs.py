@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +31,8 @@ from datahub.core.verdict import Verdict
 from datahub.flow.in_place import import_in_place
 from datahub.flow.steps import Step
 from datahub.hub.registry import adapter
-from tests.integration.lakes import TIME, Lake, commit, merge
-from tests.lakefs_server import LakeFSServer
+from tests.integration.lakes import TIME, Lake, commit, merge, passing
+from tests.lakefs_server import LakeFSServer, running_on
 
 HOOK = """\
 name: fridays
@@ -332,3 +333,111 @@ def test_a_cherry_picked_commit_does_not_speak_for_itself(lake: Lake) -> None:
     assert lake.store.commit_at(picked).author != "ann"
     assert lake.store.commit_at(worked.id) == worked
     assert lake.commit("work", {"b": b"1"}).parents == (worked.id,)
+
+
+def test_a_content_id_is_reckoned_once_on_a_machine(lake: Lake) -> None:
+    made = lake.commit("main", {"rows": b"1", "more": b"2"})
+    content = lake.store.content_of("main")
+    raw = lake.client.commits_api.get_commit(lake.name, made.id)
+    [kept] = [f for f in lake.access["memory"].iterdir() if f.name == raw.meta_range_id]
+    assert kept.read_text() == content
+
+    kept.write_text("cut off")
+    assert LakeFSVersionStore.at(**lake.access).content_of("main") == content
+    assert kept.read_text() == content
+    shutil.rmtree(lake.access["memory"])
+    lake.access["memory"].write_text("no folder")
+    assert LakeFSVersionStore.at(**lake.access).content_of("main") == content
+
+
+def test_another_format_is_told_on_the_first_use(lake: Lake) -> None:
+    """Not only at setup: somebody's newer datahub may have been there since."""
+    lake.unprotect()
+    lake.foreign("main", "_datahub/format.json", b'{"format": 99}')
+
+    for use in (
+        lambda store: store.objects("main"),
+        lambda store: store.create_branch("work", at="main"),
+        lambda store: store.log("main"),
+        lambda store: commit(store, "main", {"a": b"1"}),
+    ):
+        with pytest.raises(ConfigError, match="format version 99") as caught:
+            use(LakeFSVersionStore.at(**lake.access))
+        assert "Upgrade" in caught.value.hint
+
+
+def test_who_lost_the_race_is_told_what_both_changed(lake: Lake) -> None:
+    """LakeFS says 409 and no more."""
+    head = lake.commit("main", {"rows": b"0", "kept": b"0"})
+    lake.store.create_branch("work", at="main")
+    lake.commit("work", {"rows": b"1", "ours": b"1"})
+    candidate = lake.store.propose(
+        "work",
+        into="main",
+        changes={"rows": lake.store.put_bytes(b"1"), "ours": lake.store.put_bytes(b"1")},
+        message="",
+        author="ann",
+        time=TIME,
+        expected=head.id,
+    )
+    commit(LakeFSVersionStore.at(**lake.access), "main", {"rows": b"2", "theirs": b"1"})
+    verdict = passing(lake.store, candidate.content_id, candidate.source, head.id)
+
+    with pytest.raises(StaleHead, match=r"Both changed rows\.") as landed:
+        lake.store.land(candidate, verdict)
+    with pytest.raises(StaleHead, match=r"Both changed rows\.") as committed:
+        lake.store.commit(
+            "main",
+            {"rows": None, "more": lake.store.put_bytes(b"1")},
+            message="m",
+            author="ann",
+            time=TIME,
+            expected=head.id,
+        )
+
+    lake.store.drop(candidate)
+    assert landed.value.both == committed.value.both == ("rows",)
+    assert lake.store.read(lake.store.objects("main")["rows"]) == b"2"
+
+
+# A server whose storage is an object store
+
+
+@pytest.fixture
+def signing(lake: Lake, lakefs: LakeFSServer, tmp_path: Path) -> Iterator[Lake]:
+    """A repository on a second server, whose storage is S3: a branch of the first one's."""
+    if shutil.which("lakefs") is None:
+        pytest.skip("a second server needs a `lakefs` on the PATH")
+    lake.client.repositories_api.set_branch_protection_rules(lake.name, [])
+    lake.unprotect()
+    with running_on(lakefs, lake.name) as server:
+        yield Lake(server, tmp_path / "signing")
+
+
+def test_bytes_go_straight_to_a_storage_that_signs_addresses(
+    signing: Lake, lakefs: LakeFSServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    content = bytes(range(256)) * 5000
+    with caplog.at_level("DEBUG", logger="urllib3.connectionpool"):
+        made = signing.commit("main", {"rows": content, "empty": b""})
+
+    sent = [r.getMessage() for r in caplog.records if '"PUT' in r.getMessage()]
+    assert sum(message.startswith(lakefs.endpoint) for message in sent) >= 2
+    stat = signing.client.objects_api.stat_object(signing.name, made.id, "rows")
+    assert stat.checksum == hashlib.md5(content, usedforsecurity=False).hexdigest()
+    assert stat.metadata["sha256"] == hashlib.sha256(content).hexdigest()
+    shutil.rmtree(signing.access["files"]._objects)
+    signing.access["files"].make_folders()
+    assert signing.store.read(signing.store.objects("main")["rows"]) == content
+    assert signing.store.check() == []
+
+
+def test_a_guarded_merge_lands_where_the_storage_signs_addresses(signing: Lake) -> None:
+    signing.commit("main", {"rows": b"1"})
+    signing.store.create_branch("work", at="main")
+    signing.commit("work", {"rows": b"2"})
+
+    landed = merge(signing.store, "work")
+
+    assert signing.store.read(signing.store.objects(landed.id)["rows"]) == b"2"
+    assert signing.temporary() == []

@@ -27,7 +27,14 @@ from datahub.core.errors import (
     StaleHead,
     TagExists,
 )
-from datahub.core.landing import check_landing, check_own_untouched, is_guarded
+from datahub.core.landing import (
+    born_guarded,
+    check_landing,
+    check_own_untouched,
+    check_same,
+    is_guarded,
+    not_deleted,
+)
 from datahub.core.layout import GATES, OWN, RULES, VERDICT
 from datahub.core.verdict import Verdict, gates_of
 from datahub.core.versions import (
@@ -96,13 +103,7 @@ class EmbeddedVersionStore:
             _check_free(graph, name)
             commit_id = resolved(graph, at)
             if self._guarded(graph, name, commit_id):
-                raise Guarded(
-                    name,
-                    f"{at!r} binds a suite to {name!r}: the branch would be born guarded, and its "
-                    "content unjudged.",
-                    hint="Take that gate out of expectations/gates.toml, cut the branch, and bind "
-                    f"it by `datahub gate set --into {name} --reason ...`.",
-                )
+                raise born_guarded(name, at)
             graph.set_head(name, commit_id)
             return commits.read(graph, commit_id)
 
@@ -110,11 +111,7 @@ class EmbeddedVersionStore:
         """Remove the name, not the history."""
         with self._graph.writing() as graph:
             if self._guarded(graph, name, graph.head(name)):
-                raise Guarded(
-                    name,
-                    f"Branch {name!r} is guarded: it cannot be deleted.",
-                    hint=f"Take its gate off first: `datahub gate set --into {name} --reason ...`.",
-                )
+                raise not_deleted(name)
             graph.remove_branch(name)
 
     def tags(self) -> dict[str, CommitId]:
@@ -273,12 +270,7 @@ class EmbeddedVersionStore:
         with self._graph.writing() as graph:
             true = _leased(graph, candidate.id)
             head = _checked_head(graph, true.into, true.judged_head)
-            if candidate != true:
-                raise Guarded(
-                    true.into,
-                    f"Candidate {true.id[:12]} is not what was proposed under that id.",
-                    hint="Merge again: that makes a new candidate and judges it.",
-                )
+            check_same(candidate, true)
             check_landing(
                 true,
                 verdict,

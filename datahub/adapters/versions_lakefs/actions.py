@@ -35,19 +35,25 @@ def installed(server: Server, commit_id: CommitId) -> bytes | None:
         return None
 
 
-def notice(held: bytes | None, *, branch: str) -> str:
-    """What somebody who sets a repository up should know of its action file; mostly nothing."""
+def due(
+    server: Server, head: CommitId, *, branch: str, guarded: bool
+) -> tuple[dict[str, bytes], list[str]]:
+    """The file, if a branch is to get it by a commit now, and what its user should know."""
+    held = installed(server, head)
+    if held is None and not guarded:
+        return {ACTION: guard()}, []
     if held is None:
-        return (
+        return {}, [
             f"{branch!r} is guarded and has no {ACTION} yet, by which the server refuses what is "
             "not judged: the next merge through its gate brings it."
-        )
+        ]
     if held != guard():
-        return (
-            f"{ACTION} was changed by somebody, or is another version's, and was left as it is. To "
-            "have this version's, delete it on the server and run `datahub init` again."
-        )
-    return ""
+        return {}, [
+            f"{ACTION} was changed by somebody, or is another version's, and was left as it is. "
+            "To have this version's, delete it on the server: the next merge through a gate "
+            "brings it."
+        ]
+    return {}, []
 
 
 def check_unwritten(changes: Changes) -> None:

@@ -88,7 +88,7 @@ class Builder:
             lambda path: self._put(temporary, path, self._files.put_bytes(told["nonce"].encode())),
             [MARK],
         )
-        self.commit(temporary, told)
+        mine = self.commit(temporary, told)
         merge = lakefs_sdk.Merge(
             message=readable(told["message"]), metadata=as_metadata(told), squash_merge=squash
         )
@@ -98,7 +98,10 @@ class Builder:
                 "merge", into, temporary, encoded(branch), merge, branch_name=branch
             )
         except Refused409 as error:
-            raise StaleHead(branch, told["on"], self._history.head(branch)) from error
+            on, head = told["on"], self._history.head(branch)
+            ours = self._trees.differing(on, mine)  # a 409 has no list: it is reckoned here
+            both = self._trees.shared(on, head, ours)
+            raise StaleHead(branch, on, head, both=both) from error
         except Unavailable:
             return self._found_landed(branch, told)
         return self._checked(str(made.reference), branch, told)

@@ -10,7 +10,7 @@ from datahub.adapters.versions_lakefs.leases import Leases
 from datahub.adapters.versions_lakefs.server import Server
 from datahub.adapters.versions_lakefs.trees import Around, Trees
 from datahub.core.errors import NotFound, ObjectNotFound
-from datahub.core.versions import Candidate, Changes, CommitId, content_id
+from datahub.core.versions import Candidate, Changes, CommitId
 
 
 class Candidates:
@@ -79,7 +79,7 @@ class Candidates:
             source=named["source"],
             into=named["into"],
             judged_head=named["head"],
-            content_id=content_id(self._trees.objects(candidate_id)),
+            content_id=self._trees.content_id(candidate_id),
         )
         return true, told
 

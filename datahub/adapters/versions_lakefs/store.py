@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
@@ -14,6 +14,7 @@ from datahub.adapters.versions_lakefs.cache import LocalFiles, downloaded, fetch
 from datahub.adapters.versions_lakefs.candidates import Candidates
 from datahub.adapters.versions_lakefs.history import History, exact
 from datahub.adapters.versions_lakefs.leases import Leases
+from datahub.adapters.versions_lakefs.memory import Memory
 from datahub.adapters.versions_lakefs.names import TEMPORARY, decoded
 from datahub.adapters.versions_lakefs.protection import Protection
 from datahub.adapters.versions_lakefs.refs import Refs
@@ -26,7 +27,14 @@ from datahub.core.errors import (
     StaleHead,
     TagExists,
 )
-from datahub.core.landing import check_landing, check_own_untouched, is_guarded
+from datahub.core.landing import (
+    born_guarded,
+    check_landing,
+    check_own_untouched,
+    check_same,
+    is_guarded,
+    not_deleted,
+)
 from datahub.core.layout import GATES, RULES, VERDICT
 from datahub.core.verdict import Verdict, gates_of
 from datahub.core.versions import (
@@ -40,7 +48,6 @@ from datahub.core.versions import (
     ObjectId,
     checked_branch,
     checked_changes,
-    content_id,
     in_utc,
 )
 from datahub.ports import Remote
@@ -50,16 +57,16 @@ class LakeFSVersionStore:
     """One repository of a lakeFS server. Any number of machines may share it.
 
     `files` keeps bytes on this machine: what is put waits there for a commit, and what is
-    fetched stays there to be scanned.
+    fetched stays there to be scanned. `memory` is a folder for what is worth remembering.
     """
 
-    def __init__(self, server: Server, files: LocalFiles) -> None:
+    def __init__(self, server: Server, files: LocalFiles, memory: Path | None = None) -> None:
         """No connection is opened: what is wrong with it shows when it is first asked."""
         self._server = server
         self._files = files
         self.notices: list[str] = []  # what whoever set it up should know
         self._history = History(server, check=lambda commit: setup.is_known(server, commit))
-        self._trees = Trees(server, self._history, hashed=self._hashed)
+        self._trees = Trees(server, self._history, Memory(memory), hashed=self._hashed)
         self._builder = Builder(server, self._history, self._trees, files)
         self._leases = Leases(server, self._history)
         self._refs = Refs(server)
@@ -77,13 +84,14 @@ class LakeFSVersionStore:
         access_key_id: str,
         secret_access_key: str,
         files: LocalFiles,
+        memory: Path | None = None,
     ) -> LakeFSVersionStore:
         """The repository of that name on the server at `endpoint`."""
         server = Server(
             endpoint, repository, access_key_id=access_key_id, secret_access_key=secret_access_key
         )
         files.clean()
-        return cls(server, files)
+        return cls(server, files, memory)
 
     @classmethod
     def create(
@@ -98,6 +106,7 @@ class LakeFSVersionStore:
         author: str,
         time: datetime,
         storage_namespace: str = "",
+        memory: Path | None = None,
     ) -> LakeFSVersionStore:
         """Make a repository on the server, or adopt the one that is there; protect its branch.
 
@@ -112,6 +121,7 @@ class LakeFSVersionStore:
             access_key_id=access_key_id,
             secret_access_key=secret_access_key,
             files=files,
+            memory=memory,
         )
         fresh = setup.made_or_adopted(
             store._server, branch=branch, storage_namespace=storage_namespace
@@ -151,24 +161,14 @@ class LakeFSVersionStore:
         if self._guarded(name, commit_id):
             if name in self.branches():
                 raise BranchExists(name)
-            raise Guarded(
-                name,
-                f"{at!r} binds a suite to {name!r}: the branch would be born guarded, and its "
-                "content unjudged.",
-                hint="Take that gate out of expectations/gates.toml, cut the branch, and bind "
-                f"it by `datahub gate set --into {name} --reason ...`.",
-            )
+            raise born_guarded(name, at)
         self._refs.create_branch(name, commit_id)
         return self._history.commit(commit_id)
 
     def delete_branch(self, name: str) -> None:
         """Remove the name, not the history."""
         if self._guarded(name, self._history.head(name)):
-            raise Guarded(
-                name,
-                f"Branch {name!r} is guarded: it cannot be deleted.",
-                hint=f"Take its gate off first: `datahub gate set --into {name} --reason ...`.",
-            )
+            raise not_deleted(name)
         self._refs.delete_branch(name)
 
     def commit_at(self, ref: str) -> Commit:
@@ -195,7 +195,7 @@ class LakeFSVersionStore:
 
     def content_of(self, ref: str) -> str:
         """The content id of a commit."""
-        return content_id(self.objects(ref))
+        return self._trees.content_id(self._history.resolved(ref))
 
     def stage(self, suffix: str) -> Path:
         """A fresh path in the scratch folder."""
@@ -252,7 +252,7 @@ class LakeFSVersionStore:
         self._builder.check_held({path: oid for path, oid in changes.items() if oid is not None})
         gates = changes.get(GATES)
         bound = {gate.branch for gate in gates_of(None if gates is None else self.read(gates))}
-        head = self._checked_head(branch, expected)
+        head = self._checked_head(branch, expected, changes.keys)
         if self._guarded(branch, head):
             raise Guarded(branch)
         around = self._trees.around(head, changes)
@@ -288,7 +288,7 @@ class LakeFSVersionStore:
         checked_changes(changes)
         check_own_untouched(changes)
         actions.check_unwritten(changes)
-        head = self._checked_head(into, expected)
+        head = self._checked_head(into, expected, changes.keys)
         theirs = self._history.resolved(source)
         told = exact(
             on=head,
@@ -303,13 +303,10 @@ class LakeFSVersionStore:
     def land(self, candidate: Candidate, verdict: Verdict) -> Commit:
         """Put the judged content on its branch, with the verdict inside, as a merge commit."""
         true, proposed = self._candidates.leased(candidate.id)
-        head = self._checked_head(true.into, true.judged_head)
-        if candidate != true:
-            raise Guarded(
-                true.into,
-                f"Candidate {true.id[:12]} is not what was proposed under that id.",
-                hint="Merge again: that makes a new candidate and judges it.",
-            )
+        head = self._checked_head(
+            true.into, true.judged_head, lambda: self._trees.differing(true.judged_head, true.id)
+        )
+        check_same(candidate, true)
         rules = self._trees.objects(true.id, RULES)
         check_landing(
             true,
@@ -358,14 +355,12 @@ class LakeFSVersionStore:
         """Protect the branch; make the first commit of ours on it, where there is none."""
         head = self._history.head(branch)
         self._protection.protect([branch])
-        held = actions.installed(self._server, head)
         guarded = self._guarded(branch, head)
-        changes = {} if held or guarded else {ACTION: self.put_bytes(actions.guard())}
-        if held is not None or guarded:
-            self.notices += filter(None, [actions.notice(held, branch=branch)])
+        due, notices = actions.due(self._server, head, branch=branch, guarded=guarded)
+        self.notices += notices
         begun = bool(self._trees.objects(head, setup.FORMAT_FILE))  # read by `head`: it is ours
         if not begun:
-            changes[setup.FORMAT_FILE] = self.put_bytes(setup.format_text().encode())
+            due[setup.FORMAT_FILE] = setup.format_text().encode()
         told = exact(
             on=head,
             parents=[] if fresh else [head],  # lakeFS's own first commit is empty
@@ -374,7 +369,8 @@ class LakeFSVersionStore:
             time=time,
             metadata={},
         )
-        if changes:
+        if due:
+            changes = {path: self.put_bytes(content) for path, content in due.items()}
             self._landed(branch, head, changes, told)
 
     def _landed(
@@ -385,10 +381,13 @@ class LakeFSVersionStore:
             made = self._builder.land(temporary, branch, told, squash=True)
         return self._history.commit(made)
 
-    def _checked_head(self, branch: str, expected: CommitId) -> CommitId:
+    def _checked_head(
+        self, branch: str, expected: CommitId, ours: Callable[[], Collection[str]]
+    ) -> CommitId:
         head = self._history.head(branch)
         if head != expected:
-            raise StaleHead(branch, expected, head)
+            both = self._trees.shared(expected, head, ours())
+            raise StaleHead(branch, expected, head, both=both)
         return head
 
     def _guarded(self, branch: str, head: CommitId) -> bool:

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Protocol
 
 from datahub.adapters.versions_lakefs.history import History
+from datahub.adapters.versions_lakefs.memory import Memory
 from datahub.adapters.versions_lakefs.server import SHA256, Server, Stat
-from datahub.core.errors import InputError
+from datahub.core.errors import InputError, NotFound
 from datahub.core.layout import OWN
-from datahub.core.versions import Change, Changes, CommitId, ObjectId
+from datahub.core.versions import Change, Changes, CommitId, ObjectId, content_id
 
 MARK = OWN + "head"  # differs between any two writes
 ACTION = "_lakefs_actions/datahub.yaml"  # the guard that runs inside the server
@@ -34,8 +35,9 @@ class Reader(Protocol):
 class Trees:
     """Listings of commits, by the tree they name: two commits of one tree are asked for once."""
 
-    def __init__(self, server: Server, history: History, *, hashed: Reader) -> None:
+    def __init__(self, server: Server, history: History, memory: Memory, *, hashed: Reader) -> None:
         self._server = server
+        self._memory = memory
         self._history = history
         self._hashed = hashed
         self._kept: OrderedDict[tuple[str, str], dict[str, ObjectId]] = OrderedDict()
@@ -54,6 +56,15 @@ class Trees:
                 self._kept.popitem(last=False)
         self._kept.move_to_end((tree, prefix))
         return dict(self._kept[tree, prefix])
+
+    def content_id(self, commit_id: CommitId) -> str:
+        """What names all that a commit holds, outside our own folder."""
+        tree = self._tree(commit_id)
+        found = self._memory.content_id(tree)
+        if found is None:
+            found = content_id(self.objects(commit_id))
+            self._memory.keep(tree, found)
+        return found
 
     def search(self, oid: ObjectId, commits: Iterable[CommitId]) -> tuple[CommitId, str] | None:
         """Where bytes lie that this process has not seen listed, in these commits."""
@@ -79,6 +90,13 @@ class Trees:
             below |= {stat["path"].rstrip("/") for stat in listed if stat["path_type"] != "object"}
             seen |= self._ids(commit_id, [s for s in listed if s["path_type"] == "object"])
         return Around(seen, below)
+
+    def shared(self, base: CommitId, theirs: CommitId, ours: Collection[str]) -> list[str]:
+        """Paths among `ours` that another commit on top of `base` has changed, too."""
+        try:
+            return sorted(set(ours) & self.differing(base, theirs).keys())
+        except NotFound:
+            return []
 
     def check_places(self, commit_id: CommitId, around: Around, changes: Changes) -> None:
         """Raise InputError where a path would be a file and a folder at once."""
