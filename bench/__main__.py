@@ -20,6 +20,7 @@ MODULES = (  # each has CASES; the first line of its docstring heads its table
     "bench.triage",
     "bench.versions",
     "bench.files",
+    "bench.lakefs",
     "bench.rowmerge",
     "bench.crash",
     "bench.crash_cli",
