@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import stat
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import polars as pl
@@ -13,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 from polars.testing import assert_frame_equal
 
-from datahub.adapters.rows_polars import PolarsRows, stripes
+from datahub.adapters.rows_polars import PolarsRows, orc_children
 from datahub.core.errors import SourceError
 
 ROWS = PolarsRows()
@@ -223,21 +226,127 @@ def test_an_orc_reader_that_breaks_is_a_source_error(
     """It dies in its own process, not in ours."""
     ROWS.write(pl.DataFrame({"a": [1]}), tmp_path / "x.orc")
     (tmp_path / "child.py").write_text(script)
-    monkeypatch.setattr(stripes, "_CHILD", tmp_path / "child.py")
+    orc_children.end_waiting()
+    with monkeypatch.context() as patch:
+        patch.setattr(orc_children, "_CHILD", tmp_path / "child.py")
 
-    with pytest.raises(SourceError, match=said):
-        ROWS.collect(ROWS.scan([tmp_path / "x.orc"]))
+        with pytest.raises(SourceError, match=said):
+            ROWS.collect(ROWS.scan([tmp_path / "x.orc"]))
+
+    assert ROWS.collect(ROWS.scan([tmp_path / "x.orc"]))["a"].to_list() == [1]
+
+
+def reading() -> list[str]:
+    """Processes of ours that read ORC, or wait to."""
+    of_threads = Path("/proc/self/task").glob("*/children")
+    children = [child for path in of_threads for child in path.read_text().split()]
+    return [child for child in children if b"child.py" in cmdline(child)]
+
+
+def cmdline(process: str) -> bytes:
+    return Path(f"/proc/{process}/cmdline").read_bytes()
+
+
+def test_one_orc_reader_reads_many_files(tmp_path: Path) -> None:
+    """It waits for the next, also when a file between could not be read and ended it."""
+    orc_children.end_waiting()
+    for number in range(3):
+        texts = [f"{number} {i}" for i in range(5_000)]
+        ROWS.write(pl.DataFrame({"a": texts}), tmp_path / f"{number}.orc")
+    found = [read(tmp_path / "0.orc"), read(tmp_path / "1.orc")]
+    first = reading()
+    broken = tmp_path / "broken.orc"
+    content = bytearray((tmp_path / "2.orc").read_bytes())
+    content[3:2_000] = b"\xff" * 1_997  # a block longer than the file
+    broken.write_bytes(content)
+
+    with pytest.raises(SourceError):
+        read(broken)
+
+    assert len(first) == 1
+    assert reading() == []
+    found.append(read(tmp_path / "2.orc"))
+    assert [frame["a"][-1] for frame in found] == ["0 4999", "1 4999", "2 4999"]
+
+
+def test_files_read_side_by_side_do_not_mix(tmp_path: Path) -> None:
+    """Each has a reader of its own for the while, of which two stay."""
+    paths = [tmp_path / f"{number}.orc" for number in range(4)]
+    for number, path in enumerate(paths):
+        ROWS.write(pl.DataFrame({"a": [number] * 120_000}), path)
+
+    rounds = list(zip(*(ROWS.batches([path]) for path in paths), strict=True))
+
+    assert [[frame["a"].unique().item() for frame in found] for found in rounds] == [
+        [0, 1, 2, 3]
+    ] * len(rounds)
+    assert len(reading()) <= 2
+
+
+def test_an_orc_reader_that_has_grown_is_not_asked_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So memory does not grow with the number of files."""
+    script = Path(orc_children._CHILD).read_text().replace("ENOUGH = 160", "ENOUGH = 1")
+    (tmp_path / "child.py").write_text(script)
+    monkeypatch.setattr(orc_children, "_CHILD", tmp_path / "child.py")
+    orc_children.end_waiting()
+    ROWS.write(pl.DataFrame({"a": [1]}), tmp_path / "x.orc")
+
+    assert read(tmp_path / "x.orc")["a"].item() == read(tmp_path / "x.orc")["a"].item()
+
+    assert reading() == []
+
+
+ASKED = """
+import os, signal, sys
+from pathlib import Path
+from datahub.adapters.rows_polars import PolarsRows
+list(PolarsRows().batches([Path(sys.argv[1])]))
+print(Path("/proc/thread-self/children").read_text(), flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_an_orc_reader_ends_with_who_asked_it(tmp_path: Path) -> None:
+    """Also when that was killed."""
+    ROWS.write(pl.DataFrame({"a": [1]}), tmp_path / "x.orc")
+    words = [sys.executable, "-c", ASKED, str(tmp_path / "x.orc")]
+
+    child = subprocess.run(words, capture_output=True, text=True, check=False).stdout.strip()
+
+    assert child.isdigit()
+    for _ in range(600):
+        if not Path(f"/proc/{child}").exists() or b"orc_child" not in cmdline(child):
+            break
+        time.sleep(0.05)
+    else:
+        pytest.fail("it waits for nobody")
+
+
+def test_orc_is_read_after_the_folder_was_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A reader that waits is told where a file is, not where it was from another folder."""
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        ROWS.write(pl.DataFrame({"a": [name]}), tmp_path / name / "x.orc")
+    found = []
+    for name in ("one", "two"):
+        monkeypatch.chdir(tmp_path / name)
+        found.append(read(Path("x.orc"))["a"].item())
+
+    assert found == ["one", "two"]
 
 
 def test_an_orc_reader_is_ended_when_nobody_reads_on(tmp_path: Path) -> None:
     """Breaking off a loop leaves no process behind."""
     frame = pl.DataFrame({"n": range(200_000)}).with_columns(t=pl.format("{} text", "n"))
     ROWS.write(frame, tmp_path / "x.orc")
+    orc_children.end_waiting()
     batches = ROWS.batches([tmp_path / "x.orc"], size=10)
 
     assert next(batches).height == 10
     batches.close()  # type: ignore[attr-defined]  # a generator, by way of Iterator
 
-    children = Path("/proc/thread-self/children").read_text().split()
-    names = [Path(f"/proc/{child}/cmdline").read_bytes() for child in children]
-    assert not [name for name in names if b"orc_child" in name]
+    assert reading() == []

@@ -1,30 +1,23 @@
 """ORC, which polars does not read: a polars source that goes stripe by stripe.
 
 Only the columns a query needs are read, and one stripe is in memory at a time.
-Footers are read here, data in a child process (orc_child.py says why): 0.2 s a file.
+Footers are read here, data in child processes (orc_child.py says why).
 """
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import polars as pl
-import pyarrow as pa
 import pyarrow.orc as orc
 from polars.io.plugins import register_io_source
 
+from datahub.adapters.rows_polars import orc_children
 from datahub.adapters.rows_polars.elsewhere import Elsewhere
-from datahub.adapters.rows_polars.opening import corrupt, to_polars, translated
+from datahub.adapters.rows_polars.opening import to_polars, translated
 from datahub.core.errors import SourceError
-
-_CHILD = Path(__file__).with_name("orc_child.py")
 
 
 def schema(path: Path | Elsewhere) -> pl.Schema:
@@ -45,62 +38,12 @@ def frames(path: Path | Elsewhere, columns: Sequence[str]) -> Iterator[pl.DataFr
         return
     # pyarrow takes a dot in a name for a path into a struct: then all columns are read.
     dotted = any("." in name for name in file.schema.names)
-    for batch in _batches(path, None if dotted else list(columns), file.nstripes):
+    for batch in orc_children.batches(path, None if dotted else list(columns), file.nstripes):
         yield to_polars(batch)[list(columns)]  # `select` takes a name like * or ^a$ for a pattern
 
 
 def _opened(path: Path | Elsewhere) -> Any:
     return orc.ORCFile(path.opened() if isinstance(path, Elsewhere) else path)
-
-
-def _batches(path: Path | Elsewhere, columns: list[str] | None, stripes: int) -> Iterator[Any]:
-    """One Arrow batch a stripe. Where they break off, SourceError says what the child said."""
-    with tempfile.TemporaryFile() as said, _child(path, columns, said) as child:
-        stream = None
-        for _ in range(stripes):
-            try:
-                stream = stream or pa.ipc.open_stream(child.stdout)
-                batch = stream.read_next_batch()
-            except (pa.ArrowException, OSError, StopIteration) as error:
-                raise corrupt(str(path), _last_words(child, said)) from error
-            yield batch
-
-
-@contextmanager
-def _child(
-    path: Path | Elsewhere, columns: list[str] | None, said: IO[bytes]
-) -> Iterator[subprocess.Popen[bytes]]:
-    far = isinstance(path, Elsewhere)
-    where = path.address if isinstance(path, Elsewhere) else str(path)
-    child = subprocess.Popen(
-        [sys.executable, "-P", str(_CHILD), where, json.dumps(columns), *(["far"] if far else [])],
-        stdin=subprocess.PIPE if far else None,
-        stdout=subprocess.PIPE,
-        stderr=said,
-    )
-    try:
-        if isinstance(path, Elsewhere) and child.stdin is not None:
-            with child.stdin:  # keys go no other way: a command line can be seen by all
-                child.stdin.write(json.dumps(path.access()).encode())
-        yield child
-    finally:
-        _end(child)
-
-
-def _end(child: subprocess.Popen[bytes]) -> None:
-    if child.stdout is not None:
-        child.stdout.close()
-    child.kill()
-    child.wait()
-
-
-def _last_words(child: subprocess.Popen[bytes], said: IO[bytes]) -> str:
-    if child.stdout is not None:
-        child.stdout.close()  # so that it cannot wait for us while we wait for it
-    if child.wait() < 0:
-        return "it breaks the ORC reader."
-    said.seek(0)
-    return said.read().decode(errors="replace").strip() or "the ORC reader broke off."
 
 
 def scan(paths: Sequence[Path | Elsewhere], schema: pl.Schema) -> pl.LazyFrame:
