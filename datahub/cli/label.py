@@ -162,6 +162,9 @@ def print_comparison(compared: Comparison) -> None:
 def print_alike(groups: Sequence[Alike]) -> None:
     """Name LFs that repeat one another, with what a vote of each counts."""
     for group in groups:
+        if set(group.shares) == {1.0}:  # the model cannot count them as fewer
+            line(f"LFs that repeat one another, each counted in full: {', '.join(group.lfs)}")
+            continue
         parts = (f"{lf} {part:.2f}" for lf, part in zip(group.lfs, group.shares, strict=True))
         line(f"LFs that repeat one another, and what a vote of each counts: {', '.join(parts)}")
 

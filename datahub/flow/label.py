@@ -48,7 +48,8 @@ class Fitted:
 
     `covered` rows have a vote, `uncovered` have none and no label. `agreement` is of the labels
     with the majority vote, `changed_by_end_model` counts the labels that are not the label
-    model's: both on covered rows. `correlated` LFs are counted as fewer where the label model can.
+    model's: both on covered rows. `correlated` LFs are counted as fewer where the label model can;
+    where it cannot, their shares are 1.
     """
 
     dataset: str
@@ -149,6 +150,7 @@ def label_fit(
         shares=alike.shares.tolist(),
     )
     fit = replace(fit, balance_from=balance_from) if balance_from else fit
+    alike = replace(alike, shares=fit.arrays.get("shares", np.ones(votes.shape[1])))
     step.progress("label model", len(votes), len(votes))
     changes = counts_changes(store, head.id, known, fit.counts, hashes)
     saved = _model_manifest(

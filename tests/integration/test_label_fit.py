@@ -95,6 +95,21 @@ def test_lfs_that_repeat_one_another_are_named(datahub: Datahub, labeled: Path) 
     assert "repeat one another" in datahub("label", "fit", "--seed", "3").out
 
 
+@pytest.mark.parametrize("model", ["snorkel", "majority"])
+def test_a_model_that_cannot_count_copies_as_fewer_says_so(
+    datahub: Datahub, labeled: Path, model: str
+) -> None:
+    """The words and the manifest tell what was done, not what another model would do."""
+    (labeled / "labeling_functions" / "first.py").write_text(LFS + COPIES)
+    assert datahub("lf", "run").code == 0
+
+    said = datahub("label", "fit", "--model", model).out
+    fitted = datahub("label", "fit", "--model", model, "--json").json
+
+    assert "repeat one another, each counted in full: " in said
+    assert {share for group in fitted["correlated"] for share in group["shares"]} == {1.0}
+
+
 def test_pair_counts_brought_up_to_date_are_those_of_a_full_count(
     datahub: Datahub, labeled: Path
 ) -> None:
