@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import os
 import re
 import sqlite3
 import stat
@@ -386,3 +387,38 @@ for i in range(20):
     assert found == {f"{name}/{i}" for name in ("one", "two") for i in range(20)}
     assert len(store.log("main")) == 41
     assert not any((folder / "staging").iterdir())
+
+
+# Connections that are kept
+
+
+def test_a_history_put_in_the_place_of_another_is_read(tmp_path: Path) -> None:
+    """A store that is open follows the path, not the file that it opened before."""
+    first, second = (
+        EmbeddedVersionStore.create(tmp_path / name, branch=name, author="ann", time=TIME)
+        for name in ("one", "two")
+    )
+    assert [*first.branches(), *second.branches()] == ["one", "two"]
+
+    (tmp_path / "two" / "versions.db").replace(tmp_path / "one" / "versions.db")
+    for left in ("versions.db-wal", "versions.db-shm"):
+        (tmp_path / "one" / left).unlink(missing_ok=True)
+
+    assert list(first.branches()) == ["two"]
+
+
+def test_a_forked_process_reads_by_connections_of_its_own(store: EmbeddedVersionStore) -> None:
+    """What the parent has open stays the parent's: both read and write on."""
+    head = store.branches()["main"]
+
+    child = os.fork()
+    if child == 0:
+        try:
+            store.create_branch("child", at=head)
+            os._exit(0 if set(store.branches()) == {"main", "child"} else 1)
+        finally:
+            os._exit(2)
+
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    commit(store, {"a": b"1"})
+    assert set(store.branches()) == {"main", "child"}

@@ -67,6 +67,11 @@ def read(graph: Transaction, commit_id: CommitId) -> Commit:
     )
 
 
+def tree(graph: Transaction, commit_id: CommitId) -> ObjectID:
+    """The tree that a commit names."""
+    return ObjectID(graph.commit(commit_id).tree)
+
+
 def history(graph: Transaction, start: CommitId) -> Iterator[Commit]:
     """All ancestors and the commit itself: children before parents, else the newest first."""
     found: dict[CommitId, Commit] = {}

@@ -21,7 +21,7 @@ from pathlib import Path
 from datahub.adapters.versions_embedded import sharing
 from datahub.adapters.versions_embedded.faults import translated
 from datahub.core.errors import InputError, ObjectNotFound, StorageError
-from datahub.core.versions import ObjectId
+from datahub.core.versions import ObjectId, Objects
 from datahub.processes import is_alive, machine
 
 _ID = re.compile(r"[0-9a-f]{64}")
@@ -108,6 +108,13 @@ class ObjectFiles:
                     with os.scandir(self._objects / folder) as held:
                         found |= inside - {folder + entry.name for entry in held}
         return found
+
+    def check_held(self, objects: Objects) -> None:
+        """Raises ObjectNotFound for the first path whose object is not there."""
+        missing = self.missing(objects.values())
+        for path, oid in objects.items():
+            if oid in missing:
+                raise ObjectNotFound(oid, path)
 
     def fetch(self, oid: ObjectId) -> Path:
         """The file itself, checked unless it was, and has not been touched since."""

@@ -20,6 +20,7 @@ from dulwich.object_format import SHA256
 from dulwich.objects import Commit, ObjectID
 
 from datahub.adapters.versions_embedded.faults import damaged, translated
+from datahub.adapters.versions_embedded.idle import IdleConnections, identity
 from datahub.core import objecttree
 from datahub.core.errors import BranchNotFound, ConfigError, Conflict, NotFound, TagNotFound
 from datahub.core.objecttree import Node, NodeId
@@ -232,18 +233,22 @@ class Transaction:
 
 
 class Graph:
-    """The file versions.db. A connection lives as long as one transaction: nothing to share."""
+    """The file versions.db. Transactions share nothing but what they have read of nodes.
+
+    A connection that has read is kept for the next that reads.
+    """
 
     def __init__(self, path: Path, *, patience: float = 30.0) -> None:
         """`patience`: seconds to wait for another process's write."""
         self.path = path
         self._patience = patience
         self._nodes: dict[NodeId, Node] = {}
+        self._idle = IdleConnections()
 
     @contextmanager
     def reading(self) -> Iterator[Transaction]:
         """One state of the graph, however others write meanwhile."""
-        with translated("read the history"), closing(self._readable()) as connection:
+        with translated("read the history"), self._reading() as connection:
             yield Transaction(connection, self._nodes)
 
     @contextmanager
@@ -251,6 +256,7 @@ class Graph:
         """All that is done within takes effect at the end, or none of it."""
         with (
             translated("write to the history"),
+            # Never an idle one: who writes again and again would be back before anyone who waits.
             closing(self._begun("BEGIN IMMEDIATE")) as connection,
         ):
             yield Transaction(connection, self._nodes)
@@ -278,7 +284,7 @@ class Graph:
         found = 0
         with translated("open the repository"):
             if self.path.is_file():
-                with closing(self._readable()) as connection:
+                with self._reading() as connection:
                     found = _format(connection)
         if found == 0:
             raise ConfigError(
@@ -293,14 +299,38 @@ class Graph:
                 else "An earlier datahub made it: export the rows with that one, and import them.",
             )
 
-    def _readable(self) -> sqlite3.Connection:
-        """A connection that has begun to read: also on a full disk, then one at a time."""
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        """A connection that has begun to read."""
+        file = identity(self.path)
+        connection, alone = self._idle.taken(file), False
+        if connection is None:
+            connection, alone = self._opened()
         try:
-            return self._begun("BEGIN")
+            if not connection.in_transaction:
+                connection.execute("BEGIN")
+                _format(connection)  # a plain BEGIN has read nothing yet
+            yield connection
+            connection.execute("ROLLBACK")
+        except BaseException:
+            connection.close()
+            raise
+        if alone:
+            connection.close()
+        else:
+            self._idle.give(connection, file)
+
+    def _opened(self) -> tuple[sqlite3.Connection, bool]:
+        """A connection that has begun to read, and whether nobody else may have one meanwhile.
+
+        So it is on a full disk: that makes no file of shared memory.
+        """
+        try:
+            return self._begun("BEGIN"), False
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode & 0xFF not in _NO_ROOM:
                 raise
-            return self._begun("BEGIN", locking="EXCLUSIVE")  # makes no file of shared memory
+            return self._begun("BEGIN", locking="EXCLUSIVE"), True
 
     def _begun(
         self, begin: str, *, mode: str = "rw", locking: str = "NORMAL"
@@ -310,6 +340,7 @@ class Graph:
             uri=True,
             timeout=self._patience,
             isolation_level=None,
+            check_same_thread=False,  # one thread after another, when it is idle
         )
         try:
             connection.execute(f"PRAGMA locking_mode = {locking}")  # before anything is read

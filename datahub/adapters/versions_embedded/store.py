@@ -11,7 +11,7 @@ from pathlib import Path
 
 from dulwich.objects import ObjectID
 
-from datahub.adapters.versions_embedded import commits, trees, upkeep
+from datahub.adapters.versions_embedded import adopting, commits, trees, upkeep
 from datahub.adapters.versions_embedded.files import ObjectFiles
 from datahub.adapters.versions_embedded.graph import FORMAT, Graph, Landing, Transaction
 from datahub.adapters.versions_embedded.refs import resolved
@@ -19,11 +19,8 @@ from datahub.adapters.versions_embedded.running import Running
 from datahub.core.dataset import to_canonical_json
 from datahub.core.errors import (
     BranchExists,
-    Conflict,
     Guarded,
-    InputError,
     NothingToCommit,
-    ObjectNotFound,
     StaleHead,
     TagExists,
 )
@@ -46,7 +43,6 @@ from datahub.core.versions import (
     CommitId,
     Damage,
     ObjectId,
-    Objects,
     checked_branch,
     checked_changes,
 )
@@ -147,13 +143,13 @@ class EmbeddedVersionStore:
         """Paths under a prefix that differ."""
         with self._graph.reading() as graph:
             sides = resolved(graph, old), resolved(graph, new)
-            before, after = (_tree(graph, side) for side in sides)
+            before, after = (commits.tree(graph, side) for side in sides)
             return trees.changes_of(graph, before, after, prefix)
 
     def content_of(self, ref: str) -> str:
         """The content id of a commit."""
         with self._graph.reading() as graph:
-            return trees.roots(graph, _tree(graph, resolved(graph, ref))).content
+            return trees.roots(graph, commits.tree(graph, resolved(graph, ref))).content
 
     def log(self, ref: str, *, limit: int | None = None) -> list[Commit]:
         """History, children before parents, else the newest first."""
@@ -210,8 +206,8 @@ class EmbeddedVersionStore:
             head = _checked_head(graph, branch, expected)
             if self._guarded(graph, branch, head):
                 raise Guarded(branch)
-            old = _tree(graph, head)
-            self._check_held(_new_objects(graph, changes, (old,)))
+            old = commits.tree(graph, head)
+            self._files.check_held(_new_objects(graph, changes, (old,)))
             new = trees.edited(graph, old, changes)
             if new == old:
                 raise NothingToCommit(branch)
@@ -246,9 +242,9 @@ class EmbeddedVersionStore:
         with self._graph.writing() as graph:
             head = _checked_head(graph, into, expected)
             theirs = resolved(graph, source)
-            sides = _tree(graph, head), _tree(graph, theirs)
+            sides = commits.tree(graph, head), commits.tree(graph, theirs)
             # Bytes may have been erased from history: only what is new must be there.
-            self._check_held(_new_objects(graph, changes, sides))
+            self._files.check_held(_new_objects(graph, changes, sides))
             made = commits.written(
                 graph,
                 trees.edited(graph, sides[0], changes),
@@ -274,7 +270,9 @@ class EmbeddedVersionStore:
             check_landing(
                 true,
                 verdict,
-                changed=trees.changes_of(graph, _tree(graph, head), _tree(graph, true.id)),
+                changed=trees.changes_of(
+                    graph, commits.tree(graph, head), commits.tree(graph, true.id)
+                ),
                 head_rules=_objects(graph, head, RULES),
                 merged_rules=_objects(graph, true.id, RULES),
                 guarded=self._guarded(graph, true.into, head),
@@ -284,7 +282,7 @@ class EmbeddedVersionStore:
             oid = self.put_bytes(verdict.to_json().encode())
             made = commits.written(
                 graph,
-                trees.edited(graph, _tree(graph, true.id), {VERDICT: oid}),
+                trees.edited(graph, commits.tree(graph, true.id), {VERDICT: oid}),
                 proposed.parents[:1] if landing.squash else proposed.parents,
                 message=proposed.message,
                 author=proposed.author,
@@ -303,52 +301,8 @@ class EmbeddedVersionStore:
         tags: Mapping[str, CommitId],
     ) -> None:
         """Make a history this repository's, all of it or nothing."""
-        for _, changes in history:
-            checked_changes(changes)
         with self._graph.writing() as graph:
-            begun = graph.heads()
-            if graph.tags() or any(graph.commit(head).parents for head in begun.values()):
-                raise Conflict(
-                    "This repository holds a history already.",
-                    hint="Import into a project that `datahub init` has just made.",
-                )
-            known: set[CommitId] = set()
-            for commit, changes in history:
-                self._adopted(graph, commit, changes, known)
-            for name, target in [*branches.items(), *tags.items()]:
-                if target not in known:
-                    raise InputError(f"{name!r} names no commit of the history.")
-            for name in begun.keys() - branches.keys():
-                graph.remove_branch(name)
-            for name, target in branches.items():
-                graph.set_head(checked_branch(name), target)
-            for name, target in tags.items():
-                graph.set_tag(checked_branch(name, what="tag"), target)
-
-    def _adopted(
-        self, graph: Transaction, commit: Commit, changes: Changes, known: set[CommitId]
-    ) -> None:
-        self._check_held({path: oid for path, oid in changes.items() if oid is not None})
-        lost = set(commit.parents) - known
-        made = ""
-        if not lost:
-            made = commits.written(
-                graph,
-                trees.edited(
-                    graph, _tree(graph, commit.parents[0]) if commit.parents else None, changes
-                ),
-                commit.parents,
-                message=commit.message,
-                author=commit.author,
-                time=commit.time,
-                metadata=commit.metadata,
-            )
-        if made != commit.id:
-            raise InputError(
-                f"Commit {commit.id[:12]} is not what it was when it got its id.",
-                hint="Export anew; a history that was rewritten cannot be trusted.",
-            )
-        known.add(made)
+            adopting.adopt(graph, self._files, history, branches=branches, tags=tags)
 
     def check(self, *, deep: bool = True) -> list[Damage]:
         """What is wrong with all that a name reaches."""
@@ -373,12 +327,6 @@ class EmbeddedVersionStore:
     def _guarded(self, graph: Transaction, branch: str, head: CommitId) -> bool:
         return is_guarded(branch, _objects(graph, head, GATES), self.read)
 
-    def _check_held(self, objects: Objects) -> None:
-        missing = self._files.missing(objects.values())
-        for path, oid in objects.items():
-            if oid in missing:
-                raise ObjectNotFound(oid, path)
-
 
 def _check_free(graph: Transaction, name: str) -> None:
     """A name is a branch's or a tag's: a ref means one thing."""
@@ -386,10 +334,6 @@ def _check_free(graph: Transaction, name: str) -> None:
         raise BranchExists(name)
     if name in graph.tags():
         raise TagExists(name)
-
-
-def _tree(graph: Transaction, commit_id: CommitId) -> ObjectID:
-    return ObjectID(graph.commit(commit_id).tree)
 
 
 def _new_objects(
@@ -404,7 +348,7 @@ def _new_objects(
 
 
 def _objects(graph: Transaction, commit_id: CommitId, prefix: str = "") -> dict[str, ObjectId]:
-    return trees.objects_of(graph, _tree(graph, commit_id), prefix)
+    return trees.objects_of(graph, commits.tree(graph, commit_id), prefix)
 
 
 def _checked_head(graph: Transaction, branch: str, expected: CommitId) -> CommitId:
@@ -422,5 +366,5 @@ def _leased(graph: Transaction, candidate_id: CommitId) -> Candidate:
         source=source,
         into=into,
         judged_head=head,
-        content_id=trees.roots(graph, _tree(graph, candidate_id)).content,
+        content_id=trees.roots(graph, commits.tree(graph, candidate_id)).content,
     )
