@@ -8,6 +8,7 @@ import typer
 
 from datahub.cli.context import Branch, Json, opened
 from datahub.cli.output import emit_json, line
+from datahub.cli.settling import Conflicts, Decisions, Ours, RuleName, Theirs, settled
 
 if TYPE_CHECKING:
     from datahub.core.versions import Commit
@@ -22,22 +23,46 @@ def add_to(app: typer.Typer) -> None:
 
 def revert(
     commit: Annotated[str, typer.Argument(help="Commit whose changes are taken back.")],
+    ours: Ours = False,
+    theirs: Theirs = False,
+    rule: RuleName = None,
+    decisions: Decisions = None,
+    conflicts: Conflicts = None,
     branch: Branch = None,
     json: Json = False,
 ) -> None:
-    """Take back what a commit did, by a new commit."""
+    """Take back what a commit did, by a new commit.
+
+    In conflicts, ours is what the branch holds, theirs what was before the commit.
+    Exits 3 when one is left.
+    """
+    settling = settled(
+        ours=ours, theirs=theirs, rule=rule, decisions=decisions, conflicts=conflicts
+    )
     with opened(branch) as hub:
-        _told(hub.revert(commit), hub.branch, json=json)
+        _told(hub.revert(commit, **settling), hub.branch, json=json)
 
 
 def cherry_pick(
     commit: Annotated[str, typer.Argument(help="Commit whose changes are made again.")],
+    ours: Ours = False,
+    theirs: Theirs = False,
+    rule: RuleName = None,
+    decisions: Decisions = None,
+    conflicts: Conflicts = None,
     branch: Branch = None,
     json: Json = False,
 ) -> None:
-    """Do again what a commit did, by a new commit."""
+    """Do again what a commit did, by a new commit.
+
+    In conflicts, ours is what the branch holds, theirs what the commit made.
+    Exits 3 when one is left.
+    """
+    settling = settled(
+        ours=ours, theirs=theirs, rule=rule, decisions=decisions, conflicts=conflicts
+    )
     with opened(branch) as hub:
-        _told(hub.cherry_pick(commit), hub.branch, json=json)
+        _told(hub.cherry_pick(commit, **settling), hub.branch, json=json)
 
 
 def restore(

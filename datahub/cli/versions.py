@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from textwrap import indent
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,7 +10,7 @@ import typer
 
 from datahub.cli.context import Branch, Json, opened
 from datahub.cli.output import brief, emit_json, expectations, line, table
-from datahub.core.conflicts import RULES
+from datahub.cli.settling import Conflicts, Decisions, Ours, RuleName, Theirs, settled
 from datahub.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -167,25 +166,11 @@ def merge(
     source: Annotated[str, typer.Argument(help="Branch or commit to merge.")],
     into: Annotated[str, typer.Option("--into", help="Branch that takes it.")] = "main",
     message: Annotated[str, typer.Option("--message", "-m", help="Of the merge commit.")] = "",
-    ours: Annotated[
-        bool, typer.Option("--ours", help="In conflicts, keep what the destination has.")
-    ] = False,
-    theirs: Annotated[
-        bool, typer.Option("--theirs", help="In conflicts, take what the source has.")
-    ] = False,
-    rule: Annotated[
-        str | None,
-        typer.Option(
-            help="Where people's answers tie: latest; gold (then latest); majority (stays open)."
-        ),
-    ] = None,
-    decisions: Annotated[
-        Path | None,
-        typer.Option(help="A file (CSV, Parquet, JSON): key, and take (ours, theirs) or value."),
-    ] = None,
-    conflicts: Annotated[
-        Path | None, typer.Option(help="Write what is in conflict here, to be filled in.")
-    ] = None,
+    ours: Ours = False,
+    theirs: Theirs = False,
+    rule: RuleName = None,
+    decisions: Decisions = None,
+    conflicts: Conflicts = None,
     reason: Annotated[str, typer.Option(help="Owed where only rules change.")] = "",
     squash: Annotated[
         bool, typer.Option("--squash", help="One commit with one parent, without its history.")
@@ -196,21 +181,17 @@ def merge(
 
     Decisions go first, then the rule, then the side. Exits 3 when a conflict is left.
     """
-    if ours and theirs:
-        raise ConfigError("--ours and --theirs are each other's opposite.", hint="Give one.")
-    if rule is not None and rule not in RULES:
-        raise ConfigError(f"There is no rule {rule!r}.", hint=f"Rules are {', '.join(RULES)}.")
+    settling = settled(
+        ours=ours, theirs=theirs, rule=rule, decisions=decisions, conflicts=conflicts
+    )
     with opened() as hub:
         merged = hub.merge(
             source,
             into=into,
             message=message,
-            side="ours" if ours else "theirs" if theirs else None,
-            rule=rule,
-            decisions=decisions,
-            conflicts=conflicts,
             reason=reason,
             squash=squash,
+            **settling,
         )
     if json:
         emit_json(merged)

@@ -296,8 +296,10 @@ class ChangedSince(Conflict):
         super().__init__(
             f"Could not {doing}: the branch holds something else at {_places(conflicts)}. "
             "Nothing was changed.",
-            hint="`datahub restore DATASET --from REF` takes a dataset as it was; or make "
-            "the change anew and commit it.",
+            hint="--ours keeps what the branch holds, --theirs does it nonetheless; --rule settles "
+            "tied answers; or one by one: --conflicts FILE writes the list, fill in `take` or "
+            "`value`, then --decisions FILE. `datahub restore DATASET --from REF` takes a dataset "
+            "whole.",
         )
         self.conflicts = tuple(conflicts)
 

@@ -2,13 +2,15 @@
 
 Undo and repeat are merges (flow.merge) with another base: the undone commit, or the parent of
 the repeated one. So what the head has changed since is kept, down to rows and answers, and where
-both changed one thing, nothing is done and all of it is listed. A guarded branch takes none of
-these: do it on a branch of your own, and merge.
+both changed one thing, it is settled as asked, or nothing is done and all of it is listed. A
+guarded branch takes none of these: do it on a branch of your own, and merge.
 """
 
 from __future__ import annotations
 
-from datahub.core.conflicts import ASK
+from dataclasses import dataclass
+
+from datahub.core.conflicts import ASK, Settling
 from datahub.core.errors import ChangedSince, DatasetNotFound, InputError, MergeConflict
 from datahub.core.layout import DATASETS, dataset_file
 from datahub.core.versions import Changes, Commit
@@ -18,16 +20,25 @@ from datahub.ports import EndModel, Rows, VersionStore
 
 
 def revert(
-    ref: str, *, store: VersionStore, rows: Rows, step: Step, end_model: EndModel | None = None
+    ref: str,
+    *,
+    store: VersionStore,
+    rows: Rows,
+    step: Step,
+    settling: Settling = ASK,
+    end_model: EndModel | None = None,
 ) -> Commit:
     """Take back what a commit did (of a merge: what it did to its first parent).
 
-    Raises RefNotFound, ChangedSince, Guarded, NothingToCommit, InputError (a first commit).
+    `settling` says what becomes of what the head has changed since (ours) and the commit changed
+    too (theirs: what was before it). Raises RefNotFound, ChangedSince, Guarded, NothingToCommit,
+    InputError (a first commit; a decision that cannot be carried out).
     """
     head = begin(store, step)
     undone = store.commit_at(ref)
     parent = _parent(undone, store)
-    changes, notes = _onto(head, undone, parent, f"revert {ref}", store, rows, step, end_model)
+    onto = _Onto(head, store, rows, step, settling, end_model)
+    changes, notes = onto.changes(undone, parent, f"revert {ref}")
     merge = f", reversing\nchanges made to {parent.id}" if len(undone.parents) > 1 else ""
     return _committed(
         head,
@@ -41,7 +52,13 @@ def revert(
 
 
 def cherry_pick(
-    ref: str, *, store: VersionStore, rows: Rows, step: Step, end_model: EndModel | None = None
+    ref: str,
+    *,
+    store: VersionStore,
+    rows: Rows,
+    step: Step,
+    settling: Settling = ASK,
+    end_model: EndModel | None = None,
 ) -> Commit:
     """Do again what a commit did, under its author's name.
 
@@ -50,7 +67,8 @@ def cherry_pick(
     head = begin(store, step)
     picked = store.commit_at(ref)
     base = _parent(picked, store)
-    changes, notes = _onto(head, base, picked, f"cherry-pick {ref}", store, rows, step, end_model)
+    onto = _Onto(head, store, rows, step, settling, end_model)
+    changes, notes = onto.changes(base, picked, f"cherry-pick {ref}")
     return _committed(
         head,
         changes,
@@ -93,32 +111,34 @@ def _parent(commit: Commit, store: VersionStore) -> Commit:
     return store.commit_at(commit.parents[0])
 
 
-def _onto(
-    head: Commit,
-    base: Commit,
-    new: Commit,
-    doing: str,
-    store: VersionStore,
-    rows: Rows,
-    step: Step,
-    end_model: EndModel | None,
-) -> tuple[Changes, str]:
-    """What the step from `base` to `new` does to the head, and what to say of it in the message."""
-    try:
-        changes, report = merged(
-            base,
-            head,
-            new,
-            names=(new.id, step.branch),
-            settling=ASK,
-            store=store,
-            rows=rows,
-            step=step,
-            end_model=end_model,
-        )
-    except MergeConflict as error:
-        raise ChangedSince(error.conflicts, doing) from error
-    return changes, "".join(f"\n\nNote: {note}" for note in report.notes)
+@dataclass(frozen=True)
+class _Onto:
+    """A head that takes what a step between two other commits does."""
+
+    head: Commit
+    store: VersionStore
+    rows: Rows
+    step: Step
+    settling: Settling
+    end_model: EndModel | None
+
+    def changes(self, base: Commit, new: Commit, doing: str) -> tuple[Changes, str]:
+        """What the step does to the head, and what to say of it in the message."""
+        try:
+            changes, report = merged(
+                base,
+                self.head,
+                new,
+                names=(new.id, self.step.branch),
+                settling=self.settling,
+                store=self.store,
+                rows=self.rows,
+                step=self.step,
+                end_model=self.end_model,
+            )
+        except MergeConflict as error:
+            raise ChangedSince(error.conflicts, doing) from error
+        return changes, "".join(f"\n\nNote: {note}" for note in report.notes)
 
 
 def _committed(

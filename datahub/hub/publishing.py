@@ -2,39 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
-from datahub.core.conflicts import Rule, Settling, Side, conflict_table, decisions_of
-from datahub.core.dataset import to_canonical_json
+from datahub.core.conflicts import Rule, Side
 from datahub.core.errors import (
-    InputError,
     LabelingFunctionError,
-    MergeConflict,
     NotFound,
 )
 from datahub.core.verdict import Verdict
 from datahub.flow import audit, history, publish, review, tables
 from datahub.flow import why as reasons
 from datahub.hub.registry import REGISTRY
+from datahub.hub.settling import conflicts_written, settling_of
 from datahub.hub.wiring import Wiring
 from datahub.ports import (
     FoundLF,
     Refusal,
 )
-
-
-def _lines_of_json(path: Path) -> list[dict[str, object]]:
-    """A list of objects. Raises InputError."""
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"{path} cannot be read as JSON: {error}.", hint="Give a list of objects, or CSV."
-        ) from error
-    if not isinstance(found, list) or not all(isinstance(line, dict) for line in found):
-        raise InputError(f"{path} holds no list of objects.", hint="One object a decision.")
-    return found
 
 
 class Publishing(Wiring):
@@ -124,10 +108,10 @@ class Publishing(Wiring):
         Where both sides changed the same thing, decisions (a file) go first, then the rule, then
         the side; what is left raises MergeConflict, and is written to the file `conflicts`.
         """
-        settling = self._settling(side, rule, decisions)
+        settling = settling_of(side, rule, decisions, rows=self.rows)
         self.catalog.refusals(limit=1)  # a refusal must be kept: find out now whether it can be
         step = self.step()
-        try:
+        with conflicts_written(conflicts, rows=self.rows):
             merged = publish.merge(
                 self.ref(source),
                 into=self.ref(into),
@@ -142,10 +126,6 @@ class Publishing(Wiring):
                 catalog=self.catalog,
                 step=step,
             )
-        except MergeConflict as error:
-            if conflicts is not None:
-                self._write_conflicts(error, Path(conflicts))
-            raise
         self.ran("merge", step, merged.commit, {"checks": merged.verdict.checks})
         return merged
 
@@ -170,24 +150,6 @@ class Publishing(Wiring):
     def audit(self, branch: str) -> audit.Audit:
         """Whether everything on a guarded branch came through its gate, by its history alone."""
         return audit.audit(self.ref(branch), store=self.store, progress=self.progress)
-
-    def _settling(
-        self, side: Side | None, rule: Rule | None, decisions: Path | str | None
-    ) -> Settling:
-        lines: list[dict[str, object]] = []
-        if decisions is not None and Path(decisions).suffix == ".json":
-            lines = _lines_of_json(Path(decisions))
-        elif decisions is not None:
-            for batch in self.rows.batches([Path(decisions)]):
-                lines += batch.to_dicts()
-        return Settling(side, rule, decisions_of(lines))
-
-    def _write_conflicts(self, error: MergeConflict, path: Path) -> None:
-        found = conflict_table(error.conflicts)
-        if path.suffix == ".json":
-            path.write_text(to_canonical_json(found.to_dicts()), encoding="utf-8")
-        else:
-            self.rows.write(found, path)
 
     def refusals(self, *, limit: int = 50) -> list[Refusal]:
         """Merges that were refused, newest first, with all their reasons."""

@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
+from datahub.core.conflicts import Rule, Side
 from datahub.core.dataset import checked_name
 from datahub.core.errors import BranchNotFound
 from datahub.core.versions import Collected, Commit, Damage, checked_branch
 from datahub.flow import diff, git_export, git_import, history_edit, publish, refs, upkeep
 from datahub.hub.registry import load
+from datahub.hub.settling import conflicts_written, settling_of
 from datahub.hub.wiring import Wiring
 
 KEEP = timedelta(days=14)  # as git keeps what nothing reaches
@@ -53,25 +55,51 @@ class Versioning(Wiring):
         files = self.project.read(paths)
         return publish.commit_files(files, message=message, store=self.store, step=self.step())
 
-    def revert(self, ref: str) -> Commit:
-        """Take back what a commit did, by a new commit on the current branch."""
-        return history_edit.revert(
-            self.ref(ref),
-            store=self.store,
-            rows=self.rows,
-            step=self.step(),
-            end_model=self.end_model,
-        )
+    def revert(
+        self,
+        ref: str,
+        *,
+        side: Side | None = None,
+        rule: Rule | None = None,
+        decisions: Path | str | None = None,
+        conflicts: Path | str | None = None,
+    ) -> Commit:
+        """Take back what a commit did, by a new commit on the current branch.
 
-    def cherry_pick(self, ref: str) -> Commit:
-        """Do again what a commit did, on the current branch."""
-        return history_edit.cherry_pick(
-            self.ref(ref),
-            store=self.store,
-            rows=self.rows,
-            step=self.step(),
-            end_model=self.end_model,
-        )
+        What the branch has changed since is settled as in a merge: ours is what it holds, theirs
+        what was before the commit. What is left raises ChangedSince.
+        """
+        settling = settling_of(side, rule, decisions, rows=self.rows)
+        with conflicts_written(conflicts, rows=self.rows):
+            return history_edit.revert(
+                self.ref(ref),
+                settling=settling,
+                store=self.store,
+                rows=self.rows,
+                step=self.step(),
+                end_model=self.end_model,
+            )
+
+    def cherry_pick(
+        self,
+        ref: str,
+        *,
+        side: Side | None = None,
+        rule: Rule | None = None,
+        decisions: Path | str | None = None,
+        conflicts: Path | str | None = None,
+    ) -> Commit:
+        """Do again what a commit did, on the current branch; settled as in a merge."""
+        settling = settling_of(side, rule, decisions, rows=self.rows)
+        with conflicts_written(conflicts, rows=self.rows):
+            return history_edit.cherry_pick(
+                self.ref(ref),
+                settling=settling,
+                store=self.store,
+                rows=self.rows,
+                step=self.step(),
+                end_model=self.end_model,
+            )
 
     def restore(self, dataset: str | None = None, *, ref: str) -> Commit:
         """Bring a dataset back as a ref holds it, by a commit on the current branch."""

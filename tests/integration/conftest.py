@@ -136,3 +136,14 @@ def labeled(datahub: Datahub, guarded: Path) -> Path:
         ran = datahub(*words)
         assert ran.code == 0, ran.err
     return guarded
+
+
+@pytest.fixture
+def base(datahub: Datahub, project: Path) -> Path:
+    """An unguarded project with labels on main, and two branches cut from it."""
+    for words in (["lf", "run"], ["label", "fit"]):
+        ran = datahub(*words)
+        assert ran.code == 0, ran.err
+    for name in ("one", "two"):
+        assert datahub("branch", "create", name).code == 0
+    return project

@@ -13,17 +13,6 @@ from datahub.core.errors import InputError, MergeConflict
 from tests.integration.conftest import LFS, Datahub, mail
 
 
-@pytest.fixture
-def base(datahub: Datahub, project: Path) -> Path:
-    """An unguarded project with labels on main, and two branches cut from it."""
-    for words in (["lf", "run"], ["label", "fit"]):
-        ran = datahub(*words)
-        assert ran.code == 0, ran.err
-    for name in ("one", "two"):
-        assert datahub("branch", "create", name).code == 0
-    return project
-
-
 def relabel(project: Path, branch: str, who: str, answers: dict[int, str]) -> None:
     """Ask everything on a branch, give these answers, take them in."""
     hub = Hub.open(project, branch=branch)

@@ -1,0 +1,50 @@
+"""The options that settle conflicts: of merge, revert and cherry-pick."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, TypedDict
+
+import typer
+
+from datahub.core.conflicts import RULES, Rule, Side
+from datahub.core.errors import ConfigError
+
+Ours = Annotated[bool, typer.Option("--ours", help="In conflicts, keep what the destination has.")]
+Theirs = Annotated[bool, typer.Option("--theirs", help="In conflicts, take what the source has.")]
+RuleName = Annotated[
+    str | None,
+    typer.Option(
+        "--rule",
+        help="Where people's answers tie: latest; gold (then latest); majority (stays open).",
+    ),
+]
+Decisions = Annotated[
+    Path | None,
+    typer.Option(help="A file (CSV, Parquet, JSON): key, and take (ours, theirs) or value."),
+]
+Conflicts = Annotated[
+    Path | None, typer.Option(help="Write what is in conflict here, to be filled in.")
+]
+
+
+class Settled(TypedDict):
+    """What hub's calls take."""
+
+    side: Side | None
+    rule: Rule | None
+    decisions: Path | None
+    conflicts: Path | None
+
+
+def settled(
+    *, ours: bool, theirs: bool, rule: str | None, decisions: Path | None, conflicts: Path | None
+) -> Settled:
+    """The options as hub takes them. Raises ConfigError."""
+    if ours and theirs:
+        raise ConfigError("--ours and --theirs are each other's opposite.", hint="Give one.")
+    known = next((one for one in RULES if one == rule), None)
+    if rule is not None and known is None:
+        raise ConfigError(f"There is no rule {rule!r}.", hint=f"Rules are {', '.join(RULES)}.")
+    side: Side | None = "ours" if ours else "theirs" if theirs else None
+    return Settled(side=side, rule=known, decisions=decisions, conflicts=conflicts)
