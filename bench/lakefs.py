@@ -2,7 +2,8 @@
 
 A server of one's own on loopback, with its local key-value and block store: what is measured is
 our side of it and its answers, not a network or an object store. Opt-in: `lakefs` on the PATH,
-or a server that the environment names as for datahub. CPU-seconds are this process's alone.
+or a server that the environment names as for datahub. CPU-seconds are this process's alone; peak
+memory is that of the larger of both.
 """
 
 from __future__ import annotations
