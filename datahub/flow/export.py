@@ -40,31 +40,23 @@ def export_rows(
     """Write a table of a dataset as of a ref to a file; with a format (`kind`), to a folder.
 
     `table` rows, gold, labels or soft_labels; or labeled: every row with its label beside it. In
-    a folder each part is a file, in the order of their names. Raises DatasetNotFound, NotFound
-    (no such table there), SourceError (unknown suffix), InputError (a folder that holds files).
+    a folder each part is a file, in the order of their names; both are whole or absent. Raises
+    DatasetNotFound, NotFound (no such table there), SourceError (unknown suffix), InputError (a
+    folder that holds files).
     """
     known = dataset_at(store, ref, dataset)
     check_readable(store, ref, dataset, table)
-    suffix = path.suffix if kind is None else _suffix(kind, path)
+    suffix = path.suffix if kind is None else _suffix(kind)
     frames = _shown(_frames(store, rows, ref, known, table), suffix, known.rows, progress)
     if kind is None:
         return Exported(rows.write(frames, path), 1)
-    path.mkdir(parents=True, exist_ok=True)
-    written = [
-        rows.write(frame, path / f"part-{number:05d}{suffix}")
-        for number, frame in enumerate(frames)
-    ]
+    written = rows.write_folder(frames, path, suffix=suffix)
     return Exported(sum(written), len(written))
 
 
-def _suffix(kind: str, folder: Path) -> str:
+def _suffix(kind: str) -> str:
     if kind not in FORMATS:
         raise InputError(f"There is no format {kind!r}.", hint=f"Formats are {', '.join(FORMATS)}.")
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InputError(
-            f"{folder} is there and not an empty folder.",
-            hint="Name a new folder: what lies there is not written over.",
-        )
     return f".{kind}"
 
 

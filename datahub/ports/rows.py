@@ -75,6 +75,17 @@ class Rows(Protocol):
         """
         ...
 
+    def write_folder(
+        self, frames: Iterable[pl.DataFrame], folder: Path, *, suffix: str
+    ) -> list[int]:
+        """Write each frame as a file part-00000, part-00001, ... of a folder.
+
+        Returns the numbers of rows. The folder is whole or absent, whatever ends the process;
+        what such an end leaves beside it, under a hidden name, goes with the next. Raises
+        InputError (there is something in the folder), StorageError, SourceError.
+        """
+        ...
+
     def alike(self, paths: Sequence[Path]) -> dict[str, tuple[int, ...]] | None:
         """Column -> for each file a number: files of one number hold the same of that column.
 

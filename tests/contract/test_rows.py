@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import resource
+import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from importlib import import_module
@@ -399,6 +402,80 @@ def test_a_full_disk_leaves_what_was_there(
     assert caught.value.hint
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".orc", ".csv"])
+def test_frames_become_the_files_of_a_folder(rows: Rows, tmp_path: Path, suffix: str) -> None:
+    """In their order; folders above it are made, and one that is there and empty is taken."""
+    (tmp_path / "empty").mkdir()
+    for folder in (tmp_path / "a" / "b", tmp_path / "empty"):
+        assert rows.write_folder(many(5).iter_slices(2), folder, suffix=suffix) == [2, 2, 1]
+
+        assert_frame_equal(rows.collect(rows.scan(rows.files(folder))), many(5))
+        assert not list(folder.parent.glob(".*"))
+
+
+def test_no_frame_is_a_folder_without_files(rows: Rows, tmp_path: Path) -> None:
+    """It was asked for, so it is there."""
+    assert rows.write_folder([], tmp_path / "out", suffix=".parquet") == []
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_folder_that_holds_something_is_left_alone(rows: Rows, tmp_path: Path) -> None:
+    """Also where it came to hold it while the frames were made; and where it is a file."""
+
+    def meanwhile() -> Iterator[pl.DataFrame]:
+        yield many(1)
+        (tmp_path / "out").mkdir()
+        (tmp_path / "out" / "theirs").write_text("theirs")
+
+    for _ in range(2):
+        with pytest.raises(InputError):
+            rows.write_folder(meanwhile(), tmp_path / "out", suffix=".parquet")
+    with pytest.raises(InputError):
+        rows.write_folder([many(1)], tmp_path / "out" / "theirs", suffix=".parquet")
+
+    assert [path.name for path in tmp_path.rglob("*")] == ["out", "theirs"]
+
+
+def test_a_full_disk_leaves_no_part_of_a_folder(rows: Rows, tmp_path: Path) -> None:
+    """The first file had room, the second has not."""
+    with file_size_limit(4_000), pytest.raises(StorageError) as caught:
+        rows.write_folder([many(10), many(120_000)], tmp_path / "out", suffix=".parquet")
+
+    assert "was left behind" in caught.value.hint
+    assert list(tmp_path.iterdir()) == []
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+import polars as pl
+from datahub.hub.registry import adapter
+
+def frames():
+    yield pl.DataFrame({"a": [1]})
+    yield pl.DataFrame({"a": [2]})
+    os.kill(os.getpid(), signal.SIGKILL)
+
+adapter("rows", sys.argv[1])().write_folder(frames(), Path(sys.argv[2]), suffix=".parquet")
+"""
+
+
+def test_a_killed_process_leaves_no_part_of_a_folder_for_one(
+    request: pytest.FixtureRequest, rows: Rows, tmp_path: Path
+) -> None:
+    """The folder is not there; what was begun has another name, and goes with the next."""
+    name = request.node.callspec.params["rows"]
+    words = [sys.executable, "-c", KILLED, name, str(tmp_path / "out")]
+
+    killed = subprocess.run(words, cwd=Path(__file__).parents[2], check=False)
+
+    assert killed.returncode == -signal.SIGKILL
+    assert not (tmp_path / "out").exists()
+    assert all(path.name.startswith(".") for path in tmp_path.iterdir())
+    assert rows.write_folder([many(1)], tmp_path / "out", suffix=".parquet") == [1]
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
 def test_a_folder_that_is_not_there_is_a_storage_error(rows: Rows, tmp_path: Path) -> None:

@@ -8,12 +8,12 @@ is collected. `collect`, `batches` and `write` turn that into SourceError.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import polars as pl
 
-from datahub.adapters.rows_polars import chunks, delimited, elsewhere, stripes, writing
+from datahub.adapters.rows_polars import chunks, delimited, elsewhere, folders, stripes, writing
 from datahub.adapters.rows_polars.opening import (
     check_columns,
     check_equal_schemas,
@@ -92,6 +92,12 @@ class PolarsRows:
         lists, and reads timestamps back as nanoseconds, those with a zone as UTC.
         """
         return writing.write(frame, path, slab=slab)
+
+    def write_folder(
+        self, frames: Iterable[pl.DataFrame], folder: Path, *, suffix: str
+    ) -> list[int]:
+        """Write each frame as a file of a new folder, which is there when all of them are."""
+        return folders.write_folder(frames, folder, suffix=suffix)
 
     def alike(self, paths: Sequence[Path]) -> dict[str, tuple[int, ...]] | None:
         """Which files hold the same of a column, as far as their bytes tell."""
