@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+import spacy
 from hypothesis import given
 from hypothesis import strategies as st
 from snorkel.labeling import LFApplier, PandasLFApplier, labeling_function
@@ -232,20 +233,35 @@ def test_any_mix_of_snorkels_lfs_votes_as_under_its_own_applier(
 
 
 def test_lfs_over_spacy_documents_vote_as_under_snorkels_applier(tmp_path: Path) -> None:
-    """`nlp_labeling_function`, with a pipeline that needs no download."""
-    spacy = pytest.importorskip("spacy", reason="spaCy is not installed: it is no dependency")
-    from snorkel.labeling.lf.nlp import nlp_labeling_function
+    """Snorkel's NLP LFs and its SpacyPreprocessor as they are, over a pipeline made on the spot."""
+    from snorkel.labeling.lf.nlp import NLPLabelingFunction, nlp_labeling_function
+    from snorkel.preprocess.nlp import SpacyPreprocessor
 
-    spacy.blank("en").to_disk(tmp_path / "blank")
+    english = spacy.blank("en")
+    english.add_pipe("entity_ruler").add_patterns(  # type: ignore[attr-defined]
+        [{"label": "CLUB", "pattern": "united"}]
+    )
+    english.to_disk(tmp_path / "clubs")
+    language = str(tmp_path / "clubs")
 
-    @nlp_labeling_function(language=str(tmp_path / "blank"))
+    @nlp_labeling_function(language=language)
     def has_number(x: Row) -> int:
         return 1 if any(token.like_num for token in x.doc) else ABSTAIN
 
-    rows = frame(["ten goals", "no goals", "", "3 cups", "ten goals"])
+    def of_a_club(x: Row) -> int:
+        return 0 if any(one.label_ == "CLUB" for one in x.doc.ents) else ABSTAIN
 
-    ours = apply(rows, [has_number], key="id", cardinality=2).votes
+    documents = SpacyPreprocessor("text", "parsed", language=language, memoize=True)
 
-    theirs = PandasLFApplier([has_number]).apply(rows.to_pandas(), progress_bar=False)
-    assert ours[:, 0].tolist() == [1, ABSTAIN, ABSTAIN, 1, 1]
+    @labeling_function(pre=[documents])
+    def short(x: Row) -> int:
+        return 1 if len(x.parsed) < 2 else ABSTAIN
+
+    lfs = [has_number, NLPLabelingFunction("of_a_club", of_a_club, language=language), short]
+    rows = frame(["ten goals", "united win", "", "3 cups for united", "ten goals"])
+
+    ours = apply(rows, lfs, key="id", cardinality=2).votes
+
+    theirs = PandasLFApplier(lfs).apply(rows.to_pandas(), progress_bar=False)
+    assert ours.tolist() == [[1, -1, -1], [-1, 0, -1], [-1, -1, 1], [1, 0, -1], [1, -1, -1]]
     assert np.array_equal(ours, theirs)
