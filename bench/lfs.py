@@ -16,7 +16,16 @@ from pathlib import Path
 from typing import Any
 
 from bench.harness import Case, Figures, Result, Watch
-from bench.lfs_made import DECLARED, SNORKEL, commit, project, texts, write_lfs
+from bench.lfs_made import (
+    DECLARED,
+    MODELLED,
+    SNORKEL,
+    THRESHOLD,
+    commit,
+    project,
+    texts,
+    write_lfs,
+)
 from datahub.adapters.rows_polars.orc_children import end_waiting
 from datahub.core.dataset import ROWS_PER_PART
 from datahub.flow.lf_report import LFReport
@@ -25,9 +34,12 @@ from datahub.hub import Hub
 
 MILLION = 1_000_000
 PEER_ROWS = ROWS_PER_PART  # whose votes both sides are compared on
+MODEL_ROWS = 20_000  # the same, where each costs a call of a model
 STREAM_MB = 450
 PEER = f"Snorkel's PandasLFApplier, a row, on {PEER_ROWS:,} rows"
 EDITED = DECLARED.replace('"shares", "profit", "market"', '"shares", "profit"')
+
+LIBRARIES = {SNORKEL: ("snorkel.labeling",), MODELLED: ("sklearn.pipeline",)}
 
 Side = Callable[[Watch], Figures | None]
 
@@ -58,19 +70,19 @@ def fresh(folder: Path, lfs: str) -> Hub:
     return hub
 
 
-def running(rows: int, lfs: str, suffix: str = ".parquet") -> Side:
-    """`lf run` on rows that no LF has voted on."""
+def running(rows: int, lfs: str, suffix: str = ".parquet", *, compared: int | None = None) -> Side:
+    """`lf run` on rows that no LF has voted on; the first part's votes are `compared`."""
 
     def run(watch: Watch) -> Figures:
         hub = fresh(made(watch, rows, suffix), lfs)
-        if lfs == SNORKEL:
-            import_module("snorkel.labeling")  # seconds that are no work
+        for library in LIBRARIES.get(lfs, ()):
+            import_module(library)  # seconds that are no work
         with watch.timed():
             report = hub.lf_run(jobs=1)
             end_waiting()  # readers of ORC, which cost nothing until they have ended
         known, manifest = voted(hub.store, hub.branch, "news")
         first = next(votes_by_part(hub.store, hub.branch, known, manifest, known.parts[:1]))
-        return {**told(report), "first_votes": hashlib.sha256(first.tobytes("C")).hexdigest()}
+        return {**told(report), "first_votes": digest(first[:compared])}
 
     return run
 
@@ -119,10 +131,42 @@ def snorkels(rows: int) -> Side:
         assert watch.seconds is not None
         more = rows / PEER_ROWS
         watch.cpu, watch.seconds = watch.cpu * more, watch.seconds * more
-        digest = hashlib.sha256(votes.astype("int8").tobytes("C")).hexdigest()
-        return {"rows": PEER_ROWS, "first_votes": digest}
+        return {"rows": PEER_ROWS, "first_votes": digest(votes.astype("int8"))}
 
     return apply
+
+
+def snorkels_model(rows: int) -> Side:
+    """Snorkel's applier on the first rows, asking the same model a row at a time."""
+
+    def apply(watch: Watch) -> Figures:
+        from snorkel.labeling import LabelingFunction, PandasLFApplier
+
+        names: dict[str, Any] = {}
+        exec(compile(MODELLED, "first.py", "exec"), names)
+        fitted = names["fitted"]
+
+        def by_row(x: Any) -> int:
+            said = fitted.predict_proba([x.text])[0]
+            return int(said.argmax()) if said.max() >= THRESHOLD else -1
+
+        first = texts(0)
+        with watch.timed():
+            votes = PandasLFApplier([LabelingFunction("topic", by_row)]).apply(
+                first.head(MODEL_ROWS).to_pandas(), progress_bar=False
+            )
+        assert watch.cpu is not None
+        assert watch.seconds is not None
+        more = rows / MODEL_ROWS
+        watch.cpu, watch.seconds = watch.cpu * more, watch.seconds * more
+        return {"rows": MODEL_ROWS, "first_votes": digest(votes.astype("int8"))}
+
+    return apply
+
+
+def digest(votes: Any) -> str:
+    """SHA-256 of the votes."""
+    return hashlib.sha256(votes.tobytes("C")).hexdigest()
 
 
 def told(report: LFReport) -> dict[str, Any]:
@@ -189,6 +233,16 @@ CASES = (
     against_snorkel(1, DECLARED, 50),
     against_snorkel(5, DECLARED, 50),
     against_snorkel(1, SNORKEL, 4),
+    Case(
+        "lfs_model_1m",
+        "A scikit-learn model as an LF on 1M texts",
+        running(MILLION, MODELLED, compared=MODEL_ROWS),
+        snorkels_model(MILLION),
+        f"Snorkel's PandasLFApplier, the same model a row, on {MODEL_ROWS:,} rows",
+        prepare=preparing(MILLION),
+        goal="the same votes, at least 10x fewer CPU-seconds",
+        met=same_and(10),
+    ),
     Case(
         "lfs_orc_1m",
         "Ten declarative LFs on 1M texts in ORC",

@@ -127,6 +127,27 @@ LFS = [market, stage, poll, pitch, screen, money, year, prize, late, brief]
 """
 
 
+THRESHOLD = 0.4
+MODELLED = f"""\\
+from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+
+from datahub import model
+
+EXAMPLES = [
+    "shares profit market bank oil",
+    "film actor award album band",
+    "election minister labour vote party",
+    "match striker cup coach champion",
+    "software internet virus phone game",
+]
+fitted = make_pipeline(CountVectorizer(), LogisticRegression(C=10, random_state=0))
+fitted.fit(EXAMPLES, [0, 1, 2, 3, 4])
+topic = model("topic", fitted, threshold={THRESHOLD})
+"""
+
+
 def texts(part: int, rows: int = ROWS_PER_PART, *, words: int = WORDS) -> pl.DataFrame:
     """One part of the texts: the same for the same number, whatever was made before it."""
     rng = np.random.default_rng((5, part))

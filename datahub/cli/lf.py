@@ -121,9 +121,10 @@ def see(
             f"right by {judge}: {share(found.accuracy)} of {found.judged} votes "
             f"(95%: {share(low)} to {share(high)})"
         )
-    _rows(f"{found.hits} hits", found.shown_hits, found.lf)
-    _rows(f"{found.misses} misses of its classes (by {judge})", found.shown_misses, found.lf)
-    _rows(f"{found.conflicts} conflicts", found.shown_conflicts, found.lf)
+    _rows(_count(found.hits, "hit"), found.shown_hits, found.lf)
+    misses = f"{_count(found.misses, 'miss')} of its classes (by {judge})"
+    _rows(misses, found.shown_misses, found.lf)
+    _rows(_count(found.conflicts, "conflict"), found.shown_conflicts, found.lf)
     if found.spent is not None and (found.spent.requests or found.spent.reused):
         line(_spent(found.spent))
     if not found.compared:
@@ -183,6 +184,11 @@ def _rows(title: str, rows: tuple[SeenRow, ...], lf: str) -> None:
                 for row, other in zip(rows, others, strict=True)
             ],
         )
+
+
+def _count(number: int, what: str) -> str:
+    plural = "es" if what.endswith("s") else "s"
+    return f"{number} {what}" + (plural if number != 1 else "")
 
 
 def _short(text: str) -> str:

@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from datahub.core.dataset import Dataset
 from datahub.core.errors import InputError, NotFound
-from datahub.core.labeling import apply
+from datahub.core.labeling import FAULTS_KEPT, Applied, Fault, LabelingFunction, apply
 from datahub.core.labels import LabelMatrix, Tally
 from datahub.core.layout import label_model_file, lfs_file
 from datahub.core.lf_sight import Disagreement, Disputes, Sight, Votes, sight
@@ -26,6 +27,8 @@ from datahub.flow.steps import Progress, quiet
 from datahub.flow.tables import dataset_at, part_reader, table_paths
 from datahub.flow.votes import class_numbers, manifest_at, read_votes, voted, votes_by_part
 from datahub.ports import FoundLF, Rows, VersionStore
+
+_STEP, _STEPS = 100, 50  # rows of a sample between two words of progress, and steps at the most
 
 
 def try_lfs(
@@ -44,7 +47,7 @@ def try_lfs(
     known = with_classes(dataset_at(store, ref, dataset))
     functions = [one.voting(known.classes).lf for one in lfs]
     found = drawn(store, rows, ref, known, size=sample, seed=seed, progress=progress)
-    applied = apply(found.frame, functions, key=known.key, cardinality=len(known.classes))
+    applied = _applied(found.frame, functions, known, progress)
     tally = Tally(len(lfs))
     tally.add(applied.votes)
     names = [one.lf.name for one in lfs]
@@ -76,7 +79,7 @@ def see_lf(
     known = with_classes(dataset_at(store, ref, dataset))
     tested = _named(name, lfs).voting(known.classes)
     found = drawn(store, rows, ref, known, size=sample, seed=seed, progress=progress)
-    applied = apply(found.frame, [tested.lf], key=known.key, cardinality=len(known.classes))
+    applied = _applied(found.frame, [tested.lf], known, progress)
     faults = tuple(fault.told_from(str(root)) for fault in applied.faults)
     others, names = _other_votes(store, ref, found, name)
     labels, judge = labels_of(store, rows, ref, known, found.keys)
@@ -154,6 +157,24 @@ def all_votes(dataset: str, *, ref: str, store: VersionStore, rows: Rows) -> Vot
     keys = pl.concat(batch[known.key] for batch in rows.batches(paths, columns=[known.key]))
     matrix = read_votes(store, ref, known, manifest)
     return Votes(keys.to_numpy(), matrix, tuple(manifest.names), known.classes)
+
+
+def _applied(
+    frame: pl.DataFrame, lfs: Sequence[LabelingFunction], known: Dataset, progress: Progress
+) -> Applied:
+    """What LFs say of a sample, a few rows at a time: who waits for a slow one sees it go on."""
+    size = max(_STEP, frame.height // _STEPS)
+    made = list[Applied]()
+    for start in range(0, max(frame.height, 1), size):
+        some = frame[start : start + size]
+        made.append(apply(some, lfs, key=known.key, cardinality=len(known.classes)))
+        progress("label", start + some.height, frame.height)
+    kept = list[Fault]()
+    for lf in lfs:
+        kept += [one for part in made for one in part.faults if one.lf == lf.name][:FAULTS_KEPT]
+    counts = np.array([part.fault_counts for part in made]).sum(axis=0)
+    votes = np.concatenate([part.votes for part in made])
+    return Applied(votes, tuple(kept), tuple(map(int, counts)))
 
 
 def _named(name: str, lfs: Sequence[FoundLF]) -> FoundLF:

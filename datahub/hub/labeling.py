@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, redirect_stdout
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -19,6 +21,11 @@ from datahub.hub.lf_scaffold import lf_file
 from datahub.hub.registry import REGISTRY, adapter
 from datahub.hub.wiring import Wiring
 from datahub.ports import LabelModel
+
+
+def _prints_aside() -> AbstractContextManager[object]:
+    """What labeling functions print goes to stderr: stdout is for results."""
+    return redirect_stdout(sys.stderr)
 
 
 class Labeling(Wiring):
@@ -102,17 +109,18 @@ class Labeling(Wiring):
         step = self.step()
         found = self.lf_source.discover()
         files = sorted({lf.file for lf in found})
-        report = lfs.run_lfs(
-            self.dataset_name(dataset),
-            found,
-            store=self.store,
-            rows=self.rows,
-            step=step,
-            max_fault_share=self.settings.max_fault_share,
-            sources=self.project.read(files),
-            root=self.settings.root.resolve(),
-            workers=self.lf_source.workers(jobs) if jobs > 1 else None,
-        )
+        with _prints_aside():
+            report = lfs.run_lfs(
+                self.dataset_name(dataset),
+                found,
+                store=self.store,
+                rows=self.rows,
+                step=step,
+                max_fault_share=self.settings.max_fault_share,
+                sources=self.project.read(files),
+                root=self.settings.root.resolve(),
+                workers=self.lf_source.workers(jobs) if jobs > 1 else None,
+            )
         figures = {"rows": report.rows, "votes": report.votes, "coverage": report.coverage}
         if self.spent is not None:
             figures |= {f"prompt_{name}": figure for name, figure in asdict(self.spent).items()}
@@ -121,17 +129,18 @@ class Labeling(Wiring):
 
     def lf_try(self, sample: int, dataset: str | None = None) -> LFReport:
         """Let all labeling functions vote on a random sample; nothing is committed."""
-        report = lf_views.try_lfs(
-            self.dataset_name(dataset),
-            self.lf_source.discover(),
-            ref=self.branch,
-            sample=sample,
-            seed=self.settings.seed,
-            root=self.settings.root.resolve(),
-            store=self.store,
-            rows=self.rows,
-            progress=self.progress,
-        )
+        with _prints_aside():
+            report = lf_views.try_lfs(
+                self.dataset_name(dataset),
+                self.lf_source.discover(),
+                ref=self.branch,
+                sample=sample,
+                seed=self.settings.seed,
+                root=self.settings.root.resolve(),
+                store=self.store,
+                rows=self.rows,
+                progress=self.progress,
+            )
         return replace(report, spent=self.spent)
 
     def lf_stats(
@@ -155,19 +164,20 @@ class Labeling(Wiring):
 
         Nothing is committed. `show` rows of each kind are shown.
         """
-        seen = lf_views.see_lf(
-            self.dataset_name(dataset),
-            name,
-            self.lf_source.discover(),
-            ref=self.branch,
-            sample=sample,
-            show=show,
-            seed=self.settings.seed,
-            root=self.settings.root.resolve(),
-            store=self.store,
-            rows=self.rows,
-            progress=self.progress,
-        )
+        with _prints_aside():
+            seen = lf_views.see_lf(
+                self.dataset_name(dataset),
+                name,
+                self.lf_source.discover(),
+                ref=self.branch,
+                sample=sample,
+                show=show,
+                seed=self.settings.seed,
+                root=self.settings.root.resolve(),
+                store=self.store,
+                rows=self.rows,
+                progress=self.progress,
+            )
         return replace(seen, spent=self.spent)
 
     def lf_conflicts(

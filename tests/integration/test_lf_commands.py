@@ -9,6 +9,7 @@ import pytest
 from snorkel.labeling import LFAnalysis
 
 from datahub import Hub
+from datahub.flow import lf_views
 from datahub.hub.lf_scaffold import KINDS
 from tests.chat_server import Said, serving
 from tests.integration.conftest import CARELESS, LFS, Datahub, mail
@@ -200,3 +201,51 @@ def test_a_fault_in_a_try_is_told_from_the_project_on(datahub: Datahub, project:
         ran = datahub(*words)
         assert "at labeling_functions/raises.py:5: AttributeError" in ran.err
         assert str(project) not in ran.err + ran.out
+
+
+CHATTY = """\
+import time
+
+from snorkel.labeling import labeling_function
+
+
+@labeling_function()
+def chatty(x):
+    print("working on", x.text[:5])
+    return 0
+"""
+
+
+@pytest.mark.parametrize(
+    "words", [["lf", "test", "chatty"], ["lf", "run", "--sample", "9"], ["lf", "run"]]
+)
+def test_what_an_lf_prints_is_talk_and_no_result(
+    datahub: Datahub, project: Path, words: list[str]
+) -> None:
+    """A pipe that reads JSON reads JSON."""
+    (project / "labeling_functions" / "chatty.py").write_text(CHATTY)
+
+    ran = datahub(*words, "--json")
+
+    assert ran.json["dataset"] == "mail"
+    assert "working on" not in ran.out
+    assert "working on" in ran.err
+
+
+def test_a_sample_in_steps_is_the_sample_at_once(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Votes and faults do not depend on how often progress is told."""
+    (project / "labeling_functions" / "raises.py").write_text(
+        CHATTY.replace("    print", "    if 'o' in x.text: raise ValueError(x.text)\n    print")
+    )
+    hub, told = Hub.open(project), list[tuple[str, int, int]]()
+    hub.progress = lambda *said: told.append(said)
+
+    at_once = hub.lf_try(1000)
+    monkeypatch.setattr(lf_views, "_STEP", 7)
+    in_steps = hub.lf_try(1000)
+
+    assert in_steps == at_once
+    assert sum(at_once.fault_counts) > 20
+    assert len([said for said in told if said[0] == "label"]) > 5
