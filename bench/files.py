@@ -147,6 +147,7 @@ def _case(
             of,
             prepare=prepare.get(of),
             needs=lambda watch: "" if shutil.which("git") else "git is not installed",
+            timeout=3600.0,
         )
         for count in SIZES
     )

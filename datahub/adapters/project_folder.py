@@ -33,8 +33,11 @@ class ProjectFolder:
         with _translated():
             self._head.parent.mkdir(parents=True, exist_ok=True)
             beside = self._head.with_name(f"HEAD.{os.getpid()}")
-            beside.write_text(branch + "\n")
-            beside.replace(self._head)
+            try:
+                beside.write_text(branch + "\n")
+                beside.replace(self._head)
+            finally:  # a full disk leaves it empty
+                beside.unlink(missing_ok=True)
 
     def read(self, paths: Sequence[str]) -> dict[str, bytes]:
         """Contents of named files and of all files in named folders, by path in the project."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -118,3 +120,28 @@ def test_a_branch_that_began_behind_another_is_drawn_to_where_it_began(datahub: 
     assert "|_|/" in drawn
     assert "| |/" not in drawn
     assert json.loads(datahub("log", "--json").out)[-1]["parents"] == []
+
+
+FULL = """
+import resource, sys
+from pathlib import Path
+from datahub.adapters.project_folder import ProjectFolder
+from datahub.core.errors import StorageError
+resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+try:
+    ProjectFolder(Path()).switch("work")
+except StorageError:
+    print("refused")
+"""
+
+
+def test_a_switch_on_a_full_disk_leaves_the_branch_and_nothing_else(
+    datahub: Datahub, history: list[str]
+) -> None:
+    before = sorted(Path(".datahub").iterdir())
+
+    ran = subprocess.run([sys.executable, "-c", FULL], capture_output=True, text=True, check=False)
+
+    assert ran.stdout == "refused\n", ran.stderr
+    assert sorted(Path(".datahub").iterdir()) == before
+    assert datahub("status", "--json").json["branch"] == "main"

@@ -350,3 +350,60 @@ def test_an_orc_reader_is_ended_when_nobody_reads_on(tmp_path: Path) -> None:
     batches.close()  # type: ignore[attr-defined]  # a generator, by way of Iterator
 
     assert reading() == []
+
+
+INTERRUPTED = """
+import os, signal, sys
+from pathlib import Path
+import polars as pl
+from datahub.adapters.rows_polars import writing
+whole = writing._Unfailing.write
+def write(self, content):
+    os.kill(os.getpid(), signal.SIGINT)
+    return whole(self, content)
+writing._Unfailing.write = write
+try:
+    writing.write(pl.DataFrame({"a": range(10)}), Path(sys.argv[1]))
+except KeyboardInterrupt:
+    print("interrupted")
+assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+"""
+
+
+@pytest.mark.parametrize("name", ["rows.parquet", "rows.orc"])
+def test_an_interrupt_while_a_file_is_written_is_heard_after_it(tmp_path: Path, name: str) -> None:
+    """Arrow ends the whole process where an exception meets it in a write."""
+    ran = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED, str(tmp_path / name)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (ran.returncode, ran.stdout) == (0, "interrupted\n"), ran.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from datahub.adapters.rows_polars.writing import whole_file
+from datahub.adapters.versions_embedded import EmbeddedVersionStore
+with whole_file(EmbeddedVersionStore(Path(sys.argv[1])).stage(".parquet")) as handle:
+    handle.write(b"rows")
+    handle.flush()
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_half_a_file_of_a_killed_process_is_removed_by_the_next(tmp_path: Path) -> None:
+    from datahub import Hub
+
+    Hub.init(tmp_path, dataset="mail")
+    staging = tmp_path / ".datahub" / "staging"
+    subprocess.run([sys.executable, "-c", KILLED, str(staging.parent)], check=False)
+    assert len(list(staging.iterdir())) == 1
+
+    assert Hub.open(tmp_path).fsck() == []
+
+    assert list(staging.iterdir()) == []

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import io
 import os
+import signal
+import threading
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
+from types import FrameType
 from typing import Any, BinaryIO
 
 import polars as pl
@@ -118,8 +121,9 @@ def _write_arrow(
     try:
         for slab in slabs:
             table = slab.to_arrow(compat_level=pl.CompatLevel.oldest())
-            writer = writer or writer_to(sink, table.schema)
-            writer.write(table)  # a slab is at most one row group
+            with _uninterrupted():
+                writer = writer or writer_to(sink, table.schema)
+                writer.write(table)  # a slab is at most one row group
             sink.check()
     except pa.ArrowException as error:
         raise SourceError(
@@ -127,8 +131,26 @@ def _write_arrow(
         ) from error
     finally:
         if writer is not None:
-            writer.close()
+            with _uninterrupted():
+                writer.close()
     sink.check()
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Hold a Ctrl-C back for a moment: Arrow ends the whole process where one meets its write."""
+    act = signal.getsignal(signal.SIGINT)
+    if not callable(act) or threading.current_thread() is not threading.main_thread():
+        yield  # nothing is raised here
+        return
+    held: list[tuple[int, FrameType | None]] = []
+    signal.signal(signal.SIGINT, lambda number, frame: held.append((number, frame)))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, act)
+        if held:
+            act(*held[0])
 
 
 class _Unfailing:
@@ -183,7 +205,8 @@ _WRITERS: dict[str, Callable[[_Counted, BinaryIO], None]] = {
 @contextmanager
 def whole_file(path: Path) -> Iterator[BinaryIO]:
     """A file to write to, that is at `path` once all of it is. Raises StorageError."""
-    beside = path.with_name(f".{uuid.uuid4().hex}.part")
+    # Of a staged file it has the name too, by which those of dead processes are known.
+    beside = path.with_name(f".{path.name[:100]}.{uuid.uuid4().hex}.part")
     try:
         with beside.open("xb") as handle:
             yield handle
