@@ -21,7 +21,7 @@ RuleName = Annotated[
 ]
 Decisions = Annotated[
     Path | None,
-    typer.Option(help="A file (CSV, Parquet, JSON): key, and take (ours, theirs) or value."),
+    typer.Option(help="A file (CSV, Parquet, JSON): key, and take (ours, theirs, null) or value."),
 ]
 Conflicts = Annotated[
     Path | None, typer.Option(help="Write what is in conflict here, to be filled in.")

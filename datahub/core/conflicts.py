@@ -80,7 +80,10 @@ class Conflict:
 
 @dataclass(frozen=True)
 class Decided:
-    """What somebody decided of one conflict: a side, or a value. Empty names fit any."""
+    """What somebody decided of one conflict: a side, or a value, which may be null.
+
+    Empty names fit any.
+    """
 
     key: str
     column: str = ""
@@ -122,10 +125,10 @@ ASK = Settling()  # whatever is in conflict is listed, and nothing is merged
 
 
 def decisions_of(lines: Sequence[Mapping[str, object]]) -> tuple[Decided, ...]:
-    """Decisions from the lines of a file: `key`, and `take` (ours, theirs) or `value`.
+    """Decisions from the lines of a file: `key`, and `take` (ours, theirs, null) or `value`.
 
     `column`, `table` and `dataset` narrow what is meant; lines with neither take nor value decide
-    nothing. Raises InputError.
+    nothing, so that a null is taken by its name. Raises InputError.
 
     >>> decisions_of([{"key": 17, "value": "tech"}, {"key": 18, "take": None}])[0].value
     'tech'
@@ -135,22 +138,22 @@ def decisions_of(lines: Sequence[Mapping[str, object]]) -> tuple[Decided, ...]:
         if "key" not in line or not ("take" in line or "value" in line):
             raise InputError(
                 f"The file of decisions has columns {', '.join(map(str, line))}.",
-                hint="It needs `key`, and `take` (ours or theirs) or `value`; `datahub merge "
+                hint="It needs `key`, and `take` (ours, theirs, null) or `value`; `datahub merge "
                 "--conflicts FILE` writes one to fill in.",
             )
         take, value = line.get("take"), line.get("value")
         if take in (None, "") and value in (None, ""):
             continue
-        if take not in (None, "", "ours", "theirs") or (take and value not in (None, "")):
+        if take not in (None, "", "ours", "theirs", "null") or (take and value not in (None, "")):
             raise InputError(
                 f"The decision on {line['key']!r} takes {take!r}"
                 + (f" and the value {value!r}." if value not in (None, "") else "."),
-                hint="`take` is ours or theirs; a value of your own goes under `value`, alone.",
+                hint="`take` is ours, theirs or null; a value goes under `value`, alone.",
             )
         names = {name: str(line.get(name) or "") for name in ("column", "table", "dataset")}
         key = "" if line["key"] is None else str(line["key"])
         side: Side | None = "ours" if take == "ours" else "theirs" if take == "theirs" else None
-        found.append(Decided(key, take=side, value=None if side else value, **names))
+        found.append(Decided(key, take=side, value=None if take else value, **names))
     return tuple(found)
 
 

@@ -143,7 +143,10 @@ def _settled_label(
     return (None if value is None else str(value)), True
 
 
-def _checked_class(value: object, sides: Sides) -> str:
+def _checked_class(value: object, sides: Sides) -> str | None:
+    """A decided class; null leaves the row open."""
+    if value is None:
+        return None
     classes = sides.known["ours"].classes
     if value not in classes:
         raise InputError(

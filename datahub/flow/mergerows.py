@@ -222,7 +222,7 @@ def _value(
             hint="`take` ours or theirs.",
         )
     if conflict.table == "gold":
-        if value not in known.classes:
+        if value is not None and value not in known.classes:
             raise InputError(
                 f"{value!r} is no class of {known.name!r}.",
                 hint=f"Classes are {', '.join(known.classes)}.",

@@ -87,6 +87,37 @@ def test_a_cherry_pick_settles_tied_answers_by_a_rule(
     assert labels(base, "one")[0] == (label, "annotated")
 
 
+def test_a_decision_may_set_null(datahub: Datahub, base: Path) -> None:
+    """A null is a value like others; a line that is not filled in decides nothing."""
+    for branch, text in (("one", "a"), ("two", "b")):
+        new = pl.when(pl.col("id") == 3).then(pl.lit(text)).otherwise("text")
+        edit(base, branch, mail().with_columns(text=new))
+    datahub("merge", "one")
+    (base / "blank.json").write_text('[{"key": 3, "take": null, "value": null}]')
+    (base / "null.json").write_text('[{"key": 3, "take": "null"}]')
+
+    blank = datahub("merge", "two", "--decisions", "blank.json")
+    ran = datahub("merge", "two", "--decisions", "null.json")
+
+    assert blank.code == 3
+    assert ran.code == 0, ran.err
+    assert content(base, "main")[3]["text"] is None
+
+
+def test_a_tie_that_is_decided_as_null_stays_open(datahub: Datahub, base: Path) -> None:
+    """Nobody's answer wins, and none is dropped: one more person decides."""
+    relabel(base, "one", "ann", {0: "ham"})
+    relabel(base, "two", "bob", {0: "spam"})
+    datahub("merge", "one")
+    (base / "d.csv").write_text("key,take\n0,null\n")
+
+    ran = datahub("merge", "two", "--decisions", "d.csv")
+
+    assert ran.code == 0, ran.err
+    assert labels(base, "main")[0][1] == "open"
+    assert not any(said.counts is False for said in Hub.open(base).why("0", ref="main").annotations)
+
+
 def test_opposite_sides_and_unknown_rules_are_refused(datahub: Datahub, base: Path) -> None:
     for words in (["revert", "main"], ["cherry-pick", "main"], ["merge", "one"]):
         assert datahub(*words, "--ours", "--theirs").code == 2
