@@ -8,8 +8,8 @@ import polars as pl
 
 from datahub.core.dataset import Dataset
 from datahub.flow.parts import GOLD_LABEL
-from datahub.flow.source import gold_at
-from datahub.flow.tables import read_table
+from datahub.flow.source import check_gold
+from datahub.flow.tables import check_table, part_reader, read_parts
 from datahub.ports import Rows, VersionStore
 
 
@@ -20,6 +20,10 @@ class Accuracy:
     rows: int
     labeled: int
     right: int
+
+    def __add__(self, more: Accuracy) -> Accuracy:
+        """Both together: of other rows."""
+        return Accuracy(self.rows + more.rows, self.labeled + more.labeled, self.right + more.right)
 
     @property
     def accuracy(self) -> float | None:
@@ -43,15 +47,24 @@ class Score:
 
 def score_labels(dataset: Dataset, *, ref: str, store: VersionStore, rows: Rows) -> Score:
     """Hold the labels of a commit against gold. Raises NotFound: no gold, or no labels yet."""
-    labels = read_table(store, rows, ref, dataset.name, "labels", made_by="label fit")
-    gold = gold_at(store, rows, ref, dataset).select(dataset.key, gold=GOLD_LABEL)
-    joined = labels.join(gold, on=dataset.key, how="inner").drop_nulls("gold")
-    asked = pl.col("annotations").list.len() > 0
-    return Score(
-        everything=_accuracy(joined),
-        not_asked=_accuracy(joined.filter(~asked)),
-        accepted=_accuracy(joined.filter(pl.col("status") == "accepted")),
-    )
+    check_table(store, ref, dataset.name, "labels", made_by="label fit")
+    check_gold(store, ref, dataset)
+    gold_of = part_reader(store, rows, ref, dataset, "gold")
+    found = [Accuracy(0, 0, 0)] * 3
+    columns = [dataset.key, "label", "status", "annotations"]
+    for part, labels in read_parts(store, rows, ref, dataset, "labels", columns=columns):
+        gold = gold_of(part, [dataset.key, GOLD_LABEL])
+        if gold is None:
+            continue
+        named = gold.rename({GOLD_LABEL: "gold"}).drop_nulls("gold")
+        joined = labels.join(named, on=dataset.key, how="inner")
+        asked = pl.col("annotations").list.len() > 0
+        groups = (pl.lit(True), ~asked, pl.col("status") == "accepted")
+        found = [
+            so_far + _accuracy(joined.filter(group))
+            for so_far, group in zip(found, groups, strict=True)
+        ]
+    return Score(*found)
 
 
 def _accuracy(joined: pl.DataFrame) -> Accuracy:
