@@ -92,7 +92,7 @@ class _Table:
 
     def scan(self) -> pl.LazyFrame:
         if self._table == "labeled":
-            return pl.concat([self._labeled(part) for part in self._parts("rows")])
+            return pl.concat([self._labeled(part) for part in self._both()])
         parts = self._parts(self._table)
         if not any(self._patches.touch(part) for part in parts):
             return self._rows.scan(self._files(self._table, parts))
@@ -122,7 +122,7 @@ class _Table:
                 )
 
     def _labeled_batches(self, size: int) -> Iterator[pl.DataFrame]:
-        for part in self._parts("rows"):
+        for part in self._both():
             labels = self._labels(part)
             labels = labels.rename(beside(labels.columns, self._known))
             for frame in self._rows.batches(self._files("rows", [part]), size=size):
@@ -142,6 +142,10 @@ class _Table:
 
     def _parts(self, table: str) -> list[Part]:
         return [part for part in self._known.parts if self._path(table, part) in self._held[table]]
+
+    def _both(self) -> list[Part]:
+        """Parts with labels; rows that came since are read when they are labeled."""
+        return [p for p in self._parts("rows") if self._path("labels", p) in self._held["labels"]]
 
     def _path(self, table: str, part: Part) -> str:
         return table_part(self._known.name, table, part.sha256)

@@ -12,6 +12,8 @@ import pytest
 
 from datahub import Hub
 from datahub.core.errors import InputError, NotFound, RefNotFound, SourceError, Unavailable
+from datahub.core.versions import Changes
+from datahub.flow import parts
 from datahub.flow.relabel import patch_labels
 from datahub.hub.registry import adapter
 from datahub.ports import Remote
@@ -56,16 +58,20 @@ def labeled(folder: Path, settings: dict[str, str]) -> Hub:
     changes = patch_labels(
         hub.store, hub.rows, "main", hub.dataset(), lines.sort("id", descending=True), step_id="a1"
     )
-    step = hub.step()
+    committed(hub, changes)
+    return hub
+
+
+def committed(hub: Hub, changes: Changes) -> None:
+    """One commit on main."""
     hub.store.commit(
         "main",
         changes,
-        message="three answers",
+        message="by hand",
         author="ann",
-        time=step.time,
+        time=hub.clock(),
         expected=hub.store.commit_at("main").id,
     )
-    return hub
 
 
 def beginner(folder: Path, settings: dict[str, str], hub: Hub) -> Hub:
@@ -91,6 +97,22 @@ def test_a_table_is_read_as_it_is_exported(
     assert scanned.equals(whole.sort("id"))
     assert batched.equals(whole)
     assert scanned.schema == whole.schema
+
+
+def test_rows_that_are_not_labeled_yet_are_left_out_as_in_an_export(
+    tmp_path: Path, settings: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parts, "ROWS_PER_PART", 10)
+    hub = made(tmp_path / "one", settings)
+    path = min(hub.store.objects("main", "datasets/mail/labels/"))
+    committed(hub, {path: None})
+    hub.export_rows(tmp_path / "all.parquet")
+    whole = pl.read_parquet(tmp_path / "all.parquet")
+
+    assert 0 < whole.height < mail().height
+    assert hub.scan(table="rows").select(pl.len()).collect().item() == mail().height
+    assert hub.scan().collect().sort("id").equals(whole)
+    assert pl.concat(list(hub.batches())).equals(whole)
 
 
 def test_what_people_answered_is_read_over_the_older_lines(
@@ -193,10 +215,10 @@ def test_nothing_is_kept_here_of_what_is_read_there(
     other.scan(table="rows").collect()
     list(other.batches(table="rows"))
 
-    parts = {oid for path, oid in other.store.objects("main").items() if "/rows/" in path}
+    rows = {oid for path, oid in other.store.objects("main").items() if "/rows/" in path}
     kept = {f.parent.name + f.name for f in (tmp_path / "two/.datahub/objects").glob("*/*")}
-    assert parts
-    assert not parts & kept
+    assert rows
+    assert not rows & kept
 
 
 def test_no_print_of_a_frame_shows_the_keys(tmp_path: Path, on_lakefs: dict[str, str]) -> None:
