@@ -49,6 +49,10 @@ class Patches:
         """Whether any line is of this part."""
         return part.sha256 in self._of
 
+    def of(self, part: Part) -> pl.DataFrame:
+        """The lines of a part that has some."""
+        return self._of[part.sha256].drop(OF_PART)
+
     def count(self, part: Part) -> int:
         """How many lines are of this part."""
         return self._of[part.sha256].height if self.touch(part) else 0

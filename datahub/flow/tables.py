@@ -8,7 +8,6 @@ table is asked for.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 
 import polars as pl
@@ -19,7 +18,7 @@ from datahub.core.layout import dataset_file, dataset_names, table_part, table_p
 from datahub.core.parts import places, within
 from datahub.core.versions import ObjectId
 from datahub.flow.patches import Patches
-from datahub.ports import Rows, VersionStore
+from datahub.ports import Instead, Rows, VersionStore
 
 
 def dataset_at(store: VersionStore, ref: str, name: str) -> Dataset:
@@ -62,28 +61,19 @@ def table_paths(store: VersionStore, ref: str, dataset: str, table: str) -> list
     return [store.fetch(held[path]) for path in paths if path in held]
 
 
-@contextmanager
 def table_files(
     store: VersionStore, rows: Rows, ref: str, dataset: str, table: str
-) -> Iterator[list[Path]]:
-    """Files that hold a table as it is read: patched parts are written out for the while."""
+) -> tuple[list[Path], Instead | None]:
+    """Files that hold a table, and the lines of patches that go before theirs."""
     found = table_paths(store, ref, dataset, table)
     if not found or table != "labels":
-        yield found
-        return
+        return found, None
     known = dataset_at(store, ref, dataset)
     patches = Patches.at(store, rows, ref, dataset, known.key)
-    made: list[Path] = []
-    try:
-        for number, part in enumerate(known.parts):
-            if patches.touch(part):
-                made.append(store.stage(".parquet"))
-                rows.write(patches.over(part, rows.read([found[number]])), made[-1])
-                found[number] = made[-1]
-        yield found
-    finally:
-        for path in made:
-            path.unlink(missing_ok=True)
+    parts = zip(found, known.parts, strict=True)
+    return found, Instead(
+        known.key, {path: patches.of(part) for path, part in parts if patches.touch(part)}
+    )
 
 
 def part_reader(

@@ -132,8 +132,8 @@ def _judge_one(
             hint="Run `datahub lf run` and `datahub label fit` on the source branch, "
             "or mend gates.toml by `datahub gate set`.",
         )
-    with table_files(store, rows, candidate.id, bound.dataset, bound.table) as paths:
-        return checks, gate.judge(paths, suite, name=bound.suite)
+    paths, instead = table_files(store, rows, candidate.id, bound.dataset, bound.table)
+    return checks, gate.judge(paths, suite, name=bound.suite, instead=instead)
 
 
 def _check_rules(merged: Objects, *, store: VersionStore, gate: GatePort) -> int:

@@ -5,7 +5,7 @@ port (tests/contract/) runs on every registered backend.
 """
 
 from datahub.ports.catalog import Catalog, LedgerEntry, Refusal, Run
-from datahub.ports.gate import Gate
+from datahub.ports.gate import Gate, Instead
 from datahub.ports.git import GitCommit, GitHistory, GitRepositories
 from datahub.ports.labeling import FoundLF, LFSource, LFWorkers, Prompts
 from datahub.ports.models import EndModel, LabelModel, LabelModelFit, Opinion
@@ -23,6 +23,7 @@ __all__ = [
     "GitCommit",
     "GitHistory",
     "GitRepositories",
+    "Instead",
     "LFSource",
     "LFWorkers",
     "LabelModel",

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+import polars as pl
+
 from datahub.core.verdict import CheckFailure
+
+
+@dataclass(frozen=True)
+class Instead:
+    """Lines that go before those of some files: each for the one that has its key there."""
+
+    key: str
+    lines: Mapping[Path, pl.DataFrame]
 
 
 class Gate(Protocol):
@@ -16,11 +27,14 @@ class Gate(Protocol):
         """Number of expectations. Raises GateError when it cannot be read or holds none."""
         ...
 
-    def judge(self, paths: Sequence[Path], suite: bytes, *, name: str) -> list[CheckFailure]:
+    def judge(
+        self, paths: Sequence[Path], suite: bytes, *, name: str, instead: Instead | None = None
+    ) -> list[CheckFailure]:
         """What failed, each with its severity; empty when everything passed.
 
         `core.verdict.refusing` says which of them refuse. `paths` are Parquet or ORC files
-        of one table with equal schemas. Raises GateError when any expectation could not be computed
-        (a missing column, an unknown expectation), or when there is no row to judge.
+        of one table with equal schemas, judged with the lines `instead` of theirs. Raises GateError
+        when any expectation could not be computed (a missing column, an unknown expectation), or
+        when there is no row to judge.
         """
         ...

@@ -19,7 +19,7 @@ from pyarrow import orc
 from datahub.core.errors import GateError
 from datahub.core.verdict import CheckFailure, refusing
 from datahub.hub import REGISTRY
-from datahub.ports import Gate
+from datahub.ports import Gate, Instead
 
 
 @pytest.fixture(params=sorted(REGISTRY["gate"]))
@@ -215,6 +215,26 @@ def test_several_files_are_one_table(gate: Gate, tmp_path: Path) -> None:
     (failure,) = gate.judge([tmp_path / "a.parquet", tmp_path / "b.parquet"], unique, name="labels")
 
     assert "2 of 2 values" in failure.message
+
+
+def test_lines_go_before_those_of_the_file_they_are_for(gate: Gate, tmp_path: Path) -> None:
+    """Also where the key is no column that a check names; other files keep theirs."""
+    paths = [tmp_path / f"{name}.parquet" for name in "ab"]
+    for path, keys in zip(paths, ([1, 2], [3, 4]), strict=True):
+        pl.DataFrame({"key": keys, "label": ["tech", "tech"], "lfs": [["x"], []]}).write_parquet(
+            path
+        )
+    lines = pl.DataFrame({"lfs": [["y"]], "label": ["sport"], "key": [2]})
+    checks = suite(
+        (IN_SET, {"column": "label", "value_set": ["tech"]}),
+        ("expect_column_values_to_be_unique", {"column": "key"}),
+        ("expect_table_row_count_to_equal", {"value": 4}),
+    )
+
+    assert gate.judge(paths, checks, name="labels") == []
+    (failure,) = gate.judge(paths, checks, name="labels", instead=Instead("key", {paths[0]: lines}))
+
+    assert "1 of 4 values" in failure.message
 
 
 def test_files_of_both_formats_are_one_table(gate: Gate, tmp_path: Path) -> None:

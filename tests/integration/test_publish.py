@@ -11,7 +11,7 @@ import pytest
 from datahub import Hub
 from datahub.core.errors import GateError, GateRefused, Guarded, StaleHead
 from datahub.core.verdict import CheckFailure, Verdict
-from datahub.ports import Gate
+from datahub.ports import Gate, Instead
 from tests.integration.conftest import CARELESS, GATES, LFS, Datahub
 
 
@@ -24,8 +24,10 @@ class Interrupted:
     def check_suite(self, suite: bytes, *, name: str) -> int:
         return self._gate.check_suite(suite, name=name)
 
-    def judge(self, paths: Sequence[Path], suite: bytes, *, name: str) -> list[CheckFailure]:
-        found = self._gate.judge(paths, suite, name=name)
+    def judge(
+        self, paths: Sequence[Path], suite: bytes, *, name: str, instead: Instead | None = None
+    ) -> list[CheckFailure]:
+        found = self._gate.judge(paths, suite, name=name, instead=instead)
         assert callable(self._meanwhile)
         self._meanwhile()
         return found

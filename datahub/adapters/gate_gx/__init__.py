@@ -18,6 +18,7 @@ from datahub.adapters.gate_gx import frames, words
 from datahub.adapters.gate_gx.suite import Check, read_suite
 from datahub.core.errors import GateError
 from datahub.core.verdict import CheckFailure
+from datahub.ports import Instead
 
 _RESULT_FORMAT = {"result_format": "BASIC", "partial_unexpected_count": 20}
 # Nulls are an answer to these; to all others a column of nothing but nulls gives no answer.
@@ -37,7 +38,9 @@ class GreatExpectationsGate:
         with _quiet():
             return len(read_suite(suite, name=name))
 
-    def judge(self, paths: Sequence[Path], suite: bytes, *, name: str) -> list[CheckFailure]:
+    def judge(
+        self, paths: Sequence[Path], suite: bytes, *, name: str, instead: Instead | None = None
+    ) -> list[CheckFailure]:
         """What failed, in the suite's order and with its severity; empty when everything passed.
 
         Raises GateError when any expectation could not be computed, or there is no row.
@@ -55,7 +58,7 @@ class GreatExpectationsGate:
             failures: dict[int, CheckFailure] = {}
             for columns, places in _by_columns(checks, schema.names).items():
                 members = {place: checks[place] for place in places}
-                failures |= _judge_group(members, paths, columns, schema, name)
+                failures |= _judge_group(members, paths, columns, schema, name, instead)
         return [failures[place] for place in sorted(failures)]
 
 
@@ -65,12 +68,13 @@ def _judge_group(
     columns: frozenset[str] | None,
     schema: Any,
     suite: str,
+    instead: Instead | None,
 ) -> dict[int, CheckFailure]:
     with _translated(f"Suite {suite!r}"):
         if columns is None:
             frame = frames.empty_frame(schema)
         else:
-            frame = frames.frame_of(paths, columns, schema)
+            frame = frames.frame_of(paths, columns, schema, instead)
         validator = _validator(frame)
     judged = {place: _judged(check, validator, frame, suite) for place, check in members.items()}
     return {place: failure for place, failure in judged.items() if failure is not None}

@@ -12,11 +12,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.orc as orc
 import pyarrow.parquet as pq
 
 from datahub.core.errors import GateError
+from datahub.ports import Instead
 
 
 def schema_of(paths: Sequence[Path]) -> tuple[pa.Schema, int]:
@@ -40,17 +43,35 @@ def schema_of(paths: Sequence[Path]) -> tuple[pa.Schema, int]:
     return schemas[0], rows
 
 
-def frame_of(paths: Sequence[Path], columns: Collection[str], schema: pa.Schema) -> Any:
+def frame_of(
+    paths: Sequence[Path],
+    columns: Collection[str],
+    schema: pa.Schema,
+    instead: Instead | None = None,
+) -> Any:
     """These columns of all rows, as a pandas frame in the schema's order of columns."""
     names = [name for name in schema.names if name in columns]
     tables = []
     for path in paths:
-        with _reading(path) as file:
-            # Parquet's `read` takes "a" to mean "a.b" as well, and ORC's "a.b" to lie in "a".
-            dotted = isinstance(file, orc.ORCFile) and any("." in name for name in names)
-            read = file.read(columns=None if dotted else names)
-            tables.append(_plain_table(read.select(names)))
+        lines = instead.lines.get(path) if instead else None
+        if instead is None or lines is None:
+            tables.append(_read(path, names))
+            continue
+        keyed = [*names, *({instead.key} - set(names))]
+        put = lines.select(keyed).to_arrow(compat_level=pl.CompatLevel.oldest())
+        own = _read(path, keyed)
+        put = put.cast(own.schema)
+        stays = pc.invert(pc.is_in(own[instead.key], value_set=put[instead.key]))
+        tables += [own.filter(stays).select(names), put.select(names)]
     return _pandas(pa.concat_tables(tables))
+
+
+def _read(path: Path, names: list[str]) -> pa.Table:
+    with _reading(path) as file:
+        # Parquet's `read` takes "a" to mean "a.b" as well, and ORC's "a.b" to lie in "a".
+        dotted = isinstance(file, orc.ORCFile) and any("." in name for name in names)
+        read = file.read(columns=None if dotted else names)
+        return _plain_table(read.select(names))
 
 
 def empty_frame(schema: pa.Schema) -> Any:
