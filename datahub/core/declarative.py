@@ -52,11 +52,16 @@ class DeclarativeLF:
     at_least: int = 1
 
     def __call__(self, x: object) -> int:
-        """Vote on one row: any object with the columns as attributes."""
+        """Vote on one row: any object with the columns as attributes.
+
+        NaN is taken for null: a pandas row has no other, and whole numbers beside it as floats.
+        """
         row = {name: getattr(x, name) for name in self.columns}
-        for name in self.text_columns:
-            if isinstance(row[name], float) and row[name] != row[name]:  # as pandas has a null
+        for name, value in row.items():
+            if isinstance(value, float) and value != value:
                 row[name] = None
+            elif self.kind == "lookup" and isinstance(value, float) and value.is_integer():
+                row[name] = int(value)
         schema = dict.fromkeys(self.text_columns, pl.String)
         frame = pl.DataFrame({k: [v] for k, v in row.items()}, schema_overrides=schema)
         return int(self.votes(frame).item())

@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from snorkel.labeling import PandasLFApplier
 
 from datahub import ABSTAIN, expression, keywords, lookup, regex, threshold
 from datahub.core.declarative import PYTHON_REGEX, DeclarativeLF
@@ -210,3 +211,22 @@ def test_an_expression_must_read_a_column() -> None:
     """A constant is no labeling function."""
     with pytest.raises(LabelingFunctionError, match="column"):
         expression("constant", pl.lit(value=True), 0)
+
+
+@pytest.mark.parametrize(
+    "lf",
+    [
+        expression("more", pl.col("n") > 3, 1),
+        expression("none", pl.when(pl.col("n").is_null()).then(0)),
+        lookup("table", {3: 0, 4: 1}, column="n"),
+        threshold("above", "n", 1, above=3),
+    ],
+    ids=lambda lf: lf.name,
+)
+def test_a_null_in_whole_numbers_means_the_same_in_a_pandas_row(lf: DeclarativeLF) -> None:
+    """It is NaN there, and floats of the numbers beside it."""
+    frame = pl.DataFrame({"n": [None, 1, 3, 4, 9]})
+
+    theirs = PandasLFApplier([lf]).apply(frame.to_pandas(), progress_bar=False)
+
+    assert theirs[:, 0].tolist() == lf.votes(frame).to_list()
