@@ -40,6 +40,10 @@ def fit(
             "(default: uniform)."
         ),
     ] = "",
+    option: Annotated[
+        list[str] | None,
+        typer.Option(help="One of the label model's own, as often as needed: --option lr=0.005."),
+    ] = None,
     seed: Annotated[
         int | None, typer.Option(help="Of the models (default: the project's).")
     ] = None,
@@ -62,7 +66,7 @@ def fit(
     json: Json = False,
 ) -> None:
     """Fit the label model and the end model to the votes, commit soft labels and labels."""
-    asked = _balance(class_balance)
+    asked, options = _balance(class_balance), _options(option or ())
     with opened(
         branch,
         label_model=model,
@@ -72,7 +76,7 @@ def fit(
         embedding_column=embedding,
         max_error=max_error,
     ) as hub:
-        fitted = hub.label_fit(dataset, class_balance=asked)
+        fitted = hub.label_fit(dataset, class_balance=asked, options=options)
     if json:
         emit_json(fitted)
         return
@@ -215,3 +219,16 @@ def _shares(text: str) -> list[float] | None:
         raise ConfigError(
             f"--class-balance {text!r} is no list of shares.", hint="For example 0.9,0.1"
         ) from error
+
+
+def _options(texts: Sequence[str]) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for text in texts:
+        name, _, value = text.partition("=")
+        try:
+            found[name] = int(value) if value.isdecimal() else float(value)
+        except ValueError:
+            raise ConfigError(
+                f"--option {text!r} is no NAME=NUMBER.", hint="For example lr=0.005"
+            ) from None
+    return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from datahub.core.dataset import to_canonical_json
@@ -98,7 +98,8 @@ class ModelManifest:
 
     `end_model` had its part in the labels unless it is "none"; `shares` is how much a vote of
     each LF counted, below 1 in the groups of `correlated` LFs (names); `pair_counts` is the
-    object id of what a model of pairs learned from.
+    object id of what a model of pairs learned from; `options` are those that were given to the
+    label model (Snorkel's `lr`, `n_epochs`, `l2`), where it was not fitted with its defaults.
     """
 
     model: str
@@ -114,6 +115,7 @@ class ModelManifest:
     correlated: tuple[tuple[str, ...], ...] = ()
     pair_counts: str | None = None
     features: tuple[str, ...] = ()  # columns that the end model looked at
+    options: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def name(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -115,10 +115,12 @@ def label_fit(
     columns: Sequence[str] = (),
     embedding: str | None = None,
     policy: Policy = DEFAULT,
+    options: Mapping[str, float] | None = None,
 ) -> Fitted:
     """Fit a label model to the votes, put an end model's word to it, and commit labels.
 
-    A row that no LF voted on gets no label. Raises InputError when the votes are not of these
+    A row that no LF voted on gets no label. `options` are those that `model` was made with, for
+    the manifest. Raises InputError when the votes are not of these
     rows, NotFound when there are none.
     """
     head = begin(store, step)
@@ -161,6 +163,7 @@ def label_fit(
         end_model="none" if end_model is None or not looked.features.columns else end_model.name,
         features=looked.features.columns,
         pair_counts=changes.get(pair_counts_file(dataset)),
+        options=options or {},
     )
     found = judged(
         known,
@@ -247,6 +250,7 @@ def _model_manifest(
     end_model: str,
     features: tuple[str, ...],
     pair_counts: str | None,
+    options: Mapping[str, float],
 ) -> ModelManifest:
     return ModelManifest(
         model=fit.model,
@@ -262,6 +266,7 @@ def _model_manifest(
         shares=tuple(map(float, alike.shares)),
         correlated=tuple(tuple(manifest.names[lf] for lf in group) for group in alike.groups),
         pair_counts=pair_counts,
+        options=options,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, redirect_stdout
 from dataclasses import asdict, replace
 from functools import partial
@@ -17,10 +17,10 @@ from datahub.core.lf_sight import Disagreement, Sight, Votes
 from datahub.flow import compare, export, label, lf_views, lfs, parts, score, source, tables
 from datahub.flow.in_place import import_in_place as in_place_import
 from datahub.flow.lf_report import LFReport
+from datahub.hub.label_models import label_model
 from datahub.hub.lf_scaffold import lf_file
-from datahub.hub.registry import REGISTRY, adapter
+from datahub.hub.registry import REGISTRY
 from datahub.hub.wiring import Wiring
-from datahub.ports import LabelModel
 
 
 def _prints_aside() -> AbstractContextManager[object]:
@@ -241,18 +241,23 @@ class Labeling(Wiring):
             return []
 
     def label_fit(
-        self, dataset: str | None = None, *, class_balance: label.Balance = None
+        self,
+        dataset: str | None = None,
+        *,
+        class_balance: label.Balance = None,
+        options: Mapping[str, float] | None = None,
     ) -> label.Fitted:
         """Fit the label model and the end model, make labels of both.
 
         `class_balance` is a share a class, "estimated" from the majority vote, or uniform (None).
+        `options` are the label model's own: Snorkel's `lr`, `n_epochs`, `l2`, ...
         """
         step = self.step()
-        model: LabelModel = adapter("label_model", self.settings.label_model)()
         fitted = label.label_fit(
             self.dataset_name(dataset),
-            model=model,
-            majority=adapter("label_model", "majority")(),
+            model=label_model(self.settings.label_model, options),
+            options=options,
+            majority=label_model("majority"),
             end_model=self.end_model,
             columns=self.end_model_columns,
             embedding=self.settings.embedding_column or None,
@@ -280,7 +285,7 @@ class Labeling(Wiring):
         """
         return compare.compare(
             self.dataset_name(dataset),
-            models={name: adapter("label_model", name)() for name in REGISTRY["label_model"]},
+            models={name: label_model(name) for name in REGISTRY["label_model"]},
             end_model=self.end_model,
             columns=self.end_model_columns,
             embedding=self.settings.embedding_column or None,

@@ -7,6 +7,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from datahub import Hub
+from datahub.core.layout import label_model_file
+from datahub.core.manifest import ModelManifest
 from tests.integration.conftest import LFS, Datahub, mail
 
 COPIES = "".join(
@@ -208,3 +211,35 @@ def test_labels_are_held_against_gold(datahub: Datahub, labeled: Path) -> None:
     }
     assert 0 < scored["accepted"]["rows"] <= scored["not_asked"]["rows"] == joined.height
     assert "right of labeled" in datahub("label", "score").out
+
+
+def test_the_label_models_own_options_are_given_and_kept(datahub: Datahub, labeled: Path) -> None:
+    """They decide what is learned, so the commit says them."""
+    plain = datahub("label", "fit", "--model", "snorkel", "--json").json
+    options = ("--option", "lr=0.05", "--option", "n_epochs=20", "--option", "l2=0.1")
+    given = datahub("label", "fit", "--model", "snorkel", *options, "--json").json
+    store, path = Hub.open(labeled).store, label_model_file("mail")
+    model = ModelManifest.from_json(store.read(store.objects(given["commit"]["id"], path)[path]))
+
+    assert model.options == {"lr": 0.05, "n_epochs": 20, "l2": 0.1}
+    assert given["weights"] != plain["weights"]
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--option", "depth=3"], "no option 'depth'"),
+        (["--option", "lr"], "no NAME=NUMBER"),
+        (["--model", "majority", "--option", "lr=1"], "no option 'lr'"),
+        (["--model", "snorkel", "--option", "n_epochs=2.5"], "n_epochs cannot be 2.5"),
+        (["--model", "snorkel", "--option", "lr=nan"], "lr cannot be nan"),
+        (["--option", "prior_right=2"], "prior_right cannot be 2"),
+    ],
+)
+def test_an_option_that_is_none_is_refused(
+    datahub: Datahub, labeled: Path, words: list[str], says: str
+) -> None:
+    ran = datahub("label", "fit", *words)
+
+    assert ran.code == 2
+    assert says in ran.err
