@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from datahub import Hub
 
 CHANGED = 2_000
+RESERVED_GB = 64.0  # Oxen reserves several times the address space that it uses
 NO_PEER = "DVC and Oxen merge whole files"
 
 
@@ -173,6 +174,7 @@ def _cases(n: int, title: str) -> tuple[Case, ...]:
             diffed(n, "ours"),
             diffed_by_oxen(n, "ours"),
             "Oxen",
+            limit_gb=RESERVED_GB,
             **common,  # type: ignore[arg-type]
         ),
         Case(
@@ -181,6 +183,7 @@ def _cases(n: int, title: str) -> tuple[Case, ...]:
             diffed(n, "together"),
             diffed_by_oxen(n, "together"),
             "Oxen",
+            limit_gb=RESERVED_GB,
             **common,  # type: ignore[arg-type]
         ),
         Case(
