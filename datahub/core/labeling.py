@@ -74,9 +74,24 @@ class Row(SimpleNamespace):
     def __contains__(self, name: object) -> bool:
         return name in self.__dict__
 
+    def __len__(self) -> int:
+        return len(self.__dict__)
+
     def get(self, name: str, default: object = None) -> Any:
         """The column, or `default` where there is none."""
         return self.__dict__.get(name, default)
+
+    def keys(self) -> list[str]:
+        """Names of the columns, in their order."""
+        return list(self.__dict__)
+
+    def items(self) -> list[tuple[str, Any]]:
+        """Names and values."""
+        return list(self.__dict__.items())
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it, apart from the row."""
+        return dict(self.__dict__)
 
 
 @dataclass(frozen=True)

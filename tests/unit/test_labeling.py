@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import polars as pl
 import pytest
 import spacy
@@ -119,6 +120,19 @@ def test_whole_floats_and_numpy_integers_are_votes_as_in_snorkel() -> None:
     lfs = [SnorkelLF("f", f=lambda x: 1.0), SnorkelLF("n", f=lambda x: np.int64(0))]
 
     assert apply(frame(["a"]), lfs, key="id", cardinality=2).votes.tolist() == [[1, 0]]
+
+
+def test_a_row_is_asked_for_its_columns_as_a_pandas_row_is() -> None:
+    """And a column may be named as a way of asking is."""
+    values = {"text": "a goal", "n": 3}
+    light, theirs = Row(**values), pd.Series(values)
+    named: Any = Row(items="two")
+
+    assert list(light.keys()) == list(theirs.keys())
+    assert list(light.items()) == list(theirs.items())
+    assert light.to_dict() == theirs.to_dict() == values
+    assert len(light) == len(theirs)
+    assert named.items == "two"
 
 
 def test_what_an_lf_writes_on_a_row_no_other_lf_sees() -> None:
