@@ -198,4 +198,4 @@ def test_fsck_finds_damage_and_gc_takes_what_nothing_reaches(
     found = datahub("fsck", "--json")
 
     assert found.code == 1
-    assert [damage["id"] for damage in found.json] == [oid]
+    assert [damage["id"] for damage in found.json] == [oid, "mail"]  # and what cannot be read of it
