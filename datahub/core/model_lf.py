@@ -53,6 +53,7 @@ class ModelLF(BatchLF):
     column_names: tuple[str, ...]
     table: bool
     label_items: Items | None
+    classes: tuple[str, ...] = ()  # of the dataset, where a model tells its own only once asked
 
     def __post_init__(self) -> None:
         classes = getattr(self.predictor, "classes_", None)
@@ -68,8 +69,10 @@ class ModelLF(BatchLF):
         """The same for a dataset with these classes. Raises LabelingFunctionError."""
         items = self.label_items
         if items is None:
-            own = _plain(getattr(self.predictor, "classes_", ()))
-            items = tuple((name, name) for name in own if isinstance(name, str))
+            own = getattr(self.predictor, "classes_", None)
+            if own is None:
+                return replace(self, classes=tuple(classes))
+            items = tuple((name, name) for name in _plain(own) if isinstance(name, str))
         if not any(isinstance(label, str) for _, label in items):
             return self
         return replace(self, label_items=numbered(self.name, items, classes))
@@ -172,6 +175,8 @@ class ModelLF(BatchLF):
                 "predict_proba gives one column for each of classes_.",
             )
         meant = self._targets(list(range(said.shape[1])) if classes is None else classes)
+        if self.classes:
+            meant = [y for _, y in numbered(self.name, [(y, y) for y in meant], self.classes)]
         targets = [number(self.name, label) for label in meant]
         out = np.zeros((len(said), max(*targets, 0) + 2))
         for column, label in enumerate(targets):

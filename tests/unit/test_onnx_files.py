@@ -95,8 +95,12 @@ def test_classes_by_name_come_out_of_the_file(tmp_path: Path) -> None:
         -1,
         1,
     ]
-    with pytest.raises(LabelingFunctionError, match="has the classes 'ham', 'spam'"):
-        votes(found(tmp_path, content, "threshold=.6"))
+    bare = found(tmp_path, content, "threshold=.6")
+    assert votes(bare.voting(["spam", "ham"])) == [0, -1, 1]
+    assert votes(bare.voting(["ham", "spam"])) == [1, -1, 0]
+    assert bare.voting(["ham", "spam"]).fingerprint != bare.voting(["spam", "ham"]).fingerprint
+    with pytest.raises(LabelingFunctionError, match="votes 'ham', which is no class"):
+        votes(bare.voting(["yes", "no"]))
 
 
 def test_a_table_of_numbers_goes_in_as_one(tmp_path: Path) -> None:
