@@ -158,16 +158,13 @@ class ObjectFiles:
             if folder.is_dir():
                 for path in folder.iterdir():
                     state = path.stat()
-                    stored = state.st_mtime
-                    if state.st_nlink > 1:  # its mtime is that of the file that it was
-                        stored = max(stored, state.st_ctime)
-                    if stored < time and _is_id(folder.name + path.name):
+                    if _stored(state) < time and _is_id(folder.name + path.name):
                         yield folder.name + path.name, state.st_size
 
     def remove(self, oid: ObjectId, *, stored_before: float) -> None:
         """Take an object away, unless somebody has just stored it again."""
         with translated(f"remove object {oid}"), suppress(FileNotFoundError):
-            if self._path(oid).stat().st_mtime < stored_before:
+            if _stored(self._path(oid).stat()) < stored_before:
                 self._path(oid).unlink()
                 self._sound.pop(oid, None)
 
@@ -219,6 +216,11 @@ class _Linked:
     path: Path
     seen: tuple[int, ...]
     mode: int
+
+
+def _stored(state: os.stat_result) -> float:
+    """When an object was last stored; the mtime of one with two names is that of its file."""
+    return max(state.st_mtime, state.st_ctime) if state.st_nlink > 1 else state.st_mtime
 
 
 def _seen(state: os.stat_result) -> tuple[int, ...]:
