@@ -134,6 +134,8 @@ class Builder:
     def _put(self, temporary: str, path: str, oid: ObjectId) -> None:
         """Upload from the cache; what lies on the server only is copied there."""
         file = fetched(self._files, oid)
+        if file is None and oid not in self._trees.where:  # a gc beside us took the local copy
+            raise ObjectNotFound(oid, path)
         if file is None and not self._copied(temporary, path, oid):
             downloaded(self._server, self._files, *self._trees.where[oid], oid=oid)
             file = self._files.fetch(oid)
