@@ -44,6 +44,9 @@ class LabelingFunction(Protocol):
         ...
 
 
+LOOK_OF_ROWS = "2"  # part of what decides votes: another one, and LFs that are called vote again
+
+
 class Row(SimpleNamespace):
     """One row as LFs see it: columns as attributes, and by name as in a pandas row.
 
@@ -175,7 +178,7 @@ class _Rows:
 
 def _light_rows(frame: pl.DataFrame) -> list[Row]:
     names = frame.columns
-    columns = [column.to_list() for column in frame]
+    columns = [_values(column) for column in frame]
     collecting = gc.isenabled()
     gc.disable()  # or it walks all rows made so far, again and again: half the time
     try:
@@ -185,6 +188,15 @@ def _light_rows(frame: pl.DataFrame) -> list[Row]:
     finally:
         if collecting:
             gc.enable()
+
+
+def _values(column: pl.Series) -> list[Any]:
+    """Values as an LF that was written for pandas expects them: a number that is null is NaN."""
+    values = column.to_list()
+    if column.null_count() and column.dtype.is_numeric():
+        nan = float("nan")
+        return [nan if value is None else value for value in values]
+    return values
 
 
 def _forget(mappers: object) -> None:

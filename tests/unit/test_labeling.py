@@ -122,6 +122,23 @@ def test_whole_floats_and_numpy_integers_are_votes_as_in_snorkel() -> None:
     assert apply(frame(["a"]), lfs, key="id", cardinality=2).votes.tolist() == [[1, 0]]
 
 
+def test_a_number_that_is_null_is_what_snorkels_pandas_applier_shows() -> None:
+    """It is NaN: no fault where Snorkel has none. Whole numbers beside it stay whole."""
+    rows = pl.DataFrame({"id": [1, 2, 3], "n": [None, 1, 30], "share": [0.5, None, None]})
+    lfs = [
+        SnorkelLF("many", f=lambda x: 1 if x.n > 5 else 0),
+        SnorkelLF("unknown", f=lambda x: 1 if pd.isna(x.share) else -1),
+        SnorkelLF("shown", f=lambda x: 1 if repr(x.n) in ("1", "30") else 0),
+    ]
+
+    ours = apply(rows, lfs, key="id", cardinality=2)
+    theirs = PandasLFApplier(lfs[:2]).apply(rows.to_pandas(), progress_bar=False)
+
+    assert ours.fault_counts == (0, 0, 0)
+    assert ours.votes[:, :2].tolist() == theirs.tolist() == [[0, -1], [0, 1], [1, 1]]
+    assert ours.votes[:, 2].tolist() == [0, 1, 1]
+
+
 def test_a_row_is_asked_for_its_columns_as_a_pandas_row_is() -> None:
     """And a column may be named as a way of asking is."""
     values = {"text": "a goal", "n": 3}

@@ -43,7 +43,7 @@ from datahub.adapters.lfs_folder.onnx_files import OnnxPredictor
 from datahub.adapters.lfs_folder.texts import Texts, names
 from datahub.core.batch import BatchLF
 from datahub.core.declarative import DeclarativeLF
-from datahub.core.labeling import LabelingFunction
+from datahub.core.labeling import LOOK_OF_ROWS, LabelingFunction
 from datahub.core.model_lf import ModelLF
 
 # Whoever calls these votes by more than the row and the code.
@@ -80,7 +80,7 @@ def fingerprint(lf: LabelingFunction, file: LoadedFile, sources: Sources) -> tup
     elif isinstance(lf, BatchLF):
         reading.batch(lf)
     else:
-        reading.say("snorkel", lf.name, _version("snorkel") or "")
+        reading.say("snorkel", lf.name, _version("snorkel") or "", "rows", LOOK_OF_ROWS)
         reading.resources(lf)
         reading.value(lf)
     return hashlib.sha256(json.dumps(reading.words).encode()).hexdigest(), reading.safe
