@@ -2,8 +2,9 @@
 
 `datahub import` of a folder of files with short texts in no order, then `datahub lf run` of ten
 declarative LFs, each a process of its own as a user starts it. CPU-seconds are of both and their
-children. Held to the limit is the process of each command: the figures beside name them. The table's
-peak may count what measures (70 MB) with them; a reader of ORC, 160 MB at most, is a process beside.
+children. Held to the limit is the process of each command: the figures beside name them. The
+table's peak may count what measures (70 MB) with them; what reads ORC, 160 MB at most, is a process
+beside.
 """
 
 from __future__ import annotations
