@@ -8,6 +8,10 @@ for LFs, which mostly abstain and mostly vote one class:
 - a Dirichlet prior says that a vote is right with p = 0.7, worth half as many votes as
   there are rows: an LF that votes one class only would teach nothing without it;
 - the class prior is given or uniform, and fixed.
+
+Where LFs are weak and classes many, EM can run away: one class draws the rows of others to itself,
+round by round. A fit under which a class loses most of what it had in the first round is not kept:
+what the first round learned is.
 """
 
 from __future__ import annotations
@@ -34,6 +38,7 @@ from datahub.core.patterns import patterns
 from datahub.ports import LabelModelFit
 
 Floats = npt.NDArray[np.float64]
+_LEFT = 0.25  # the share of a class's rows in the first round that later rounds must leave it
 
 
 class DawidSkeneLabelModel:
@@ -137,13 +142,17 @@ class DawidSkeneLabelModel:
         pseudo = believed * (self._votes * rows / k)
         confusion: Floats = np.tile(believed, (m, 1, 1))
         total: Floats = np.zeros((m, k, k))
+        first = None  # what the first round has: the size of each class, and what is learned
         for _ in range(self._rounds if len(times) else 0):
             tables = packing.tables(_evidence(confusion, power))
             soft = posterior_of_codes(codes, tables, prior) * times[:, None]
             total = packing.by_vote(_sums(codes, soft, packing))
             before, confusion = confusion, _shares(total.transpose(0, 2, 1) + pseudo)
+            first = first or (soft.sum(axis=0), confusion, total)
             if np.abs(confusion - before).max() <= self._tolerance:
                 break
+        if first is not None and (soft.sum(axis=0) < _LEFT * first[0]).any():
+            _, confusion, total = first
         voted = total.sum(axis=(1, 2))
         right = total.diagonal(axis1=1, axis2=2).sum(axis=1)
         unseen = np.full(m, self._right)  # by an LF that votes on none of the rows drawn

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from sklearn.datasets import load_digits
 
 from datahub.adapters.model_dawid_skene import DawidSkeneLabelModel
+from datahub.adapters.model_majority import MajorityLabelModel
 from datahub.core.errors import InputError
 from datahub.core.labels import ABSTAIN, LabelMatrix, SoftLabels
 
@@ -92,3 +94,26 @@ def test_another_number_of_lfs_is_refused() -> None:
 
     with pytest.raises(InputError, match="3 LFs"):
         model.predict(fit, votes[:, :2])
+
+
+def test_weak_lfs_of_many_classes_do_not_end_in_one_class() -> None:
+    """On handwritten digits, three thresholds on pixels a class: about as right as a majority.
+
+    By more rounds one class would draw nearly every row to itself, and a tenth would be right.
+    """
+    images, truth = load_digits(return_X_y=True)
+    votes = np.full((len(truth), 30), ABSTAIN, dtype=np.int8)
+    for j in range(30):
+        known = (truth[::30] == j % 10) - 0.1  # sixty rows that somebody looked at
+        pixels = images[::30] - images[::30].mean(axis=0)
+        pixel = np.argsort(-(known @ pixels))[j // 10]
+        votes[images[:, pixel] > np.percentile(images[:, pixel], 80), j] = j % 10
+    covered = (votes != ABSTAIN).any(axis=1)
+
+    right = {}
+    for model in (DawidSkeneLabelModel(), MajorityLabelModel()):
+        soft = model.predict(model.fit(votes, cardinality=10, seed=0), votes)[covered]
+        right[model.name] = (soft.argmax(axis=1) == truth[covered]).mean()
+        assert np.bincount(soft.argmax(axis=1)).max() < covered.sum() / 3
+
+    assert right["dawid-skene"] > right["majority"] - 0.02, right
