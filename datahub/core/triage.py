@@ -150,7 +150,8 @@ def queue(
 ) -> pl.DataFrame:
     """Pick at most `budget` rows: key, slice, reason, prediction, score; first to ask first.
 
-    The least trusted come first. Rows with equal votes, on which the end model says the same and
+    `scores` has the columns QUEUED; a reason is its `doubt`, where it has that column. The least
+    trusted come first. Rows with equal votes, on which the end model says the same and
     which are trusted alike, make a band: each row that is taken from it makes the next worth less
     (see PATIENCE), so that no vote pattern fills the queue. Which rows of a band is left to chance,
     so that an answer is a fair sample and may inform the others. With `words` (what a person would
@@ -176,7 +177,8 @@ def queue(
         score=pl.lit(None, pl.Float64),
     )
     rest = eligible.filter(~pl.col(key).is_in(audit[key].implode()) & ~pl.col("thin"))
-    ranked = _by_worth(rest, numbers.permutation(rest.height)).head(SPARE * budget)
+    ranked = rest[_by_worth(rest, numbers.permutation(rest.height)).head(SPARE * budget)]
+    why = ["doubt"] if "doubt" in scores.columns else []
     asked = [*left_out, *audit[key]]
     doubt = (
         (ranked if words is None else _apart(ranked, key, budget - audits, asked, words))
@@ -184,8 +186,8 @@ def queue(
         .select(
             key,
             slice=pl.lit("doubt"),
-            reason=pl.coalesce("doubt", pl.lit("least trusted of the rest")),
-            prediction=pl.coalesce("label", "end_label"),
+            reason=pl.coalesce(*why, pl.lit("least trusted of the rest")),
+            prediction=pl.coalesce("label", "end_label").cast(pl.String),
             score=pl.col("trust"),
         )
         .sort("score", key)
@@ -193,20 +195,25 @@ def queue(
     return pl.concat([doubt, audit])
 
 
-def _by_worth(rest: pl.DataFrame, chance: npt.NDArray[np.integer[Any]]) -> pl.DataFrame:
-    """Rows in the order in which they are worth asking."""
+def _by_worth(rest: pl.DataFrame, chance: npt.NDArray[np.integer[Any]]) -> pl.Series:
+    """Numbers of rows in the order in which they are worth asking.
+
+    What is sorted, and sorted again, is no more of each row than that takes.
+    """
     cell = ["pattern", "end_label"]
     rows = max(BAND_ROWS, rest.height // BANDS)
     bands = (pl.len() / rows).round().clip(lower_bound=1)
     earlier = pl.int_range(pl.len()).over([*cell, "band"])
     doubt = 1 - pl.col("trust").mean().over([*cell, "band"])
     return (
-        rest.with_columns(chance=pl.Series(chance))
+        rest.select("trust", *cell, chance=pl.Series(chance, dtype=pl.UInt32))
+        .with_row_index("row")
         .sort("trust", "chance")
         .with_columns(band=(pl.int_range(pl.len()) * bands // pl.len()).over(cell))
         .sort("chance")
         .with_columns(worth=doubt * PATIENCE / (PATIENCE + earlier))
-        .sort("worth", "chance", descending=[True, False])
+        .select("row", "worth", "chance")
+        .sort("worth", "chance", descending=[True, False])["row"]
     )
 
 

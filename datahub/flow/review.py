@@ -89,7 +89,8 @@ def push(
     check_table(store, head.id, dataset, "soft_labels", made_by="label fit")
     wanted = [known.key, *QUEUED]
     parts = read_parts(store, rows, head.id, known, "soft_labels", columns=wanted)
-    scores = pl.concat([frame for _, frame in parts]).with_columns(doubt=pl.lit(None, pl.String))
+    names = pl.col("label", "end_label").cast(pl.Enum(known.classes))  # numbers, for want of room
+    scores = pl.concat([frame.with_columns(names) for _, frame in parts])
     answered = decisions_at(store, rows, head.id, known)
     waiting = _waiting(catalog, queue_name, dataset, step.branch)
     picked = queue(

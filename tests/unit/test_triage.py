@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from datahub.core.alike import words
 from datahub.core.errors import ConfigError, InputError
 from datahub.core.labels import ABSTAIN
-from datahub.core.triage import AUDIT_REASON, Batch, Task, queue, score
+from datahub.core.triage import AUDIT_REASON, QUEUED, Batch, Task, queue, score
 
 CLASSES = ("ham", "spam")
 NAN = [np.nan, np.nan]
@@ -87,6 +87,19 @@ def test_a_queue_keeps_to_its_budget_and_asks_no_row_twice(
     assert asked.height == min(budget, 50)
     assert asked["id"].n_unique() == asked.height
     assert (asked["slice"] == "audit").sum() == min(round(budget * audit), 50)
+
+
+def test_a_queue_needs_no_more_of_a_row_than_it_chooses_by() -> None:
+    """Class names may be numbers of a list of them; the same rows are asked, told in words."""
+    scores = random_scores(300, 9)
+    few = scores.select("id", *QUEUED).with_columns(
+        pl.col("label", "end_label").cast(pl.Enum(CLASSES))
+    )
+
+    whole, slim = (queue(one, key="id", budget=40, seed=3) for one in (scores, few))
+
+    assert slim.drop("reason").equals(whole.drop("reason"))
+    assert slim.schema == whole.schema
 
 
 def test_audit_rows_carry_no_prediction_and_doubted_rows_do() -> None:
