@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from datahub.core.accept import Threshold
-from datahub.core.outcome import Triage
+if TYPE_CHECKING:
+    from datahub.core.accept import Threshold
+    from datahub.core.outcome import Triage
 
 
 def balance(how: str, shares: Mapping[str, float]) -> str:

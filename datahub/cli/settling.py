@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, TypedDict
+from typing import TYPE_CHECKING, Annotated, TypedDict
 
 import typer
 
-from datahub.core.conflicts import RULES, Rule, Side
 from datahub.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from datahub.core.conflicts import Rule, Side
 
 Ours = Annotated[bool, typer.Option("--ours", help="In conflicts, keep what the destination has.")]
 Theirs = Annotated[bool, typer.Option("--theirs", help="In conflicts, take what the source has.")]
@@ -43,6 +45,8 @@ def settled(
     """The options as hub takes them. Raises ConfigError."""
     if ours and theirs:
         raise ConfigError("--ours and --theirs are each other's opposite.", hint="Give one.")
+    from datahub.core.conflicts import RULES  # it brings polars, which --help needs not wait for
+
     known = next((one for one in RULES if one == rule), None)
     if rule is not None and known is None:
         raise ConfigError(f"There is no rule {rule!r}.", hint=f"Rules are {', '.join(RULES)}.")
