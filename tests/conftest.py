@@ -32,6 +32,15 @@ def skip_or_fail(system: str, why: str) -> NoReturn:
     pytest.skip(f"{system} is not here: {why}")
 
 
+@pytest.fixture
+def no_pipeline_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Snorkel's NLP LFs share one spaCy pipeline in a process, and refuse a second: begin anew."""
+    from snorkel.labeling.lf.nlp import NLPLabelingFunction
+
+    monkeypatch.setattr(NLPLabelingFunction, "_nlp_config", None, raising=False)
+    monkeypatch.delattr(NLPLabelingFunction, "_nlp_config")
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
     """A PostgreSQL of our own, started when first asked for."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 import spacy
 
 from tests.integration.conftest import Datahub
@@ -22,6 +23,7 @@ def prize(x):
 """
 
 
+@pytest.mark.usefixtures("no_pipeline_yet")
 def test_an_nlp_lf_runs_from_the_command_line_on_one_process_and_on_two(
     datahub: Datahub, project: Path
 ) -> None:

@@ -185,7 +185,7 @@ def test_status_says_what_is_out_of_date(datahub: Datahub, labeled: Path) -> Non
     stale = " ".join(entry["what"] for entry in datahub("status", "--json").json["out_of_date"])
 
     assert "LFs edited since the votes on mail: offer" in stale
-    assert "4 rows of mail wait" in stale
+    assert "Rows of mail that wait for an answer: 4" in stale
     assert "expectations/ holds rules" in stale
 
 

@@ -263,6 +263,7 @@ def test_any_mix_of_snorkels_lfs_votes_as_under_its_own_applier(
     assert np.array_equal(ours, theirs.reshape(ours.shape))
 
 
+@pytest.mark.usefixtures("no_pipeline_yet")
 def test_lfs_over_spacy_documents_vote_as_under_snorkels_applier(tmp_path: Path) -> None:
     """Snorkel's NLP LFs and its SpacyPreprocessor as they are, over a pipeline made on the spot."""
     from snorkel.labeling.lf.nlp import NLPLabelingFunction, nlp_labeling_function
