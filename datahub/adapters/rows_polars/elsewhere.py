@@ -12,12 +12,12 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from datahub.adapters.rows_polars.opening import format_of
 from datahub.core.errors import DatahubError, SourceError, Unavailable
 from datahub.ports import Remote
 
 _REGION = "us-east-1"  # stores of one's own take any
 _SUFFIXES = {".parquet": "parquet", ".orc": "orc"}
-_MAGIC = {b"PAR1": "parquet", b"ORC": "orc"}
 
 
 @dataclass(frozen=True)
@@ -59,10 +59,9 @@ def recognise(file: Elsewhere) -> str:
         if file.address.endswith(suffix):
             return kind
     with file.opened() as opened:
-        start = opened.read(4)
-    for magic, kind in _MAGIC.items():
-        if start.startswith(magic):
-            return kind
+        known = format_of(opened.read(4))
+    if known is not None:
+        return known
     raise SourceError(
         f"{file} is of no known format.", hint="Parquet and ORC are read where they lie."
     )

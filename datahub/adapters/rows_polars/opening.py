@@ -20,6 +20,11 @@ _SUFFIXES = (".parquet", ".orc", ".csv")
 _MAGIC = {b"PAR1": "parquet", b"ORC": "orc"}
 
 
+def format_of(start: bytes) -> str | None:
+    """Parquet or orc, by a file's first bytes; None: neither."""
+    return next((kind for magic, kind in _MAGIC.items() if start.startswith(magic)), None)
+
+
 def recognise(path: Path) -> str:
     """parquet, orc or csv. Raises SourceError."""
     with translated(path):
@@ -32,9 +37,9 @@ def recognise(path: Path) -> str:
             f"{path} is empty: 0 bytes.",
             hint="Write it again; a table without rows still has a header.",
         )
-    for magic, kind in _MAGIC.items():
-        if start.startswith(magic):
-            return kind
+    kind = format_of(start)
+    if kind is not None:
+        return kind
     if path.suffix.lower() == ".csv":
         return "csv"
     raise SourceError(
