@@ -76,8 +76,9 @@ def import_in_place(
         came = _measured(shared, key, schema, rows, step.progress)
         old = known.parts if known is not None and mode == "append" else ()
         _check_apart([*((part, None) for part in old), *((part, one[0]) for part, one in came)])
+        held = store.objects(head.id, f"datasets/{name}/")
         for part in old:
-            writer.keep(part, store.objects(head.id, f"datasets/{name}/"))
+            writer.keep(part, held)
         for part, (_, staged) in came:
             writer.take(replace(part, sha256=store.put(staged)))
     made = Dataset(

@@ -72,7 +72,7 @@ class Patches:
         """The same of a frame of all columns that is not computed yet."""
         if not self.touch(part):
             return frame
-        lines = self._of[part.sha256].drop(OF_PART).lazy()
+        lines = self.of(part).lazy()
         kept = frame.join(lines, on=self._key, how="anti")
         return pl.concat([kept, lines]).sort(self._key)
 
