@@ -16,7 +16,6 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from datahub.core.errors import InputError
 from datahub.core.evidence import posterior
 from datahub.core.labels import LabelMatrix, SoftLabels, Votes, checked_votes, class_prior
 from datahub.core.paircounts import PairCounts, count
@@ -78,12 +77,7 @@ class BayesLabelModel:
         Raises InputError for an unknown class or another number of LFs.
         """
         precision = np.asarray(fit.arrays["precision"], dtype=np.float64)
-        if checked_votes(votes, fit.cardinality).shape[1] != len(precision):
-            raise InputError(
-                f"The label model was fitted on {len(precision)} LFs; these votes have "
-                f"{votes.shape[1]}.",
-                hint="Fit it again: `datahub label fit`.",
-            )
+        checked_votes(votes, fit.cardinality, fitted_on=len(precision))
         shares = np.asarray(fit.arrays["shares"], dtype=np.float64)
         evidence = _evidence(precision, shares, fit.class_balance)
         return posterior(votes, evidence, fit.class_balance)

@@ -21,7 +21,6 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from datahub.core.errors import InputError
 from datahub.core.evidence import Codes, Packing, posterior, posterior_of_codes
 from datahub.core.labels import (
     ABSTAIN,
@@ -104,12 +103,7 @@ class DawidSkeneLabelModel:
         Raises InputError for an unknown class or another number of LFs.
         """
         confusion = np.asarray(fit.arrays["confusion"], dtype=np.float64)
-        if checked_votes(votes, fit.cardinality).shape[1] != len(confusion):
-            raise InputError(
-                f"The label model was fitted on {len(confusion)} LFs; these votes have "
-                f"{votes.shape[1]}.",
-                hint="Fit it again: `datahub label fit`.",
-            )
+        checked_votes(votes, fit.cardinality, fitted_on=len(confusion))
         evidence = _evidence(confusion, np.asarray(fit.arrays["shares"], dtype=np.float64))
         return posterior(votes, evidence, fit.class_balance)
 

@@ -15,7 +15,6 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from datahub.core.errors import InputError
 from datahub.core.evidence import posterior
 from datahub.core.labels import (
     ABSTAIN,
@@ -82,12 +81,7 @@ class WeightedLabelModel:
         Raises InputError for an unknown class or another number of LFs.
         """
         right = np.asarray(fit.arrays["accuracy"], dtype=np.float64)
-        if checked_votes(votes, fit.cardinality).shape[1] != len(right):
-            raise InputError(
-                f"The label model was fitted on {len(right)} LFs; these votes have "
-                f"{votes.shape[1]}.",
-                hint="Fit it again: `datahub label fit`.",
-            )
+        checked_votes(votes, fit.cardinality, fitted_on=len(right))
         shares = np.asarray(fit.arrays["shares"], dtype=np.float64)
         return posterior(votes, _evidence(right, shares, fit.cardinality), fit.class_balance)
 

@@ -153,8 +153,12 @@ def _disputed(votes: LabelMatrix) -> npt.NDArray[np.bool_]:
     return np.asarray((votes.max(axis=1) != ABSTAIN) & (votes.max(axis=1) != lowest))
 
 
-def checked_votes(votes: LabelMatrix, cardinality: int) -> LabelMatrix:
+def checked_votes(
+    votes: LabelMatrix, cardinality: int, *, fitted_on: int | None = None
+) -> LabelMatrix:
     """Return the votes if each is ABSTAIN or a class 0..k-1, else raise InputError.
+
+    So it does where a label model that was fitted on so many LFs is asked about others.
 
     >>> checked_votes(np.array([[0, ABSTAIN]], dtype=np.int8), 2).shape
     (1, 2)
@@ -169,6 +173,11 @@ def checked_votes(votes: LabelMatrix, cardinality: int) -> LabelMatrix:
             f"Votes range from {votes.min()} to {votes.max()} where there are {cardinality} "
             "classes.",
             hint=f"A vote is a class 0..{cardinality - 1}, or {ABSTAIN} to abstain.",
+        )
+    if fitted_on is not None and votes.shape[1] != fitted_on:
+        raise InputError(
+            f"The label model was fitted on {fitted_on} LFs; these votes have {votes.shape[1]}.",
+            hint="Fit it again: `datahub label fit`.",
         )
     return votes
 

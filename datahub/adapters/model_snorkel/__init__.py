@@ -108,11 +108,7 @@ class SnorkelLabelModel:
         Raises InputError for an unknown class or another number of LFs.
         """
         mu = np.asarray(fit.arrays["mu"], dtype=np.float64)
-        if checked_votes(votes, fit.cardinality).shape[1] != len(mu):
-            raise InputError(
-                f"The label model was fitted on {len(mu)} LFs; these votes have {votes.shape[1]}.",
-                hint="Fit it again: `datahub label fit`.",
-            )
+        checked_votes(votes, fit.cardinality, fitted_on=len(mu))
         with np.errstate(divide="ignore"):
             evidence = np.log(mu.astype(np.float32)).astype(np.float64)  # as Snorkel takes it
         return posterior(votes, evidence, fit.class_balance)
