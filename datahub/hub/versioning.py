@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -69,16 +69,7 @@ class Versioning(Wiring):
         What the branch has changed since is settled as in a merge: ours is what it holds, theirs
         what was before the commit. What is left raises ChangedSince.
         """
-        settling = settling_of(side, rule, decisions, rows=self.rows)
-        with conflicts_written(conflicts, rows=self.rows):
-            return history_edit.revert(
-                self.ref(ref),
-                settling=settling,
-                store=self.store,
-                rows=self.rows,
-                step=self.step(),
-                end_model=self.end_model,
-            )
+        return self._edited(history_edit.revert, ref, side, rule, decisions, conflicts)
 
     def cherry_pick(
         self,
@@ -90,9 +81,20 @@ class Versioning(Wiring):
         conflicts: Path | str | None = None,
     ) -> Commit:
         """Do again what a commit did, on the current branch; settled as in a merge."""
+        return self._edited(history_edit.cherry_pick, ref, side, rule, decisions, conflicts)
+
+    def _edited(
+        self,
+        edit: Callable[..., Commit],
+        ref: str,
+        side: Side | None,
+        rule: Rule | None,
+        decisions: Path | str | None,
+        conflicts: Path | str | None,
+    ) -> Commit:
         settling = settling_of(side, rule, decisions, rows=self.rows)
         with conflicts_written(conflicts, rows=self.rows):
-            return history_edit.cherry_pick(
+            return edit(
                 self.ref(ref),
                 settling=settling,
                 store=self.store,
