@@ -32,7 +32,14 @@ def is_alive(pid: int) -> bool:
 
 def started(pid: int) -> str:
     """When a process began, as its system counts: two with one id differ by it ("0": not told)."""
+    told = state(pid)
+    return "0" if told is None else told[1]
+
+
+def state(pid: int) -> tuple[str, str] | None:
+    """A letter for what Linux says a process is doing, and when it began; None: it is not there."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19]
-    except (OSError, IndexError, UnicodeDecodeError):
-        return "0"
+        told = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()
+        return told[0], told[19]
+    except (OSError, IndexError):
+        return None

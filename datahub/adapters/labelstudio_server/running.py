@@ -11,18 +11,16 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from datahub.processes import state
+
 STOP_SECONDS = 15
 
 
 def started(pid: int) -> str | None:
     """When this process started, in the system's own words; None if it is not running."""
-    stat = Path(f"/proc/{pid}/stat")
     if Path("/proc/self/stat").exists():
-        try:
-            fields = stat.read_text("utf-8", "replace").rpartition(")")[2].split()
-        except (FileNotFoundError, ProcessLookupError):
-            return None
-        return None if fields[0] in "ZX" else fields[19]
+        told = state(pid)
+        return None if told is None or told[0] in "ZX" else told[1]
     shown = subprocess.run(
         ["ps", "-o", "stat=,lstart=", "-p", str(pid)], capture_output=True, text=True, check=False
     ).stdout.split(maxsplit=1)
