@@ -18,7 +18,7 @@ import numpy as np
 import polars as pl
 
 from bench.harness import Case, Figures, Result, Watch
-from bench.lfs_made import CLASSES, DECLARED, commit, project
+from bench.lfs_made import CLASSES, DECLARED, commit, commit_changes, project
 from bench.models import made_votes
 from datahub.core.dataset import ROWS_PER_PART
 from datahub.core.layout import lfs_file, votes_file
@@ -127,15 +127,7 @@ def preparing_votes(rows: int, lfs: int) -> Callable[[Watch], Figures | None]:
         names = tuple(part.sha256 for part in known.parts)
         manifest = VotesManifest(entries, names, 2, {})
         changes[lfs_file("news")] = hub.store.put_bytes(manifest.to_json().encode())
-        head = hub.store.commit_at(hub.branch)
-        hub.store.commit(
-            hub.branch,
-            changes,
-            message="Made votes",
-            author="bench",
-            time=hub.clock(),
-            expected=head.id,
-        )
+        commit_changes(hub, changes, "Made votes")
         (folder / "done").touch()
 
     return prepare

@@ -18,7 +18,7 @@ import polars as pl
 from datahub.core.dataset import ROWS_PER_PART, Dataset, Part
 from datahub.core.errors import ConfigError
 from datahub.core.layout import dataset_file, table_part
-from datahub.core.versions import ObjectId
+from datahub.core.versions import Changes, ObjectId
 from datahub.hub import Hub
 
 CLASSES = ("business", "entertainment", "politics", "sport", "tech")
@@ -225,13 +225,17 @@ def commit(
         columns = tuple((name, str(kind)) for name, kind in frame.schema.items())
     dataset = Dataset("news", "id", columns, tuple(kept), classes, text="text")
     changes[dataset_file("news")] = hub.store.put_bytes(dataset.to_json().encode())
-    head = hub.store.commit_at(hub.branch)
+    commit_changes(hub, changes, "Made texts")
+    return dataset
+
+
+def commit_changes(hub: Hub, changes: Changes, message: str) -> None:
+    """Commit changes of objects, as no command would."""
     hub.store.commit(
         hub.branch,
         changes,
-        message="Made texts",
+        message=message,
         author="bench",
         time=hub.clock(),
-        expected=head.id,
+        expected=hub.store.commit_at(hub.branch).id,
     )
-    return dataset
