@@ -179,16 +179,6 @@ def read_keys(
         yield frame.filter(pl.col(dataset.key).is_in(wanted.implode()))
 
 
-def read_table(
-    store: VersionStore, rows: Rows, ref: str, dataset: str, table: str, *, made_by: str
-) -> pl.DataFrame:
-    """A whole table in part order. Raises NotFound, saying which step makes it."""
-    check_table(store, ref, dataset, table, made_by=made_by)
-    known = dataset_at(store, ref, dataset)
-    frames = [frame for _, frame in read_parts(store, rows, ref, known, table)]
-    return pl.concat(frames)
-
-
 def write_part(
     store: VersionStore, rows: Rows, frame: pl.DataFrame, *, dataset: str, table: str, part: str
 ) -> dict[str, ObjectId]:

@@ -19,9 +19,10 @@ from datahub.flow import parts, sorting, source
 from datahub.flow.export import Exported, export_rows
 from datahub.flow.source import Imported, Mode
 from datahub.flow.steps import Step
-from datahub.flow.tables import dataset_at, read_table
+from datahub.flow.tables import dataset_at
 from datahub.hub.registry import adapter
 from datahub.ports import Rows, VersionStore
+from tests.whole_tables import read_table
 
 TIME = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -21,9 +21,10 @@ from datahub.core.errors import InputError, SourceError, StorageError
 from datahub.flow import in_place, parts
 from datahub.flow.source import Imported, Mode, import_rows
 from datahub.flow.steps import Step
-from datahub.flow.tables import dataset_at, read_table
+from datahub.flow.tables import dataset_at
 from datahub.hub.registry import adapter
 from datahub.ports import Rows
+from tests.whole_tables import read_table
 
 TIME = datetime(2026, 1, 1, tzinfo=UTC)
 ROWS: Rows = adapter("rows", "polars")()

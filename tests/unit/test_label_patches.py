@@ -25,12 +25,12 @@ from datahub.flow.tables import (
     dataset_at,
     read_keys,
     read_range,
-    read_table,
     table_files,
     write_part,
 )
 from datahub.hub.registry import adapter
 from datahub.ports import Rows, VersionStore
+from tests.whole_tables import read_table
 
 TIME = datetime(2026, 1, 1, tzinfo=UTC)
 ROWS = 60

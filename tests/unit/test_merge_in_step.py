@@ -24,9 +24,10 @@ from datahub.flow import parts, source
 from datahub.flow.diff import diff
 from datahub.flow.merge import Report, merged
 from datahub.flow.steps import Step
-from datahub.flow.tables import dataset_at, read_table
+from datahub.flow.tables import dataset_at
 from datahub.hub.registry import adapter
 from datahub.ports import Rows, VersionStore
+from tests.whole_tables import read_table
 
 TIME = datetime(2026, 1, 1, tzinfo=UTC)
 SCHEMA = {"id": pl.Int64(), "a": pl.String(), "b": pl.Float64(), "kind": pl.String()}

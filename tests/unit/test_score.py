@@ -12,10 +12,11 @@ from datahub.flow import parts, source
 from datahub.flow.label import label_fit
 from datahub.flow.score import score_labels
 from datahub.flow.source import gold_at
-from datahub.flow.tables import dataset_at, read_table
+from datahub.flow.tables import dataset_at
 from datahub.hub.registry import adapter
 from tests.unit.test_lf_memory import lfs
 from tests.unit.test_lf_reuse import Project
+from tests.whole_tables import read_table
 
 ROWS = 120
 
