@@ -151,7 +151,7 @@ class Project:
             "import": ["import", "rows.csv", "--upsert", "--key", "id", "-b", "work"],
             "lf run": ["lf", "run", "-b", "work"],
             "label fit": ["label", "fit", "-b", "work", *model],
-            "merge": ["merge", "work"],
+            "merge": ["merge", "work", "--into", "main"],
             "tag": ["tag", "create", f"v{self._number}", "work"],
             "gc": ["gc", "--keep-days", "0"],
         }

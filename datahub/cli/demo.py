@@ -117,7 +117,7 @@ def _walk(hub: Hub, told: Telling) -> dict[str, Any]:
     with told.step("Guard main: no topic may be more than a quarter of the labels") as aloud:
         rules = hub.gate_set(reason="five topics, none above a quarter")
         if aloud:
-            line(f"rules of main set with {expectations(rules.verdict.checks)}")
+            line(f"rules of main set with {expectations(rules.checks)}")
     _careless(hub, told, figures)
     _repaired(hub, told, figures)
     _review(hub, told, figures)
@@ -209,12 +209,12 @@ def _review(hub: Hub, told: Telling, figures: dict[str, Any]) -> None:
 def _merge(hub: Hub, told: Telling, figures: dict[str, Any]) -> None:
     with told.step("Merge the reviewed branch into main") as aloud:
         merged = hub.merge("label-news", into="main")
-        figures["passed"] = merged.verdict.checks
+        figures["passed"] = merged.checks
         history = hub.log("main")
         figures["commits"] = len(history)
         figures["refusals"] = len(hub.refusals())
         if aloud:
-            line(f"passed: {expectations(merged.verdict.checks)}; main is {merged.commit.id[:12]}")
+            line(f"passed: {expectations(merged.checks)}; main is {merged.commit.id[:12]}")
             table(["commit", "message"], [(c.id[:12], c.message) for c in history])
     with told.step(f"{LEFT_OPEN} more rows are asked, and left open for you"):
         hub.review_push(budget=LEFT_OPEN)

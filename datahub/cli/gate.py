@@ -27,7 +27,7 @@ def set_(
     if json:
         emit_json(merged)
         return
-    line(f"rules of {into} set: {merged.commit.id[:12]}, {expectations(merged.verdict.checks)}")
+    line(f"rules of {into} set: {merged.commit.id[:12]}, {expectations(merged.checks)}")
 
 
 @app.command()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from datahub.cli.context import Branch, Json, opened
-from datahub.cli.output import brief, emit_json, expectations, line, table
+from datahub.cli.output import brief, emit_json, expectations, line, table, talk
 from datahub.cli.settling import Conflicts, Decisions, Ours, RuleName, Theirs, settled
 from datahub.core.errors import ConfigError
 
@@ -164,7 +164,9 @@ def diff(
 
 def merge(
     source: Annotated[str, typer.Argument(help="Branch or commit to merge.")],
-    into: Annotated[str, typer.Option("--into", help="Branch that takes it.")] = "main",
+    into: Annotated[
+        str | None, typer.Option("--into", help="Branch that takes it (default: the current).")
+    ] = None,
     message: Annotated[str, typer.Option("--message", "-m", help="Of the merge commit.")] = "",
     ours: Ours = False,
     theirs: Theirs = False,
@@ -177,7 +179,7 @@ def merge(
     ] = False,
     json: Json = False,
 ) -> None:
-    """Merge a branch row by row, if the destination's gate passes.
+    """Merge a branch into the current one, row by row, if the gate of that passes.
 
     Decisions go first, then the rule, then the side. Exits 3 when a conflict is left.
     """
@@ -193,13 +195,17 @@ def merge(
             squash=squash,
             **settling,
         )
+        into = into or hub.branch
+    if merged.verdict is None and source in (into, "HEAD", "@"):
+        talk(f"hint: {into} was merged into itself: --into names the branch that takes it.")
     if json:
         emit_json(merged)
         return
-    line(
-        f"{source} merged into {into}: {merged.commit.id[:12]}, "
-        f"{expectations(merged.verdict.checks)} passed"
-    )
+    if merged.verdict is None:
+        line(f"Already up to date: {into} holds all of {source}.")
+        return
+    judged = f"{expectations(merged.checks)} passed" if merged.checks else "no gate to pass"
+    line(f"{source} merged into {into}: {merged.commit.id[:12]}, {judged}")
     report = merged.report
     if report.rows:
         line(f"  {report.rows} rows merged by key")

@@ -207,6 +207,20 @@ class Conflict(DatahubError):
     code = "conflict"
 
 
+class NothingToMerge(Conflict):
+    """All that the source holds is on the branch already."""
+
+    code = "nothing_to_merge"
+
+    def __init__(self, source: str, into: str) -> None:
+        super().__init__(
+            f"{source!r} is in {into!r} already: there is nothing to merge.",
+            hint="Commit something on the source branch first, or name another by --into.",
+        )
+        self.source = source
+        self.into = into
+
+
 class BranchExists(Conflict):
     """A branch of that name is there already."""
 

@@ -17,6 +17,7 @@ from datahub.core.errors import (
     Conflict,
     GateRefused,
     Guarded,
+    NothingToMerge,
 )
 from datahub.core.layout import GATES, RULES
 from datahub.core.verdict import Gate, Verdict, gates_of, guards
@@ -39,11 +40,19 @@ WORK_LIVES = timedelta(hours=1)
 
 @dataclass(frozen=True)
 class Merged:
-    """A merge that landed, with the verdict it carries and what it did beyond whole objects."""
+    """A merge that landed, with the verdict it carries and what it did beyond whole objects.
+
+    Without a verdict nothing was to be merged: `commit` is the head as it was.
+    """
 
     commit: Commit
-    verdict: Verdict
+    verdict: Verdict | None
     report: Report
+
+    @property
+    def checks(self) -> int:
+        """Expectations that were judged."""
+        return self.verdict.checks if self.verdict else 0
 
 
 def commit_files(
@@ -121,19 +130,23 @@ def merge(
 
     `settling` says what becomes of conflicts; `reason` is owed where only rules change. With
     `squash` the commit has one parent; its verdict still names the source.
-    Raises GateRefused, GateError, MergeConflict, StaleHead, Guarded, Conflict (nothing new).
+    What is merged already changes nothing. Raises GateRefused, GateError, MergeConflict,
+    StaleHead, Guarded.
     """
-    candidate, report = _propose(
-        source,
-        into=into,
-        settling=settling,
-        end_model=end_model,
-        message=message,
-        squash=squash,
-        store=store,
-        rows=rows,
-        step=step,
-    )
+    try:
+        candidate, report = _propose(
+            source,
+            into=into,
+            settling=settling,
+            end_model=end_model,
+            message=message,
+            squash=squash,
+            store=store,
+            rows=rows,
+            step=step,
+        )
+    except NothingToMerge:
+        return Merged(store.commit_at(into), None, Report())
     try:
         verdict = judge(candidate, store=store, rows=rows, gate=gate, time=step.time, reason=reason)
         if not verdict.passed:
@@ -218,10 +231,7 @@ def _propose(
     head, theirs = store.commit_at(into), store.commit_at(source)
     base = store.merge_base(head.id, theirs.id)
     if base.id == theirs.id:
-        raise Conflict(
-            f"{source!r} is in {into!r} already: there is nothing to merge.",
-            hint="Commit something on the source branch first.",
-        )
+        raise NothingToMerge(source, into)
     changes, report = merged(
         base,
         head,

@@ -94,7 +94,7 @@ class Publishing(Wiring):
         self,
         source: str,
         *,
-        into: str,
+        into: str | None = None,
         message: str = "",
         side: Side | None = None,
         rule: Rule | None = None,
@@ -103,7 +103,10 @@ class Publishing(Wiring):
         reason: str = "",
         squash: bool = False,
     ) -> publish.Merged:
-        """Merge a branch if the destination's gate passes; `squash` leaves out its commits.
+        """Merge into a branch (default: the current) if its gate passes.
+
+        `squash` leaves out the source's commits. What is merged already changes nothing, and has
+        no verdict.
 
         Where both sides changed the same thing, decisions (a file) go first, then the rule, then
         the side; what is left raises MergeConflict, and is written to the file `conflicts`.
@@ -114,7 +117,7 @@ class Publishing(Wiring):
         with conflicts_written(conflicts, rows=self.rows):
             merged = publish.merge(
                 self.ref(source),
-                into=self.ref(into),
+                into=self.ref(into or self.branch),
                 message=message,
                 settling=settling,
                 end_model=self.end_model,
@@ -126,7 +129,8 @@ class Publishing(Wiring):
                 catalog=self.catalog,
                 step=step,
             )
-        self.ran("merge", step, merged.commit, {"checks": merged.verdict.checks})
+        if merged.verdict:
+            self.ran("merge", step, merged.commit, {"checks": merged.checks})
         return merged
 
     def why(

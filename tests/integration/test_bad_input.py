@@ -148,7 +148,7 @@ def test_a_suite_that_names_a_missing_column_could_not_run(datahub: Datahub, lab
     assert datahub("gate", "set", "--reason", "colour matters").code == 0
 
     refused(datahub, "gate", "run", "work", code=7, says="colour")
-    refused(datahub, "merge", "work", code=7, says="colour")
+    refused(datahub, "merge", "work", "--into", "main", code=7, says="colour")
 
 
 def test_a_gate_with_no_suite_cannot_be_set(datahub: Datahub, project: Path) -> None:
@@ -183,7 +183,7 @@ def test_rules_changed_together_with_data_are_refused(datahub: Datahub, labeled:
     (labeled / "expectations" / "labels.json").write_text(labels_suite(softer))
     assert datahub("commit", "expectations/labels.json", "-m", "Soften the gate").code == 0
 
-    refused(datahub, "merge", "work", code=3, says="together with its data")
+    refused(datahub, "merge", "work", "--into", "main", code=3, says="together with its data")
     refused(datahub, "gate", "run", "work", code=3, says="together with its data")
 
 
@@ -196,7 +196,7 @@ def test_a_broken_suite_can_be_repaired(datahub: Datahub, labeled: Path) -> None
 
     assert datahub("gate", "set", "--reason", "there is no colour").code == 0
 
-    merged = datahub("merge", "work")
+    merged = datahub("merge", "work", "--into", "main")
     assert merged.code == 0, merged.err
     verdict = datahub("show", "main~1", "--json").json["verdict"]
     assert (verdict["kind"], verdict["reason"]) == ("rules", "there is no colour")
@@ -256,7 +256,7 @@ def test_an_empty_answer_is_a_skip_and_changes_no_label(datahub: Datahub, labele
     "words",
     [
         ["switch", "nowhere"],
-        ["merge", "nowhere"],
+        ["merge", "nowhere", "--into", "main"],
         ["merge", "main", "--into", "nowhere"],
         ["log", "nowhere"],
         ["show", "nowhere"],
@@ -282,7 +282,7 @@ def test_a_step_out_of_order_says_which_comes_first(datahub: Datahub, project: P
     refused(datahub, "label", "fit", code=5, says="No LF has voted")
     refused(datahub, "review", "push", code=5, says="soft labels")
     refused(datahub, "lf", "run", "-d", "other", code=5, says="'other'")
-    refused(datahub, "merge", "main", code=3, says="nothing to merge")
+    refused(datahub, "gate", "run", "main", code=3, says="nothing to merge")
 
 
 def test_settings_that_cannot_be_are_refused(

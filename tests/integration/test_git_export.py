@@ -20,7 +20,7 @@ def git(folder: Path, *words: str) -> str:
 def test_git_reads_the_history_that_was_exported(datahub: Datahub, labeled: Path) -> None:
     """Commits with parents, authors, times and messages; branches, tags; pointers at every path."""
     assert datahub("tag", "create", "v1", "main").code == 0
-    assert datahub("merge", "work").code == 0
+    assert datahub("merge", "work", "--into", "main").code == 0
     folder = labeled / "exported"
 
     made = datahub("git", "export", str(folder), "--json")
@@ -67,7 +67,7 @@ def exported(
 ) -> Path:
     """An export of a guarded history with a merge, and the new project `copy` to import it."""
     assert datahub("tag", "create", "v1", "main").code == 0
-    assert datahub("merge", "work").code == 0
+    assert datahub("merge", "work", "--into", "main").code == 0
     assert datahub("git", "export", str(tmp_path / "exported")).code == 0
     (tmp_path / "copy").mkdir()
     monkeypatch.chdir(tmp_path / "copy")

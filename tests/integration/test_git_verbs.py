@@ -135,7 +135,7 @@ def test_a_squashed_merge_is_one_commit_that_the_audit_knows(
 ) -> None:
     source = datahub("show", "work", "--json").json["commit"]["id"]
 
-    merged = datahub("merge", "work", "--squash", "--json")
+    merged = datahub("merge", "work", "--into", "main", "--squash", "--json")
 
     assert merged.code == 0, merged.err
     commit = merged.json["commit"]
@@ -147,7 +147,7 @@ def test_a_squashed_merge_is_one_commit_that_the_audit_knows(
 
 
 def test_the_log_draws_history_and_keeps_to_a_dataset(datahub: Datahub, labeled: Path) -> None:
-    assert datahub("merge", "work").code == 0
+    assert datahub("merge", "work", "--into", "main").code == 0
 
     drawn = datahub("log", "main", "--graph").out.splitlines()
     plain = datahub("log", "main", "--json").json

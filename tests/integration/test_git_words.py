@@ -113,7 +113,7 @@ def test_a_branch_that_began_behind_another_is_drawn_to_where_it_began(datahub: 
     for name in ("ann", "bob"):
         assert datahub("commit", f"{name}.md", "-m", name, "-b", name).code == 0
     for name in ("ann", "bob"):
-        assert datahub("merge", name).code == 0
+        assert datahub("merge", name, "--into", "main").code == 0
 
     drawn = [line.split("*")[0].rstrip() for line in datahub("log", "--graph").out.splitlines()]
 
@@ -145,3 +145,31 @@ def test_a_switch_on_a_full_disk_leaves_the_branch_and_nothing_else(
     assert ran.stdout == "refused\n", ran.stderr
     assert sorted(Path(".datahub").iterdir()) == before
     assert datahub("status", "--json").json["branch"] == "main"
+
+
+def test_a_merge_goes_into_the_current_branch(datahub: Datahub, history: list[str]) -> None:
+    datahub("switch", "-c", "other")
+    Path("other.md").write_text("other")
+    other = datahub("commit", "other.md", "-m", "other", "--json").json["id"]
+    datahub("switch", "-c", "work", "--json")
+    datahub("branch", "mine", "main")
+    datahub("switch", "mine")
+
+    merged = datahub("merge", "other")
+
+    assert merged.code == 0, merged.err
+    assert merged.out.startswith("other merged into mine: ")
+    assert datahub("show", "mine", "--json").json["commit"]["parents"] == [history[-1], other]
+    assert datahub("show", "main", "--json").json["commit"]["id"] == history[-1]
+
+
+def test_what_is_merged_already_is_up_to_date(datahub: Datahub, history: list[str]) -> None:
+    again = datahub("merge", "main~1")
+    into_itself = datahub("merge", "main", "--json")
+
+    assert (again.code, again.out) == (0, "Already up to date: main holds all of main~1.\n")
+    assert into_itself.code == 0
+    assert into_itself.json["commit"]["id"] == history[-1]
+    assert into_itself.json["verdict"] is None
+    assert "--into names the branch" in into_itself.err
+    assert datahub("show", "--json").json["commit"]["id"] == history[-1]

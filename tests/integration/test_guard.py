@@ -34,7 +34,7 @@ def test_labels_of_other_rows_do_not_pass(datahub: Datahub, labeled: Path) -> No
         expected=hub.store.commit_at("stale").id,
     )
 
-    refused = datahub("merge", "stale")
+    refused = datahub("merge", "stale", "--into", "main")
 
     assert refused.code == 1
     assert "tables_belong_together" in refused.err
@@ -46,12 +46,12 @@ def test_labels_of_other_votes_do_not_pass(datahub: Datahub, labeled: Path) -> N
     (labeled / "labeling_functions" / "first.py").write_text(LFS.replace(*CARELESS))
     assert datahub("lf", "run").code == 0
 
-    refused = datahub("merge", "work")
+    refused = datahub("merge", "work", "--into", "main")
 
     assert refused.code == 1
     assert "earlier votes" in refused.err
     assert datahub("label", "fit").code == 0
-    assert "earlier votes" not in datahub("merge", "work").err
+    assert "earlier votes" not in datahub("merge", "work", "--into", "main").err
 
 
 def test_rules_that_bind_nothing_to_the_branch_are_not_set(datahub: Datahub, project: Path) -> None:
@@ -90,7 +90,7 @@ def test_a_lost_catalog_stops_nothing(datahub: Datahub, labeled: Path) -> None:
     """docs/format.md says that it may be lost."""
     (labeled / ".datahub" / "catalog.db").unlink()
 
-    merged = datahub("merge", "work")
+    merged = datahub("merge", "work", "--into", "main")
 
     assert merged.code == 0, merged.err
     assert datahub("status").code == 0

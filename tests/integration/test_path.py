@@ -20,7 +20,7 @@ def test_a_row_walks_from_a_file_to_a_gated_merge(datahub: Datahub, labeled: Pat
     assert datahub("lf", "run").code == datahub("label", "fit").code == 0
     judged = datahub("gate", "run", "work", "--into", "main", "--json")
     assert (judged.code, judged.json["passed"]) == (1, False)
-    refused = datahub("merge", "work")
+    refused = datahub("merge", "work", "--into", "main")
     assert refused.code == 1
     assert "gate_refused" in refused.err
     assert '"spam"' in refused.err
@@ -176,7 +176,7 @@ def test_status_says_what_is_out_of_date(datahub: Datahub, labeled: Path) -> Non
     assert datahub("status", "--json").json["out_of_date"] == []
     on_main = datahub("status", "--branch", "main", "--json").json["out_of_date"]
     assert on_main[-1]["what"] == "The rules are newer than the last verdict"
-    assert datahub("merge", "work").code == 0
+    assert datahub("merge", "work", "--into", "main").code == 0
     assert datahub("status", "--branch", "main", "--json").json["out_of_date"] == []
 
     (labeled / "labeling_functions" / "first.py").write_text(LFS.replace("winner", "victor"))

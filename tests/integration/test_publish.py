@@ -150,14 +150,14 @@ def test_merging_the_destination_in_settles_a_conflict(datahub: Datahub, labeled
     hub.lf_run()
     hub.label_fit()
     hub.merge("work", into="main")
-    conflict = datahub("merge", "other")
+    conflict = datahub("merge", "other", "--into", "main")
     assert conflict.code == 3
     assert "label_model" in conflict.err
     assert "--theirs" in conflict.err
 
     assert datahub("merge", "main", "--into", "other", "--ours").code == 0
     assert datahub("lf", "run").code == datahub("label", "fit").code == 0
-    merged = datahub("merge", "other")
+    merged = datahub("merge", "other", "--into", "main")
 
     assert merged.code == 0, merged.err
 

@@ -48,7 +48,10 @@ def test_branches_that_relabel_different_rows_merge_cleanly(datahub: Datahub, ba
     relabel(base, "one", "ann", {0: "ham", 1: "ham"})
     relabel(base, "two", "bob", {2: "ham", 20: "spam"})
 
-    first, second = datahub("merge", "one"), datahub("merge", "two")
+    first, second = (
+        datahub("merge", "one", "--into", "main"),
+        datahub("merge", "two", "--into", "main"),
+    )
 
     assert (first.code, second.code) == (0, 0), second.err
     found = labels(base, "main")
@@ -67,8 +70,8 @@ def test_the_merged_labels_are_what_the_union_of_answers_gives(
     relabel(base, "one", "ann", {0: "ham", 1: "spam"})
     relabel(base, "one", "cleo", {})
     relabel(base, "two", "bob", {1: "spam", 3: "ham"})
-    datahub("merge", "one")
-    datahub("merge", "two")
+    datahub("merge", "one", "--into", "main")
+    datahub("merge", "two", "--into", "main")
     before = labels(base, "main")
     hub = Hub.open(base, branch="main")
 
@@ -84,10 +87,10 @@ def test_one_row_with_two_answers_is_a_conflict_with_its_provenance(
     """Listed with key, values and who said so; nothing lands; exit 3."""
     relabel(base, "one", "ann", {0: "ham", 1: "ham"})
     relabel(base, "two", "bob", {0: "spam", 2: "ham"})
-    datahub("merge", "one")
+    datahub("merge", "one", "--into", "main")
     head = datahub("log", "main", "--json").json[0]["id"]
 
-    ran = datahub("merge", "two", "--conflicts", "left.csv")
+    ran = datahub("merge", "two", "--into", "main", "--conflicts", "left.csv")
 
     assert ran.code == 3
     assert "1 conflict" in ran.err
@@ -115,9 +118,9 @@ def test_a_flag_or_a_rule_settles_it_for_good(
     """What settles a row is an answer in the log: a later fit does not undo it."""
     relabel(base, "one", "ann", {0: "ham"})
     relabel(base, "two", "bob", {0: "spam"})
-    datahub("merge", "one")
+    datahub("merge", "one", "--into", "main")
 
-    ran = datahub("merge", "two", *words)
+    ran = datahub("merge", "two", "--into", "main", *words)
 
     assert ran.code == 0, ran.err
     assert labels(base, "main")[0] == label
@@ -132,13 +135,13 @@ def test_by_majority_a_tie_stays_open_and_more_people_decide(datahub: Datahub, b
     relabel(base, "one", "ann", {0: "ham", 1: "ham"})
     relabel(base, "two", "bob", {0: "spam", 1: "spam"})
     datahub("branch", "create", "three", "--from", "main")
-    datahub("merge", "one")
+    datahub("merge", "one", "--into", "main")
 
-    ran = datahub("merge", "two", "--rule", "majority")
+    ran = datahub("merge", "two", "--into", "main", "--rule", "majority")
     assert ran.code == 0, ran.err
     assert labels(base, "main")[0] == (labels(base, "three")[0][0], "open")
     relabel(base, "three", "cleo", {0: "ham"})
-    third = datahub("merge", "three")
+    third = datahub("merge", "three", "--into", "main")
 
     assert third.code == 0, third.err
     assert labels(base, "main")[0] == ("ham", "annotated")
@@ -149,16 +152,16 @@ def test_decisions_from_a_file_settle_rows_one_by_one(datahub: Datahub, base: Pa
     """A value of one's own, or a side; unknown keys and classes are refused."""
     relabel(base, "one", "ann", {0: "ham", 1: "ham"})
     relabel(base, "two", "bob", {0: "spam", 1: "spam"})
-    datahub("merge", "one")
+    datahub("merge", "one", "--into", "main")
     (base / "wrong.csv").write_text("key,value\n0,ham\n1,eggs\n")
     (base / "unknown.csv").write_text("key,value\n0,ham\n1,ham\n99,ham\n")
     (base / "right.csv").write_text("key,take,value\n0,,ham\n1,theirs,\n")
     (base / "half.csv").write_text("key,value\n0,ham\n")
 
-    wrong = datahub("merge", "two", "--decisions", "wrong.csv")
-    unknown = datahub("merge", "two", "--decisions", "unknown.csv")
-    half = datahub("merge", "two", "--decisions", "half.csv")
-    right = datahub("merge", "two", "--decisions", "right.csv")
+    wrong = datahub("merge", "two", "--into", "main", "--decisions", "wrong.csv")
+    unknown = datahub("merge", "two", "--into", "main", "--decisions", "unknown.csv")
+    half = datahub("merge", "two", "--into", "main", "--decisions", "half.csv")
+    right = datahub("merge", "two", "--into", "main", "--decisions", "right.csv")
 
     assert (wrong.code, unknown.code, half.code) == (2, 2, 3)
     assert "eggs" in wrong.err
@@ -183,8 +186,8 @@ def test_rows_merge_by_key_and_column(datahub: Datahub, base: Path) -> None:
     edit(base, "three", one)
     edit(base, "four", pl.concat([two, two.head(1).with_columns(id=pl.lit(900, pl.Int64))]))
 
-    datahub("merge", "three")
-    ran = datahub("merge", "four")
+    datahub("merge", "three", "--into", "main")
+    ran = datahub("merge", "four", "--into", "main")
 
     assert ran.code == 0, ran.err
     rows = content(base, "main")
@@ -202,7 +205,7 @@ def test_a_cell_both_sides_changed_is_settled_by_a_value_of_its_type(
     for branch, text in (("one", "from one"), ("two", "from two")):
         new = pl.when(pl.col("id") == 3).then(pl.lit(text)).otherwise("text")
         edit(base, branch, mail().with_columns(text=new))
-    datahub("merge", "one")
+    datahub("merge", "one", "--into", "main")
     hub = Hub.open(base)
 
     with pytest.raises(MergeConflict) as caught:
@@ -224,9 +227,9 @@ def test_a_column_added_on_one_branch_meets_rows_changed_on_the_other(
     edit(base, "one", mail().with_columns(length=pl.col("text").str.len_chars().cast(pl.Int64)))
     new = pl.when(pl.col("id") == 3).then(pl.lit("mended")).otherwise("text")
     edit(base, "two", mail().with_columns(text=new))
-    datahub("merge", "one")
+    datahub("merge", "one", "--into", "main")
 
-    ran = datahub("merge", "two")
+    ran = datahub("merge", "two", "--into", "main")
 
     assert ran.code == 0, ran.err
     rows = content(base, "main")
@@ -240,7 +243,7 @@ def test_a_column_of_two_types_and_other_classes_are_conflicts(
     """Fields of the dataset are listed, and a side settles them."""
     edit(base, "one", mail().with_columns(size=pl.lit(1)))
     edit(base, "two", mail().with_columns(size=pl.lit("big")))
-    datahub("merge", "one")
+    datahub("merge", "one", "--into", "main")
     hub = Hub.open(base)
 
     with pytest.raises(MergeConflict) as caught:
@@ -260,9 +263,9 @@ def test_answers_to_rows_that_the_other_side_changed_do_not_count(
     relabel(base, "one", "ann", {3: "ham", 4: "ham"})
     new = pl.when(pl.col("id") == 3).then(pl.lit("mended")).otherwise("text")
     edit(base, "two", mail().with_columns(text=new))
-    datahub("merge", "one")
+    datahub("merge", "one", "--into", "main")
 
-    ran = datahub("merge", "two")
+    ran = datahub("merge", "two", "--into", "main")
 
     assert ran.code == 0, ran.err
     assert "lf run" in ran.out
@@ -283,11 +286,11 @@ def test_two_fits_are_a_conflict_that_lists_the_rows_that_differ(
     hub.lf_run()
     hub.label_fit()
     relabel(base, "two", "bob", {1: "ham"})
-    datahub("merge", "one")
+    datahub("merge", "one", "--into", "main")
 
     with pytest.raises(MergeConflict) as caught:
         hub.merge("two", into="main")
-    ran = datahub("merge", "two", "--theirs")
+    ran = datahub("merge", "two", "--into", "main", "--theirs")
 
     tables = [conflict.table for conflict in caught.value.conflicts]
     assert "label_model" in tables
@@ -308,14 +311,14 @@ def test_a_decision_without_a_conflict_is_refused(datahub: Datahub, base: Path) 
 def test_answers_that_a_restore_took_away_do_not_come_back(datahub: Datahub, base: Path) -> None:
     """The labels of a merge are of the log that the merge has."""
     relabel(base, "one", "ann", {0: "ham"})
-    datahub("merge", "one")
+    datahub("merge", "one", "--into", "main")
     datahub("branch", "create", "back", "--from", "main")
     datahub("branch", "create", "on", "--from", "main")
     Hub.open(base, branch="back").restore("mail", ref="two")
     relabel(base, "on", "bob", {2: "ham"})
-    datahub("merge", "on")
+    datahub("merge", "on", "--into", "main")
 
-    ran = datahub("merge", "back")
+    ran = datahub("merge", "back", "--into", "main")
 
     assert ran.code == 0, ran.err
     found = labels(base, "main")
@@ -331,9 +334,9 @@ def test_gold_merges_by_row_with_rows_that_the_other_side_changed(
     again = pl.when(pl.col("id") == 4).then(pl.lit("ham")).otherwise("kind")
     new = pl.when(pl.col("id") == 3).then(pl.lit("mended")).otherwise("text")
     edit(base, "two", mail().with_columns(kind=again, text=new))
-    datahub("merge", "one")
+    datahub("merge", "one", "--into", "main")
 
-    ran = datahub("merge", "two")
+    ran = datahub("merge", "two", "--into", "main")
 
     assert ran.code == 0, ran.err
     gold = Hub.open(base).gold()
@@ -345,14 +348,14 @@ def test_the_list_can_be_filled_in_as_json(datahub: Datahub, base: Path) -> None
     """What is written is what is read; a file that is none is refused."""
     relabel(base, "one", "ann", {0: "ham"})
     relabel(base, "two", "bob", {0: "spam"})
-    datahub("merge", "one")
-    datahub("merge", "two", "--conflicts", "left.json")
+    datahub("merge", "one", "--into", "main")
+    datahub("merge", "two", "--into", "main", "--conflicts", "left.json")
     (line,) = json.loads((base / "left.json").read_text())
     (base / "left.json").write_text(json.dumps([{**line, "take": "theirs"}]))
     (base / "none.json").write_text("{")
 
-    broken = datahub("merge", "two", "--decisions", "none.json")
-    ran = datahub("merge", "two", "--decisions", "left.json")
+    broken = datahub("merge", "two", "--into", "main", "--decisions", "none.json")
+    ran = datahub("merge", "two", "--into", "main", "--decisions", "left.json")
 
     assert broken.code == 2
     assert ran.code == 0, ran.err

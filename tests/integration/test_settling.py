@@ -92,12 +92,12 @@ def test_a_decision_may_set_null(datahub: Datahub, base: Path) -> None:
     for branch, text in (("one", "a"), ("two", "b")):
         new = pl.when(pl.col("id") == 3).then(pl.lit(text)).otherwise("text")
         edit(base, branch, mail().with_columns(text=new))
-    datahub("merge", "one")
+    datahub("merge", "one", "--into", "main")
     (base / "blank.json").write_text('[{"key": 3, "take": null, "value": null}]')
     (base / "null.json").write_text('[{"key": 3, "take": "null"}]')
 
-    blank = datahub("merge", "two", "--decisions", "blank.json")
-    ran = datahub("merge", "two", "--decisions", "null.json")
+    blank = datahub("merge", "two", "--into", "main", "--decisions", "blank.json")
+    ran = datahub("merge", "two", "--into", "main", "--decisions", "null.json")
 
     assert blank.code == 3
     assert ran.code == 0, ran.err
@@ -108,10 +108,10 @@ def test_a_tie_that_is_decided_as_null_stays_open(datahub: Datahub, base: Path) 
     """Nobody's answer wins, and none is dropped: one more person decides."""
     relabel(base, "one", "ann", {0: "ham"})
     relabel(base, "two", "bob", {0: "spam"})
-    datahub("merge", "one")
+    datahub("merge", "one", "--into", "main")
     (base / "d.csv").write_text("key,take\n0,null\n")
 
-    ran = datahub("merge", "two", "--decisions", "d.csv")
+    ran = datahub("merge", "two", "--into", "main", "--decisions", "d.csv")
 
     assert ran.code == 0, ran.err
     assert labels(base, "main")[0][1] == "open"
@@ -119,7 +119,7 @@ def test_a_tie_that_is_decided_as_null_stays_open(datahub: Datahub, base: Path) 
 
 
 def test_opposite_sides_and_unknown_rules_are_refused(datahub: Datahub, base: Path) -> None:
-    for words in (["revert", "main"], ["cherry-pick", "main"], ["merge", "one"]):
+    for words in (["revert", "main"], ["cherry-pick", "main"], ["merge", "one", "--into", "main"]):
         assert datahub(*words, "--ours", "--theirs").code == 2
         assert datahub(*words, "--rule", "loudest").code == 2
 
@@ -150,13 +150,13 @@ def test_two_lists_of_classes_are_a_conflict_that_a_side_settles(
     """Never a list that neither side has; a decision names the field by its column."""
     classes_on(base, "one", ["ham", "spam", "eggs"])
     classes_on(base, "two", ["ham", "spam", "bacon"])
-    assert datahub("merge", "one").code == 0
+    assert datahub("merge", "one", "--into", "main").code == 0
     hub = Hub.open(base)
 
     with pytest.raises(MergeConflict) as caught:
         hub.merge("two", into="main")
     (base / "d.csv").write_text("key,column,take\n,classes,theirs\n")
-    merged = datahub("merge", "two", "--decisions", "d.csv")
+    merged = datahub("merge", "two", "--into", "main", "--decisions", "d.csv")
 
     (conflict,) = caught.value.conflicts
     assert (conflict.table, conflict.column) == ("dataset", "classes")
