@@ -1,8 +1,8 @@
 """Rival processes on any version store: no update is lost, and heads are one line.
 
 They commit to one branch and to their own, merge into main, tag, cut and delete branches; whoever
-lost a race hears StaleHead and does it again on the new head. Meanwhile somebody reads, and, in the
-embedded store, collects garbage of no age at all.
+lost a race hears StaleHead and does it again on the new head. Meanwhile somebody reads, and
+collects garbage of no age at all.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from typing import Any
 
 import pytest
 
-from datahub.adapters.versions_embedded import EmbeddedVersionStore
 from datahub.core.errors import StaleHead
 from datahub.core.versions import Commit
 from datahub.hub.registry import REGISTRY, load
@@ -86,6 +85,7 @@ def test_whatever_rivals_do_every_update_stands_and_heads_move_one_by_one(
     opened: Opened, tmp_path: Path
 ) -> None:
     store = opened()
+    assert isinstance(store, Upkeep)
     store.create_branch("shared", at="main")
     names = [f"rival{number}" for number in range(RIVALS)]
     told = [tmp_path / f"{name}.json" for name in names]
@@ -101,8 +101,7 @@ def test_whatever_rivals_do_every_update_stands_and_heads_move_one_by_one(
             head = store.branches()[branch]
             assert store.objects(head) is not None
             heads.append(head)
-        if isinstance(store, EmbeddedVersionStore):  # whose gc knows who is at work
-            store.collect(before=FUTURE, dry_run=False)
+        store.collect(before=FUTURE, dry_run=False)
         rivals[0].join(0.05)
     assert [rival.exitcode for rival in rivals] == [0] * RIVALS
 
@@ -122,8 +121,7 @@ def test_whatever_rivals_do_every_update_stands_and_heads_move_one_by_one(
     tags = {name: target for what, name, target in moves if what == "tag"}
     assert store.tags() == tags
     assert {*store.branches()} == {"main", "shared", *names}
-    if isinstance(store, Upkeep):
-        assert store.check() == []
+    assert store.check() == []
 
 
 def first_parents(store: VersionStore, branch: str) -> list[str]:

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from datahub.adapters.versions_embedded import sharing
 from datahub.adapters.versions_embedded.faults import translated
+from datahub.adapters.versions_embedded.running import Running
 from datahub.core.errors import InputError, ObjectNotFound, StorageError
 from datahub.core.versions import ObjectId, Objects
 from datahub.processes import is_alive, machine
@@ -35,6 +36,7 @@ class ObjectFiles:
     def __init__(self, folder: Path) -> None:
         self._objects = folder / "objects"
         self._staging = folder / "staging"
+        self.running = Running(folder)  # who may be using them
         self._sound: dict[ObjectId, tuple[int, ...]] = {}
         self._durable: set[str] = set()  # folders of objects/ whose names are known to be synced
         self._linked: dict[Path, _Linked] = {}  # staged files that are others' too
@@ -55,7 +57,8 @@ class ObjectFiles:
         return self._staging / f"{machine()}-{os.getpid()}-{uuid.uuid4().hex}{suffix}"
 
     def clean(self) -> None:
-        """Remove what processes of this machine left in the scratch folder when they died."""
+        """Remove what processes of this machine left behind when they died."""
+        self.running.clean()
         # Housekeeping: a folder that cannot be written can still be read.
         with suppress(OSError):
             for path in self._staging.iterdir():
@@ -128,6 +131,18 @@ class ObjectFiles:
                 raise _mismatch(path)
         return path
 
+    def hold(self, oid: ObjectId) -> Path:
+        """The file, as new as if it were stored now: a collection by others leaves it alone."""
+        path = self.fetch(oid)
+        try:
+            if self.running.is_before(_stored(path.stat())):
+                self._renew(oid)
+        except FileNotFoundError as error:  # a collection was faster
+            raise ObjectNotFound(oid) from error
+        except OSError:
+            pass  # another user's: it can be read, and only looks older than it is
+        return path
+
     def read(self, oid: ObjectId) -> bytes:
         """The bytes, always checked."""
         if not _is_id(oid):
@@ -184,8 +199,7 @@ class ObjectFiles:
             target.parent.mkdir(exist_ok=True)
             if target.is_file() and self._is_sound(oid):
                 with suppress(OSError):  # another user's: then it only looks older than it is
-                    os.utime(target)  # as new as a fresh one to `collect`
-                    self._sound[oid] = _seen(target.stat())
+                    self._renew(oid)
                 if linked:
                     staged.chmod(linked.mode)  # the bytes were there: that file is not needed
                 staged.unlink()
@@ -197,6 +211,11 @@ class ObjectFiles:
                 _sync_folder(self._objects)
                 self._durable.add(target.parent.name)
         return oid
+
+    def _renew(self, oid: ObjectId) -> None:
+        """Make a sound object as new as a fresh one to `collect`."""
+        os.utime(self._path(oid))
+        self._sound[oid] = _seen(self._path(oid).stat())
 
     def _is_sound(self, oid: ObjectId) -> bool:
         with self._path(oid).open("rb") as file:

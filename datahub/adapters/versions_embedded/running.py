@@ -15,6 +15,7 @@ import uuid
 import weakref
 from collections.abc import Iterator
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from datahub.processes import is_alive, machine, started
@@ -28,6 +29,7 @@ class Running:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder / "running"
+        self._entered = 0.0  # as the file system has it; 0 where it could not be written
 
     def enter(self, store: object) -> None:
         """Say that this process is at work for as long as `store` lives."""
@@ -36,7 +38,22 @@ class Running:
         with suppress(OSError):
             self._folder.mkdir(exist_ok=True)
             path.touch()
+            self._entered = path.stat().st_mtime
             weakref.finalize(store, _left, path, pid)
+
+    def is_before(self, stored: float) -> bool:
+        """Whether others' collections may take away what was stored then, as if it were idle."""
+        return stored < self._entered
+
+    def since(self, before: datetime) -> tuple[datetime, int]:
+        """What a collection may go by in place of `before`, and for how many others' sake.
+
+        That is the time when the first of them began, if it began earlier.
+        """
+        earlier = [began for began in self.others().values() if began < before.timestamp()]
+        # A datetime rounds, up too: then it would come after what they stored first.
+        times = (datetime.fromtimestamp(one, UTC) - timedelta(microseconds=1) for one in earlier)
+        return min(times, default=before), len(earlier)
 
     def others(self) -> dict[str, float]:
         """Since when each other process is at work that is alive."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import islice
 from pathlib import Path
 
@@ -15,7 +15,6 @@ from datahub.adapters.versions_embedded import adopting, commits, trees, upkeep
 from datahub.adapters.versions_embedded.files import ObjectFiles
 from datahub.adapters.versions_embedded.graph import FORMAT, Graph, Landing, Transaction
 from datahub.adapters.versions_embedded.refs import resolved
-from datahub.adapters.versions_embedded.running import Running
 from datahub.core.dataset import to_canonical_json
 from datahub.core.errors import (
     BranchExists,
@@ -60,9 +59,7 @@ class EmbeddedVersionStore:
         self._files = ObjectFiles(folder)
         self._graph.check()
         self._files.clean()
-        self._running = Running(folder)
-        self._running.clean()
-        self._running.enter(self)
+        self._files.running.enter(self)
 
     @classmethod
     def create(
@@ -313,11 +310,9 @@ class EmbeddedVersionStore:
         """Remove what nothing reaches, and nothing has reached since `before` or others began."""
         opened = self._graph.reading() if dry_run else self._graph.writing()
         with opened as graph:
-            others = self._running.others().values()
-            earlier = [one for one in others if one < before.timestamp()]
-            since = min((datetime.fromtimestamp(one, UTC) for one in earlier), default=before)
+            since, others = self._files.running.since(before)
             found = upkeep.collect(graph, self._files, before=since, dry_run=dry_run)
-            return replace(found, at_work=len(earlier))
+            return replace(found, at_work=others)
 
     def drop(self, candidate: Candidate) -> None:
         """Release a candidate; one that has landed or was dropped is no concern."""

@@ -7,6 +7,7 @@ file that polars and pyarrow scan. The cache checks every file against its SHA-2
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -15,8 +16,25 @@ from datahub.core.errors import ObjectNotFound, StorageError
 from datahub.core.versions import CommitId, ObjectId
 
 
+class Running(Protocol):
+    """Who is at work with the files of this machine."""
+
+    def enter(self, store: object) -> None:
+        """Say that this process is, for as long as `store` lives."""
+        ...
+
+    def since(self, before: datetime) -> tuple[datetime, int]:
+        """When the first of the others began, or `before`; how many began earlier than that."""
+        ...
+
+
 class LocalFiles(Protocol):
     """Files by content on this machine: the embedded store's, handed in by whoever wires us."""
+
+    @property
+    def running(self) -> Running:
+        """Who is at work with them."""
+        ...
 
     def make_folders(self) -> None:
         """Make what is missing of them."""
@@ -44,6 +62,10 @@ class LocalFiles(Protocol):
 
     def fetch(self, oid: ObjectId) -> Path:
         """The file, checked."""
+        ...
+
+    def hold(self, oid: ObjectId) -> Path:
+        """The file, checked, which others' collections leave alone while this process runs."""
         ...
 
     def read(self, oid: ObjectId) -> bytes:
@@ -80,8 +102,8 @@ def downloaded(
 
 
 def fetched(files: LocalFiles, oid: ObjectId) -> Path | None:
-    """The cached file; None where it is not here, or is no longer what it was."""
+    """The cached file, held; None where it is not here, or is no longer what it was."""
     try:
-        return files.fetch(oid)
+        return files.hold(oid)
     except (ObjectNotFound, StorageError):
         return None

@@ -64,6 +64,7 @@ class LakeFSVersionStore:
         """No connection is opened: what is wrong with it shows when it is first asked."""
         self._server = server
         self._files = files
+        files.running.enter(self)
         self.notices: list[str] = []  # what whoever set it up should know
         self._history = History(server, check=lambda commit: setup.is_known(server, commit))
         self._trees = Trees(server, self._history, Memory(memory), hashed=self._hashed)

@@ -53,9 +53,11 @@ def collect(
 ) -> Collected:
     """Take away local copies from before a time: what the server holds too, or a day has left.
 
-    What is put here and not committed yet has no other copy, so it stays for a day at least.
+    What is put here and not committed yet has no other copy, so it stays for a day at least. What
+    another process put, or read, since it began stays while it runs.
     """
-    known, since = set(held), before.timestamp()
+    earliest, others = files.running.since(before)
+    known, since = set(held), earliest.timestamp()
     forgotten = min(since, time.time() - LIFE)
     uncommitted = {oid for oid, _ in files.older(forgotten)}
     dead = [(oid, size) for oid, size in files.older(since) if oid in known or oid in uncommitted]
@@ -68,6 +70,7 @@ def collect(
         objects=len(dead),
         bytes=sum(size for _, size in dead),
         leases=len(leases),
+        at_work=others,
     )
 
 
