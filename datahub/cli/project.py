@@ -125,6 +125,10 @@ def import_(
     origin = "made from content" if known.key_made else "given"
     line(f"{known.rows} rows in {known.name}, key {known.key} ({origin}), {made.commit.id[:12]}")
     line(f"classes: {', '.join(known.classes) or 'none yet: name them with --classes'}")
+    if made.kept:
+        from datahub.core.kept import FIT
+
+        line(f"labels: {made.kept} rows keep theirs, {made.unlabeled} have none yet: {FIT}")
 
 
 def export(
@@ -191,6 +195,7 @@ def status(branch: Branch = None, json: Json = False) -> None:
     )
     for known in found.datasets:
         labeled = "labeled" if known.labeled else "no labels yet"
+        labeled += f" but for {known.unlabeled} rows" if known.unlabeled else ""
         line(
             f"  {known.name}: {known.rows} rows, {len(known.classes)} classes, "
             f"{known.lfs} LFs, {labeled}"

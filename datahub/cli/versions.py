@@ -236,6 +236,10 @@ def _print_diff(found: Difference | None) -> None:
             line(f"labels of {rows.dataset}: {sum(rows.labels.values())} moved")
         for pair, count in rows.labels.items():
             line(f"  {pair}: {count}")
+        if rows.unlabeled:
+            from datahub.core.kept import FIT
+
+            line(f"rows of {rows.dataset} without a label yet: {rows.unlabeled} ({FIT})")
         for one in rows.lines:
             _print_row(one)
 

@@ -17,6 +17,7 @@ from datahub.core.layout import (
     table_prefix,
 )
 from datahub.core.manifest import ModelManifest, VotesManifest
+from datahub.flow.keeping import rows_without_label
 from datahub.flow.tables import dataset_at, has_table, read_parts
 from datahub.ports import Rows, VersionStore
 
@@ -36,10 +37,26 @@ def mismatches(store: VersionStore, ref: str, name: str) -> list[str]:
         if there and there != {table_part(name, table, part) for part in parts}:
             found.append(f"The {table.replace('_', ' ')} of {name} are of other rows")
     votes, model = held.get(lfs_file(name)), held.get(label_model_file(name))
-    if votes is not None and list(VotesManifest.from_json(store.read(votes)).parts) != parts:
-        found.append(f"The votes on {name} are of earlier rows")
     if model is not None and ModelManifest.from_json(store.read(model)).votes != votes:
         found.append(f"The labels of {name} are of earlier votes")
+    return found
+
+
+def unfinished(store: VersionStore, rows: Rows, ref: str, name: str) -> list[str]:
+    """What is not of all rows yet, since some came or changed: votes, and labels that were kept."""
+    known = dataset_at(store, ref, name)
+    votes = store.objects(ref, lfs_file(name)).get(lfs_file(name))
+    parts = [part.sha256 for part in known.parts]
+    found = []
+    if votes is not None and list(VotesManifest.from_json(store.read(votes)).parts) != parts:
+        found.append(f"The votes on {name} are of earlier rows")
+    left = rows_without_label(store, rows, ref, known)
+    if left is not None:
+        found.append(
+            f"{left} of {known.rows} rows of {name} have no label yet"
+            if left
+            else f"The labels of {name} are kept from a fit of other rows beside these"
+        )
     return found
 
 

@@ -20,6 +20,7 @@ from datahub.core.parts import aligned
 from datahub.core.rowmerge import RowDiff, compare
 from datahub.core.versions import Change
 from datahub.flow.instep import in_step
+from datahub.flow.keeping import rows_without_label
 from datahub.flow.patches import Patches
 from datahub.flow.row import OneRow, RowState
 from datahub.flow.tables import dataset_at, has_table, part_reader
@@ -48,7 +49,8 @@ class RowLine:
 class RowChanges:
     """What changed in a dataset's rows and labels, by key; `lines` are the first of those rows.
 
-    `columns` counts changed rows by column, `labels` rows by "old -> new".
+    `columns` counts changed rows by column, `labels` rows by "old -> new"; `unlabeled` rows of
+    the new state came or changed since it was labeled.
     """
 
     dataset: str
@@ -58,6 +60,7 @@ class RowChanges:
     columns: Mapping[str, int] = field(default_factory=dict)
     labels: Mapping[str, int] = field(default_factory=dict)
     lines: tuple[RowLine, ...] = ()
+    unlabeled: int = 0
 
 
 @dataclass(frozen=True)
@@ -125,6 +128,7 @@ class _Reading:
             dict(columns.most_common()),
             dict(sorted(pairs.items(), key=lambda one: (-one[1], one[0]))),
             tuple(lines.values()),
+            rows_without_label(self.store, self.rows, self.new, self.after) or 0,
         )
 
     def _key_type(self, known: Dataset) -> tuple[str, str | None]:

@@ -7,15 +7,17 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from datahub.core.errors import LabelingFunctionError
+from datahub.core.kept import FIT
 from datahub.core.layout import GATES, RULES, label_model_file
 from datahub.core.verdict import Verdict, gates_of
 from datahub.core.versions import Commit, suite_hash
-from datahub.flow.consistency import mismatches
+from datahub.flow.consistency import mismatches, unfinished
+from datahub.flow.keeping import rows_without_label
 from datahub.flow.review import Asked
-from datahub.flow.tables import dataset_at, datasets_at
+from datahub.flow.tables import dataset_at, datasets_at, has_table
 from datahub.flow.verdicts import gates_at, verdict_at
 from datahub.flow.votes import manifest_at
-from datahub.ports import FoundLF, VersionStore
+from datahub.ports import FoundLF, Rows, VersionStore
 
 
 @dataclass(frozen=True)
@@ -28,13 +30,14 @@ class Stale:
 
 @dataclass(frozen=True)
 class DatasetState:
-    """A dataset as a branch holds it."""
+    """A dataset as a branch holds it; `unlabeled` rows came or changed since it was labeled."""
 
     name: str
     rows: int
     classes: tuple[str, ...]
     lfs: int
     labeled: bool
+    unlabeled: int = 0
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,7 @@ def status(
     branch: str,
     *,
     store: VersionStore,
+    rows: Rows,
     found: Sequence[FoundLF],
     broken: LabelingFunctionError | None,
     rules: Mapping[str, bytes],
@@ -66,16 +70,16 @@ def status(
     head = store.commit_at(branch)
     names = datasets_at(store, head.id)
     stale = [Stale(broken.message, broken.hint)] if broken and names else []
-    stale += [line for name in names for line in _stale_dataset(store, head.id, name, found)]
-    for (name, queue), rows in asked.items():
-        stale += _stale_questions(name, queue, rows)
+    stale += [line for name in names for line in _stale_dataset(store, rows, head.id, name, found)]
+    for (name, queue), waiting in asked.items():
+        stale += _stale_questions(name, queue, waiting)
     guarded = bool(gates_at(store, head.id, branch))
     stale += _stale_rules(store, head.id, rules, guarded=guarded)
     return Status(
         branch=branch,
         head=head,
         guarded=guarded,
-        datasets=tuple(_state(store, head.id, name) for name in names),
+        datasets=tuple(_state(store, rows, head.id, name) for name in names),
         out_of_date=tuple(stale),
     )
 
@@ -89,21 +93,26 @@ def verdict_of(store: VersionStore, ref: str) -> Verdict | None:
     return verdict
 
 
-def _state(store: VersionStore, ref: str, name: str) -> DatasetState:
+def _state(store: VersionStore, rows: Rows, ref: str, name: str) -> DatasetState:
     known = dataset_at(store, ref, name)
     manifest = manifest_at(store, ref, name)
-    labeled = label_model_file(name) in store.objects(ref, label_model_file(name))
     return DatasetState(
-        name, known.rows, known.classes, len(manifest.lfs) if manifest else 0, labeled
+        name,
+        known.rows,
+        known.classes,
+        len(manifest.lfs) if manifest else 0,
+        labeled=has_table(store, ref, name, "labels"),
+        unlabeled=rows_without_label(store, rows, ref, known) or 0,
     )
 
 
 def _stale_dataset(
-    store: VersionStore, ref: str, name: str, found: Sequence[FoundLF]
+    store: VersionStore, rows: Rows, ref: str, name: str, found: Sequence[FoundLF]
 ) -> list[Stale]:
+    left = [Stale(what, FIT) for what in unfinished(store, rows, ref, name)]
     manifest = manifest_at(store, ref, name)
     if manifest is None:
-        return [Stale(f"No LF has voted on {name}", "`datahub lf run`")]
+        return left or [Stale(f"No LF has voted on {name}", "`datahub lf run`")]
     classes = dataset_at(store, ref, name).classes
     voted = {entry.name: entry.fingerprint for entry in manifest.lfs}
     try:
@@ -120,11 +129,8 @@ def _stale_dataset(
         if lfs:
             text = f"LFs {what} since the votes on {name}: {', '.join(lfs)}"
             stale.append(Stale(text, "`datahub lf run`"))
-    stale += [
-        Stale(what, "`datahub lf run`, then `datahub label fit`")
-        for what in mismatches(store, ref, name)
-    ]
-    if not store.objects(ref, label_model_file(name)):
+    stale += [Stale(what, FIT) for what in mismatches(store, ref, name)] + left
+    if not left and not store.objects(ref, label_model_file(name)):
         stale.append(Stale(f"No label model is fitted to {name}", "`datahub label fit`"))
     return stale
 

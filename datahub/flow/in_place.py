@@ -91,7 +91,7 @@ def import_in_place(
         has_gold=mode == "append" and known is not None and known.has_gold,
     )
     count = sum(part.rows for part, _ in came)
-    return committed(store, step, head, known, made, writer, count=count, mode=mode)
+    return committed(store, rows, step, head, known, made, writer, count=count, mode=mode)
 
 
 def _checked(

@@ -6,6 +6,8 @@ import numpy as np
 import polars as pl
 
 from datahub.core.dataset import Dataset, Key, Part
+from datahub.core.errors import NotFound
+from datahub.core.kept import FIT
 from datahub.core.labels import LabelMatrix, SoftLabels
 from datahub.core.layout import label_model_file, triage_file
 from datahub.core.manifest import ModelManifest, VotesManifest
@@ -119,6 +121,17 @@ def triage_at(store: VersionStore, ref: str, dataset: str) -> Triage:
     path = triage_file(dataset)
     held = store.objects(ref, path).get(path)
     return UNMEASURED if held is None else Triage.from_json(store.read(held))
+
+
+def check_fitted(store: VersionStore, ref: str, dataset: str) -> None:
+    """Raise NotFound where a commit has no labels, or no model of the rows that it has."""
+    check_table(store, ref, dataset, "labels", made_by="label fit")
+    if not store.objects(ref, label_model_file(dataset)):
+        raise NotFound(
+            f"No label model is fitted to the rows of {dataset!r}: labels are kept from earlier "
+            "ones.",
+            hint=f"{FIT}. Answers wait until then.",
+        )
 
 
 def model_at(store: VersionStore, ref: str, dataset: Dataset) -> ModelManifest:

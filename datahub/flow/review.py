@@ -17,11 +17,10 @@ from datahub.core.triage import QUEUED, Batch, Task, queue
 from datahub.core.versions import Commit
 from datahub.flow.annotations import decisions_at, log_at
 from datahub.flow.judging import drawn_at
-from datahub.flow.judging_again import judged_again, relabeled
+from datahub.flow.judging_again import check_fitted, judged_again, relabeled
 from datahub.flow.label import counts_of
 from datahub.flow.steps import Step, begin, end
 from datahub.flow.tables import (
-    check_table,
     dataset_at,
     hashes_of,
     read_keys,
@@ -86,7 +85,7 @@ def push(
     head = begin(store, step)
     known = dataset_at(store, head.id, dataset)
     _finish_earlier(known, head.id, queue_name, queue_, store, catalog, step)
-    check_table(store, head.id, dataset, "soft_labels", made_by="label fit")
+    check_fitted(store, head.id, dataset)
     wanted = [known.key, *QUEUED]
     parts = read_parts(store, rows, head.id, known, "soft_labels", columns=wanted)
     names = pl.col("label", "end_label").cast(pl.Enum(known.classes))  # numbers, for want of room
@@ -153,7 +152,7 @@ def pull(
     asked = {entry.key: entry.row_hash for entry in catalog.asked(**where)}
     stale = [entry for entry in stale if asked.get(entry.key) in (None, entry.row_hash)]
     refused = [*pulled.refused, *refused]
-    check_table(store, head.id, dataset, "labels", made_by="label fit")
+    check_fitted(store, head.id, dataset)
     commit, moved = head, 0
     if taken:
         found = judged_again(

@@ -20,12 +20,14 @@ from datahub.core.layout import (
     label_model_file,
     lfs_file,
     pair_counts_file,
+    table_prefix,
     triage_file,
     votes_file,
 )
 from datahub.core.manifest import VotesManifest
 from datahub.core.versions import Commit, ObjectId
 from datahub.flow.incoming import check_same_types, incoming
+from datahub.flow.keeping import Kept, kept_labels, told_of
 from datahub.flow.parts import RowsWriter, changed_rows
 from datahub.flow.steps import Step, begin, end
 from datahub.flow.tables import dataset_at, has_table, table_paths
@@ -38,10 +40,12 @@ _DONE = {"replace": "Import", "append": "Append", "upsert": "Upsert"}
 
 @dataclass(frozen=True)
 class Imported:
-    """What an import made."""
+    """What an import made. Labels of `kept` rows stay, `unlabeled` have none yet."""
 
     dataset: Dataset
     commit: Commit
+    kept: int = 0
+    unlabeled: int = 0
 
 
 def import_rows(
@@ -61,9 +65,10 @@ def import_rows(
 
     `mode` replace: they are all its rows from now on; append: they are new rows beside the old;
     upsert: they take the places of rows with their keys, or are new. Parts whose rows stay keep
-    their objects. What was derived from earlier rows (soft labels, labels) leaves the head with
-    them, and votes on parts that are no more; annotations stay, and count for rows that are still
-    the same. The same rows again change nothing.
+    their objects. Rows that are as they were keep their labels, others have none yet; what labels
+    came from (soft labels, label model) leaves the head, and votes on parts that are no more.
+    Annotations stay, and count for rows that are still the same. The same rows again change
+    nothing.
 
     Raises SourceError (unreadable, empty), InputError (key, classes, a column that changed type,
     a key that is there already), Guarded.
@@ -98,11 +103,12 @@ def import_rows(
         key_made=came.key_made,
         has_gold=came.has_gold or (mode != "replace" and known is not None and known.has_gold),
     )
-    return committed(store, step, head, known, made, writer, count=came.count, mode=mode)
+    return committed(store, rows, step, head, known, made, writer, count=came.count, mode=mode)
 
 
 def committed(
     store: VersionStore,
+    rows: Rows,
     step: Step,
     head: Commit,
     known: Dataset | None,
@@ -115,19 +121,26 @@ def committed(
     """Commit what was written as the dataset that was made, in the place of the known one."""
     name = made.name
     changes = changed_rows(store, head.id, name, writer)
+    metadata = {"step": "import", "dataset": name, "rows": str(count), "mode": mode}
+    kept = Kept()
+    if known is not None and made.parts != known.parts:
+        only_new = mode == "append"
+        kept = kept_labels(store, rows, head.id, known, made, step_id=step.id, only_new=only_new)
+        metadata |= told_of(kept)
     if known is None or (made.parts, made.classes) != (known.parts, known.classes):
-        changes |= _leavings(store, head.id, made)
+        changes |= _leavings(store, head.id, made, labels=kept.rows == 0) | kept.changes
     changes[dataset_file(name)] = store.put_bytes(made.to_json().encode())
     held = store.objects(head.id, f"datasets/{name}/")
+    left = f" ({kept.fresh} of {made.rows} rows have no label yet)" if kept.fresh else ""
     commit = end(
         store,
         step,
         head,
         {path: oid for path, oid in changes.items() if oid is not None or path in held},
-        message=f"{_DONE[mode]} {count} rows into {name}",
-        metadata={"step": "import", "dataset": name, "rows": str(count), "mode": mode},
+        message=f"{_DONE[mode]} {count} rows into {name}{left}",
+        metadata=metadata,
     )
-    return Imported(made, commit)
+    return Imported(made, commit, kept.rows, kept.fresh)
 
 
 def _watched(frames: Iterator[pl.DataFrame], count: int, step: Step) -> Iterator[pl.DataFrame]:
@@ -197,11 +210,17 @@ def text_column(
     return texts[0] if len(texts) == 1 else None
 
 
-def _leavings(store: VersionStore, ref: str, made: Dataset) -> dict[str, ObjectId | None]:
-    """What was derived from rows that are no more; votes on parts that are still there stay."""
+def _leavings(
+    store: VersionStore, ref: str, made: Dataset, *, labels: bool
+) -> dict[str, ObjectId | None]:
+    """What was derived from rows that are no more; votes on parts that are still there stay.
+
+    Final `labels` are among it, or some of them are kept.
+    """
     name = made.name
     held = store.objects(ref, f"datasets/{name}/")
-    prefixes = tuple(f"datasets/{name}/{table}/" for table in ("votes", "soft_labels", "labels"))
+    tables = ("votes", "soft_labels", *(("labels",) if labels else ()))
+    prefixes = tuple(table_prefix(name, table) for table in tables)
     files = (lfs_file(name), label_model_file(name), pair_counts_file(name), triage_file(name))
     left: dict[str, ObjectId | None] = {
         path: None for path in held if path.startswith(prefixes) or path in files

@@ -15,9 +15,9 @@ from datahub.core.trust import Estimate
 from datahub.flow.annotations import decisions_at
 from datahub.flow.features import Looked, out_of_fold, seen_of
 from datahub.flow.judging import drawn_at
-from datahub.flow.judging_again import features_as_fitted, model_at, triage_at
+from datahub.flow.judging_again import check_fitted, features_as_fitted, model_at, triage_at
 from datahub.flow.label import counts_of
-from datahub.flow.tables import check_table, dataset_at, read_parts, table_paths
+from datahub.flow.tables import dataset_at, read_parts, table_paths
 from datahub.ports import EndModel, Rows, VersionStore
 
 CHANCE = 0.05
@@ -82,8 +82,7 @@ def trust(
     Raises DatasetNotFound, NotFound (no soft labels yet).
     """
     known = dataset_at(store, ref, dataset)
-    for table in ("soft_labels", "labels"):
-        check_table(store, ref, dataset, table, made_by="label fit")
+    check_fitted(store, ref, dataset)
     decided = decisions_at(store, rows, ref, known)
     answers = {key: d.label for key, d in decided.items() if d.label is not None}
     drawn = drawn_at(store, ref, known)

@@ -12,7 +12,7 @@ from datahub.core.errors import ConfigError, GateError, SuiteNotFound
 from datahub.core.layout import GATES, RULES, VERDICT, dataset_file
 from datahub.core.verdict import CheckFailure, Gate, Verdict, gates_of, guards, refusing
 from datahub.core.versions import Candidate, Commit, Objects, suite_hash, touches
-from datahub.flow.consistency import mismatches, misplaced
+from datahub.flow.consistency import mismatches, misplaced, unfinished
 from datahub.flow.tables import has_table, table_files
 from datahub.ports import Gate as GatePort
 from datahub.ports import Rows, VersionStore
@@ -39,7 +39,7 @@ def judge(
         checks = _check_rules(merged_rules, store=store, gate=gate)
     else:
         bounds = gates_at(store, candidate.judged_head, candidate.into)
-        failures += _apart(sorted({bound.dataset for bound in bounds}), candidate, store, rows)
+        failures += _apart(bounds, candidate, store, rows)
         apart = {failure.dataset for failure in failures}  # of those there is nothing to judge
         for bound in (bound for bound in bounds if bound.dataset not in apart):
             count, failed = _judge_one(
@@ -88,13 +88,18 @@ def verdict_at(store: VersionStore, ref: str) -> Verdict | None:
 
 
 def _apart(
-    datasets: list[str], candidate: Candidate, store: VersionStore, rows: Rows
+    bounds: list[Gate], candidate: Candidate, store: VersionStore, rows: Rows
 ) -> list[CheckFailure]:
-    """Failures for datasets whose labels are not of their rows, or not of their votes."""
+    """Failures for datasets whose labels are not of their rows, or not of their votes.
+
+    Rows that have no label yet are one only where a gate asks about labels.
+    """
     failures = []
-    for name in datasets:
+    for name in sorted({bound.dataset for bound in bounds}):
         if dataset_file(name) in store.objects(candidate.id, dataset_file(name)):
             found = mismatches(store, candidate.id, name)
+            if any(bound.dataset == name and bound.table != "rows" for bound in bounds):
+                found += unfinished(store, rows, candidate.id, name)
             found = found or misplaced(store, rows, candidate.id, name)
             failures += [
                 CheckFailure(

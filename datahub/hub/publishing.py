@@ -45,6 +45,7 @@ class Publishing(Wiring):
         return history.status(
             self.branch,
             store=self.store,
+            rows=self.rows,
             found=found,
             broken=broken,
             rules=self.project.rules(),

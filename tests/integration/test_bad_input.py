@@ -280,7 +280,7 @@ def test_a_branch_that_does_not_exist_is_named(
 def test_a_step_out_of_order_says_which_comes_first(datahub: Datahub, project: Path) -> None:
     """Labels need votes, reviews need labels."""
     refused(datahub, "label", "fit", code=5, says="No LF has voted")
-    refused(datahub, "review", "push", code=5, says="soft labels")
+    refused(datahub, "review", "push", code=5, says="no labels")
     refused(datahub, "lf", "run", "-d", "other", code=5, says="'other'")
     refused(datahub, "gate", "run", "main", code=3, says="nothing to merge")
 

@@ -289,3 +289,18 @@ def test_a_file_is_read_in_less_memory_than_it_has(
     total, more = map(int, ran.stdout.split())
     assert total == sum(int(block["number"].sum()) for block in blocks)
     assert more * 1024 < size / 2
+
+
+def test_labels_are_kept_over_an_append(tmp_path: Path, settings: dict[str, str]) -> None:
+    """Of all rows that were there, patched ones among them; on a server as here."""
+    hub = labeled(tmp_path, settings)
+    before = hub.scan(table="labels").collect().sort("id")
+    (tmp_path / "new.csv").write_text("id,text\n100000,FREE PRIZE NOW\n")
+
+    made = hub.import_rows(tmp_path / "new.csv", mode="append")
+
+    after = hub.scan(table="labels").collect().sort("id")
+    assert (made.kept, made.unlabeled) == (before.height, 1)
+    assert after[:-1].equals(before)
+    assert after["status"][-1] == "new"
+    assert hub.status().datasets[0].unlabeled == 1

@@ -214,6 +214,7 @@ def test_votes_of_earlier_rows_are_not_taken_for_votes_of_these(project: Project
     stale = status(
         "main",
         store=project.store,
+        rows=project.rows,
         found=[found("called_a", 0)],
         broken=None,
         rules={},

@@ -1,0 +1,223 @@
+"""Rows that stay as they were keep their labels, whatever else an import does."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from datahub.core.layout import label_model_file
+from datahub.flow import parts, relabel
+from datahub.flow.consistency import mismatches, misplaced, unfinished
+from datahub.flow.keeping import rows_without_label
+from datahub.flow.relabel import patch_labels
+from datahub.flow.source import Imported, Mode, import_rows
+from datahub.flow.steps import Step, begin, end
+from datahub.flow.tables import dataset_at, has_table, write_part
+from datahub.hub.registry import adapter
+from datahub.ports import Rows, VersionStore
+from tests.whole_tables import read_table
+
+TIME = datetime(2026, 1, 1, tzinfo=UTC)
+Texts = dict[int, str]  # key -> content
+Labels = dict[int, tuple[str | None, str]]  # key -> label and who gave it
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _small() -> Iterator[None]:
+    """Parts of eight rows, and few patches, so that cuts move and patches are folded."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(parts, "ROWS_PER_PART", 8)
+        patch.setattr(relabel, "MOST_PATCHES", 2)
+        yield
+
+
+@dataclass
+class Mail:
+    """A store with one dataset."""
+
+    folder: Path
+    store: VersionStore
+    rows: Rows
+    steps: int = 0
+
+    @classmethod
+    def make(cls, folder: Path) -> Mail:
+        store = adapter("version_store", "embedded").create(
+            folder / "store", branch="main", author="ann", time=TIME
+        )
+        return cls(folder, store, adapter("rows", "polars")())
+
+    def step(self) -> Step:
+        self.steps += 1
+        return Step("main", "ann", TIME, f"step{self.steps:03d}")
+
+    def take(self, texts: Texts, mode: Mode = "replace", **more: str) -> Imported:
+        """Import these rows."""
+        columns: dict[str, pl.Series] = {
+            "id": pl.Series(list(texts), dtype=pl.Int64),
+            "text": pl.Series(list(texts.values()), dtype=pl.String),
+        }
+        path = self.folder / f"came{self.steps}.parquet"
+        frame = pl.DataFrame(columns).with_columns(pl.lit(v).alias(n) for n, v in more.items())
+        frame.write_parquet(path)
+        return import_rows(
+            path,
+            dataset="mail",
+            key="id",
+            gold=None,
+            classes=("ham", "spam"),
+            text="text",
+            store=self.store,
+            rows=self.rows,
+            step=self.step(),
+            mode=mode,
+        )
+
+    def label(self, said: Labels) -> None:
+        """Labels of all rows, as a fit writes them."""
+        known = dataset_at(self.store, "main", "mail")
+        table, changes = _lines(said), dict[str, str | None]()
+        for part in known.parts:
+            here = table.filter(pl.col("id").is_between(part.first_key, part.last_key))
+            changes |= write_part(
+                self.store, self.rows, here, dataset="mail", table="labels", part=part.sha256
+            )
+        changes[label_model_file("mail")] = self.store.put_bytes(b"{}")
+        self.commit(changes)
+
+    def patch(self, said: Labels) -> None:
+        """Other labels for some rows, as a pull writes them."""
+        known = dataset_at(self.store, "main", "mail")
+        step = self.step()
+        changes = patch_labels(self.store, self.rows, "main", known, _lines(said), step_id=step.id)
+        self.commit(changes)
+
+    def commit(self, changes: dict[str, str | None]) -> None:
+        step = self.step()
+        end(self.store, step, begin(self.store, step), changes, message="Label")
+
+    def labels(self) -> Labels:
+        """Labels of all rows that have a line which is not that of a new row."""
+        if not has_table(self.store, "main", "mail", "labels"):
+            return {}
+        table = read_table(self.store, self.rows, "main", "mail", "labels", made_by="label fit")
+        new = table.filter(pl.col("status") == "new")
+        assert new["label"].null_count() == new["source"].null_count() == new.height
+        assert new["annotations"].list.len().sum() == 0
+        told = table.filter(pl.col("status") != "new").select("id", "label", "source")
+        return {key: (label, source) for key, label, source in told.iter_rows()}
+
+
+def _lines(said: Labels) -> pl.DataFrame:
+    lines = [
+        {
+            "id": key,
+            "label": label,
+            "status": "annotated" if who == "annotation" else "accepted",
+            "source": who,
+            "outcome": "accept",
+            "reason": None,
+            "annotations": [f"a{key}"] if who == "annotation" else [],
+        }
+        for key, (label, who) in sorted(said.items())
+    ]
+    names = ("label", "status", "source", "outcome", "reason")
+    schema = pl.Schema({"id": pl.Int64(), **dict.fromkeys(names, pl.String())})
+    schema["annotations"] = pl.List(pl.String)
+    return pl.DataFrame(lines, schema=schema)
+
+
+texts = st.dictionaries(st.integers(0, 60), st.sampled_from("abc"), min_size=1, max_size=50)
+said = st.tuples(
+    st.sampled_from(["ham", "spam", None]), st.sampled_from(["label_model", "annotation"])
+)
+changes = st.lists(st.tuples(st.sampled_from(["append", "upsert", "replace"]), texts), max_size=4)
+
+
+@settings(max_examples=40, deadline=None)
+@given(texts, st.data(), changes)
+def test_labels_after_an_import_are_those_of_the_rows_that_stay(
+    first: Texts, data: st.DataObject, rounds: list[tuple[Mode, Texts]]
+) -> None:
+    """After any appends, upserts and re-imports: the labels before, less rows that moved."""
+    with tempfile.TemporaryDirectory() as folder:
+        mail = Mail.make(Path(folder))
+        mail.take(first)
+        held = {key: data.draw(said) for key in first}
+        mail.label(held)
+        for _ in range(data.draw(st.integers(0, 3))):
+            some = data.draw(st.dictionaries(st.sampled_from(sorted(first)), said, max_size=6))
+            mail.patch(some)
+            held |= some
+        now = dict(first)
+        for mode, came in rounds:
+            before = dict(now)
+            if mode == "append":
+                came = {key: text for key, text in came.items() if key not in now}
+            if not came:
+                continue
+            now = dict(came) if mode == "replace" else now | came
+            held = {key: one for key, one in held.items() if now.get(key) == before.get(key)}
+
+            made = mail.take(came, mode)
+
+            assert mail.labels() == held
+            known = dataset_at(mail.store, "main", "mail")
+            if now == before:
+                continue
+            assert mismatches(mail.store, "main", "mail") == []
+            assert misplaced(mail.store, mail.rows, "main", "mail") == []
+            assert has_table(mail.store, "main", "mail", "labels") == bool(held)
+            if held:
+                assert (made.kept, made.unlabeled) == (len(held), len(now) - len(held))
+                left = rows_without_label(mail.store, mail.rows, "main", known)
+                assert left == len(now) - len(held)
+
+
+def test_a_row_that_comes_back_has_no_label(tmp_path: Path) -> None:
+    """Also where a patch of the first labels was of the very part that comes back with it."""
+    mail = Mail.make(tmp_path)
+    mail.take({1: "a", 2: "b"})
+    mail.label({1: ("ham", "label_model"), 2: ("ham", "label_model")})
+    mail.patch({2: ("spam", "annotation")})
+    mail.take({1: "a", 2: "x"})
+
+    mail.take({1: "a", 2: "b"})
+
+    assert mail.labels() == {1: ("ham", "label_model")}
+
+
+def test_a_new_column_is_part_of_every_row(tmp_path: Path) -> None:
+    """As an answer to the row counts no more, its label goes: the row is another one."""
+    mail = Mail.make(tmp_path)
+    mail.take({1: "a", 2: "b"})
+    mail.label({1: ("ham", "label_model"), 2: ("ham", "label_model")})
+
+    made = mail.take({3: "c"}, "append", sender="ann")
+
+    assert (made.kept, mail.labels()) == (0, {})
+
+
+def test_an_append_writes_labels_of_the_parts_that_it_changes_alone(tmp_path: Path) -> None:
+    """Cost follows the change: every other part keeps its object and its patches."""
+    mail = Mail.make(tmp_path)
+    mail.take(dict.fromkeys(range(200), "a"))
+    mail.label(dict.fromkeys(range(200), ("ham", "label_model")))
+    before = mail.store.objects("main", "datasets/mail/labels/")
+
+    mail.take({500: "b"}, "append")
+
+    after = mail.store.objects("main", "datasets/mail/labels/")
+    assert len(before) > 10
+    assert len(before.items() & after.items()) == len(before) - 1
+    assert unfinished(mail.store, mail.rows, "main", "mail") == [
+        "1 of 201 rows of mail have no label yet"
+    ]
