@@ -8,10 +8,10 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -20,6 +20,7 @@ from datahub.core.layout import dataset_file, table_part
 from datahub.core.versions import Damage
 from datahub.flow.upkeep import fsck
 from datahub.ports import Upkeep, VersionStore
+from tests.contract.test_rivals import SPAWN, Opened, opened
 from tests.contract.test_version_store import (
     GATE,
     START,
@@ -33,7 +34,7 @@ from tests.contract.test_version_store import (
 )
 from tests.lakefs_server import LakeFSServer
 
-__all__ = ["make", "store"]  # fixtures
+__all__ = ["make", "opened", "store"]  # fixtures
 
 FUTURE = dt.datetime(2100, 1, 1, tzinfo=dt.UTC)
 PAST = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
@@ -181,6 +182,63 @@ def test_a_merge_that_somebody_is_judging_is_left_alone(store: VersionStore) -> 
     store.drop(candidate)
 
 
+# gc, and who else is at work
+
+
+def _work(opened: Opened, held: str, pipe: Connection) -> None:
+    """Put, and find what is read already; then, when told to, commit the one and read the other."""
+    store = opened()
+    path, oid = store.fetch(held), store.put_bytes(b"about to be committed")
+    pipe.send("at work")
+    pipe.recv()
+    at = {"message": "", "author": "ann", "time": START, "expected": store.branches()["main"]}
+    store.commit("main", {"new": oid}, **at)  # type: ignore[arg-type]
+    pipe.send(Path(path).read_bytes())
+
+
+@contextmanager
+def at_work(opened: Opened, held: str) -> Iterator[tuple[BaseProcess, Connection]]:
+    """Another process with files in use, which has come to its pause."""
+    here, there = SPAWN.Pipe()
+    process = SPAWN.Process(target=_work, args=(opened, held, there), daemon=True)
+    process.start()
+    there.close()
+    try:
+        assert here.recv() == "at work"
+        yield process, here
+    finally:
+        process.kill()
+        process.join(60)
+
+
+def test_gc_leaves_what_a_running_process_has_put_or_reads(opened: Opened) -> None:
+    store = opened()
+    commit(store, "main", {"rows": b"read by another"})
+    assert isinstance(store, Upkeep)
+
+    with at_work(opened, store.objects("main")["rows"]) as (_, pipe):
+        taken = [store.collect(before=FUTURE, dry_run=False) for _ in range(2)]
+        pipe.send("go on")
+        assert pipe.recv() == b"read by another"
+
+    assert [each.at_work for each in taken] == [1, 1]
+    assert store.read(store.objects("main")["new"]) == b"about to be committed"
+
+
+def test_gc_leaves_nothing_to_a_process_that_was_killed(opened: Opened) -> None:
+    store = opened()
+    commit(store, "main", {"rows": b"was read by another"})
+    with at_work(opened, store.objects("main")["rows"]) as (process, _):
+        process.kill()
+        process.join(60)
+        assert isinstance(store, Upkeep)
+
+        taken = store.collect(before=FUTURE, dry_run=False)
+
+    assert (taken.at_work, taken.objects > 0) == (0, True)
+    assert store.read(store.objects("main")["rows"]) == b"was read by another"
+
+
 # On lakeFS
 
 
@@ -219,38 +277,7 @@ def test_gc_takes_the_temporary_branch_of_a_killed_merge(
     assert store.collect(before=PAST, dry_run=False).leases == 0
 
 
-def _work(access: dict[str, object], held: str, pipe: Connection) -> None:
-    """Put, and find what is read already; then, when told to, commit the one and read the other."""
-    from datahub.adapters.versions_lakefs import LakeFSVersionStore
-
-    store = LakeFSVersionStore.at(**access)  # type: ignore[arg-type]
-    path, oid = store.fetch(held), store.put_bytes(b"about to be committed")
-    pipe.send("at work")
-    pipe.recv()
-    at = {"message": "", "author": "ann", "time": START, "expected": store.branches()["main"]}
-    store.commit("main", {"new": oid}, **at)  # type: ignore[arg-type]
-    pipe.send(Path(path).read_bytes())
-
-
-@contextmanager
-def at_work(access: dict[str, Any], held: str) -> Iterator[tuple[BaseProcess, Connection]]:
-    """Another process with files in use, which has come to its pause."""
-    context = multiprocessing.get_context("spawn")
-    here, there = context.Pipe()
-    process = context.Process(target=_work, args=(access, held, there), daemon=True)
-    process.start()
-    there.close()
-    assert here.recv() == "at work"
-    yield process, here
-    process.kill()
-    process.join(60)
-
-
-def _aged(access: dict[str, Any], oid: str) -> None:
-    os.utime(access["files"].fetch(oid), (1, 1))
-
-
-def test_gc_leaves_what_a_running_process_has_put_or_reads(
+def test_gc_leaves_a_copy_that_another_reads_and_takes_the_one_beside_it(
     lakefs: LakeFSServer, tmp_path: Path
 ) -> None:
     from datahub.adapters.versions_lakefs import LakeFSVersionStore
@@ -260,35 +287,12 @@ def test_gc_leaves_what_a_running_process_has_put_or_reads(
     commit(store, "main", {"rows": b"read by another", "more": b"read by nobody"})
     objects = store.objects("main")
     for oid in objects.values():
-        _aged(access, oid)
+        os.utime(access["files"].fetch(oid), (1, 1))
 
-    with at_work(access, objects["rows"]) as (_, pipe):
-        taken = store.collect(before=FUTURE, dry_run=False)
-        pipe.send("go on")
-        assert pipe.recv() == b"read by another"
+    with at_work(partial(LakeFSVersionStore.at, **access), objects["rows"]):
+        store.collect(before=FUTURE, dry_run=False)
 
-    assert taken.at_work == 1
     assert access["files"].missing(objects.values()) == set(objects.values()) - {objects["rows"]}
-    assert store.read(store.objects("main")["new"]) == b"about to be committed"
-
-
-def test_gc_leaves_nothing_to_a_process_that_was_killed(
-    lakefs: LakeFSServer, tmp_path: Path
-) -> None:
-    from datahub.adapters.versions_lakefs import LakeFSVersionStore
-
-    access = lakefs.new_repository(tmp_path)
-    store = LakeFSVersionStore.create(**access, branch="main", author="ann", time=START)
-    commit(store, "main", {"rows": b"was read by another"})
-    oid = store.objects("main")["rows"]
-    with at_work(access, oid) as (process, _):
-        process.kill()
-        process.join(60)
-
-        taken = store.collect(before=FUTURE, dry_run=False)
-
-    assert taken.at_work == 0
-    assert access["files"].missing([oid]) == {oid}
 
 
 def test_gc_takes_local_copies_that_come_again_when_they_are_read(
