@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import sys
 from importlib import import_module
 from pathlib import Path
 
 from bench.harness import ROOT, Case, Watch, read_results, run_case, write_result
 from bench.report import PAGE, page
+from bench.versions import MADE
 
 MODULES = (  # each has CASES; the first line of its docstring heads its table
     "bench.lfs",
@@ -44,6 +46,7 @@ def main() -> None:
             result = run_case(case, module, watch)
             write_result(result)
             print(f"  {result.left_out or _told(result.ours, result.peer)}", file=sys.stderr)
+    shutil.rmtree(watch.scratch / MADE, ignore_errors=True)
     PAGE.write_text(page(read_results()), encoding="utf-8")
 
 

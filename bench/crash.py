@@ -28,6 +28,7 @@ TIME = dt.datetime(2026, 1, 2, tzinfo=dt.UTC)
 FUTURE = dt.datetime(2100, 1, 1, tzinfo=dt.UTC)
 FORK = multiprocessing.get_context("fork")
 ROUNDS = 1000
+MANY = 80  # objects that are stored together
 FRESH = 40  # rounds until a new repository: each round reads all of it
 
 Told = tuple[str, str, str]  # what (branch or tag), its name, the commit
@@ -107,6 +108,8 @@ def _import(store: EmbeddedVersionStore, name: str, chance: random.Random) -> li
         staged = store.stage(".parquet")
         staged.write_bytes(os.urandom(2000))
         changes[f"imported/{chance.randrange(50)}/{i}"] = store.put(staged)
+    many = store.put_all(os.urandom(500) for _ in range(MANY))
+    changes |= {f"imported/many/{i}": oid for i, oid in enumerate(many)}
     return [_committed(store, changes, name)]
 
 

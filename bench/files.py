@@ -1,23 +1,28 @@
 """Versions, embedded: files on disk to a commit.
 
-Files of a kilobyte, all different, in folders of a thousand: read, stored and committed. Ours and
-git sync every file; DVC and Oxen do not. DVC and Oxen are driven by their Python API, each in
-an environment of its own (bench/peers), DVC with its pointer committed to git; git by its command
-line. Each peer has a case of its own, and ours is measured again beside it.
+Files of a kilobyte, all different, in folders of a thousand: read, stored and committed. What ours
+and git have stored is on the disk when they are done; what DVC and Oxen have need not be. Ours is
+`Hub.commit` of the folder; DVC and Oxen are driven by their Python API, each in an environment of
+its own (bench/peers), DVC with its pointer committed to git; git by its command line. Each peer
+has a case of its own, and ours is measured again beside it. Nothing is removed before all cases
+are done (python -m bench does it): for minutes after, ext4 makes new files several times slower.
 """
 
 from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bench.harness import Case, Figures, Side, Watch
 from bench.peers import DVC, OXEN, Peer, changed, measured, preparing, stored_mb
 from bench.versions import Ours, fresh, repeated
+
+if TYPE_CHECKING:
+    from datahub import Hub
 
 SIZES = (1_000, 100_000)
 TEN = 10
@@ -34,18 +39,14 @@ def ten_of(count: int) -> list[str]:
     return [path_of(i) for i in range(3, count, count // TEN)]
 
 
-@contextmanager
-def made(watch: Watch, files: list[str]) -> Iterator[Path]:
+def made(watch: Watch, files: list[str]) -> Path:
     """A folder with these files."""
     folder = fresh(watch, "files")
-    try:
-        for file in files:
-            path = folder / file
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(f"object {file} " * 40, encoding="utf-8")
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    for file in files:
+        path = folder / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"object {file} " * 40, encoding="utf-8")
+    return folder
 
 
 def all_of(count: int) -> list[str]:
@@ -53,80 +54,85 @@ def all_of(count: int) -> list[str]:
     return [path_of(i) for i in range(count)]
 
 
+def hub_in(folder: Path) -> Hub:
+    """The folder as a project of ours."""
+    from datahub import Hub
+
+    hub, _ = Hub.init(folder, dataset="made")
+    hub.store.branches()
+    return hub
+
+
 def commit_ours(watch: Watch, count: int) -> Figures:
-    """Store so many files, and commit them."""
-    files = all_of(count)
-    with made(watch, files) as folder:
-        ours = Ours(folder)
-        with watch.timed():
-            ours.commit({file: ours.store.put(folder / file) for file in files})
-        return {"stored_mb": stored_mb(folder / ".datahub")}
+    """Commit the folder."""
+    folder = made(watch, all_of(count))
+    hub = hub_in(folder)
+    with watch.timed():
+        hub.commit(["data"], message="m")
+    return {"stored_mb": stored_mb(folder / ".datahub")}
 
 
 def ten_ours(watch: Watch, count: int) -> Figures:
-    """Store and commit ten that changed."""
-    files = ten_of(count)
-    with made(watch, files) as folder:
-        ours = Ours(folder)
-        ours.commit(ours.changes(count))
-        for i in range(REPEATS):
-            changed([str(folder / file) for file in files], i)
-            with watch.timed():
-                ours.commit({file: ours.store.put(folder / file) for file in files})
+    """Commit ten that changed, by their names."""
+    folder, files = made(watch, all_of(count)), ten_of(count)
+    hub = hub_in(folder)
+    hub.commit(["data"], message="m")
+    for i in range(REPEATS):
+        changed([str(folder / file) for file in files], i)
+        with watch.timed():
+            hub.commit(files, message="m")
     return _mean(watch)
 
 
 def diff_ours(watch: Watch, count: int) -> Figures:
     """Which ten of so many objects a commit changed."""
-    with made(watch, []) as folder:
-        ours = Ours(folder)
-        ours.commit(ours.changes(count))
-        ours.commit(ours.changes(TEN, 3, count // TEN, shift=1))
-        return repeated(watch, lambda i: ours.store.changes("main~1", "main"))
+    ours = Ours(made(watch, []))
+    ours.commit(ours.changes(count))
+    ours.commit(ours.changes(TEN, 3, count // TEN, shift=1))
+    return repeated(watch, lambda i: ours.store.changes("main~1", "main"))
 
 
 def branch_ours(watch: Watch, count: int) -> Figures:
     """Cut a branch."""
-    with made(watch, []) as folder:
-        ours = Ours(folder)
-        ours.commit(ours.changes(count))
-        return repeated(watch, lambda i: ours.store.create_branch(f"cut-{i}", at="main"))
+    ours = Ours(made(watch, []))
+    ours.commit(ours.changes(count))
+    return repeated(watch, lambda i: ours.store.create_branch(f"cut-{i}", at="main"))
 
 
 def of_git(watch: Watch, count: int, *, step: str) -> Figures:
     """The same by git: add and commit."""
-    with made(watch, all_of(count)) as folder:
-        git = partial(subprocess.run, cwd=folder, check=True, capture_output=True)
-        git(["git", "init", "-q", "-b", "main"])
-        for name, value in (
-            ("core.fsync", "all"),
-            ("user.name", "a"),
-            ("user.email", "a@example.org"),
-            ("gc.auto", "0"),
-        ):
-            git(["git", "config", name, value])
+    folder = made(watch, all_of(count))
+    git = partial(subprocess.run, cwd=folder, check=True, capture_output=True)
+    git(["git", "init", "-q", "-b", "main"])
+    for name, value in (
+        ("core.fsync", "all"),
+        ("user.name", "a"),
+        ("user.email", "a@example.org"),
+        ("gc.auto", "0"),
+    ):
+        git(["git", "config", name, value])
 
-        def commit(*what: str) -> None:
-            git(["git", "add", "--", *what])
-            git(["git", "commit", "-qm", "m"])
+    def commit(*what: str) -> None:
+        git(["git", "add", "--", *what])
+        git(["git", "commit", "-qm", "m"])
 
-        if step == "commit":
-            with watch.timed():
-                commit("data")
-            return {"stored_mb": stored_mb(folder / ".git")}
-        commit("data")
-        for i in range(REPEATS):
-            changed([str(folder / file) for file in ten_of(count)], i)
-            with watch.timed():
-                commit(*ten_of(count))
+    if step == "commit":
+        with watch.timed():
+            commit("data")
+        return {"stored_mb": stored_mb(folder / ".git")}
+    commit("data")
+    for i in range(REPEATS):
+        changed([str(folder / file) for file in ten_of(count)], i)
+        with watch.timed():
+            commit(*ten_of(count))
     return _mean(watch)
 
 
 def of_peer(watch: Watch, count: int, *, peer: Peer, step: str) -> Figures:
     """The same by a peer: all of its folder, of which ten files changed."""
-    with made(watch, all_of(count)) as folder:
-        files = ten_of(count) if step in ("ten", "diff") else []
-        return measured(peer, watch, step, folder, *files)
+    folder = made(watch, all_of(count))
+    files = ten_of(count) if step in ("ten", "diff") else []
+    return measured(peer, watch, step, folder, *files)
 
 
 def _mean(watch: Watch) -> Figures:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from datahub.adapters.versions_embedded import EmbeddedVersionStore
 
 TIME = dt.datetime(2026, 1, 2, tzinfo=dt.UTC)
+MADE = "versions"  # folder of what is made for cases that measure the disk
 MANY = 100_000
 DISTINCT = 500  # contents: a commit's cost does not depend on how many there are
 REPEATS = 20  # of a short step: its cost is the mean
@@ -40,8 +41,8 @@ def contents() -> list[bytes]:
 
 
 def fresh(watch: Watch, name: str) -> Path:
-    """An empty folder of this case."""
-    folder = watch.scratch / "versions" / f"{name}-{os.getpid()}"
+    """An empty folder of this case, removed when all cases are done."""
+    folder = watch.scratch / MADE / f"{name}-{os.getpid()}"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     return folder

@@ -39,13 +39,26 @@ class ProjectFolder:
             finally:  # a full disk leaves it empty
                 beside.unlink(missing_ok=True)
 
-    def read(self, paths: Sequence[str]) -> dict[str, bytes]:
-        """Contents of named files and of all files in named folders, by path in the project."""
-        found: dict[str, bytes] = {}
+    def files(self, paths: Sequence[str]) -> dict[str, Path]:
+        """Named files and all files in named folders, by path in the project."""
+        found: dict[str, Path] = {}
         with _translated():
             for path in paths:
-                found |= {self._inside(file): file.read_bytes() for file in self._files(path)}
+                target = self._root / path
+                if target.is_dir():
+                    found |= self._below(target)
+                elif target.is_file():
+                    found[self._inside(target)] = target
+                else:
+                    raise NotFound(
+                        f"There is no file {path!r}.", hint="Paths are within the project."
+                    )
         return found
+
+    def read(self, paths: Sequence[str]) -> dict[str, bytes]:
+        """Contents of `files`."""
+        with _translated():
+            return {path: file.read_bytes() for path, file in self.files(paths).items()}
 
     def rules(self) -> dict[str, bytes]:
         """Everything under expectations/ (suites and gates.toml); empty where there is none."""
@@ -79,17 +92,16 @@ class ProjectFolder:
                 f"{self._root} is a datahub project already.", hint="`datahub status` shows it."
             )
 
-    def _files(self, path: str) -> list[Path]:
-        target = Path(path) if Path(path).is_absolute() else self._root / path
-        if target.is_dir():
-            return sorted(
-                file
-                for file in target.rglob("*")
-                if file.is_file() and not any(map(_hidden, file.relative_to(target).parts))
-            )
-        if not target.is_file():
-            raise NotFound(f"There is no file {path!r}.", hint="Paths are within the project.")
-        return [target]
+    def _below(self, folder: Path) -> Iterator[tuple[str, Path]]:
+        """All files of a folder that are not hidden; folders that are links are not entered."""
+        inside = self._inside(folder)
+        for entry in _entries(folder):
+            file = Path(entry.path)
+            if entry.is_symlink():
+                yield self._inside(file), file
+            else:
+                path = file.relative_to(folder).as_posix()
+                yield (path if inside == "." else f"{inside}/{path}"), file
 
     def _inside(self, file: Path) -> str:
         try:
@@ -98,6 +110,16 @@ class ProjectFolder:
             raise InputError(
                 f"{file} is outside the project.", hint="Copy it into the project first."
             ) from error
+
+
+def _entries(folder: Path | str) -> Iterator[os.DirEntry[str]]:
+    with os.scandir(folder) as held:
+        seen = sorted((one for one in held if not _hidden(one.name)), key=lambda one: one.name)
+    for entry in seen:
+        if entry.is_dir(follow_symlinks=False):
+            yield from _entries(entry.path)
+        elif entry.is_file():
+            yield entry
 
 
 def _hidden(piece: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from datahub.core.errors import ConfigError, InputError, ObjectNotFound, StorageError
@@ -31,10 +32,8 @@ def git_import(
             f"{folder} has no branch.", hint="Name a folder that `datahub git export` wrote."
         )
     history, ids = _history(found)
-    wanted = {oid: path for _, changes in history for path, oid in changes.items() if oid}
-    for done, (oid, path) in enumerate(wanted.items(), start=1):
-        _take(oid, path, objects, store, git)
-        progress("import", done, len(wanted))
+    paths = {oid: path for _, changes in history for path, oid in changes.items() if oid}
+    _take(paths, objects, store, git, progress)
     store.adopt(
         history,
         branches={name: ids.get(target, "") for name, target in found.branches.items()},
@@ -59,13 +58,27 @@ def _history(found: GitHistory) -> tuple[list[tuple[Commit, Changes]], dict[str,
 
 
 def _take(
-    oid: ObjectId, path: str, objects: Path, store: VersionStore, git: GitRepositories
+    paths: Mapping[ObjectId, str],
+    objects: Path,
+    store: VersionStore,
+    git: GitRepositories,
+    progress: Progress,
 ) -> None:
-    place = git.stored(objects, oid)
-    if place is None:
-        raise ObjectNotFound(oid, path)
-    if store.put(place) != oid:
-        raise StorageError(
-            f"{place} holds other bytes than its name says.",
-            hint="Fetch the objects anew, or run `datahub fsck` where they come from.",
-        )
+    """Store the objects that lie in a folder; `paths` has one of each."""
+    places: list[Path] = []
+
+    def found() -> Iterator[Path]:
+        for oid, path in paths.items():
+            place = git.stored(objects, oid)
+            if place is None:
+                raise ObjectNotFound(oid, path)
+            places.append(place)
+            yield place
+            progress("import", len(places), len(paths))
+
+    for oid, place, put in zip(paths, places, store.put_all(found()), strict=True):
+        if put != oid:
+            raise StorageError(
+                f"{place} holds other bytes than its name says.",
+                hint="Fetch the objects anew, or run `datahub fsck` where they come from.",
+            )

@@ -63,7 +63,7 @@ def run_lfs(
     run.check_faults(max_fault_share)
     changes: dict[str, ObjectId | None] = {**run.objects}
     changes[lfs_file(dataset)] = store.put_bytes(run.manifest().to_json().encode())
-    changes |= {path: store.put_bytes(content) for path, content in sources.items()}
+    changes |= zip(sources, store.put_all(sources.values()), strict=True)
     old = [p for p in store.objects(head.id, table_prefix(dataset, "votes")) if p not in changes]
     earlier = manifest_at(store, head.id, dataset)
     written = {entry.file for entry in earlier.lfs} if earlier else set()
@@ -210,9 +210,10 @@ class _Run:
             not self._open[0].missing or self._open[0].done == self._open[0].part.rows
         ):
             now = self._open.popleft()
-            for j in now.missing:
+            votes = (now.votes[:, j].tobytes() for j in now.missing)
+            for j, oid in zip(now.missing, self._store.put_all(votes), strict=True):
                 self._ran[j] += 1
-                self._keep(j, now.part, self._store.put_bytes(now.votes[:, j].tobytes()))
+                self._keep(j, now.part, oid)
             self._tally.add(now.votes)
             if faults := tuple(fault for one in now.kept for fault in one):
                 self._kept[now.part.sha256] = faults

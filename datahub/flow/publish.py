@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 
 from datahub.core.conflicts import ASK, Settling
 from datahub.core.errors import (
@@ -56,16 +57,12 @@ class Merged:
 
 
 def commit_files(
-    files: Mapping[str, bytes | None], *, message: str, store: VersionStore, step: Step
+    files: Mapping[str, Path], *, message: str, store: VersionStore, step: Step
 ) -> Commit:
-    """Commit named files (None deletes) on a branch. Raises Guarded, InputError."""
+    """Commit files under these paths on a branch. Raises Guarded, InputError."""
     head = begin(store, step)
-    changes = {
-        checked_path(path): None if content is None else store.put_bytes(content)
-        for path, content in files.items()
-    }
-    if GATES in files:
-        gates_of(files[GATES])
+    paths = [checked_path(path) for path in files]
+    changes = dict(zip(paths, store.put_all(files.values()), strict=True))
     made = end(store, step, head, changes, message=message, metadata={"step": "commit"})
     if made == head:
         raise Conflict(
@@ -190,9 +187,8 @@ def gate_set(
     work = f"{WORK}{step.id}"
     store.create_branch(work, at=head.id)
     try:
-        changes = {**dict.fromkeys(held, None)} | {
-            path: store.put_bytes(content) for path, content in rules.items()
-        }
+        put = zip(rules, store.put_all(rules.values()), strict=True)
+        changes: Changes = {**dict.fromkeys(held, None), **dict(put)}
         on_work = Step(work, step.author, step.time, step.id, step.progress)
         made = end(store, on_work, head, changes, message=f"Set the gate: {reason}")
         if made == head:

@@ -52,7 +52,7 @@ class Versioning(Wiring):
 
     def commit(self, paths: Sequence[str], *, message: str) -> Commit:
         """Commit named files of the project."""
-        files = self.project.read(paths)
+        files = self.project.files(paths)
         return publish.commit_files(files, message=message, store=self.store, step=self.step())
 
     def revert(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -92,11 +92,23 @@ class VersionStore(Protocol):
         ...
 
     def put(self, path: Path) -> ObjectId:
-        """Store a file by content, durably. A staged file is moved, any other is copied."""
+        """Store a file by content, durably. A staged file is moved, any other is copied.
+
+        Raises InputError where it is no file, cannot be read, or changes while it is read.
+        """
         ...
 
     def put_bytes(self, content: bytes) -> ObjectId:
         """Store bytes by content, durably."""
+        ...
+
+    def put_all(self, contents: Iterable[Path | bytes]) -> list[ObjectId]:
+        """Store files and bytes as `put` and `put_bytes` do; their ids, in the same order.
+
+        All are durable when it returns, after waiting for the disk a few times, not for each. Where
+        it raises, some may be stored and the rest is not; a file that was staged is gone either way
+        once it was reached.
+        """
         ...
 
     def fetch(self, oid: ObjectId) -> Path:

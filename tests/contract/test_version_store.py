@@ -179,6 +179,23 @@ def test_the_same_bytes_are_one_object(store: VersionStore, tmp_path: Path) -> N
     assert not staged.exists()
 
 
+def test_many_are_put_as_each_would_be(store: VersionStore, tmp_path: Path) -> None:
+    """Their ids come in the order of the contents; a staged file is gone."""
+    contents: list[Path | bytes] = [b"%d" % (i % 90) for i in range(100)]
+    contents += [tmp_path / "given", store.stage(".parquet")]
+    for path in contents[-2:]:
+        assert isinstance(path, Path)
+        path.write_bytes(b"rows")
+
+    ids = store.put_all(iter(contents))
+
+    assert ids[:100] == [hashlib.sha256(b"%d" % (i % 90)).hexdigest() for i in range(100)]
+    assert ids[100:] == [hashlib.sha256(b"rows").hexdigest()] * 2
+    assert [store.read(oid) for oid in ids[88:92]] == [b"88", b"89", b"0", b"1"]
+    commit(store, "main", {"rows": b"rows"})
+    assert [Path(str(path)).exists() for path in contents[-2:]] == [True, False]
+
+
 @pytest.mark.parametrize("content", [b"", b"\0\r\n", os.urandom(100_000)])
 def test_bytes_come_back_as_they_were(store: VersionStore, content: bytes) -> None:
     oid = store.put_bytes(content)

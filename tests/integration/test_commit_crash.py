@@ -6,6 +6,7 @@ Children are forks of the test: they act on a copy of one small repository.
 from __future__ import annotations
 
 import datetime as dt
+import gc
 import io
 import multiprocessing
 import os
@@ -23,6 +24,7 @@ from typing import Any
 import pytest
 
 from datahub.adapters.versions_embedded import EmbeddedVersionStore as Store
+from datahub.adapters.versions_embedded import files, syncing
 from datahub.core.errors import ConfigError, StorageError
 from datahub.core.layout import GATES
 from datahub.core.verdict import Verdict
@@ -68,6 +70,22 @@ def put_and_commit(folder: Path) -> None:
     store.commit("work", changes, message="m", author="a", time=TIME, expected=head)
 
 
+def put_many_and_commit(folder: Path) -> None:
+    store = Store(folder)
+    given = folder.parent / "given"
+    given.mkdir(exist_ok=True)
+    paths = [given / str(i) for i in range(5)]
+    for path in paths:
+        path.write_bytes(path.name.encode() * 1000)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(files, "_MANY", len(paths))
+        patch.setattr(syncing, "can_sync_disk", lambda folder: True)
+        oids = store.put_all(paths)
+    changes = {f"rows/{path.name}": oid for path, oid in zip(paths, oids, strict=True)}
+    head = store.branches()["work"]
+    store.commit("work", changes, message="m", author="a", time=TIME, expected=head)
+
+
 def propose_and_land(folder: Path) -> None:
     store = Store(folder)
     head = store.branches()["main"]
@@ -102,7 +120,7 @@ def die_at(step: int) -> None:
 
     A step is any call by which the store writes: each SQL statement that is no query, each
     close of the database (which moves the log into it), each file just opened for writing, each
-    sync, change of mode, rename, unlink and new folder.
+    sync, change of mode, rename, unlink, new folder and folder taken away.
     """
     left = step
 
@@ -129,7 +147,7 @@ def die_at(step: int) -> None:
             tick()
             super().close()
 
-    connect, opened = sqlite3.connect, io.open
+    connect, opened, low = sqlite3.connect, io.open, os.open
 
     def opening(file: Any, mode: str = "r", *args: Any, **kwargs: Any) -> Any:
         made = opened(file, mode, *args, **kwargs)
@@ -137,11 +155,31 @@ def die_at(step: int) -> None:
             tick()  # it is there now, and empty
         return made
 
+    def opening_low(path: Any, flags: int, *args: Any, **kwargs: Any) -> int:
+        made = low(path, flags, *args, **kwargs)
+        if flags & os.O_CREAT:
+            tick()
+        return made
+
     patched: Any = sqlite3
     patched.connect = lambda *args, **kwargs: connect(*args, factory=Connection, **kwargs)
     patched = io
     patched.open = opening  # by this name pathlib opens
-    for name in ("fsync", "fchmod", "rename", "replace", "unlink", "mkdir", "link", "write"):
+    patched = os
+    patched.open = opening_low
+    patched = syncing
+    patched.sync_disk = counted(syncing.sync_disk)
+    for name in (
+        "fsync",
+        "fchmod",
+        "rename",
+        "replace",
+        "unlink",
+        "mkdir",
+        "rmdir",
+        "link",
+        "write",
+    ):
         setattr(os, name, counted(getattr(os, name)))
 
 
@@ -171,7 +209,10 @@ def assert_whole(folder: Path) -> dict[str, str]:
     return heads
 
 
-@pytest.mark.parametrize(("act", "branch"), [(put_and_commit, "work"), (propose_and_land, "main")])
+@pytest.mark.parametrize(
+    ("act", "branch"),
+    [(put_and_commit, "work"), (put_many_and_commit, "work"), (propose_and_land, "main")],
+)
 def test_a_kill_at_any_step_leaves_the_old_head_or_the_new(
     pattern: Path, tmp_path: Path, act: Act, branch: str
 ) -> None:
@@ -283,19 +324,27 @@ def limited(size: int, act: Callable[[], object]) -> Callable[[], None]:
     return run
 
 
-@pytest.mark.parametrize("way", ["bytes", "copy"])
-def test_an_object_that_does_not_fit_leaves_nothing(folder: Path, tmp_path: Path, way: str) -> None:
+def put_among_many(store: Store, path: Path) -> object:
+    return store.put_all([*(b"%d" % i for i in range(100)), path])
+
+
+@pytest.mark.parametrize(
+    "put",
+    [
+        Store.put,
+        lambda store, path: store.put_bytes(path.read_bytes()),
+        put_among_many,
+    ],
+)
+def test_an_object_that_does_not_fit_leaves_nothing(
+    folder: Path, tmp_path: Path, put: Callable[[Store, Path], object]
+) -> None:
     given = tmp_path / "rows.parquet"
     given.write_bytes(b"rows" * 5000)
     store = Store(folder)
     held = sorted((folder / "objects").glob("*/*"))
 
-    error = told_in_a_child(
-        limited(
-            10_000,
-            lambda: store.put(given) if way == "copy" else store.put_bytes(given.read_bytes()),
-        )
-    )
+    error = told_in_a_child(limited(10_000, lambda: put(store, given)))
 
     assert error is not None
     assert "space" in error.hint
@@ -341,6 +390,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     try:
         yield place
     finally:
+        gc.collect()  # an error that was caught holds what it came by, with open files
         subprocess.run(["umount", str(place)], check=True)
 
 
@@ -368,6 +418,25 @@ def test_a_full_disk_is_told_and_harms_nothing(pattern: Path, small_disk: Path) 
     assert assert_whole(folder)["work"] != heads["work"]
     propose_and_land(folder)
     assert assert_whole(folder)["main"] != heads["main"]
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_many_objects_that_do_not_fit_are_none(
+    pattern: Path, small_disk: Path, monkeypatch: pytest.MonkeyPatch, together: bool
+) -> None:
+    monkeypatch.setattr(syncing, "can_sync_disk", lambda folder: together)
+    folder = Path(shutil.copytree(pattern, small_disk / ".datahub"))
+    store = Store(folder)
+    held = sorted((folder / "objects").glob("*/*"))
+    contents = [b"%d" % i * 2000 for i in range(200)]
+
+    with pytest.raises(StorageError) as error:
+        store.put_all(contents)
+
+    assert "space" in error.value.hint
+    assert sorted((folder / "objects").glob("*/*")) == held
+    assert list((folder / "staging").iterdir()) == []
+    assert len(store.put_all(contents[:70])) == 70
 
 
 def test_a_read_only_folder_is_told(pattern: Path) -> None:

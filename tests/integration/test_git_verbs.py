@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -199,3 +200,40 @@ def test_fsck_finds_damage_and_gc_takes_what_nothing_reaches(
 
     assert found.code == 1
     assert [damage["id"] for damage in found.json] == [oid, "mail"]  # and what cannot be read of it
+
+
+def test_a_folder_is_committed_with_the_files_below_it(datahub: Datahub, project: Path) -> None:
+    """A link counts as the file of the project that it leads to; what is hidden or no file, not."""
+    notes = project / "notes"
+    for name in ("a.md", "b/c.md", "b/.git/x", ".hidden", "b/__pycache__/c.pyc", "z/last.md"):
+        (notes / name).parent.mkdir(parents=True, exist_ok=True)
+        (notes / name).write_text(name)
+    (project / "linked.md").write_text("linked")
+    (notes / "to-a-file").symlink_to(project / "linked.md")
+    (notes / "to-a-folder").symlink_to(project)
+    (notes / "to-nothing").symlink_to("nothing")
+    os.mkfifo(notes / "pipe")
+
+    made = datahub("commit", "notes", "-m", "Keep notes")
+
+    assert made.code == 0, made.err
+    names = {"notes/a.md", "notes/b/c.md", "notes/z/last.md", "linked.md"}
+    assert held(datahub, "main").keys() - held(datahub, "main~1").keys() == names
+    assert datahub("commit", ".", "-m", "All").code == 0
+    assert "notes/a.md" in held(datahub, "main")
+
+
+def test_a_file_outside_the_project_is_not_committed(
+    datahub: Datahub, project: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    outside = tmp_path_factory.mktemp("outside")
+    (outside / "secret").write_text("secret")
+    (project / "notes").mkdir()
+    (project / "notes" / "link").symlink_to(outside / "secret")
+
+    for path in ("notes", "notes/link", str(outside), str(outside / "secret")):
+        refused = datahub("commit", path, "-m", "m")
+
+        assert refused.code == 2
+        assert "outside the project" in refused.err
+    assert datahub("commit", "nothing", "-m", "m").code == 5

@@ -1,8 +1,9 @@
 """Data objects on disk: `objects/ab/cdef...`, named by the SHA-256 of their bytes.
 
-An object is whole or absent: written in `staging/`, synced, renamed. It is read-only and
-never changes; the same bytes are stored once. An object that was taken as a hard link is another
-file's too: then reading tells a change of that file, as it does any other damage.
+An object is whole or absent: written in `staging/`, synced, renamed (many wait for the disk
+together). It is read-only and never changes; the same bytes are stored once. An object that was
+taken as a hard link is another file's too: then reading tells a change of that file, as it does
+any other damage.
 """
 
 from __future__ import annotations
@@ -14,19 +15,23 @@ import shutil
 import stat
 import uuid
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import suppress
+from itertools import chain, islice
 from pathlib import Path
 
 from datahub.adapters.versions_embedded import sharing
+from datahub.adapters.versions_embedded.arrivals import Arrivals, Linked, seen
 from datahub.adapters.versions_embedded.faults import translated
 from datahub.adapters.versions_embedded.running import Running
+from datahub.adapters.versions_embedded.syncing import sync_folder
 from datahub.core.errors import InputError, ObjectNotFound, StorageError
 from datahub.core.versions import ObjectId, Objects
 from datahub.processes import is_alive, machine
 
 _ID = re.compile(r"[0-9a-f]{64}")
 _FEW = 8  # objects of one folder that are looked up one by one
+_MANY = 64  # contents from which on waiting for the whole disk is cheaper than for each
+_ROUND = 10_000  # contents that wait for the disk together
 _STAGED = re.compile(r"([0-9a-f]{12})-(\d+)-[0-9a-f]{32}")
 
 
@@ -39,14 +44,14 @@ class ObjectFiles:
         self.running = Running(folder)  # who may be using them
         self._sound: dict[ObjectId, tuple[int, ...]] = {}
         self._durable: set[str] = set()  # folders of objects/ whose names are known to be synced
-        self._linked: dict[Path, _Linked] = {}  # staged files that are others' too
+        self._linked: dict[Path, Linked] = {}  # staged files that are others' too
 
     def make_folders(self) -> None:
         """Make the folders of a new repository."""
         with translated("make the folders of the repository"):
             for made in (self._objects, self._staging):
                 made.mkdir(parents=True, exist_ok=True)
-            _sync_folder(self._objects.parent)
+            sync_folder(self._objects.parent)
 
     def stage(self, suffix: str) -> Path:
         """A fresh path; its name says whose it is, so that `clean` leaves the living alone."""
@@ -54,7 +59,7 @@ class ObjectFiles:
             raise InputError(f"{suffix!r} is no suffix.", hint='Use one like ".parquet".')
         with translated("stage a file"):
             self._staging.mkdir(exist_ok=True)
-        return self._staging / f"{machine()}-{os.getpid()}-{uuid.uuid4().hex}{suffix}"
+        return self._staging / f"{_staged_name()}{suffix}"
 
     def clean(self) -> None:
         """Remove what processes of this machine left behind when they died."""
@@ -64,19 +69,15 @@ class ObjectFiles:
             for path in self._staging.iterdir():
                 owner = _STAGED.search(path.name)
                 if owner and owner[1] == machine() and not is_alive(int(owner[2])):
-                    path.unlink(missing_ok=True)
+                    if path.is_dir():
+                        shutil.rmtree(path, ignore_errors=True)
+                    else:
+                        path.unlink(missing_ok=True)
 
     def put(self, path: Path) -> ObjectId:
         """Store a file: one in the scratch folder is moved, any other copied."""
         with translated(f"store {path.name}"):
-            if not path.is_file():
-                raise InputError(f"{path.name} is not a file.", hint="Name a file that exists.")
-            if path.parent == self._staging and not path.is_symlink():
-                return self._take(path)
-            copy = self.stage("")
-            with _removed_on_error(copy):
-                shutil.copyfile(path, copy)
-            return self._take(copy)
+            return self._stored([path], many=False)[0]
 
     def share(self, path: Path, *, hard_link: bool) -> Path:
         """A staged file with the bytes of another, without a copy of them."""
@@ -85,16 +86,23 @@ class ObjectFiles:
             sharing.shared(path, staged, hard_link=hard_link)
             state = staged.stat()
             if state.st_nlink > 1:
-                self._linked[staged] = _Linked(path, _seen(state), stat.S_IMODE(state.st_mode))
+                self._linked[staged] = Linked(path, seen(state), stat.S_IMODE(state.st_mode))
             return staged
 
     def put_bytes(self, content: bytes) -> ObjectId:
         """Store bytes."""
-        staged = self.stage("")
         with translated("store an object"):
-            with _removed_on_error(staged):
-                staged.write_bytes(content)
-            return self._take(staged)
+            return self._stored([content], many=False)[0]
+
+    def put_all(self, contents: Iterable[Path | bytes]) -> list[ObjectId]:
+        """Store files and bytes, as one by one; where they are many, they wait together."""
+        found: list[ObjectId] = []
+        left = iter(contents)
+        while first := list(islice(left, _MANY)):
+            some = chain(first, islice(left, _ROUND - _MANY))
+            with translated("store files"):
+                found += self._stored(some, many=len(first) == _MANY)
+        return found
 
     def missing(self, oids: Iterable[ObjectId]) -> set[ObjectId]:
         """Those whose bytes are not there. Many are looked up a folder at a time."""
@@ -135,7 +143,7 @@ class ObjectFiles:
         """The file, as new as if it were stored now: a collection by others leaves it alone."""
         path = self.fetch(oid)
         try:
-            if self.running.is_before(_stored(path.stat())):
+            if self.running.is_before(_stored_at(path.stat())):
                 self._renew(oid)
         except FileNotFoundError as error:  # a collection was faster
             raise ObjectNotFound(oid) from error
@@ -173,100 +181,83 @@ class ObjectFiles:
             if folder.is_dir():
                 for path in folder.iterdir():
                     state = path.stat()
-                    if _stored(state) < time and _is_id(folder.name + path.name):
+                    if _stored_at(state) < time and _is_id(folder.name + path.name):
                         yield folder.name + path.name, state.st_size
 
     def remove(self, oid: ObjectId, *, stored_before: float) -> None:
         """Take an object away, unless somebody has just stored it again."""
         with translated(f"remove object {oid}"), suppress(FileNotFoundError):
-            if _stored(self._path(oid).stat()) < stored_before:
+            if _stored_at(self._path(oid).stat()) < stored_before:
                 self._path(oid).unlink()
                 self._sound.pop(oid, None)
 
     def _path(self, oid: ObjectId) -> Path:
-        return self._objects / oid[:2] / oid[2:]
+        return self._objects.joinpath(oid[:2], oid[2:])
 
-    def _take(self, staged: Path) -> ObjectId:
-        linked = self._linked.pop(staged, None)
-        with _removed_on_error(staged), _mode_kept_on_error(staged, linked):
-            with staged.open("rb") as file:
-                os.fchmod(file.fileno(), 0o444)
-                oid = hashlib.file_digest(file, "sha256").hexdigest()
-                os.fsync(file.fileno())
-                if linked and _seen(os.fstat(file.fileno())) != linked.seen:
-                    raise sharing.changed(linked.path)
-            target = self._path(oid)
-            target.parent.mkdir(exist_ok=True)
-            if target.is_file() and self._is_sound(oid):
-                with suppress(OSError):  # another user's: then it only looks older than it is
-                    self._renew(oid)
-                if linked:
-                    staged.chmod(linked.mode)  # the bytes were there: that file is not needed
-                staged.unlink()
-            else:
-                staged.replace(target)
-            # Even when the bytes were there: whoever put them may not have come this far.
-            _sync_folder(target.parent)
-            if target.parent.name not in self._durable:
-                _sync_folder(self._objects)
-                self._durable.add(target.parent.name)
-        return oid
+    def _stored(self, contents: Iterable[Path | bytes], *, many: bool) -> list[ObjectId]:
+        fresh = self._staging / _staged_name()
+        with Arrivals(fresh, many=many, held=self._is_held) as arrivals:
+            for one in contents:
+                if isinstance(one, bytes):
+                    arrivals.take_bytes(one)
+                elif one.parent == self._staging and not one.is_symlink():
+                    arrivals.move(one, self._linked.pop(one, None))
+                else:
+                    arrivals.copy(one)
+            arrivals.sync()
+            for oid, staged in arrivals.staged.items():
+                self._name(oid, staged)
+                arrivals.placed(oid)
+            self._sync_names({oid[:2] for oid in arrivals.oids})
+            return arrivals.oids
+
+    def _is_held(self, oid: ObjectId) -> bool:
+        """Whether an object is there, and sound. If so, it is now as new as a fresh one."""
+        try:
+            if not self._is_sound(oid):
+                return False
+            with suppress(PermissionError):  # another user's: then it only looks older than it is
+                self._renew(oid)
+        except FileNotFoundError:
+            return False
+        return True
+
+    def _name(self, oid: ObjectId, staged: Path) -> None:
+        """Let an object be seen, whose bytes are durable."""
+        target = self._path(oid)
+        try:
+            staged.replace(target)
+        except FileNotFoundError:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            staged.replace(target)
+        self._sound.pop(oid, None)
+
+    def _sync_names(self, folders: set[str]) -> None:
+        """Make names durable, also of objects that were there: who put them may have died."""
+        for folder in folders:
+            sync_folder(self._objects / folder)
+        if not folders <= self._durable:
+            sync_folder(self._objects)
+            self._durable |= folders
 
     def _renew(self, oid: ObjectId) -> None:
         """Make a sound object as new as a fresh one to `collect`."""
         os.utime(self._path(oid))
-        self._sound[oid] = _seen(self._path(oid).stat())
+        self._sound[oid] = seen(self._path(oid).stat())
 
     def _is_sound(self, oid: ObjectId) -> bool:
         with self._path(oid).open("rb") as file:
-            state = os.fstat(file.fileno())
-            seen = _seen(state)
-            if self._sound.get(oid) != seen:
+            now = seen(os.fstat(file.fileno()))
+            if self._sound.get(oid) != now:
                 if hashlib.file_digest(file, "sha256").hexdigest() != oid:
                     return False
-                self._sound[oid] = seen
+                self._sound[oid] = now
         return True
 
 
-@dataclass(frozen=True)
-class _Linked:
-    """A file that became a staged one too: what it was when that was made."""
-
-    path: Path
-    seen: tuple[int, ...]
-    mode: int
-
-
-def _stored(state: os.stat_result) -> float:
+def _stored_at(state: os.stat_result) -> float:
     """When an object was last stored; the mtime of one with two names is that of its file."""
     return max(state.st_mtime, state.st_ctime) if state.st_nlink > 1 else state.st_mtime
-
-
-def _seen(state: os.stat_result) -> tuple[int, ...]:
-    return state.st_size, state.st_mtime_ns, state.st_ino
-
-
-@contextmanager
-def _removed_on_error(staged: Path) -> Iterator[None]:
-    """A staged file does not outlive the failure to store it."""
-    try:
-        yield
-    except BaseException:
-        with suppress(OSError):
-            staged.unlink(missing_ok=True)
-        raise
-
-
-@contextmanager
-def _mode_kept_on_error(staged: Path, linked: _Linked | None) -> Iterator[None]:
-    """A file that was not taken is as writable as it was."""
-    try:
-        yield
-    except BaseException:
-        with suppress(OSError):
-            if linked:
-                staged.chmod(linked.mode)
-        raise
 
 
 def _mismatch(path: Path) -> StorageError:
@@ -285,13 +276,10 @@ def _mismatch(path: Path) -> StorageError:
     )
 
 
+def _staged_name() -> str:
+    """New, and says whose it is."""
+    return f"{machine()}-{os.getpid()}-{uuid.uuid4().hex}"
+
+
 def _is_id(oid: ObjectId) -> bool:
     return _ID.fullmatch(oid) is not None
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

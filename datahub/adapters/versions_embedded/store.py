@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from itertools import islice
@@ -174,6 +174,10 @@ class EmbeddedVersionStore:
     def put_bytes(self, content: bytes) -> ObjectId:
         """Store bytes."""
         return self._files.put_bytes(content)
+
+    def put_all(self, contents: Iterable[Path | bytes]) -> list[ObjectId]:
+        """Store files and bytes together."""
+        return self._files.put_all(contents)
 
     def fetch(self, oid: ObjectId) -> Path:
         """The file with these bytes, where it lies."""

@@ -56,6 +56,10 @@ class LocalFiles(Protocol):
         """Take bytes."""
         ...
 
+    def put_all(self, contents: Iterable[Path | bytes]) -> list[ObjectId]:
+        """Take many of either."""
+        ...
+
     def missing(self, oids: Iterable[ObjectId]) -> set[ObjectId]:
         """Those that are not here."""
         ...

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
@@ -209,6 +209,10 @@ class LakeFSVersionStore:
     def put_bytes(self, content: bytes) -> ObjectId:
         """Keep bytes on this machine until a commit uploads them."""
         return self._files.put_bytes(content)
+
+    def put_all(self, contents: Iterable[Path | bytes]) -> list[ObjectId]:
+        """Keep many of either on this machine until a commit uploads them."""
+        return self._files.put_all(contents)
 
     def fetch(self, oid: ObjectId) -> Path:
         """The local file with these bytes, downloaded the first time."""

@@ -1,0 +1,181 @@
+"""Contents on their way into a repository: in the scratch folder, hashed, and made durable.
+
+A file is read once, which gives both its copy and its id. Nothing here has its name as an object
+yet: that comes after `sync`, from whoever knows where objects lie.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from datahub.adapters.versions_embedded import sharing, syncing
+from datahub.core.errors import InputError
+from datahub.core.versions import ObjectId
+
+_CHUNK = 1 << 20
+_NO_FILE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO, errno.ENAMETOOLONG)
+
+
+@dataclass(frozen=True)
+class Linked:
+    """A file that became a staged one too: what it was when that was made."""
+
+    path: Path
+    seen: tuple[int, ...]
+    mode: int
+
+
+def seen(state: os.stat_result) -> tuple[int, ...]:
+    """What differs once a file was touched."""
+    return state.st_size, state.st_mtime_ns, state.st_ino
+
+
+class Arrivals:
+    """Contents that arrive together. A context: what is staged still at its end is removed."""
+
+    def __init__(self, fresh: Path, *, many: bool, held: Callable[[ObjectId], bool]) -> None:
+        """`fresh`: a new name in the scratch folder; `held`: whether an object is there.
+
+        Where they are many, they wait for the disk together.
+        """
+        self.oids: list[ObjectId] = []  # of all, as they came
+        self.staged: dict[ObjectId, Path] = {}  # of those that are not there yet
+        self._held = held
+        self._fresh = fresh
+        self._left: dict[Path, Linked | None] = {}  # files to remove at the end
+        self._folder: int | None = None  # of its own, open, where they do
+        if many and syncing.can_sync_disk(fresh.parent):
+            fresh.mkdir()
+            self._folder = os.open(fresh, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+
+    def __enter__(self) -> Arrivals:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for staged in list(self._left):
+            self._remove(staged)
+        if self._folder is not None:
+            os.close(self._folder)
+            with suppress(OSError):
+                self._fresh.rmdir()
+
+    def take_bytes(self, content: bytes) -> None:
+        """Bytes."""
+        oid = hashlib.sha256(content).hexdigest()
+        if not self._is_there(oid):
+            with self._new() as (staged, file):
+                _write(file, content)
+            self.staged[oid] = staged
+        self.oids.append(oid)
+
+    def copy(self, path: Path) -> None:
+        """A file that stays where it is. Raises InputError where it is none, or changes."""
+        with _steady(path) as (file, size):
+            content = os.read(file, min(size + 1, _CHUNK))
+            streamed = None if len(content) == size else self._copied(file, content)
+        if streamed:
+            self._arrived(*streamed)
+        else:
+            self.take_bytes(content)
+
+    def move(self, path: Path, linked: Linked | None) -> None:
+        """A file of the scratch folder: it becomes the object, and is removed where it cannot."""
+        self._left[path] = linked
+        with path.open("rb") as file:
+            os.fchmod(file.fileno(), 0o444)
+            oid = hashlib.file_digest(file, "sha256").hexdigest()
+            os.fsync(file.fileno())  # written by others, who may have been told what failed
+            if linked and seen(os.fstat(file.fileno())) != linked.seen:
+                raise sharing.changed(linked.path)
+        self._arrived(oid, path)
+
+    def sync(self) -> None:
+        """Wait until all that is staged is on the disk."""
+        if self._folder is not None and self.staged:
+            syncing.sync_disk(self._folder)
+
+    def placed(self, oid: ObjectId) -> None:
+        """Its file is an object now."""
+        del self._left[self.staged[oid]]
+
+    def _arrived(self, oid: ObjectId, staged: Path) -> None:
+        if self._is_there(oid):
+            self._remove(staged)
+        else:
+            self.staged[oid] = staged
+        self.oids.append(oid)
+
+    def _is_there(self, oid: ObjectId) -> bool:
+        return oid in self.staged or self._held(oid)
+
+    def _copied(self, source: int, content: bytes) -> tuple[ObjectId, Path]:
+        digest = hashlib.sha256()
+        with self._new() as (staged, file):
+            while content:
+                digest.update(content)
+                _write(file, content)
+                content = os.read(source, _CHUNK)
+        return digest.hexdigest(), staged
+
+    @contextmanager
+    def _new(self) -> Iterator[tuple[Path, int]]:
+        """A staged file, whole and durable at the end; where all are waited for, after `sync`."""
+        number = str(len(self._left))
+        staged = self._fresh / number if self._folder else Path(f"{self._fresh}.{number}")
+        file = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o444)
+        self._left[staged] = None
+        try:
+            yield staged, file
+            os.fchmod(file, 0o444)  # whatever the umask
+            if self._folder is None:
+                os.fsync(file)
+        finally:
+            os.close(file)
+
+    def _remove(self, staged: Path) -> None:
+        linked = self._left.pop(staged)
+        with suppress(OSError):
+            if linked:
+                staged.chmod(linked.mode)  # a file that is not taken is as writable as it was
+            staged.unlink()
+
+
+@contextmanager
+def _steady(path: Path) -> Iterator[tuple[int, int]]:
+    """A file, open, and its size; it must be the same at the end."""
+    try:
+        file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a pipe: at once
+    except OSError as error:
+        if error.errno in _NO_FILE:
+            raise _no_file(path) from error
+        if error.errno == errno.EACCES:
+            raise InputError(
+                f"{path} cannot be read: permission denied.", hint="Make it readable for you."
+            ) from error
+        raise
+    try:
+        before = os.fstat(file)
+        if not stat.S_ISREG(before.st_mode):
+            raise _no_file(path)
+        yield file, before.st_size
+        if seen(os.fstat(file)) != seen(before):
+            raise sharing.changed(path)
+    finally:
+        os.close(file)
+
+
+def _no_file(path: Path) -> InputError:
+    return InputError(f"{path} is not a file.", hint="Name a file that exists.")
+
+
+def _write(file: int, content: bytes) -> None:
+    written = os.write(file, content)
+    while written < len(content):
+        written += os.write(file, memoryview(content)[written:])
