@@ -151,7 +151,7 @@ def merged(n: int, source: str) -> Callable[[Watch], Figures]:
         hub = opened(watch, n)
         hub.catalog.refusals(limit=1)
         with watch.timed():
-            verdict = hub.gate_run(source, into="ours")
+            verdict = hub.gate_run(source, into="ours", ungated=True)
         assert verdict.passed
         return {"content": verdict.content_id}
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from datahub.cli.context import Json, opened
-from datahub.cli.output import emit_json, expectations, line, table
+from datahub.cli.output import emit_json, expectations, failures, line, table, talk
 
 app = typer.Typer(help="Gates: rules that a merge must pass.", no_args_is_help=True)
 
@@ -32,20 +33,39 @@ def set_(
 
 @app.command()
 def run(
-    source: Annotated[str, typer.Argument(help="Branch or commit to judge.")],
+    source: Annotated[
+        str | None, typer.Argument(help="Branch or commit to judge (default: the current branch).")
+    ] = None,
     into: Annotated[str, typer.Option("--into", help="Branch whose gate judges.")] = "main",
+    report: Annotated[
+        list[Path] | None,
+        typer.Option(help="Write it to a file, .md (Markdown) or .xml (JUnit); may be repeated."),
+    ] = None,
+    github: Annotated[
+        bool, typer.Option("--github", help="Say failures as annotations of GitHub Actions, too.")
+    ] = False,
+    ungated: Annotated[
+        bool,
+        typer.Option("--ungated", help="A branch without a gate: only see whether it merges."),
+    ] = False,
     json: Json = False,
 ) -> None:
     """Judge a merge without landing it: exits 0 passed, 1 refused, 7 could not run."""
     with opened() as hub:
-        verdict = hub.gate_run(source, into=into)
+        verdict = hub.gate_run(source, into=into, ungated=ungated, reports=report or [])
+        source = source or hub.branch
+    if github:
+        from datahub.core.gate_report import github_lines
+
+        for one in github_lines(verdict, source=source, into=into):
+            talk(one)
     if json:
         emit_json(verdict)
     else:
         said = "passed" if verdict.passed else "refused"
         line(f"{said}: {source} into {into}, {expectations(verdict.checks)}")
-        for failure in verdict.failures:
-            line(f"  {failure.severity} {failure.suite} {failure.expectation}: {failure.message}")
+        for told in failures(verdict):
+            line(told)
     if not verdict.passed:
         raise typer.Exit(1)
 

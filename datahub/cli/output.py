@@ -11,7 +11,10 @@ from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from datahub.core.verdict import Verdict
 
 CONFLICTS_SHOWN = 10
 
@@ -87,6 +90,16 @@ def expectations(count: int) -> str:
     ('1 expectation', '8 expectations')
     """
     return f"{count} expectation{'' if count == 1 else 's'}"
+
+
+def failures(verdict: Verdict | None) -> Iterator[str]:
+    """What a verdict found wrong, with the keys of the first rows."""
+    from datahub.core.gate_report import rows_of
+
+    for failure in verdict.failures if verdict is not None else ():
+        yield f"  {failure.severity} {failure.suite} {failure.expectation}: {failure.message}"
+        if failure.keys:
+            yield f"    {rows_of(failure)}"
 
 
 @contextmanager
@@ -188,8 +201,8 @@ def emit_error(error: Any, *, as_json: bool) -> None:
         talk(json.dumps({"error": said}, ensure_ascii=False))
         return
     talk(f"error[{error.code}]: {error.message}")
-    for failure in verdict.failures if verdict is not None else ():
-        talk(f"  {failure.severity} {failure.suite} {failure.expectation}: {failure.message}")
+    for told in failures(verdict):
+        talk(told)
     for one in conflicts[:CONFLICTS_SHOWN]:
         talk(f"  {_conflict(one)}")
     if len(conflicts) > CONFLICTS_SHOWN:

@@ -58,7 +58,7 @@ def init(
     line(f"Project {hub.settings.root} on branch main ({head.id[:12]})")
     for path in written:
         line(f"  wrote {path}")
-    line(f"Next: datahub import FILE --dataset {dataset}")
+    line(f"Next: datahub import FILE --dataset {hub.settings.dataset}")
 
 
 def import_(

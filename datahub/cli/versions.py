@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from datahub.cli.context import Branch, Json, opened
-from datahub.cli.output import brief, emit_json, expectations, line, table, talk
+from datahub.cli.output import brief, emit_json, expectations, failures, line, table, talk
 from datahub.cli.settling import Conflicts, Decisions, Ours, RuleName, Theirs, settled
 from datahub.core.errors import ConfigError
 
@@ -216,8 +216,8 @@ def merge(
         )
     for note in report.notes:
         line(f"  note: {note}")
-    for failure in merged.verdict.failures:
-        line(f"  {failure.severity} {failure.expectation}: {failure.message}")
+    for told in failures(merged.verdict):
+        line(told)
 
 
 def _print_diff(found: Difference | None) -> None:

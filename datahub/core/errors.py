@@ -355,6 +355,20 @@ class GateError(DatahubError):
     code = "gate_could_not_run"
 
 
+class NoGate(GateError):
+    """Nobody has said what a branch must hold to: that is no pass."""
+
+    code = "no_gate"
+
+    def __init__(self, branch: str) -> None:
+        super().__init__(
+            f"Branch {branch!r} has no gate: there is nothing to judge by.",
+            hint=f"Bind a suite to it in expectations/gates.toml, then `datahub gate set --into "
+            f"{branch} --reason ...`. --ungated only sees whether the branches merge.",
+        )
+        self.branch = branch
+
+
 class LimitReached(DatahubError):
     """What may be spent is spent."""
 

@@ -20,6 +20,7 @@ from datahub.core.layout import RULES
 
 TABLES = ("labels", "rows", "soft_labels")
 VERDICT_FORMAT = 1
+KEYS_TOLD = 20
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class CheckFailure:
     """One expectation that the data did not meet.
 
     `severity` is the suite's word: critical refuses, warning and info are told and no more.
+    `keys` are the first rows that failed it, KEYS_TOLD at most; of a whole column there are none.
     """
 
     suite: str
@@ -46,6 +48,7 @@ class CheckFailure:
     column: str | None = None
     observed: str | None = None
     severity: str = "critical"
+    keys: tuple[str, ...] = ()
 
 
 def refusing(failures: Iterable[CheckFailure]) -> list[CheckFailure]:
@@ -91,7 +94,10 @@ class Verdict:
             **{
                 **raw,
                 "time": dt.datetime.fromisoformat(raw["time"]),
-                "failures": tuple(CheckFailure(**failure) for failure in raw["failures"]),
+                "failures": tuple(
+                    CheckFailure(**{**failure, "keys": tuple(failure.get("keys", ()))})
+                    for failure in raw["failures"]
+                ),
             }
         )
 

@@ -18,6 +18,7 @@ from datahub.core.errors import (
     Conflict,
     GateRefused,
     Guarded,
+    NoGate,
     NothingToMerge,
 )
 from datahub.core.layout import GATES, RULES
@@ -83,12 +84,18 @@ def gate_run(
     step: Step,
     settling: Settling = ASK,
     end_model: EndModel | None = None,
+    ungated: bool = False,
 ) -> Verdict:
     """Judge the merge of `source` into a branch, and land nothing.
 
-    Raises MergeConflict, GateError (could not run), BranchNotFound, RefNotFound, Guarded
-    (rules and data change together).
+    A branch without a gate passes nothing, unless `ungated` asks only whether the two merge.
+    Raises MergeConflict, GateError (could not run), NoGate, BranchNotFound, RefNotFound, Guarded
+    (rules and data change together), NothingToMerge.
     """
+    if not ungated and into in store.branches():
+        store.commit_at(source)
+        if not gates_at(store, into, into):
+            raise NoGate(into)
     candidate, _ = _propose(
         source,
         into=into,

@@ -5,6 +5,7 @@ The rules are the destination's own: what a candidate brings under expectations/
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Literal
 
@@ -13,7 +14,7 @@ from datahub.core.layout import GATES, RULES, VERDICT, dataset_file
 from datahub.core.verdict import CheckFailure, Gate, Verdict, gates_of, guards, refusing
 from datahub.core.versions import Candidate, Commit, Objects, suite_hash, touches
 from datahub.flow.consistency import mismatches, misplaced, unfinished
-from datahub.flow.tables import has_table, table_files
+from datahub.flow.tables import dataset_at, has_table, table_files
 from datahub.ports import Gate as GatePort
 from datahub.ports import Rows, VersionStore
 
@@ -138,7 +139,9 @@ def _judge_one(
             "or mend gates.toml by `datahub gate set`.",
         )
     paths, instead = table_files(store, rows, candidate.id, bound.dataset, bound.table)
-    return checks, gate.judge(paths, suite, name=bound.suite, instead=instead)
+    key = dataset_at(store, candidate.id, bound.dataset).key
+    failed = gate.judge(paths, suite, name=bound.suite, key=key, instead=instead)
+    return checks, [replace(failure, dataset=bound.dataset) for failure in failed]
 
 
 def _check_rules(merged: Objects, *, store: VersionStore, gate: GatePort) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from datahub.core.conflicts import Rule, Side
@@ -13,6 +14,7 @@ from datahub.core.verdict import Verdict
 from datahub.flow import audit, history, publish, review, tables
 from datahub.flow import why as reasons
 from datahub.hub.registry import REGISTRY
+from datahub.hub.reporting import checked_reports, write_reports
 from datahub.hub.settling import conflicts_written, settling_of
 from datahub.hub.wiring import Wiring
 from datahub.ports import (
@@ -77,12 +79,25 @@ class Publishing(Wiring):
             step=step,
         )
 
-    def gate_run(self, source: str, *, into: str) -> Verdict:
-        """Judge a merge without landing it."""
+    def gate_run(
+        self,
+        source: str | None = None,
+        *,
+        into: str = "main",
+        ungated: bool = False,
+        reports: Sequence[Path | str] = (),
+    ) -> Verdict:
+        """Judge the merge of a branch (default: the current) without landing it.
+
+        `reports` are files to write: .md (Markdown) or .xml (JUnit). Where there is no gate,
+        NoGate is raised, unless `ungated` asks only whether the two merge.
+        """
+        files = checked_reports(reports)
         self.catalog.refusals(limit=1)  # a refusal must be kept: find out now whether it can be
-        return publish.gate_run(
+        verdict = publish.gate_run(
             self.ref(source),
             into=self.ref(into),
+            ungated=ungated,
             end_model=self.end_model,
             store=self.store,
             rows=self.rows,
@@ -90,6 +105,8 @@ class Publishing(Wiring):
             catalog=self.catalog,
             step=self.step(),
         )
+        write_reports(files, verdict, source=self.ref(source), into=self.ref(into))
+        return verdict
 
     def merge(
         self,

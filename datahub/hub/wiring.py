@@ -103,6 +103,7 @@ class Wiring:
         """What happened and what is under way."""
         catalog: Catalog = adapter("catalog", "sql")(self.settings.catalog)
         if not self.settings.catalog_url and not (self.settings.own_folder / "catalog.db").exists():
+            _ = self.store  # its folder is the catalog's, and a clone of the project has none
             catalog.upgrade()  # lost, or never made: what it knew is not needed to go on
         return catalog
 

@@ -28,12 +28,19 @@ class Gate(Protocol):
         ...
 
     def judge(
-        self, paths: Sequence[Path], suite: bytes, *, name: str, instead: Instead | None = None
+        self,
+        paths: Sequence[Path],
+        suite: bytes,
+        *,
+        name: str,
+        key: str | None = None,
+        instead: Instead | None = None,
     ) -> list[CheckFailure]:
         """What failed, each with its severity; empty when everything passed.
 
         `core.verdict.refusing` says which of them refuse. `paths` are Parquet or ORC files
-        of one table with equal schemas, judged with the lines `instead` of theirs. Raises GateError
+        of one table with equal schemas, judged with the lines `instead` of theirs. Rows that
+        failed are named by their `key`, a column. Raises GateError
         when any expectation could not be computed (a missing column, an unknown expectation), or
         when there is no row to judge.
         """

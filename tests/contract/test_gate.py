@@ -495,3 +495,53 @@ def test_a_judgement_in_a_fresh_interpreter_is_silent_and_calls_nobody(
 
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, "", "")
     assert list(home.iterdir()) == []
+
+
+def test_the_first_rows_that_failed_are_named_by_their_key(gate: Gate, tmp_path: Path) -> None:
+    """By key, whatever else is asked of the row; a whole column has no failing row."""
+    paths = [tmp_path / "a.parquet", tmp_path / "b.parquet"]
+    for at, path in enumerate(paths):
+        pl.DataFrame(
+            {
+                "key": [f"é{at}-{i}" for i in range(30)],
+                "label": ["odd" if i % 2 else "even" for i in range(30)],
+                "score": [float(i) for i in range(30)],
+            }
+        ).write_parquet(path)
+    asked = suite(
+        (IN_SET, {"column": "label", "value_set": ["even"]}),
+        ("expect_column_values_to_be_between", {"column": "score", "max_value": 28}),
+        ("expect_column_mean_to_be_between", {"column": "score", "max_value": 0}),
+        (
+            IN_SET,
+            {
+                "column": "label",
+                "value_set": ["even"],
+                "row_condition": "score > 26",
+                "condition_parser": "pandas",
+            },
+        ),
+    )
+
+    failed = gate.judge(paths, asked, name="labels", key="key")
+    nameless = gate.judge(paths, asked, name="labels")
+    absent = gate.judge(paths, asked, name="labels", key="nowhere")
+
+    assert [one.keys for one in failed] == [
+        (*(f"é0-{i}" for i in range(1, 30, 2)), *(f"é1-{i}" for i in range(1, 10, 2))),
+        ("é0-29", "é1-29"),
+        (),
+        ("é0-27", "é0-29", "é1-27", "é1-29"),
+    ]
+    assert [one.keys for one in nameless] == [one.keys for one in absent] == [()] * 4
+
+
+def test_a_row_that_failed_under_a_patch_is_named_by_its_key(gate: Gate, labels: Path) -> None:
+    """The lines that go instead are judged in another place than their rows stood."""
+    lines = pl.read_parquet(labels).filter(pl.col("key").is_in(["k1", "k4"]))
+    put = Instead("key", {labels: lines.with_columns(label=pl.lit("odd"))})
+    asked = suite((IN_SET, {"column": "label", "value_set": ["tech", "sport"]}))
+
+    (failure,) = gate.judge([labels], asked, name="labels", key="key", instead=put)
+
+    assert failure.keys == ("k1", "k4")

@@ -282,7 +282,8 @@ def test_a_step_out_of_order_says_which_comes_first(datahub: Datahub, project: P
     refused(datahub, "label", "fit", code=5, says="No LF has voted")
     refused(datahub, "review", "push", code=5, says="no labels")
     refused(datahub, "lf", "run", "-d", "other", code=5, says="'other'")
-    refused(datahub, "gate", "run", "main", code=3, says="nothing to merge")
+    refused(datahub, "gate", "run", "main", code=7, says="no gate")
+    refused(datahub, "gate", "run", "main", "--ungated", code=3, says="nothing to merge")
 
 
 def test_settings_that_cannot_be_are_refused(

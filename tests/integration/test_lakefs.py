@@ -15,6 +15,7 @@ from typing import Any
 import lakefs_sdk
 import pytest
 
+from datahub.adapters.versions_embedded.files import ObjectFiles
 from datahub.adapters.versions_lakefs import LakeFSVersionStore
 from datahub.adapters.versions_lakefs.names import decoded, encoded
 from datahub.core.errors import (
@@ -52,6 +53,18 @@ def lake(lakefs: LakeFSServer, tmp_path: Path) -> Lake:
 
 
 # Set up
+
+
+def test_a_clone_of_the_project_works_at_once(lake: Lake, tmp_path: Path) -> None:
+    """CI and a colleague have datahub.toml and no `.datahub`."""
+    made = lake.commit("main", {"datasets/a/rows/1": b"rows"})
+    fresh = {"files": ObjectFiles(tmp_path / "clone"), "memory": tmp_path / "clone" / "ids"}
+
+    clone = LakeFSVersionStore.at(**{**lake.access, **fresh})
+
+    held = clone.objects(made.id)["datasets/a/rows/1"]
+    assert clone.read(held) == b"rows"
+    assert commit(clone, "main", {"b": b"2"}).parents == (made.id,)
 
 
 def test_files_of_this_machine_are_not_taken_in_place(lakefs: LakeFSServer, tmp_path: Path) -> None:

@@ -25,9 +25,15 @@ class Interrupted:
         return self._gate.check_suite(suite, name=name)
 
     def judge(
-        self, paths: Sequence[Path], suite: bytes, *, name: str, instead: Instead | None = None
+        self,
+        paths: Sequence[Path],
+        suite: bytes,
+        *,
+        name: str,
+        key: str | None = None,
+        instead: Instead | None = None,
     ) -> list[CheckFailure]:
-        found = self._gate.judge(paths, suite, name=name, instead=instead)
+        found = self._gate.judge(paths, suite, name=name, key=key, instead=instead)
         assert callable(self._meanwhile)
         self._meanwhile()
         return found

@@ -41,7 +41,7 @@ def test_only_the_branch_that_is_named_is_guarded() -> None:
 
 def test_a_verdict_comes_back_from_its_json_as_it_was() -> None:
     """Failures, times and reasons included."""
-    failure = CheckFailure("s", "expect_x", "no", "news", "label", "0.5", "warning")
+    failure = CheckFailure("s", "expect_x", "no", "news", "label", "0.5", "warning", ("7", "é"))
     time = dt.datetime(2026, 1, 2, 3, 4, 5, 6, tzinfo=dt.UTC)
     verdict = Verdict(False, "c", "s", "h", "q", time, "rules", (failure,), 3, "because")
 

@@ -11,16 +11,21 @@ import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from datahub.adapters.gate_gx import frames, words
 from datahub.adapters.gate_gx.suite import Check, read_suite
 from datahub.core.errors import GateError
-from datahub.core.verdict import CheckFailure
+from datahub.core.verdict import KEYS_TOLD, CheckFailure
 from datahub.ports import Instead
 
-_RESULT_FORMAT = {"result_format": "BASIC", "partial_unexpected_count": 20}
+_RESULT_FORMAT = {
+    "result_format": "BASIC",
+    "partial_unexpected_count": KEYS_TOLD,
+    "include_unexpected_rows": True,
+}
 # Nulls are an answer to these; to all others a column of nothing but nulls gives no answer.
 _ASK_OF_NULLS = frozenset(
     {"expect_column_to_exist", "expect_column_values_to_be_null"}
@@ -28,6 +33,8 @@ _ASK_OF_NULLS = frozenset(
     | {"expect_column_values_to_be_of_type", "expect_column_values_to_be_in_type_list"}
     | {"expect_column_proportion_of_non_null_values_to_be_between"}
 )
+
+_Failed = tuple[CheckFailure, list[int]]  # with the places of the first rows that failed it
 
 
 class GreatExpectationsGate:
@@ -39,7 +46,13 @@ class GreatExpectationsGate:
             return len(read_suite(suite, name=name))
 
     def judge(
-        self, paths: Sequence[Path], suite: bytes, *, name: str, instead: Instead | None = None
+        self,
+        paths: Sequence[Path],
+        suite: bytes,
+        *,
+        name: str,
+        key: str | None = None,
+        instead: Instead | None = None,
     ) -> list[CheckFailure]:
         """What failed, in the suite's order and with its severity; empty when everything passed.
 
@@ -55,11 +68,15 @@ class GreatExpectationsGate:
                 )
             for check in checks:
                 _needs(check, schema.names, name)
-            failures: dict[int, CheckFailure] = {}
+            failures: dict[int, _Failed] = {}
             for columns, places in _by_columns(checks, schema.names).items():
                 members = {place: checks[place] for place in places}
                 failures |= _judge_group(members, paths, columns, schema, name, instead)
-        return [failures[place] for place in sorted(failures)]
+            found = [failures[place] for place in sorted(failures)]
+            if key is None or key not in schema.names or not any(at for _, at in found):
+                return [failure for failure, _ in found]
+            keys = frames.frame_of(paths, [key], schema, instead)[key]  # in the order of the rows
+        return [replace(failure, keys=(*map(str, keys.iloc[at]),)) for failure, at in found]
 
 
 def _judge_group(
@@ -69,7 +86,7 @@ def _judge_group(
     schema: Any,
     suite: str,
     instead: Instead | None,
-) -> dict[int, CheckFailure]:
+) -> dict[int, _Failed]:
     with _translated(f"Suite {suite!r}"):
         if columns is None:
             frame = frames.empty_frame(schema)
@@ -128,16 +145,18 @@ def _validator(frame: Any) -> Any:
     return Validator(whole, result_format=_RESULT_FORMAT, batch_parameters={"dataframe": frame})
 
 
-def _judged(check: Check, validator: Any, frame: Any, suite: str) -> CheckFailure | None:
+def _judged(check: Check, validator: Any, frame: Any, suite: str) -> _Failed | None:
     where = f"Suite {suite!r}, {check.kind} of {words.column_of(check.kwargs) or 'the table'}"
     with _translated(where):
         found = validator.validate_expectation(check.expectation)
     for raised in _raised(found.exception_info or {}):
         raise _not_computed(where, raised)
     if not bool(found.success):  # the quantile check answers numpy.bool
-        return _failure(check, words.observed(check.kind, check.kwargs, found.result), suite)
+        failed = found.result.get("unexpected_rows")
+        rows = [] if failed is None or not len(frame) else [int(at) for at in failed.index]
+        return _failure(check, words.observed(check.kind, check.kwargs, found.result), suite), rows
     if _vacuous(check, frame):
-        return _failure(check, f"no value to judge: all {len(frame):,} are null", suite)
+        return _failure(check, f"no value to judge: all {len(frame):,} are null", suite), []
     return None
 
 

@@ -47,11 +47,13 @@ class ObjectFiles:
         self._linked: dict[Path, Linked] = {}  # staged files that are others' too
 
     def make_folders(self) -> None:
-        """Make the folders of a new repository."""
+        """Make the folders of a new repository; those that are there stay."""
+        lacking = [folder for folder in (self._objects, self._staging) if not folder.is_dir()]
         with translated("make the folders of the repository"):
-            for made in (self._objects, self._staging):
+            for made in lacking:
                 made.mkdir(parents=True, exist_ok=True)
-            sync_folder(self._objects.parent)
+            if lacking:
+                sync_folder(self._objects.parent)
 
     def stage(self, suffix: str) -> Path:
         """A fresh path; its name says whose it is, so that `clean` leaves the living alone."""

@@ -289,7 +289,8 @@ class Graph:
         if found == 0:
             raise ConfigError(
                 f"{self.path.parent} is no repository.",
-                hint="Run `datahub init` in the folder of your project.",
+                hint="`datahub init` begins one here. A history that is elsewhere comes with a "
+                "copy of its .datahub, or by `datahub git import`.",
             )
         if found != FORMAT:
             raise ConfigError(

@@ -91,6 +91,7 @@ class LakeFSVersionStore:
         server = Server(
             endpoint, repository, access_key_id=access_key_id, secret_access_key=secret_access_key
         )
+        files.make_folders()  # a clone of the project has none yet
         files.clean()
         return cls(server, files, memory)
 
@@ -115,7 +116,6 @@ class LakeFSVersionStore:
         and without that branch), AuthenticationError, Unavailable.
         """
         checked_branch(branch)
-        files.make_folders()
         store = cls.at(
             endpoint,
             repository,
