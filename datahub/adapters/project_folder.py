@@ -22,22 +22,28 @@ class ProjectFolder:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._head = root / ".datahub" / "HEAD"
+        self._last = root / ".datahub" / "LAST_HEAD"
 
     def branch(self) -> str:
         """The current branch; main before anybody switched."""
         with _translated():
             return self._head.read_text().strip() if self._head.exists() else "main"
 
+    def last_branch(self) -> str:
+        """The branch before the current one. Raises NotFound before anybody switched twice."""
+        with _translated():
+            if self._last.exists():
+                return self._last.read_text().strip()
+        raise NotFound("There was no branch before this one.", hint="`datahub branch` lists them.")
+
     def switch(self, branch: str) -> None:
         """Make a branch the current one."""
+        before = self.branch()
         with _translated():
             self._head.parent.mkdir(parents=True, exist_ok=True)
-            beside = self._head.with_name(f"HEAD.{os.getpid()}")
-            try:
-                beside.write_text(branch + "\n")
-                beside.replace(self._head)
-            finally:  # a full disk leaves it empty
-                beside.unlink(missing_ok=True)
+            _put(self._head, branch)
+            if branch != before:
+                _put(self._last, before)
 
     def files(self, paths: Sequence[str]) -> dict[str, Path]:
         """Named files and all files in named folders, by path in the project."""
@@ -120,6 +126,16 @@ def _entries(folder: Path | str) -> Iterator[os.DirEntry[str]]:
             yield from _entries(entry.path)
         elif entry.is_file():
             yield entry
+
+
+def _put(file: Path, branch: str) -> None:
+    """Write a branch's name, whole or not at all."""
+    beside = file.with_name(f"{file.name}.{os.getpid()}")
+    try:
+        beside.write_text(branch + "\n")
+        beside.replace(file)
+    finally:  # a full disk leaves it empty
+        beside.unlink(missing_ok=True)
 
 
 def _hidden(piece: str) -> bool:

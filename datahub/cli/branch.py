@@ -14,10 +14,25 @@ app = typer.Typer(cls=Names, help="Branches: list, create, delete.", invoke_with
 
 
 @app.callback()
-def root(context: typer.Context, json: Json = False) -> None:
+def root(
+    context: typer.Context,
+    show_current: Annotated[
+        bool, typer.Option("--show-current", help="Only the current branch's name.")
+    ] = False,
+    json: Json = False,
+) -> None:
     """List branches when no command is named."""
     if context.invoked_subcommand is None:
-        list_(json=json)
+        list_(json=json) if not show_current else _current(json=json)
+
+
+def _current(*, json: bool) -> None:
+    with opened() as hub:
+        name = hub.branch
+    if json:
+        emit_json({"branch": name})
+        return
+    line(name)
 
 
 @app.command("list")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
+import shutil
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -49,6 +51,34 @@ def talk(text: str) -> None:
     sys.stderr.write(text + "\n")
 
 
+class _Screen(io.StringIO):
+    """What would go to the terminal, before it is known whether it fits."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@contextmanager
+def paged() -> Iterator[None]:
+    """On a terminal, show what is longer than the screen in a pager ($PAGER, or less)."""
+    if not sys.stdout.isatty() or not sys.stdin.isatty():
+        yield
+        return
+    terminal, screen = sys.stdout, _Screen()
+    sys.stdout = screen
+    try:
+        yield
+    finally:
+        sys.stdout = terminal
+    text = screen.getvalue()
+    if text.count("\n") < shutil.get_terminal_size().lines:
+        terminal.write(text)
+        return
+    import pydoc
+
+    pydoc.pager(text)
+
+
 def table(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, title: str = "") -> None:
     """Print a table: drawn on a terminal, tab-separated in a pipe."""
     if not sys.stdout.isatty():
@@ -71,7 +101,8 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, title: str =
         drawn.add_column(column, justify="right" if numbers else "left", overflow="fold")
     for row in rows:
         drawn.add_row(*(_escaped(_cell(cell)) for cell in row))
-    Console().print(drawn)
+    waits = isinstance(sys.stdout, _Screen)  # a pager may not know what bold is
+    Console(force_terminal=False if waits else None).print(drawn)
 
 
 def share(value: float | None) -> str:
@@ -171,8 +202,9 @@ def _escaped(text: str) -> str:
 
 def _conflict(one: Any) -> str:
     where = " ".join(str(p) for p in (one.dataset, one.table, one.key, one.column) if p is not None)
+    short = _id if not one.dataset else brief  # whole objects differ by their ids
     sides = [
-        f"{side} {brief(value)}" + (f" ({by})" if str(by) else "")
+        f"{side} {short(value)}" + (f" ({by})" if str(by) else "")
         for side, value, by in (
             ("base", one.base, ""),
             ("ours", one.ours, one.ours_by),
@@ -180,6 +212,10 @@ def _conflict(one: Any) -> str:
         )
     ]
     return f"{where.strip()}: {one.kind}: {', '.join(sides)}"
+
+
+def _id(value: Any) -> str:
+    return "-" if value is None else str(value)[:12]
 
 
 def brief(value: Any) -> str:

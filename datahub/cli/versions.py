@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from datahub.cli.context import Branch, Json, opened
-from datahub.cli.output import brief, emit_json, expectations, failures, line, table, talk
+from datahub.cli.output import brief, emit_json, expectations, failures, line, paged, table, talk
 from datahub.cli.settling import Conflicts, Decisions, Ours, RuleName, Theirs, settled
 from datahub.core.errors import ConfigError
 
 if TYPE_CHECKING:
+    from datahub.core.verdict import Verdict
     from datahub.core.versions import Change, Commit
     from datahub.flow.diff import Difference, RowLine
     from datahub.hub import Hub
@@ -27,13 +28,16 @@ def add_to(app: typer.Typer) -> None:
 
 
 def switch(
-    branch: Annotated[str, typer.Argument(help="Branch to make the current one.")],
+    branch: Annotated[
+        str, typer.Argument(help="Branch to make the current one; - is the one before.")
+    ],
     create: Annotated[bool, typer.Option("--create", "-c", "-b", help="Cut it first.")] = False,
     json: Json = False,
 ) -> None:
     """Make a branch the current one."""
     with opened() as hub:
         head = hub.switch(branch, create=create)
+        branch = hub.branch
     if json:
         emit_json({"branch": branch, "commit": head.id})
         return
@@ -41,12 +45,20 @@ def switch(
 
 
 def commit(
-    files: Annotated[list[str], typer.Argument(help="Files or folders of the project.")],
     message: Annotated[str, typer.Option("--message", "-m", help="What and why.")],
+    files: Annotated[
+        list[str] | None, typer.Argument(help="Files or folders of the project.")
+    ] = None,
     branch: Branch = None,
     json: Json = False,
 ) -> None:
     """Commit named files. There is no staging area."""
+    if not files:
+        raise ConfigError(
+            "Nothing is named to be committed.",
+            hint="Name files or folders: `datahub commit labeling_functions -m MESSAGE`. Rows, "
+            "votes, labels and answers are committed by the steps that make them.",
+        )
     with opened(branch) as hub:
         made = hub.commit(files, message=message)
         on = hub.branch
@@ -75,6 +87,13 @@ def log(
     if json:
         emit_json(found)
         return
+    with paged():
+        _print_log(found, names, graph=graph, oneline=oneline)
+
+
+def _print_log(
+    found: list[Commit], names: dict[str, list[str]], *, graph: bool, oneline: bool
+) -> None:
     if graph:
         from datahub.core.lanes import drawn
 
@@ -123,6 +142,12 @@ def show(
     if json:
         emit_json({"commit": commit, "changed": changed, "verdict": verdict, "objects": held})
         return
+    with paged():
+        _print_commit(commit, verdict)
+        _print_diff(changed)
+
+
+def _print_commit(commit: Commit, verdict: Verdict | None) -> None:
     line(f"commit {commit.id}")
     for parent in commit.parents:
         line(f"parent {parent}")
@@ -134,7 +159,6 @@ def show(
     if verdict is not None:
         reason = f" ({verdict.reason})" if verdict.reason else ""
         line(f"verdict passed, {verdict.kind}, {expectations(verdict.checks)}{reason}")
-    _print_diff(changed)
 
 
 def diff(
@@ -157,7 +181,8 @@ def diff(
     if json:
         emit_json(found)
     else:
-        _print_diff(found)
+        with paged():
+            _print_diff(found)
     if exit_code and found.objects:
         raise typer.Exit(1)
 

@@ -15,7 +15,7 @@ import polars as pl
 
 from datahub.core.dataset import Dataset, Key, Part
 from datahub.core.labels import ABSTAIN
-from datahub.core.layout import dataset_file, patches_prefix, table_part, table_prefix
+from datahub.core.layout import OWN, dataset_file, patches_prefix, table_part, table_prefix
 from datahub.core.parts import aligned
 from datahub.core.rowmerge import RowDiff, compare
 from datahub.core.versions import Change
@@ -72,9 +72,12 @@ class Difference:
 
 
 def diff(old: str, new: str, *, lines: int, store: VersionStore, rows: Rows) -> Difference:
-    """What differs between two refs; `lines` is how many rows of a dataset to list at most."""
+    """What differs between two refs; `lines` is how many rows of a dataset to list at most.
+
+    What datahub itself keeps in a commit, as its verdict, is no content: it differs in no diff.
+    """
     old, new = store.commit_at(old).id, store.commit_at(new).id
-    changes = store.changes(old, new)
+    changes = [one for one in store.changes(old, new) if not one.path.startswith(OWN)]
     touched = sorted(
         {change.path.split("/")[1] for change in changes if change.path.startswith("datasets/")}
     )

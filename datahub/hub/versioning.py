@@ -22,7 +22,8 @@ class Versioning(Wiring):
     """Branches, tags, commits."""
 
     def switch(self, branch: str, *, create: bool = False) -> Commit:
-        """Make a branch the current one."""
+        """Make a branch the current one; `-` is the one that was before."""
+        branch = self.project.last_branch() if branch == "-" else branch
         if create:
             self.create_branch(branch)
         if branch not in self.store.branches():

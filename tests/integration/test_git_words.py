@@ -173,3 +173,75 @@ def test_what_is_merged_already_is_up_to_date(datahub: Datahub, history: list[st
     assert into_itself.json["verdict"] is None
     assert "--into names the branch" in into_itself.err
     assert datahub("show", "--json").json["commit"]["id"] == history[-1]
+
+
+def test_log_takes_a_count_as_git_does(datahub: Datahub, history: list[str]) -> None:
+    assert [one["id"] for one in datahub("log", "-2", "--json").json] == [history[2], history[1]]
+    assert datahub("log", "--oneline", "-1").out == f"{history[2][:12]} (HEAD -> main) two\n"
+    assert datahub("-C", ".", "log", "-1", "--json").json[0]["id"] == history[2]
+
+
+def test_a_dash_is_the_branch_before(datahub: Datahub, history: list[str]) -> None:
+    never = datahub("switch", "-")
+    datahub("switch", "-c", "work")
+    datahub("switch", "work")
+
+    back = datahub("switch", "-", "--json")
+
+    assert never.code == 5
+    assert back.json["branch"] == "main"
+    assert datahub("branch", "--show-current").out == "main\n"
+    assert datahub("checkout", "-").out.startswith("On branch work ")
+    datahub("switch", "main")
+    datahub("branch", "-d", "work")
+    gone = datahub("switch", "-")
+    assert (gone.code, "'work' does not exist" in gone.err) == (5, True)
+
+
+def test_help_and_version_are_words_too(datahub: Datahub) -> None:
+    assert datahub("help", "gate", "run").out == datahub("gate", "run", "--help").out
+    assert datahub("help").out == datahub("--help").out
+    assert datahub("version").out == datahub("--version").out
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["log", "-p"],
+        ["show", "--stat"],
+        ["diff", "main", "--name-only"],
+        ["merge", "--abort"],
+        ["merge", "work", "--no-ff"],
+        ["revert", "--continue"],
+        ["commit", "-am", "all"],
+        ["commit", "--amend"],
+        ["commit", "-m", "nothing named"],
+        ["branch", "-m", "new"],
+        ["tag", "-a", "v1"],
+        ["tag", "v1", "-m", "first"],
+        ["reflog"],
+    ],
+    ids=" ".join,
+)
+def test_an_option_of_gits_that_is_not_here_says_what_does_its_work(
+    datahub: Datahub, history: list[str], words: list[str]
+) -> None:
+    told = datahub(*words)
+
+    assert told.code == 2
+    assert "hint: " in told.err
+    assert datahub("log", "--json").json[0]["id"] == history[-1]
+
+
+def test_a_branch_differs_in_nothing_from_where_it_was_merged(
+    datahub: Datahub, history: list[str]
+) -> None:
+    """The verdict that the merge commit carries is no content."""
+    datahub("switch", "-c", "work")
+    Path("note.md").write_text("three")
+    datahub("commit", "note.md", "-m", "three")
+    assert datahub("merge", "work", "--into", "main").code == 0
+
+    same = datahub("diff", "main", "work", "--exit-code")
+
+    assert (same.code, same.out) == (0, "")

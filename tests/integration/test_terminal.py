@@ -12,6 +12,8 @@ import sys
 import termios
 from pathlib import Path
 
+import pytest
+
 from tests.integration.conftest import Datahub
 
 COMMAND = [sys.executable, "-m", "datahub.cli.app"]
@@ -153,3 +155,26 @@ def test_help_lists_every_command(tmp_path: Path) -> None:
         "demo",
     ]:
         assert f" {name} " in ran.stdout
+
+
+def test_a_history_longer_than_the_screen_goes_to_a_pager(
+    datahub: Datahub, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that fits does not, and nothing does in a pipe or as JSON."""
+    monkeypatch.setenv("PAGER", "sed s/^/paged:/")
+    monkeypatch.setenv("MANPAGER", "sed s/^/paged:/")
+    short = at_a_terminal("log", "--oneline", typed="", cwd=project)
+    for number in range(45):
+        (project / "note.md").write_text(str(number))
+        datahub("commit", "note.md", "-m", f"note {number}")
+
+    long = at_a_terminal("log", "--oneline", typed="", cwd=project)
+    as_table = at_a_terminal("log", typed="", cwd=project)
+    as_json = at_a_terminal("log", "--json", typed="", cwd=project)
+
+    assert "paged:" not in short
+    assert long.count("paged:") == 47
+    assert "\x1b[" not in as_table
+    assert as_table.count("paged:") > 47
+    assert "paged:" not in as_json
+    assert "paged:" not in datahub("log").out
