@@ -20,6 +20,8 @@ from datahub.core.dataset import Key
 from datahub.core.errors import AnnotationError
 from datahub.core.outcome import UNMEASURED, Triage, outcome, taken, why_not
 
+PEOPLE = {"tie": "people disagree", "skipped": "a person could not say"}  # why there is no label
+
 
 @dataclass(frozen=True)
 class Annotation:
@@ -176,9 +178,9 @@ def final_labels(
         .then("end_confidence")
         .otherwise("confidence"),
         reason=pl.when(pl.col("people") == "tie")
-        .then(pl.lit("people disagree"))
+        .then(pl.lit(PEOPLE["tie"]))
         .when(pl.col("people") == "skipped")
-        .then(pl.lit("a person could not say"))
+        .then(pl.lit(PEOPLE["skipped"]))
         .when(pl.col("becomes") == "accept")
         .then(pl.lit(None, pl.String))
         .when("thin")

@@ -6,21 +6,21 @@ kept. Of parts that stay nothing is read or written; of the others a part at a t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import polars as pl
 
 from datahub.core.dataset import Dataset, Part
 from datahub.core.kept import NEW, lines_of, new_lines, same_meaning
-from datahub.core.layout import label_model_file, table_part
+from datahub.core.layout import label_model_file, table_part, table_prefix
 from datahub.core.parts import differing, within
 from datahub.core.rowmerge import compare
 from datahub.core.versions import ObjectId
 from datahub.flow.instep import in_step
 from datahub.flow.reading import scan
 from datahub.flow.relabel import patch_labels
-from datahub.flow.tables import has_table, part_reader, read_parts, table_paths, write_part
+from datahub.flow.tables import has_table, part_reader, read_parts, write_part
 from datahub.ports import Rows, VersionStore
 
 
@@ -50,27 +50,52 @@ def kept_labels(
 
     `only_new`: no row of the known is changed or gone, so that no row need be compared.
     """
-    if not same_meaning(known, made) or not has_table(store, ref, known.name, "labels"):
+    keeping = Keeping.at(store, rows, ref, known, made, only_new=only_new)
+    if keeping is None:
         return Kept()
-    keeping = _Keeping(store, rows, ref, known, made, only_new=only_new)
-    old, new = differing(known.parts, made.parts)
+    _, new = differing(known.parts, made.parts)
+    written = ((part, keeping.lines(part)) for part in new)
+    return kept_over(store, rows, ref, known, made, written, keeping.no_line, step_id=step_id)
+
+
+def kept_over(
+    store: VersionStore,
+    rows: Rows,
+    ref: str,
+    known: Dataset,
+    made: Dataset,
+    written: Iterable[tuple[Part, pl.DataFrame]],
+    no_line: pl.DataFrame,
+    *,
+    step_id: str,
+) -> Kept:
+    """What becomes of a commit's labels where some parts have these lines; others stay.
+
+    A row of such a part without a line has no label yet; `no_line` says the columns.
+    """
     anew: dict[str, ObjectId] = {}
     fresh = 0
-    for part in new:
-        lines = keeping.lines(part)
+    for part, some in written:
+        path = store.fetch(part.sha256)
+        lines = lines_of(rows.read([path], columns=[made.key])[made.key], [no_line, some])
         fresh += new_lines(lines)
-        anew |= write_part(store, rows, lines, dataset=known.name, table="labels", part=part.sha256)
-    fresh += _still_new(store, rows, ref, known, [p for p in known.parts if p not in old])
+        anew |= write_part(store, rows, lines, dataset=made.name, table="labels", part=part.sha256)
+    there = {part.sha256 for part in made.parts}
+    stay = [p for p in known.parts if p.sha256 in there]
+    stay = [p for p in stay if table_part(made.name, "labels", p.sha256) not in anew]
+    fresh += _still_new(store, rows, ref, known, stay)
     if fresh == made.rows:
         return Kept()
     changes: dict[str, ObjectId | None] = {
-        table_part(known.name, "labels", part.sha256): None for part in old
+        table_part(known.name, "labels", part.sha256): None
+        for part in known.parts
+        if part.sha256 not in there
     }
-    changes |= patch_labels(store, rows, ref, made, keeping.no_line, step_id=step_id, anew=anew)
+    changes |= patch_labels(store, rows, ref, made, no_line, step_id=step_id, anew=anew)
     return Kept(changes, made.rows - fresh, fresh)
 
 
-class _Keeping:
+class Keeping:
     """The labels of a commit, by which rows of other parts they are still of."""
 
     def __init__(
@@ -79,27 +104,47 @@ class _Keeping:
         rows: Rows,
         ref: str,
         known: Dataset,
-        made: Dataset,
         *,
+        no_line: pl.DataFrame,
         only_new: bool,
     ) -> None:
         self._store = store
         self._rows = rows
         self._known = known
-        self._columns = [name for name, _ in made.columns]
+        self._there = {part.sha256 for part in known.parts}
         self._only_new = only_new
         self._labels = part_reader(store, rows, ref, known, "labels")
-        (first,) = table_paths(store, ref, known.name, "labels")[:1]
-        self.no_line = pl.DataFrame(schema=rows.scan([first]).collect_schema())
         self._held: tuple[Part, Sequence[str], pl.DataFrame] | None = None
+        self.no_line = no_line
+
+    @classmethod
+    def at(
+        cls,
+        store: VersionStore,
+        rows: Rows,
+        ref: str,
+        known: Dataset,
+        made: Dataset,
+        *,
+        only_new: bool = False,
+    ) -> Keeping | None:
+        """The same as of a ref; None where it has no label that a row of `made` could keep."""
+        held = store.objects(ref, table_prefix(known.name, "labels"))
+        paths = (table_part(known.name, "labels", part.sha256) for part in known.parts)
+        first = next((held[path] for path in paths if path in held), None)
+        if first is None or not same_meaning(known, made):
+            return None
+        no_line = pl.DataFrame(schema=rows.scan([store.fetch(first)]).collect_schema())
+        return cls(store, rows, ref, known, no_line=no_line, only_new=only_new)
 
     def lines(self, part: Part) -> pl.DataFrame:
-        """A line for each row of a part that is stored, and not of the known."""
-        key = self._known.key
-        keys = self._rows.read([self._store.fetch(part.sha256)], columns=[key])[key]
+        """Lines of the rows of a stored part that are as they were: all, if it was there."""
+        if part.sha256 in self._there:
+            whole = self._labels(part)
+            return self.no_line if whole is None else whole
         near = within(self._known.parts, part.first_key, part.last_key)
         kept = [lines for old in near if (lines := self._kept(old, part)) is not None]
-        return lines_of(keys, kept or [self.no_line])
+        return pl.concat([self.no_line, *kept])
 
     def _kept(self, old: Part, new: Part) -> pl.DataFrame | None:
         """Lines of the old part whose rows stand in the new one just as they were."""
@@ -124,7 +169,7 @@ class _Keeping:
         key = self._known.key
         alike = in_step(self._store, self._rows, ((old,), (new,)), key=key)
         if alike is None:
-            return self._columns
+            return [name for name, _ in self._known.columns]
         return [key, *(name for name, (a, b) in alike.items() if a != b)]
 
     def _before(self, part: Part, columns: Sequence[str]) -> pl.DataFrame:

@@ -15,16 +15,19 @@ import polars as pl
 from datahub.core.conflicts import LABELS, MODEL, Conflict, MadeBy, Settling, by_rule
 from datahub.core.dataset import Key
 from datahub.core.errors import InputError
-from datahub.core.layout import annotations_file
+from datahub.core.layout import annotations_file, table_part
+from datahub.core.parts import places
 from datahub.core.relabel import Annotation, Decision, answers_by_row, decide
 from datahub.core.versions import ObjectId
 from datahub.flow.annotations import log_at
 from datahub.flow.judging import drawn_at
 from datahub.flow.judging_again import judged_again, relabeled
 from datahub.flow.mergefields import BOTH, Content
+from datahub.flow.mergekept import joined_labels
 from datahub.flow.mergemodels import Labels, models_of, without_models
+from datahub.flow.parts import GOLD_LABEL
 from datahub.flow.sides import Sides
-from datahub.flow.tables import hashes_of, read_keys, read_parts
+from datahub.flow.tables import hashes_of, hashes_of_stored, read_keys, read_parts
 
 
 def merged_labels(sides: Sides, content: Content, settling: Settling) -> Labels:
@@ -33,11 +36,9 @@ def merged_labels(sides: Sides, content: Content, settling: Settling) -> Labels:
     side = models_of(sides, content, settling, found)
     logs = {of: log_at(sides.store, sides.commits[of].id, sides.name) for of in ("base", *BOTH)}
     log = _joint(logs)
-    if side is None:
-        without_models(sides, content, found)
-        return found
-    settlements = _tied(sides, logs, log, side, settling, found)
-    settlements += _differing(sides, log, side, settling, found)
+    settlements = _tied(sides, content, logs, log, settling, found)
+    if side is not None:
+        settlements += _differing(sides, log, side, settling, found)
     if found.left:
         return found
     if settlements:
@@ -46,6 +47,9 @@ def merged_labels(sides: Sides, content: Content, settling: Settling) -> Labels:
         found.changes[path] = sides.store.put_bytes(lines.encode())
         found.settled = len(settlements)
     log += settlements
+    if side is None:
+        without_models(sides, content, joined_labels(sides, content, logs, log), found)
+        return found
     fresh = set(log) ^ set(logs[side])
     if fresh:
         keys = list(dict.fromkeys(entry.key for entry in [*log, *logs[side]] if entry in fresh))
@@ -62,9 +66,9 @@ def _joint(logs: Mapping[str, list[Annotation]]) -> list[Annotation]:
 
 def _tied(
     sides: Sides,
+    content: Content,
     logs: Mapping[str, list[Annotation]],
     log: list[Annotation],
-    side: str,
     settling: Settling,
     found: Labels,
 ) -> list[Annotation]:
@@ -74,7 +78,7 @@ def _tied(
     keys = sorted(news[0] & news[1])
     if not keys:
         return []
-    hashes = hashes_of(sides.store, sides.rows, sides.commits[side].id, sides.known[side], keys)
+    hashes = hashes_of_stored(sides.store, sides.rows, content.known, keys)
     union = answers_by_row(log, hashes)
     joint = decide(log, hashes)
     said = {of: decide(logs[of], hashes) for of in BOTH}
@@ -98,7 +102,7 @@ def _tied(
             _people(mine, union[key]),
             _people(other, union[key]),
         )
-        label, decided = _settled_label(sides, conflict, union[key], side, settling, found)
+        label, decided = _settled_label(sides, content, conflict, union[key], settling, found)
         if decided and label is not None:
             settlements.append(_settlement(sides, key, hashes[key], label, union[key]))
     return settlements
@@ -117,9 +121,9 @@ def _labels_of(sides: Sides, side: str, keys: list[Key]) -> dict[Key, str | None
 
 def _settled_label(
     sides: Sides,
+    content: Content,
     conflict: Conflict,
     answers: Sequence[Annotation],
-    side: str,
     settling: Settling,
     found: Labels,
 ) -> tuple[str | None, bool]:
@@ -131,7 +135,7 @@ def _settled_label(
     take = one.take if one is not None else None
     if take is None and settling.rule is not None:
         assert conflict.key is not None  # labels are of rows
-        gold = _gold(sides, conflict.key, side) if settling.rule == "gold" else None
+        gold = _gold(sides, content, conflict.key) if settling.rule == "gold" else None
         label, says = by_rule(settling.rule, answers, gold)
         if says:
             return label, True
@@ -156,13 +160,16 @@ def _checked_class(value: object, sides: Sides) -> str | None:
     return str(value)
 
 
-def _gold(sides: Sides, key: Key, side: str) -> str | None:
-    known = sides.known[side]
-    at = sides.commits[side].id
-    for frame in read_keys(sides.store, sides.rows, at, known, "gold", [key]):
-        for label in frame["label"]:
-            return None if label is None else str(label)
-    return None
+def _gold(sides: Sides, content: Content, key: Key) -> str | None:
+    """The given label of a merged row."""
+    parts = content.known.parts
+    path = table_part(sides.name, "gold", parts[places(parts, pl.Series([key]))[0]].sha256)
+    oid = {**sides.gold["ours"], **content.changes}.get(path)
+    if oid is None:
+        return None
+    frame = sides.rows.read([sides.store.fetch(oid)])
+    found = frame.filter(pl.col(content.known.key) == key)[GOLD_LABEL].to_list()
+    return None if not found or found[0] is None else str(found[0])
 
 
 def _settlement(

@@ -10,10 +10,12 @@ from dataclasses import dataclass, field
 
 from datahub.core.conflicts import MODEL, Conflict, MadeBy, Settling
 from datahub.core.dataset import Dataset
+from datahub.core.kept import FIT
 from datahub.core.layout import label_model_file, lfs_file, table_prefix, votes_file
 from datahub.core.manifest import ModelManifest, VotesManifest
 from datahub.core.versions import ObjectId
 from datahub.flow.mergefields import BOTH, Content
+from datahub.flow.mergekept import Joined
 from datahub.flow.sides import Sides, Unit, labels_unit, model_unit, overlaid
 from datahub.flow.votes import manifest_at
 
@@ -110,8 +112,8 @@ def _models_made_by(sides: Sides, side: str) -> MadeBy:
     )
 
 
-def without_models(sides: Sides, content: Content, found: Labels) -> None:
-    """Take away what is of other rows; votes on parts that are still there stay."""
+def without_models(sides: Sides, content: Content, joined: Joined, found: Labels) -> None:
+    """Take away what is of other rows; votes on parts that are still there stay, and labels."""
     name, store = sides.name, sides.store
     derived = _derived(name)
     held = {
@@ -138,15 +140,28 @@ def without_models(sides: Sides, content: Content, found: Labels) -> None:
         ]
         kept = _kept_votes(sides, manifest, there, votes)
         break
-    found.changes |= overlaid(dict.fromkeys(held["ours"], None), kept)
-    had_labels = any(
-        path.startswith(table_prefix(name, "labels")) for side in BOTH for path in held[side]
+    labels = table_prefix(name, "labels")
+    labeled = joined.kept.rows > 0
+    gone = [path for path in held["ours"] if not (labeled and path.startswith(labels))]
+    found.changes |= overlaid(dict.fromkeys(gone, None), kept, joined.kept.changes)
+    if any(path.startswith(labels) for side in BOTH for path in held[side]):
+        found.notes += _told(content, joined)
+
+
+def _told(content: Content, joined: Joined) -> list[str]:
+    """What people are told of labels that no model of just these rows has made."""
+    name, kept = content.known.name, joined.kept
+    said = (
+        f"{kept.rows} rows of {name} keep their labels, {kept.fresh} have none yet"
+        if kept.rows
+        else f"labels of {name} follow its rows, which are merged"
     )
-    if had_labels:
-        found.notes.append(
-            f"labels of {name} follow its rows, which are merged: `datahub lf run`, then "
-            "`datahub label fit` make them; answers are kept"
+    notes = [f"{said}: {FIT} make them; answers are kept"]
+    if joined.apart:
+        notes.append(
+            f"on {joined.apart} of those rows the models of both sides disagree, and no person said"
         )
+    return notes
 
 
 def _kept_votes(

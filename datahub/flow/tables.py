@@ -213,3 +213,21 @@ def hashes_of(
     """`content_hash` of these rows by key, as they are at a ref."""
     found = rows_of(store, rows, ref, dataset, keys)
     return {key: content_hash(row) for key, row in found.items()}
+
+
+def hashes_of_stored(
+    store: VersionStore, rows: Rows, dataset: Dataset, keys: Sequence[Key]
+) -> dict[Key, str]:
+    """The same of a dataset whose parts are stored, and need be in no commit yet."""
+    wanted = pl.Series(list(keys), strict=False)
+    if not keys or not dataset.parts:
+        return {}
+    if wanted.dtype.is_integer() == isinstance(dataset.parts[0].first_key, str):
+        return {}
+    found: dict[Key, str] = {}
+    for number in places(dataset.parts, wanted).unique().sort():
+        frame = rows.read([store.fetch(dataset.parts[number].sha256)])
+        for row in frame.filter(pl.col(dataset.key).is_in(wanted.implode())).iter_rows(named=True):
+            content = {name: row[name] for name in dataset.content_columns}
+            found[row[dataset.key]] = content_hash(content)
+    return found

@@ -9,7 +9,7 @@ import pytest
 
 from datahub import Hub
 from datahub.core.dataset import Key
-from tests.integration.conftest import Datahub, mail
+from tests.integration.conftest import CARELESS, LFS, Datahub, mail
 from tests.integration.test_rowmerge import relabel
 
 NEXT = "`datahub lf run`, then `datahub label fit`"
@@ -153,3 +153,87 @@ def test_an_append_that_is_reverted_leaves_all_as_it_was(datahub: Datahub, appen
     store = Hub.open(appended).store
     assert store.content_of("work") == store.content_of("before")
     run(datahub, "fsck")
+
+
+def test_a_merge_of_new_rows_and_of_answers_has_both(datahub: Datahub, base: Path) -> None:
+    """One branch appends, the other is reviewed: in either direction nothing is lost."""
+    (base / "new.csv").write_text(COMES)
+    first = lines(base, "main")
+    relabel(base, "one", "ann", {0: "ham", 1: "ham"})
+    reviewed = lines(base, "one")
+    run(datahub, "switch", "two")
+    run(datahub, "import", "new.csv", "--append")
+    run(datahub, "branch", "create", "three", "--from", "two")
+
+    into_rows = run(datahub, "merge", "one", "--into", "two")
+    into_answers = run(datahub, "merge", "three", "--into", "one")
+
+    said = f"{len(first)} rows of mail keep their labels, 2 have none yet: {NEXT}"
+    for told, ref in ((into_rows, "two"), (into_answers, "one")):
+        assert said in told
+        found = lines(base, ref)
+        assert {key: found[key] for key in first} == reviewed
+        assert [found[key]["status"] for key in (100, 101)] == ["new", "new"]
+    assert lines(base, "one") == lines(base, "two")
+    run(datahub, "lf", "run")
+    run(datahub, "label", "fit")
+    assert lines(base, "two")[0]["source"] == "annotation"
+
+
+def test_people_who_disagree_are_a_conflict_also_where_rows_came(
+    datahub: Datahub, base: Path
+) -> None:
+    """Listed and settled as ever, and the settled label is there before a model is."""
+    (base / "new.csv").write_text(COMES)
+    relabel(base, "one", "ann", {0: "ham", 1: "ham"})
+    relabel(base, "two", "bob", {0: "spam", 2: "ham"})
+    run(datahub, "switch", "two")
+    run(datahub, "import", "new.csv", "--append")
+
+    ran = datahub("merge", "one", "--into", "two")
+    assert ran.code == 3
+    assert "mail labels 0 label: people disagree" in ran.err
+    run(datahub, "merge", "one", "--into", "two", "--rule", "latest")
+
+    found = lines(base, "two")
+    assert [(found[key]["label"], found[key]["status"]) for key in (0, 1, 2)] == [
+        ("spam", "annotated"),
+        ("ham", "annotated"),
+        ("ham", "annotated"),
+    ]
+    assert found[100]["status"] == "new"
+    run(datahub, "lf", "run")
+    run(datahub, "label", "fit")
+    assert lines(base, "two")[0]["label"] == "spam"
+
+
+def test_models_that_disagree_leave_no_label_where_rows_of_both_changed(
+    datahub: Datahub, base: Path
+) -> None:
+    """The merge says of how many rows; a row that a person answered has that answer."""
+    relabel(base, "one", "ann", {3: "spam"})
+    (base / "labeling_functions" / "first.py").write_text(LFS.replace("< 25", "< 60"))
+    for branch, key in (("one", 100), ("two", 200)):
+        run(datahub, "switch", branch)
+        (base / "new.csv").write_text(f"id,text\n{key},FREE PRIZE NOW\n")
+        run(datahub, "import", "new.csv", "--append")
+        run(datahub, "lf", "run")
+        run(datahub, "label", "fit", *(["--model", "majority"] if branch == "two" else []))
+        swap = CARELESS if branch == "one" else ("x", "x")
+        (base / "labeling_functions" / "first.py").write_text(LFS.replace(*swap))
+    ours, theirs = lines(base, "two"), lines(base, "one")
+    apart = [
+        key
+        for key in ours.keys() & theirs.keys()
+        if ours[key]["label"] != theirs[key]["label"] and theirs[key]["source"] != "annotation"
+    ]
+
+    said = run(datahub, "merge", "one", "--into", "two", "--ours")  # both edited the LFs' file
+
+    found = lines(base, "two")
+    assert apart
+    assert f"on {len(apart)} of those rows the models of both sides disagree" in said
+    assert {found[key]["status"] for key in apart} == {"new"}
+    assert (found[3]["label"], found[3]["source"]) == ("spam", "annotation")
+    assert found[100] == theirs[100]
+    assert found[200] == ours[200]

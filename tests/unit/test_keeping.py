@@ -13,10 +13,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from datahub.core.conflicts import Settling
 from datahub.core.layout import label_model_file
 from datahub.flow import parts, relabel
 from datahub.flow.consistency import mismatches, misplaced, unfinished
 from datahub.flow.keeping import rows_without_label
+from datahub.flow.merge import merged
 from datahub.flow.relabel import patch_labels
 from datahub.flow.source import Imported, Mode, import_rows
 from datahub.flow.steps import Step, begin, end
@@ -27,7 +29,8 @@ from tests.whole_tables import read_table
 
 TIME = datetime(2026, 1, 1, tzinfo=UTC)
 Texts = dict[int, str]  # key -> content
-Labels = dict[int, tuple[str | None, str]]  # key -> label and who gave it
+Line = tuple[str | None, str]  # a label and who gave it
+Labels = dict[int, Line]
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -47,6 +50,7 @@ class Mail:
     store: VersionStore
     rows: Rows
     steps: int = 0
+    branch: str = "main"
 
     @classmethod
     def make(cls, folder: Path) -> Mail:
@@ -57,7 +61,7 @@ class Mail:
 
     def step(self) -> Step:
         self.steps += 1
-        return Step("main", "ann", TIME, f"step{self.steps:03d}")
+        return Step(self.branch, "ann", TIME, f"step{self.steps:03d}")
 
     def take(self, texts: Texts, mode: Mode = "replace", **more: str) -> Imported:
         """Import these rows."""
@@ -83,7 +87,7 @@ class Mail:
 
     def label(self, said: Labels) -> None:
         """Labels of all rows, as a fit writes them."""
-        known = dataset_at(self.store, "main", "mail")
+        known = dataset_at(self.store, self.branch, "mail")
         table, changes = _lines(said), dict[str, str | None]()
         for part in known.parts:
             here = table.filter(pl.col("id").is_between(part.first_key, part.last_key))
@@ -95,7 +99,7 @@ class Mail:
 
     def patch(self, said: Labels) -> None:
         """Other labels for some rows, as a pull writes them."""
-        known = dataset_at(self.store, "main", "mail")
+        known = dataset_at(self.store, self.branch, "mail")
         step = self.step()
         changes = patch_labels(self.store, self.rows, "main", known, _lines(said), step_id=step.id)
         self.commit(changes)
@@ -104,11 +108,35 @@ class Mail:
         step = self.step()
         end(self.store, step, begin(self.store, step), changes, message="Label")
 
+    def merge(self, source: str) -> None:
+        """Merge a branch into this one; where both changed a row, this one's."""
+        ours, theirs = (self.store.commit_at(ref) for ref in (self.branch, source))
+        made, _ = merged(
+            self.store.merge_base(ours.id, theirs.id),
+            ours,
+            theirs,
+            names=(source, self.branch),
+            settling=Settling(side="ours"),
+            store=self.store,
+            rows=self.rows,
+            step=self.step(),
+        )
+        self.commit(made)
+
+    def texts(self) -> Texts:
+        """The rows."""
+        if "datasets/mail/dataset.json" not in self.store.objects(self.branch):
+            return {}
+        table = read_table(self.store, self.rows, self.branch, "mail", "rows", made_by="import")
+        return dict(table.select("id", "text").iter_rows())
+
     def labels(self) -> Labels:
         """Labels of all rows that have a line which is not that of a new row."""
-        if not has_table(self.store, "main", "mail", "labels"):
+        if not has_table(self.store, self.branch, "mail", "labels"):
             return {}
-        table = read_table(self.store, self.rows, "main", "mail", "labels", made_by="label fit")
+        table = read_table(
+            self.store, self.rows, self.branch, "mail", "labels", made_by="label fit"
+        )
         new = table.filter(pl.col("status") == "new")
         assert new["label"].null_count() == new["source"].null_count() == new.height
         assert new["annotations"].list.len().sum() == 0
@@ -136,13 +164,14 @@ def _lines(said: Labels) -> pl.DataFrame:
 
 
 texts = st.dictionaries(st.integers(0, 60), st.sampled_from("abc"), min_size=1, max_size=50)
+other_texts = st.dictionaries(st.integers(0, 60), st.sampled_from("de"), min_size=1, max_size=20)
 said = st.tuples(
     st.sampled_from(["ham", "spam", None]), st.sampled_from(["label_model", "annotation"])
 )
 changes = st.lists(st.tuples(st.sampled_from(["append", "upsert", "replace"]), texts), max_size=4)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(texts, st.data(), changes)
 def test_labels_after_an_import_are_those_of_the_rows_that_stay(
     first: Texts, data: st.DataObject, rounds: list[tuple[Mode, Texts]]
@@ -151,7 +180,7 @@ def test_labels_after_an_import_are_those_of_the_rows_that_stay(
     with tempfile.TemporaryDirectory() as folder:
         mail = Mail.make(Path(folder))
         mail.take(first)
-        held = {key: data.draw(said) for key in first}
+        held = data.draw(st.fixed_dictionaries(dict.fromkeys(sorted(first), said)))
         mail.label(held)
         for _ in range(data.draw(st.integers(0, 3))):
             some = data.draw(st.dictionaries(st.sampled_from(sorted(first)), said, max_size=6))
@@ -180,6 +209,73 @@ def test_labels_after_an_import_are_those_of_the_rows_that_stay(
                 assert (made.kept, made.unlabeled) == (len(held), len(now) - len(held))
                 left = rows_without_label(mail.store, mail.rows, "main", known)
                 assert left == len(now) - len(held)
+
+
+@settings(max_examples=15, deadline=None)
+@given(texts, st.data())
+def test_labels_of_a_merge_are_those_of_both_sides_on_the_rows_that_they_had(
+    first: Texts, data: st.DataObject
+) -> None:
+    """Row by row, three ways: a person's label before a model's, and none where models differ."""
+    with tempfile.TemporaryDirectory() as folder:
+        mail = Mail.make(Path(folder))
+        mail.take(first)
+        base = data.draw(st.fixed_dictionaries(dict.fromkeys(sorted(first), said)))
+        mail.label(base)
+        mail.store.create_branch("work", at="main")
+        rows, labels = list[Texts](), list[Labels]()
+        changing = data.draw(st.sampled_from([("main",), ("work",), ("main", "work")]))
+        for branch in ("main", "work"):
+            mail.branch = branch
+            if branch in changing:
+                mail.take(data.draw(other_texts), "upsert")
+            known = mail.labels()
+            if known:
+                mail.patch(data.draw(st.dictionaries(st.sampled_from(sorted(known)), said)))
+            rows.append(mail.texts())
+            labels.append(mail.labels())
+        mail.branch = "main"
+
+        mail.merge("work")
+
+        now = {
+            key: text
+            for key in rows[0].keys() | rows[1].keys() | first.keys()
+            if (text := _merged(first.get(key), rows[0].get(key), rows[1].get(key))) is not None
+        }
+        assert mail.texts() == now
+        assert mail.labels() == {
+            key: line
+            for key, text in now.items()
+            if (line := _label(base.get(key), *_of(key, text, rows, labels))) is not None
+        }
+        assert mismatches(mail.store, "main", "mail") == []
+        assert misplaced(mail.store, mail.rows, "main", "mail") == []
+
+
+def _merged(base: str | None, ours: str | None, theirs: str | None) -> str | None:
+    return theirs if ours == base else ours
+
+
+def _of(key: int, text: str, rows: list[Texts], labels: list[Labels]) -> list[Line | None]:
+    """Each side's line of a row, where the side has the row as it is merged."""
+    return [
+        told.get(key) if had.get(key) == text else None
+        for had, told in zip(rows, labels, strict=True)
+    ]
+
+
+def _label(base: Line | None, ours: Line | None, theirs: Line | None) -> Line | None:
+    if ours is None or theirs is None:
+        return ours or theirs
+    if theirs in (base, ours):
+        return ours
+    if ours == base:
+        return theirs
+    if ours[0] == theirs[0]:
+        return ours
+    people = [line for line in (ours, theirs) if line[1] == "annotation"]
+    return people[0] if len(people) == 1 else None
 
 
 def test_a_row_that_comes_back_has_no_label(tmp_path: Path) -> None:

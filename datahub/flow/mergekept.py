@@ -1,0 +1,152 @@
+"""Final labels of a merge that no side's model fits, because rows of both changed.
+
+A row that is as a side has it keeps that side's line, three ways where both have one, and what
+people said on either side is asked of the joint log. All other rows have no label yet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from datahub.core.dataset import Key, Part
+from datahub.core.kept import decided, three_way
+from datahub.core.layout import table_part, table_prefix
+from datahub.core.parts import places, within
+from datahub.core.relabel import Annotation, Decision, decide
+from datahub.core.versions import ObjectId
+from datahub.flow.keeping import Keeping, Kept, kept_over
+from datahub.flow.mergefields import BOTH, Content
+from datahub.flow.patches import OF_PART
+from datahub.flow.sides import Sides
+from datahub.flow.tables import hashes_of_stored, part_reader
+
+
+@dataclass(frozen=True)
+class Joined:
+    """Labels of a merge; on `apart` rows the models of both sides say another label each."""
+
+    kept: Kept
+    apart: int
+
+
+def joined_labels(
+    sides: Sides,
+    content: Content,
+    logs: Mapping[str, Sequence[Annotation]],
+    log: Sequence[Annotation],
+) -> Joined:
+    """The labels of both sides on the merged rows; `log` is the joint one, `logs` are of each."""
+    have = {side: found for side in BOTH if (found := _keeping(sides, side, content)) is not None}
+    if not have:
+        return Joined(Kept(), 0)
+    joining = _Joining(sides, content, have, logs, log)
+    kept = kept_over(
+        sides.store,
+        sides.rows,
+        sides.ours.id,
+        sides.known["ours"],
+        content.known,
+        joining.written(),
+        joining.no_line,
+        step_id=sides.step.id,
+    )
+    if kept.rows and "ours" not in have:
+        old: dict[str, ObjectId | None] = dict.fromkeys(
+            sides.store.objects(sides.ours.id, table_prefix(sides.name, "labels"))
+        )
+        kept = Kept(old | kept.changes, kept.rows, kept.fresh)
+    return Joined(kept, joining.apart)
+
+
+class _Joining:
+    """A merge's parts that have other labels than ours, and the lines of each."""
+
+    def __init__(
+        self,
+        sides: Sides,
+        content: Content,
+        have: Mapping[str, Keeping],
+        logs: Mapping[str, Sequence[Annotation]],
+        log: Sequence[Annotation],
+    ) -> None:
+        self._sides = sides
+        self._known = content.known
+        self.no_line = next(iter(have.values())).no_line
+        columns = self.no_line.schema  # lines of an earlier format are in no line of this one
+        self._have = {side: one for side, one in have.items() if one.no_line.schema == columns}
+        self._news = _parts_with_news(sides)
+        self._asked, self._decisions = _decisions(sides, content, logs, log)
+        self.apart = 0
+
+    def written(self) -> Iterator[tuple[Part, pl.DataFrame]]:
+        """Parts whose labels are to be written, with those of their rows that have one."""
+        ours = {part.sha256 for part in self._sides.known["ours"].parts}
+        for number, part in enumerate(self._known.parts):
+            theirs = within(self._sides.known["theirs"].parts, part.first_key, part.last_key)
+            asked = self._asked.get(number, [])
+            told = "theirs" in self._have and any(one.sha256 in self._news for one in theirs)
+            if part.sha256 in ours and "ours" in self._have and not told and not asked:
+                continue
+            yield part, self._lines(part, asked)
+
+    def _lines(self, part: Part, asked: Sequence[Key]) -> pl.DataFrame:
+        key = self._known.key
+        ours, theirs = (
+            self._have[side].lines(part) if side in self._have else self.no_line for side in BOTH
+        )
+        lines, apart = three_way(self._base(part), ours, theirs, key=key)
+        self.apart += apart
+        return decided(lines, asked, self._decisions, key=key) if asked else lines
+
+    def _base(self, part: Part) -> pl.DataFrame:
+        """What the base says of rows with keys of this part."""
+        sides, key = self._sides, self._known.key
+        if "base" not in sides.known:
+            return self.no_line
+        known = sides.known["base"]
+        read = part_reader(sides.store, sides.rows, sides.base.id, known, "labels")
+        found = (read(one) for one in within(known.parts, part.first_key, part.last_key))
+        lines = [one for one in found if one is not None and one.schema == self.no_line.schema]
+        near = pl.col(key).is_between(part.first_key, part.last_key)
+        return pl.concat([self.no_line, *lines]).filter(near)
+
+
+def _keeping(sides: Sides, side: str, content: Content) -> Keeping | None:
+    at, known = sides.commits[side].id, sides.known[side]
+    return Keeping.at(sides.store, sides.rows, at, known, content.known)
+
+
+def _parts_with_news(sides: Sides) -> set[str]:
+    """Parts of theirs of which theirs says something that the base does not."""
+    prefix = table_prefix(sides.name, "labels")
+    news = sides.news("theirs", lambda path: path.startswith(prefix))
+    known = sides.known["theirs"]
+    own = {p.sha256 for p in known.parts if news.get(table_part(sides.name, "labels", p.sha256))}
+    patches = [oid for path, oid in news.items() if "/patches/" in path and oid is not None]
+    files = [sides.store.fetch(oid) for oid in patches]
+    lines = sides.rows.batches(files, columns=[OF_PART]) if files else ()
+    return own.union(*(frame[OF_PART].unique().to_list() for frame in lines))
+
+
+def _decisions(
+    sides: Sides,
+    content: Content,
+    logs: Mapping[str, Sequence[Annotation]],
+    log: Sequence[Annotation],
+) -> tuple[dict[int, list[Key]], dict[Key, Decision]]:
+    """Rows whose answers are news to a side, by the number of their part; what was decided."""
+    fresh = set(log).symmetric_difference(logs["ours"]) | set(log).symmetric_difference(
+        logs["theirs"]
+    )
+    keys = list(dict.fromkeys(entry.key for entry in [*log, *logs["ours"], *logs["theirs"]]))
+    news = {entry.key for entry in fresh}
+    known = content.known
+    hashes = hashes_of_stored(sides.store, sides.rows, known, [key for key in keys if key in news])
+    asked: dict[int, list[Key]] = {}
+    if hashes:
+        for key, number in zip(hashes, places(known.parts, pl.Series(list(hashes))), strict=True):
+            asked.setdefault(number, []).append(key)
+    return asked, decide(log, hashes)
