@@ -17,7 +17,8 @@ from typing import Any
 from datahub.core.errors import ConfigError
 
 FILE = "datahub.toml"
-SECRETS = ("lakefs_secret_access_key",)  # the environment's alone: files are shared
+# The environment's alone: files are shared.
+SECRETS = ("lakefs_secret_access_key", "verdict_secret")
 STORES = ("embedded", "lakefs")
 QUEUES = ("embedded", "label-studio")
 LABEL_MODELS = ("dawid-skene", "weighted", "bayes", "snorkel", "majority")
@@ -59,6 +60,7 @@ class Settings:
     lakefs_storage_namespace: str = ""
     lakefs_access_key_id: str = ""
     lakefs_secret_access_key: str = field(default="", repr=False)
+    verdict_secret: str = field(default="", repr=False)
     prompt_endpoint: str = ""
     prompt_api_key: str = field(default="", repr=False)
     prompt_model: str = ""

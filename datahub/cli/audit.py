@@ -16,7 +16,8 @@ def audit(
 ) -> None:
     """Name every commit on a guarded branch that did not come through its gate.
 
-    Exits 1 when there is one. Changes of the rules are listed with their reasons.
+    Exits 1 when there is one, or one whose signature cannot be told for want of its secret.
+    Changes of the rules are listed with their reasons.
     """
     with opened() as hub:
         found = hub.audit(branch)
@@ -36,7 +37,9 @@ def audit(
         state = "guarded" if found.guarded else "not guarded"
         line(
             f"{found.branch} is {state}: {found.commits} commits, {found.judged} judged, "
-            f"{len(found.unjudged)} not"
+            f"{len(found.unjudged)} not" + (f", {found.signed} signed" if found.signed else "")
         )
-    if found.unjudged:
+        for commit in found.unchecked:
+            line(f"unchecked {commit[:12]}: DATAHUB_VERDICT_SECRET does not hold its secret")
+    if found.unjudged or found.unchecked:
         raise typer.Exit(1)

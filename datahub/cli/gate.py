@@ -71,6 +71,20 @@ def run(
 
 
 @app.command()
+def key(json: Json = False) -> None:
+    """Print the id of the secret in DATAHUB_VERDICT_SECRET, for signed_by in gates.toml."""
+    with opened() as hub:
+        found = hub.verdict_keys()
+    if json:
+        emit_json(found)
+        return
+    for one in found:
+        line(one)
+    if not found:
+        talk("DATAHUB_VERDICT_SECRET is not set.")
+
+
+@app.command()
 def refusals(
     limit: Annotated[int, typer.Option("--max-count", "-n", help="At most so many.")] = 20,
     json: Json = False,

@@ -158,7 +158,8 @@ def _print_commit(commit: Commit, verdict: Verdict | None) -> None:
         line(f"    {name}: {value}")
     if verdict is not None:
         reason = f" ({verdict.reason})" if verdict.reason else ""
-        line(f"verdict passed, {verdict.kind}, {expectations(verdict.checks)}{reason}")
+        signed = ", signed" if verdict.signature else ""
+        line(f"verdict passed{signed}, {verdict.kind}, {expectations(verdict.checks)}{reason}")
 
 
 def diff(

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 from datahub.core.errors import ConfigError, Guarded, InputError, SuiteNotFound
 from datahub.core.layout import GATES, OWN
-from datahub.core.verdict import Verdict, gates_of, guards
+from datahub.core.verdict import Verdict, gates_of, guards, signed_by
 from datahub.core.versions import (
     Candidate,
     Change,
@@ -90,6 +90,12 @@ def check_landing(
     rules, content = touches(change.path for change in changed)
     if guarded:
         _check_parted(candidate.into, verdict, rules=rules, content=content)
+        if not verdict.signature and _asks_signature(head_rules, read):
+            raise Guarded(
+                candidate.into,
+                f"The rules of {candidate.into!r} ask for a signed verdict, and this one is not.",
+                hint="Merge where DATAHUB_VERDICT_SECRET is set.",
+            )
     if rules:
         _check_rules(merged_rules, read)
 
@@ -144,6 +150,14 @@ def _check_parted(into: str, verdict: Verdict, *, rules: bool, content: bool) ->
             f"A change of the rules of {into!r} owes a reason.",
             hint='Say why: `datahub gate set --reason "tighter class balance"`.',
         )
+
+
+def _asks_signature(rules: Objects, read: Read) -> bool:
+    """Whether rules name a secret. Those that nobody can read do not: they have to be mended."""
+    try:
+        return bool(GATES in rules and signed_by(read(rules[GATES])))
+    except ConfigError:
+        return False
 
 
 def _check_rules(merged: Objects, read: Read) -> None:

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from datahub.core.dataset import to_canonical_json
 from datahub.core.errors import ConfigError
@@ -20,7 +21,9 @@ from datahub.core.layout import RULES
 
 TABLES = ("labels", "rows", "soft_labels")
 VERDICT_FORMAT = 1
+SIGNED_FORMAT = 2  # the same, with a signature
 KEYS_TOLD = 20
+_TEXTS = ("content_id", "source", "judged_head", "suite_hash", "kind", "reason", "signature")
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,10 @@ def refusing(failures: Iterable[CheckFailure]) -> list[CheckFailure]:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What was said of one candidate: `kind` rules means that only rules changed, for `reason`."""
+    """What was said of one candidate: `kind` rules means that only rules changed, for `reason`.
+
+    `signature` (core.signing) is there where the rules of the branch ask for one.
+    """
 
     passed: bool
     content_id: str
@@ -75,21 +81,31 @@ class Verdict:
     failures: tuple[CheckFailure, ...] = ()
     checks: int = 0
     reason: str = ""
+    signature: str = ""
 
     def to_json(self) -> str:
         """Write as canonical JSON."""
-        raw = {"format": VERDICT_FORMAT, **asdict(self), "time": self.time.isoformat()}
+        raw = {"format": SIGNED_FORMAT, **asdict(self), "time": self.time.isoformat()}
+        if not self.signature:
+            raw["format"] = VERDICT_FORMAT
+            del raw["signature"]
         return to_canonical_json(raw)
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Verdict:
-        """Read what `to_json` wrote."""
+        """Read what `to_json` wrote. Raises ConfigError for another format, ValueError for none."""
         raw = json.loads(text)
-        if raw.pop("format", None) != VERDICT_FORMAT:
+        if not isinstance(raw, dict):
+            raise ValueError("This is no verdict.")
+        if raw.pop("format", None) != (SIGNED_FORMAT if "signature" in raw else VERDICT_FORMAT):
             raise ConfigError(
                 "A verdict has a format version that this datahub does not know.",
                 hint="Upgrade datahub.",
             )
+        texts = {name: raw.get(name, "") for name in _TEXTS}
+        if type(raw.get("passed")) is not bool or {*map(type, texts.values())} != {str}:
+            raise ValueError("This is no verdict.")
+        "".join(texts.values()).encode()  # half a letter is a ValueError
         return cls(
             **{
                 **raw,
@@ -110,15 +126,16 @@ def gates_of(gates_toml: bytes | None) -> list[Gate]:
     >>> gates_of(None)
     []
     """
-    if gates_toml is None:
-        return []
-    try:
-        raw = tomllib.loads(gates_toml.decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"expectations/gates.toml is not TOML: {error}", hint=_EXAMPLE) from error
-    if set(raw) - {"gate"} or not isinstance(raw.get("gate", []), list):
-        raise ConfigError("expectations/gates.toml holds more than [[gate]].", hint=_EXAMPLE)
-    return [_gate(entry) for entry in raw.get("gate", [])]
+    return [_gate(entry) for entry in _read(gates_toml).get("gate", [])]
+
+
+def signed_by(gates_toml: bytes | None) -> str:
+    """The id of the secret that signs verdicts (core.signing); empty where none is asked for.
+
+    >>> signed_by(b'signed_by = "73a2b7ed1b0c5d9e"')
+    '73a2b7ed1b0c5d9e'
+    """
+    return str(_read(gates_toml).get("signed_by", ""))
 
 
 def guards(gates: list[Gate], branch: str) -> list[Gate]:
@@ -130,6 +147,25 @@ _EXAMPLE = (
     'Write it as: [[gate]] branch = "main", dataset = "news", table = "labels", '
     'suite = "labels.json", one assignment a line.'
 )
+
+
+def _read(gates_toml: bytes | None) -> dict[str, Any]:
+    if gates_toml is None:
+        return {}
+    try:
+        raw = tomllib.loads(gates_toml.decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"expectations/gates.toml is not TOML: {error}", hint=_EXAMPLE) from error
+    if set(raw) - {"gate", "signed_by"} or not isinstance(raw.get("gate", []), list):
+        raise ConfigError("expectations/gates.toml holds more than [[gate]].", hint=_EXAMPLE)
+    named = raw.get("signed_by", "0" * 16)
+    if not isinstance(named, str) or not re.fullmatch("[0-9a-f]{16}", named):
+        raise ConfigError(
+            f"signed_by in expectations/gates.toml is {named!r}, which is no id of a secret.",
+            hint="`datahub gate key` prints the id of the secret in DATAHUB_VERDICT_SECRET; "
+            "leave signed_by out for verdicts without a signature.",
+        )
+    return raw
 
 
 def _gate(entry: Mapping[str, object]) -> Gate:

@@ -4,7 +4,7 @@ The store refuses what was not judged, but a server may let others in, and an
 administrator may go round any door. So the audit trusts history alone: it walks the
 branch's own commits (first parents), and each that stands on a guarded one must carry
 a passing verdict of its own content, of the head it stands on and of that head's
-rules. It cannot see what a reset has taken out of history.
+rules, with the signature that those ask for. It cannot see what a reset has taken out of history.
 """
 
 from __future__ import annotations
@@ -14,11 +14,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from datahub.core.errors import BranchNotFound, ConfigError
-from datahub.core.layout import RULES
+from datahub.core.layout import RULES, VERDICT
+from datahub.core.signing import Secrets, is_signed
 from datahub.core.verdict import Verdict
 from datahub.core.versions import Commit, suite_hash, touches
 from datahub.flow.steps import Progress
-from datahub.flow.verdicts import gates_at, own_verdict
+from datahub.flow.verdicts import gates_at, own_verdict, signed_by_at
 from datahub.ports import VersionStore
 
 
@@ -46,18 +47,24 @@ class RuleChange:
 
 @dataclass(frozen=True)
 class Audit:
-    """What a branch's history shows; `guarded` is its head's state, `judged` commits passed."""
+    """What a branch's history shows; `guarded` is its head's state, `judged` commits passed.
+
+    Of those `signed` carry a good signature; that of `unchecked` cannot be told: the secret that
+    they name is not known here.
+    """
 
     branch: str
     head: str
     guarded: bool
     commits: int
     judged: int
+    signed: int
+    unchecked: tuple[str, ...]
     unjudged: tuple[Unjudged, ...]
     rule_changes: tuple[RuleChange, ...]
 
 
-def audit(branch: str, *, store: VersionStore, progress: Progress) -> Audit:
+def audit(branch: str, *, store: VersionStore, secrets: Secrets, progress: Progress) -> Audit:
     """Read a branch's history, newest first. Raises BranchNotFound.
 
     A branch that was never guarded has nothing to answer for: all its commits are free.
@@ -66,12 +73,20 @@ def audit(branch: str, *, store: VersionStore, progress: Progress) -> Audit:
         raise BranchNotFound(branch)
     line = list(_own_commits(store, branch))
     unjudged, changes, judged = list[Unjudged](), list[RuleChange](), 0
+    signed, unchecked = 0, list[str]()
     for done, commit in enumerate(line, start=1):
         progress("audit", done, len(line))
         if not commit.parents:
             continue
         before, after = (_guards(store, ref, branch) for ref in (commit.parents[0], commit.id))
         why, verdict = _faults(store, commit) if before else ([], own_verdict(store, commit))
+        key = signed_by_at(store, commit.parents[0], branch) if before and verdict else ""
+        if key and verdict:
+            why += _unsigned(store, commit, branch, key, secrets)
+            if not why and key in secrets:
+                signed += 1
+            elif not why:
+                unchecked.append(commit.id)
         if why:
             unjudged.append(
                 Unjudged(commit.id, commit.message, commit.author, commit.time, (*why,))
@@ -87,6 +102,8 @@ def audit(branch: str, *, store: VersionStore, progress: Progress) -> Audit:
         guarded=_guards(store, head, branch),
         commits=len(line),
         judged=judged,
+        signed=signed,
+        unchecked=tuple(unchecked),
         unjudged=tuple(unjudged),
         rule_changes=tuple(changes),
     )
@@ -111,6 +128,21 @@ def _guards(store: VersionStore, ref: str, branch: str) -> bool:
 
 def _changes_rules(store: VersionStore, commit: Commit) -> bool:
     return bool(store.changes(commit.parents[0], commit.id, RULES))
+
+
+def _unsigned(
+    store: VersionStore, commit: Commit, branch: str, key: str, secrets: Secrets
+) -> list[str]:
+    """What is wrong with the signature of a verdict under rules that name a secret."""
+    written = store.read(store.objects(commit.id, VERDICT)[VERDICT])
+    signature = Verdict.from_json(written).signature
+    if not signature:
+        return ["its verdict is not signed"]
+    if not signature.startswith(f"{key}:"):
+        return ["its verdict is signed by another secret than the rules name"]
+    if key in secrets and not is_signed(written, branch, secrets[key]):
+        return ["its verdict is not what was signed"]
+    return []
 
 
 def _faults(store: VersionStore, commit: Commit) -> tuple[list[str], Verdict | None]:

@@ -22,6 +22,7 @@ from datahub.core.errors import (
     NothingToMerge,
 )
 from datahub.core.layout import GATES, RULES
+from datahub.core.signing import Secrets
 from datahub.core.verdict import Gate, Verdict, gates_of, guards
 from datahub.core.versions import (
     Candidate,
@@ -32,7 +33,7 @@ from datahub.core.versions import (
 )
 from datahub.flow.merge import Report, merged
 from datahub.flow.steps import Step, begin, end
-from datahub.flow.verdicts import gates_at, judge
+from datahub.flow.verdicts import check_secret, gates_at, judge, sign
 from datahub.ports import Catalog, EndModel, Refusal, Rows, VersionStore
 from datahub.ports import Gate as GatePort
 
@@ -128,14 +129,15 @@ def merge(
     rows: Rows,
     gate: GatePort,
     catalog: Catalog,
+    secrets: Secrets,
     step: Step,
 ) -> Merged:
     """Merge `source` into a branch if its gate passes: always one merge commit.
 
     `settling` says what becomes of conflicts; `reason` is owed where only rules change. With
     `squash` the commit has one parent; its verdict still names the source.
-    What is merged already changes nothing. Raises GateRefused, GateError, MergeConflict,
-    StaleHead, Guarded.
+    What is merged already changes nothing. `secrets` sign the verdict where the branch's rules
+    ask for it. Raises GateRefused, GateError, MergeConflict, StaleHead, Guarded, ConfigError.
     """
     try:
         candidate, report = _propose(
@@ -152,10 +154,12 @@ def merge(
     except NothingToMerge:
         return Merged(store.commit_at(into), None, Report())
     try:
+        check_secret(candidate, store=store, secrets=secrets)
         verdict = judge(candidate, store=store, rows=rows, gate=gate, time=step.time, reason=reason)
         if not verdict.passed:
             catalog.record_refusal(Refusal(into, source, verdict))
             raise GateRefused(verdict, into)
+        verdict = sign(verdict, candidate, store=store, secrets=secrets)
         return Merged(store.land(candidate, verdict), verdict, report)
     except BaseException:
         store.drop(candidate)
@@ -172,6 +176,7 @@ def gate_set(
     rows: Rows,
     gate: GatePort,
     catalog: Catalog,
+    secrets: Secrets,
     step: Step,
 ) -> Merged:
     """Make `rules` (everything under expectations/) the rules of a branch, for a reason.
@@ -211,6 +216,7 @@ def gate_set(
             rows=rows,
             gate=gate,
             catalog=catalog,
+            secrets=secrets,
             step=step,
         )
     finally:

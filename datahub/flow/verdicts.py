@@ -11,7 +11,16 @@ from typing import Literal
 
 from datahub.core.errors import ConfigError, GateError, SuiteNotFound
 from datahub.core.layout import GATES, RULES, VERDICT, dataset_file
-from datahub.core.verdict import CheckFailure, Gate, Verdict, gates_of, guards, refusing
+from datahub.core.signing import Secrets, secret_for, signed
+from datahub.core.verdict import (
+    CheckFailure,
+    Gate,
+    Verdict,
+    gates_of,
+    guards,
+    refusing,
+    signed_by,
+)
 from datahub.core.versions import Candidate, Commit, Objects, suite_hash, touches
 from datahub.flow.consistency import mismatches, misplaced, unfinished
 from datahub.flow.tables import dataset_at, has_table, table_files
@@ -60,6 +69,34 @@ def judge(
         checks=checks,
         reason=reason,
     )
+
+
+def sign(
+    verdict: Verdict, candidate: Candidate, *, store: VersionStore, secrets: Secrets
+) -> Verdict:
+    """The verdict, signed where the rules that judged it ask for that. Raises ConfigError."""
+    asked = signed_by_at(store, candidate.judged_head, candidate.into)
+    if not asked:
+        return verdict
+    return signed(verdict, candidate.into, secret_for(asked, secrets))
+
+
+def check_secret(candidate: Candidate, *, store: VersionStore, secrets: Secrets) -> None:
+    """Raise ConfigError where a secret is missing that the rules before or after a merge name."""
+    for ref in (candidate.judged_head, candidate.id):
+        asked = signed_by_at(store, ref, candidate.into)
+        if asked:
+            secret_for(asked, secrets)
+
+
+def signed_by_at(store: VersionStore, ref: str, branch: str) -> str:
+    """The id of the secret that a commit's rules name for a branch they guard; empty for none."""
+    try:
+        if not gates_at(store, ref, branch):
+            return ""
+        return signed_by(store.read(store.objects(ref, GATES)[GATES]))
+    except ConfigError:  # what nobody can read asks for nothing: it has to be mended
+        return ""
 
 
 def gates_at(store: VersionStore, ref: str, branch: str) -> list[Gate]:

@@ -76,6 +76,7 @@ class Publishing(Wiring):
             rows=self.rows,
             gate=self.gate,
             catalog=self.catalog,
+            secrets=self.verdict_secrets,
             step=step,
         )
 
@@ -145,6 +146,7 @@ class Publishing(Wiring):
                 rows=self.rows,
                 gate=self.gate,
                 catalog=self.catalog,
+                secrets=self.verdict_secrets,
                 step=step,
             )
         if merged.verdict:
@@ -171,7 +173,16 @@ class Publishing(Wiring):
 
     def audit(self, branch: str) -> audit.Audit:
         """Whether everything on a guarded branch came through its gate, by its history alone."""
-        return audit.audit(self.ref(branch), store=self.store, progress=self.progress)
+        return audit.audit(
+            self.ref(branch),
+            store=self.store,
+            secrets=self.verdict_secrets,
+            progress=self.progress,
+        )
+
+    def verdict_keys(self) -> list[str]:
+        """The ids of the secrets for verdicts that are known here, for `signed_by`."""
+        return list(self.verdict_secrets)
 
     def refusals(self, *, limit: int = 50) -> list[Refusal]:
         """Merges that were refused, newest first, with all their reasons."""

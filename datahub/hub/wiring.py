@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from datahub import config
+from datahub.core import signing
 from datahub.core.dataset import Dataset
 from datahub.core.errors import ConfigError, DatahubError
 from datahub.core.outcome import Policy
@@ -106,6 +107,11 @@ class Wiring:
             _ = self.store  # its folder is the catalog's, and a clone of the project has none
             catalog.upgrade()  # lost, or never made: what it knew is not needed to go on
         return catalog
+
+    @cached_property
+    def verdict_secrets(self) -> dict[str, str]:
+        """The secrets that sign verdicts, by their ids. Raises ConfigError for a weak one."""
+        return signing.secrets_of(self.settings.verdict_secret)
 
     @cached_property
     def gate(self) -> Gate:

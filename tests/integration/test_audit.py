@@ -73,6 +73,19 @@ def test_a_branch_that_is_not_there_is_not_found(datahub: Datahub, project: Path
     assert datahub("audit", "nowhere").code == 5
 
 
+@pytest.mark.parametrize("text", [b"null", b"5", b"[]", b"{", b'{"format":1,"passed":"no"}'])
+def test_a_verdict_that_is_none_is_named_as_missing(
+    datahub: Datahub, merged: Path, text: bytes
+) -> None:
+    made = forge(merged, {"notes.txt": b"slipped in", VERDICT: text})
+
+    ran = datahub("audit", "main", "--json")
+
+    assert ran.code == 1, ran.err
+    [found] = ran.json["unjudged"]
+    assert (found["commit"], found["why"]) == (made, ["a commit without a verdict of its own"])
+
+
 def test_a_direct_commit_is_named(datahub: Datahub, merged: Path) -> None:
     """By id, with its author, and exit code 1."""
     made = forge(merged, {"notes.txt": b"slipped in"})
