@@ -164,7 +164,10 @@ def test_what_a_file_prints_does_not_reach_stdout(
             "class E(Exception):\n    def __str__(self): 1 / 0\nraise E\n",
             "lfs/news.py:3 does not import: E: (its text raised ZeroDivisionError",
         ),
-        ("from datahub import regex\n\nregex('a', '(', 0)\n", "lfs/news.py:3 does not import: La"),
+        (
+            "from datahub import regex\n\nregex('a', '(', 0)\n",
+            "lfs/news.py:3 does not import: LF 'a' has a pattern",
+        ),
         ("x = '\0'\n", "lfs/news.py:1 does not import: "),
     ],
 )
@@ -176,6 +179,24 @@ def test_a_file_that_does_not_import_is_named_with_its_line(
 
     assert caught.value.message.startswith(reason)
     assert caught.value.__cause__ is not None
+
+
+def test_an_lf_refused_as_it_is_made_keeps_its_hint(write: Write) -> None:
+    with pytest.raises(LabelingFunctionError) as caught:
+        one(write, "from datahub import keywords\nkeywords('a', ['b'], 'spam')\n")
+
+    assert caught.value.hint.startswith("Classes are numbered from 0")
+
+
+def test_files_that_import_each_other_are_told_without_the_place_of_the_folder(
+    write: Write, tmp_path: Path
+) -> None:
+    with pytest.raises(LabelingFunctionError, match="circular import") as caught:
+        write({"a.py": "from b import B\nA = 1\n", "b.py": "from a import A\nB = 1\n"}).discover()
+
+    assert "import each other" in caught.value.hint
+    assert "(lfs/a.py)" in caught.value.message
+    assert str(tmp_path) not in caught.value.message
 
 
 def test_the_line_that_failed_may_stand_in_a_sibling(write: Write) -> None:
@@ -355,6 +376,67 @@ def test_a_helper_in_a_sibling_file_is_reached(write: Write) -> None:
     assert before.fingerprint == unreached.fingerprint != reached.fingerprint
 
 
+INSIDE = [
+    "from words import TABLE\n    return TABLE[0]",
+    "from .words import TABLE\n    return TABLE[0]",
+    "import words\n    return words.TABLE[0]",
+    "import words as w\n    return w.TABLE[0]",
+    "import more\n    return more.words.TABLE[0]",
+]
+
+
+@pytest.mark.parametrize("body", INSIDE)
+def test_an_import_inside_a_function_finds_and_reaches_a_sibling(write: Write, body: str) -> None:
+    user = SNORKEL + f"@labeling_function()\ndef goal(x):\n    {body}\n"
+    files = {"a.py": user, "words.py": "TABLE, U = [3], 1\n", "more.py": "import words\n"}
+    before = write(files).discover()[0]
+
+    unreached = write({**files, "words.py": "TABLE, U = [3], 2\n"}).discover()[0]
+    reached = write({**files, "words.py": "TABLE, U = [2], 2\n"}).discover()[0]
+
+    assert [vote(found.lf, "") for found in (before, unreached, reached)] == [3, 3, 2]
+    assert before.safe
+    assert before.fingerprint == unreached.fingerprint != reached.fingerprint
+    assert "words" not in sys.modules
+
+
+def test_an_import_inside_a_function_finds_what_nothing_else_imports(write: Write) -> None:
+    """A file that begins with an underscore, and a folder's: the second is always run again."""
+    text = SNORKEL + (
+        "@labeling_function()\ndef goal(x):\n    from _words import A\n    return A\n"
+        "@labeling_function()\ndef kick(x):\n    from lists.words import B\n    return B\n"
+    )
+    source = write({"a.py": text, "_words.py": "A = 1\n", "lists/words.py": "B = 2\n"})
+
+    goal, kick = source.discover()
+
+    assert [vote(goal.lf, ""), vote(kick.lf, "")] == [1, 2]
+    assert goal.safe
+    assert not {"_words", "lists", "lists.words"} & set(sys.modules)
+
+
+def test_imports_inside_functions_of_two_projects_do_not_meet(write: Write) -> None:
+    user = SNORKEL + "@labeling_function()\ndef goal(x):\n    from words import A\n    return A\n"
+    one_, two = (
+        write({"a.py": user, "words.py": f"A = {n}\n"}, project=f"p{n}").discover()[0]
+        for n in (1, 2)
+    )
+
+    assert [vote(found.lf, "") for found in (one_, two, one_)] == [1, 2, 1]
+
+
+def test_an_import_inside_a_function_of_what_is_not_there_is_the_functions_error(
+    write: Write,
+) -> None:
+    text = SNORKEL + "@labeling_function()\ndef goal(x):\n    import wrods\n    return 1\n"
+
+    found = one(write, text)
+
+    with pytest.raises(ModuleNotFoundError, match="wrods"):
+        vote(found.lf, "")
+    assert not found.safe
+
+
 FACTORY = SNORKEL + (
     "from snorkel.labeling import LabelingFunction\n"
     "def make(word, label):\n"
@@ -477,6 +559,13 @@ def test_a_sibling_taken_in_one_piece_is_marked(write: Write, taken: str) -> Non
     found = write({"a.py": user, "more.py": "import words\n", "words.py": "TABLE = [3]\n"})
 
     assert not found.discover()[0].safe
+
+
+def test_a_sibling_imported_inside_and_taken_in_one_piece_is_marked(write: Write) -> None:
+    body = "    import words as w\n    return getattr(w, 'TABLE')[0]\n"
+    user = SNORKEL + f"@labeling_function()\ndef goal(x):\n{body}"
+
+    assert not write({"a.py": user, "words.py": "TABLE = [3]\n"}).discover()[0].safe
 
 
 def test_a_sibling_of_a_sibling_is_read_by_the_part_that_is_named(write: Write) -> None:
@@ -626,6 +715,17 @@ MIXED = (
 def frames(texts: list[str], size: int = 3) -> list[pl.DataFrame]:
     whole = pl.DataFrame({"id": range(len(texts)), "text": texts})
     return list(whole.iter_slices(size))
+
+
+@pytest.mark.parametrize("jobs", [1, 3])
+def test_workers_find_siblings_imported_inside_functions(write: Write, jobs: int) -> None:
+    user = SNORKEL + "@labeling_function()\ndef goal(x):\n    from _w import A\n    return A\n"
+    source = write({"a.py": user, "_w.py": "A = 1\n"})
+    found = source.discover()
+
+    (there,) = source.workers(jobs).apply([(frames(["a", "b"])[0], found)], key="id", cardinality=2)
+
+    assert there.votes.tolist() == [[1], [1]]
 
 
 @pytest.mark.parametrize("jobs", [1, 3])

@@ -49,8 +49,8 @@ class FolderLFSource:
     def discover(self) -> list[FoundLF]:
         """All LFs in order of file and definition.
 
-        Files import their siblings by plain or relative name, at their top only: nothing of
-        the folder stays importable afterwards. What a file prints goes to stderr.
+        Files import their siblings by plain or relative name, at their top or inside a function;
+        nobody else can import them afterwards. What a file prints goes to stderr.
 
         Raises LabelingFunctionError: a file does not import, a name is invalid or stands
         twice, none found.

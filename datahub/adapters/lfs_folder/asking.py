@@ -32,14 +32,21 @@ def is_asking(name: str) -> bool:
 
 
 def asked(
-    node: FunctionNode, function: types.FunctionType, is_ours: Callable[[object], bool]
+    node: FunctionNode,
+    function: types.FunctionType,
+    is_ours: Callable[[object], bool],
+    imported_by: Callable[[str], object],
 ) -> set[str]:
     """Dotted names that the function asks libraries by, and modules it takes in one piece.
 
-    `is_ours` says whether a module is of the folder.
+    `is_ours` says whether a module is of the folder; `imported_by` gives the folder's module of
+    a name, or None.
     """
     known, found = _reached(function), set[str]()
-    imported = {name for one in ast.walk(node) for name in _bound_by_import(one)}
+    bound = dict(pair for one in ast.walk(node) for pair in _bound_by_import(one))
+    siblings = {name: imported_by(module) for name, module in bound.items() if module}
+    known |= {name: module for name, module in siblings.items() if module is not None}
+    imported = {name for name in bound if siblings.get(name) is None}
     for chain in _chains(node):
         root, *attributes = chain
         if root in imported or _is_library(known.get(root), is_ours):
@@ -84,10 +91,13 @@ def _in_one_piece(
     return {f"all of {root}"}
 
 
-def _bound_by_import(node: ast.AST) -> Iterator[str]:
+def _bound_by_import(node: ast.AST) -> Iterator[tuple[str, str]]:
+    """Names that an import binds; each with the module that it then is, or empty."""
     if isinstance(node, ast.Import | ast.ImportFrom):
+        whole = isinstance(node, ast.Import)
         for alias in node.names:
-            yield (alias.asname or alias.name).partition(".")[0]
+            name = (alias.asname or alias.name).partition(".")[0]
+            yield name, (alias.name if alias.asname else name) if whole else ""
 
 
 def _chains(node: ast.AST) -> Iterator[list[str]]:

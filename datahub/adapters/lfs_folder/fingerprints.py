@@ -253,7 +253,7 @@ class _Reading:
             self.say("function", text)
             self._changes(value)
             for node in self._texts.nodes(value.__code__):
-                for what in sorted(asked(node, value, self._is_ours)):
+                for what in sorted(asked(node, value, self._is_ours, self._sources.imported)):
                     self.unsafe(what)
             self._globals(value)
         for name, cell in zip(value.__code__.co_freevars, value.__closure__ or (), strict=True):
@@ -272,7 +272,14 @@ class _Reading:
     def _globals(self, function: types.FunctionType) -> None:
         named = names(function.__code__)
         for name in sorted(named.imports):
-            self._elsewhere(name, "")
+            module = self._sources.imported(name)
+            if module is not None:
+                self.say("import", name)
+                self._reached(module, named.attributes)
+            elif name.startswith("."):
+                self.unsafe(name)
+            else:
+                self._elsewhere(name, "")
         for name in sorted(named.globals - _DUNDERS):
             self.say("global", name)
             if name in function.__globals__ and name != "__file__":

@@ -78,7 +78,7 @@ def _is_at(node: ast.Lambda, code: types.CodeType) -> bool:
 
 @dataclass(frozen=True)
 class Names:
-    """What a function, and the functions inside it, ask for by name."""
+    """What a function, and the functions inside it, ask for by name; dots before a relative one."""
 
     globals: set[str] = field(default_factory=set)
     attributes: set[str] = field(default_factory=set)
@@ -94,11 +94,15 @@ def names(code: types.CodeType) -> Names:
         "LOAD_ATTR": found.attributes,
         "LOAD_METHOD": found.attributes,
         "IMPORT_FROM": found.attributes,
-        "IMPORT_NAME": found.imports,
     }
+    before: list[object] = [0, ()]  # of an import: its level, and what it takes from the module
     for instruction in dis.get_instructions(code):
         if instruction.opname in kinds:
             kinds[instruction.opname].add(str(instruction.argval))
+        elif instruction.opname == "IMPORT_NAME":
+            level = before[-2] if isinstance(before[-2], int) else 0
+            found.imports.add("." * level + str(instruction.argval))
+        before.append(instruction.argval)
     for inner in code.co_consts:
         if isinstance(inner, types.CodeType):
             nested = names(inner)
