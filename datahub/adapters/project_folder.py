@@ -5,6 +5,7 @@ No port: only hub asks, and there is one kind of folder.
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from datahub.core.errors import Conflict, InputError, NotFound, StorageError
+from datahub.full_disk import using_spare
 
 RULES_FOLDER = "expectations"
 
@@ -41,9 +43,10 @@ class ProjectFolder:
         before = self.branch()
         with _translated():
             self._head.parent.mkdir(parents=True, exist_ok=True)
-            _put(self._head, branch)
-            if branch != before:
-                _put(self._last, before)
+            with using_spare(self._head.parent):
+                _put(self._head, branch)
+                if branch != before:
+                    _put(self._last, before)
 
     def files(self, paths: Sequence[str]) -> dict[str, Path]:
         """Named files and all files in named folders, by path in the project."""
@@ -147,6 +150,7 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except (OSError, UnicodeError) as error:
-        raise StorageError(
-            f"The project's folder: {error}", hint="Look at the disk and at permissions."
-        ) from error
+        hint = "Look at the disk and at permissions."
+        if getattr(error, "errno", 0) in (errno.ENOSPC, errno.EDQUOT):
+            hint = "Free some space: `datahub gc` frees what nothing reaches, also on a full disk."
+        raise StorageError(f"The project's folder: {error}", hint=hint) from error

@@ -20,6 +20,7 @@ from pathlib import Path
 from datahub.core.errors import AnnotationError, NotFound, StorageError, Unavailable
 from datahub.core.relabel import Annotation, checked_label
 from datahub.core.triage import Task, asking_order
+from datahub.full_disk import connected
 from datahub.ports import Pulled
 
 FORMAT_VERSION = 1
@@ -47,7 +48,7 @@ def _now() -> datetime:
 
 
 class EmbeddedReviewQueue:
-    """One project's queue in `database`, which is made on first use."""
+    """One project's queue in `database`, which is made when first written to."""
 
     def __init__(
         self, database: Path, *, project: str, clock: Callable[[], datetime] = _now
@@ -173,17 +174,20 @@ class EmbeddedReviewQueue:
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
-        with self._translated(), closing(self._connected()) as db:
+        """A queue that was not made yet is read as an empty one, which is nowhere on the disk."""
+        file = str(self._database) if self._database.exists() else ":memory:"
+        with self._translated(), closing(self._connected(file)) as db:
             yield db
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
-        with self._reading() as db, _transaction(db):
-            yield db
+        with self._translated():
+            self._database.parent.mkdir(parents=True, exist_ok=True)
+            with closing(self._connected(str(self._database))) as db, _transaction(db):
+                yield db
 
-    def _connected(self) -> sqlite3.Connection:
-        self._database.parent.mkdir(parents=True, exist_ok=True)
-        db = sqlite3.connect(self._database, timeout=BUSY_SECONDS, isolation_level=None)
+    def _connected(self, file: str) -> sqlite3.Connection:
+        db, _ = connected(lambda: sqlite3.connect(file, timeout=BUSY_SECONDS, isolation_level=None))
         try:
             if _version(db) != FORMAT_VERSION:
                 self._make(db)
@@ -225,7 +229,8 @@ class EmbeddedReviewQueue:
     def _broken(self, error: Exception) -> StorageError:
         return StorageError(
             f"The review queue {self._database} cannot be used: {error}.",
-            hint="Is the disk full or read-only? Is this a file of datahub's?",
+            hint="Is the disk full or read-only? Is this a file of datahub's? "
+            "`datahub gc` frees what nothing reaches, also on a full disk.",
         )
 
 

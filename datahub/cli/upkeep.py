@@ -57,6 +57,8 @@ def gc(
         line(f"{'would remove' if dry_run else 'removed'} {found.leases} merges that nobody ended")
     if hub.settings.store == "lakefs":
         talk("These lay here. lakeFS collects its own: see docs/lakefs.md.")
+    if keep_days and not found.objects:
+        talk(f"What was stored or named in the last {keep_days:g} days is kept: --keep-days.")
     if found.at_work:
         others = "1 other process is" if found.at_work == 1 else f"{found.at_work} others are"
         talk(f"{others} at work: what they may be using is kept.")

@@ -6,7 +6,6 @@ Children are forks of the test: they act on a copy of one small repository.
 from __future__ import annotations
 
 import datetime as dt
-import gc
 import io
 import multiprocessing
 import os
@@ -14,7 +13,6 @@ import resource
 import shutil
 import signal
 import sqlite3
-import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -29,7 +27,7 @@ from datahub.core.errors import ConfigError, StorageError
 from datahub.core.layout import GATES
 from datahub.core.verdict import Verdict
 from datahub.core.versions import suite_hash
-from tests.conftest import skip_or_fail
+from tests.integration.disks import disk_of
 
 TIME = dt.datetime(2026, 1, 2, tzinfo=dt.UTC)
 GATE = b'[[gate]]\nbranch = "main"\ndataset = "news"\nsuite = "labels.json"\n'
@@ -377,26 +375,19 @@ def test_a_history_that_cannot_grow_keeps_the_old_head(folder: Path) -> None:
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of one megabyte."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(place)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if mounted.returncode != 0:
-        skip_or_fail("tmpfs", mounted.stderr.strip())
-    try:
+    with disk_of("1m", tmp_path / "disk") as place:
         yield place
-    finally:
-        gc.collect()  # an error that was caught holds what it came by, with open files
-        subprocess.run(["umount", str(place)], check=True)
+
+
+def copied(pattern: Path, disk: Path) -> Path:
+    """The pattern on a disk that has no room for the file which keeps some."""
+    ignore = shutil.ignore_patterns("spare")
+    return Path(shutil.copytree(pattern, disk / ".datahub", ignore=ignore))
 
 
 def test_a_full_disk_is_told_and_harms_nothing(pattern: Path, small_disk: Path) -> None:
     """Whatever is left of it, a commit happens wholly or not at all."""
-    folder = Path(shutil.copytree(pattern, small_disk / ".datahub"))
+    folder = copied(pattern, small_disk)
     heads = Store(folder).branches()
     filler = small_disk / "filler"
     refused: list[str] = []
@@ -425,7 +416,7 @@ def test_many_objects_that_do_not_fit_are_none(
     pattern: Path, small_disk: Path, monkeypatch: pytest.MonkeyPatch, together: bool
 ) -> None:
     monkeypatch.setattr(syncing, "can_sync_disk", lambda folder: together)
-    folder = Path(shutil.copytree(pattern, small_disk / ".datahub"))
+    folder = copied(pattern, small_disk)
     store = Store(folder)
     held = sorted((folder / "objects").glob("*/*"))
     contents = [b"%d" % i * 2000 for i in range(200)]

@@ -103,7 +103,19 @@ def test_a_folder_that_cannot_be_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
 
     with pytest.raises(StorageError):
-        EmbeddedReviewQueue(tmp_path / "file" / "review.db", project="p").open_tasks()
+        EmbeddedReviewQueue(tmp_path / "file" / "review.db", project="p").push(
+            "b", [task("a")], classes=CLASSES
+        )
+
+
+def test_a_queue_that_nobody_wrote_to_is_empty_and_nowhere(tmp_path: Path) -> None:
+    """It is asked about on a full disk, and where nothing may be written."""
+    queue = EmbeddedReviewQueue(tmp_path / "absent" / "review.db", project="p")
+
+    assert queue.open_tasks() == []
+    assert queue.pull(None).annotations == ()
+
+    assert not (tmp_path / "absent").exists()
 
 
 def test_a_push_that_fails_asks_nothing_of_it(tmp_path: Path) -> None:

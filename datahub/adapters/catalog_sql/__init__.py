@@ -8,6 +8,7 @@ SELECT and no Alembic.
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cached_property
@@ -20,6 +21,7 @@ from datahub.adapters.catalog_sql import tables
 from datahub.adapters.catalog_sql.translation import UPGRADE, URLS, translated
 from datahub.core.errors import ConfigError
 from datahub.core.verdict import Verdict
+from datahub.full_disk import connected
 from datahub.ports import LedgerEntry, Refusal, Run
 from datahub.shared_files import shared_folder
 
@@ -240,6 +242,16 @@ def migrations_config(connection: sa.Connection) -> Any:
 
 def _sqlite_engine(url: sa.URL, timeout: float) -> sa.Engine:
     engine = sa.create_engine(url, connect_args={"timeout": timeout})
+
+    @sa.event.listens_for(engine, "do_connect")
+    def connect(dialect: Any, record: Any, words: Any, options: Any) -> sqlite3.Connection:
+        connection, record.info["alone"] = connected(lambda: sqlite3.connect(*words, **options))
+        return connection
+
+    @sa.event.listens_for(engine, "checkin")
+    def give_back(connection: Any, record: Any) -> None:
+        if record.info.pop("alone", False):
+            record.invalidate()  # it kept all others out
 
     @sa.event.listens_for(engine, "connect")
     def leave_begin_to_us(connection: Any, record: Any) -> None:

@@ -55,7 +55,8 @@ def _sqlite_translation(name: str, text: str) -> DatahubError:
         return Rejected(f"The catalog refused: {text}.", backend="catalog")
     return StorageError(
         f"The catalog's file cannot be used: {text}.",
-        hint="Look at free space and permissions of the folder .datahub.",
+        hint="Look at free space and permissions of the folder .datahub. "
+        "`datahub gc` frees what nothing reaches, also on a full disk.",
     )
 
 

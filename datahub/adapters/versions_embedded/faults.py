@@ -10,7 +10,10 @@ from contextlib import contextmanager
 
 from datahub.core.errors import Conflict, StorageError
 
-_FULL = "Free some space (or raise the limit) and run the command again: nothing was changed."
+_FULL = (
+    "Free some space (or raise the limit) and run the command again: nothing was changed. "
+    "`datahub gc` frees what nothing reaches, also on a full disk."
+)
 _READ_ONLY = "Make the folder .datahub writable for you and run the command again."
 _DAMAGED = "Restore the folder .datahub from a copy; nothing in it was changed by this command."
 _LIMIT = "The system's limits are used up: close what is not needed and run the command again."

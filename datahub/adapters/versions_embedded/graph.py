@@ -25,6 +25,7 @@ from datahub.core import objecttree
 from datahub.core.errors import BranchNotFound, ConfigError, Conflict, NotFound, TagNotFound
 from datahub.core.objecttree import Node, NodeId
 from datahub.core.versions import CommitId
+from datahub.full_disk import no_room
 
 FORMAT = 3
 _SCHEMA = (
@@ -42,7 +43,6 @@ _SCHEMA = (
 )
 _KEPT = 2000  # nodes in memory: some 50 MB
 _NOW = "strftime('%Y-%m-%dT%H:%M:%S+00:00', 'now')"
-_NO_ROOM = (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL)
 
 
 @dataclass(frozen=True)
@@ -257,7 +257,7 @@ class Graph:
         with (
             translated("write to the history"),
             # Never an idle one: who writes again and again would be back before anyone who waits.
-            closing(self._begun("BEGIN IMMEDIATE")) as connection,
+            closing(self._opened("BEGIN IMMEDIATE")[0]) as connection,
         ):
             yield Transaction(connection, self._nodes)
             connection.execute("COMMIT")  # without it, closing takes everything back
@@ -306,7 +306,7 @@ class Graph:
         file = identity(self.path)
         connection, alone = self._idle.taken(file), False
         if connection is None:
-            connection, alone = self._opened()
+            connection, alone = self._opened("BEGIN")
         try:
             if not connection.in_transaction:
                 connection.execute("BEGIN")
@@ -321,17 +321,17 @@ class Graph:
         else:
             self._idle.give(connection, file)
 
-    def _opened(self) -> tuple[sqlite3.Connection, bool]:
-        """A connection that has begun to read, and whether nobody else may have one meanwhile.
+    def _opened(self, begin: str) -> tuple[sqlite3.Connection, bool]:
+        """A connection that has begun, and whether nobody else may have one meanwhile.
 
         So it is on a full disk: that makes no file of shared memory.
         """
         try:
-            return self._begun("BEGIN"), False
+            return self._begun(begin), False
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF not in _NO_ROOM:
+            if not no_room(error):
                 raise
-            return self._begun("BEGIN", locking="EXCLUSIVE"), True
+            return self._begun(begin, locking="EXCLUSIVE"), True
 
     def _begun(
         self, begin: str, *, mode: str = "rw", locking: str = "NORMAL"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from itertools import islice
@@ -21,6 +22,7 @@ from datahub.core.errors import (
     Guarded,
     NothingToCommit,
     StaleHead,
+    StorageError,
     TagExists,
 )
 from datahub.core.landing import (
@@ -45,6 +47,7 @@ from datahub.core.versions import (
     checked_branch,
     checked_changes,
 )
+from datahub.full_disk import keep_spare, using_spare
 
 _FORMAT_FILE = OWN + "format.json"
 
@@ -60,6 +63,7 @@ class EmbeddedVersionStore:
         self._graph.check()
         self._files.clean()
         self._files.running.enter(self)
+        keep_spare(folder)
 
     @classmethod
     def create(
@@ -102,7 +106,7 @@ class EmbeddedVersionStore:
 
     def delete_branch(self, name: str) -> None:
         """Remove the name, not the history."""
-        with self._graph.writing() as graph:
+        with self._taking_away() as graph:
             if self._guarded(graph, name, graph.head(name)):
                 raise not_deleted(name)
             graph.remove_branch(name)
@@ -123,7 +127,7 @@ class EmbeddedVersionStore:
 
     def delete_tag(self, name: str) -> None:
         """Remove the name, not the history."""
-        with self._graph.writing() as graph:
+        with self._taking_away() as graph:
             graph.remove_tag(name)
 
     def commit_at(self, ref: str) -> Commit:
@@ -312,16 +316,42 @@ class EmbeddedVersionStore:
 
     def collect(self, *, before: datetime, dry_run: bool) -> Collected:
         """Remove what nothing reaches, and nothing has reached since `before` or others began."""
-        opened = self._graph.reading() if dry_run else self._graph.writing()
-        with opened as graph:
-            since, others = self._files.running.since(before)
-            found = upkeep.collect(graph, self._files, before=since, dry_run=dry_run)
-            return replace(found, at_work=others)
+        since, others = self._files.running.since(before)
+        if dry_run:
+            with self._graph.reading() as graph:
+                dead = upkeep.dead(graph, self._files, before=since)
+        else:
+            dead = self._removed(since)
+        return replace(dead.counted(), at_work=others)
+
+    def _removed(self, since: datetime) -> upkeep.Dead:
+        """Objects go first: it takes no room, and makes some for the log of the rest."""
+        gone = ""
+        try:
+            with self._taking_away() as graph:
+                dead = upkeep.dead(graph, self._files, before=since)
+                upkeep.remove(self._files, dead)
+                gone = f"{len(dead.objects)} objects were removed. " if dead.objects else ""
+                upkeep.forget(graph, dead)
+        except StorageError as error:
+            if not gone:
+                raise
+            raise StorageError(
+                f"{gone}The history could not be made shorter: {error.message}",
+                hint="Run `datahub gc` again: there may be room now.",
+            ) from error
+        return dead
 
     def drop(self, candidate: Candidate) -> None:
         """Release a candidate; one that has landed or was dropped is no concern."""
-        with self._graph.writing() as graph:
+        with self._taking_away() as graph:
             graph.release(candidate.id)
+
+    @contextmanager
+    def _taking_away(self) -> Iterator[Transaction]:
+        """`writing` of what leads to room: on a full disk it has the room that is kept for it."""
+        with using_spare(self._graph.path.parent), self._graph.writing() as graph:
+            yield graph
 
     def _guarded(self, graph: Transaction, branch: str, head: CommitId) -> bool:
         return is_guarded(branch, _objects(graph, head, GATES), self.read)

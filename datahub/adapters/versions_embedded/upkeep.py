@@ -7,7 +7,7 @@ one again makes it new.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from dulwich.objects import ObjectID
@@ -96,45 +96,62 @@ def check(graph: Transaction, files: ObjectFiles, *, deep: bool) -> list[Damage]
     return damages
 
 
-def collect(
-    graph: Transaction, files: ObjectFiles, *, before: datetime, dry_run: bool
-) -> Collected:
-    """Remove what nothing reaches; within a transaction that keeps writers out.
+@dataclass(frozen=True)
+class Dead:
+    """What nothing reaches, and nothing has reached since a time."""
 
-    Objects go first: a commit of them would have to come after this transaction, and looks for
-    them again. Raises StorageError, and removes nothing, where the history is damaged.
+    before: datetime
+    commits: set[CommitId]
+    nodes: set[objecttree.NodeId]
+    objects: dict[ObjectId, int]  # with their sizes
+    leases: int
+
+    def counted(self) -> Collected:
+        """How many there are."""
+        return Collected(
+            commits=len(self.commits),
+            nodes=len(self.nodes),
+            objects=len(self.objects),
+            bytes=sum(self.objects.values()),
+            leases=self.leases,
+        )
+
+
+def dead(graph: Transaction, files: ObjectFiles, *, before: datetime) -> Dead:
+    """Find it; to remove it, within a transaction that keeps writers out.
+
+    Raises StorageError where the history is damaged.
     """
-    since = before.astimezone(UTC).isoformat(timespec="seconds")
     walk = Walk(graph)
-    for name, commit_id in graph.roots(since=since).items():
+    for name, commit_id in graph.roots(since=_iso(before)).items():
         walk.reach(name, commit_id)
     if walk.damages:
         raise StorageError(
             f"The history is damaged: {walk.damages[0].what}",
             hint="`datahub fsck` lists the damage. Nothing is removed before it is mended.",
         )
-    dead_commits = graph.all_ids("commit") - walk.commits
-    dead_nodes = graph.all_ids("node") - walk.nodes
-    dead = list(_dead_objects(files, walk, before))
-    leases = graph.leases_before(since)
-    if not dry_run:
-        for oid, _ in dead:
-            files.remove(oid, stored_before=before.timestamp())
-        graph.discard("commit", dead_commits)
-        graph.discard("node", dead_nodes)
-        graph.forget_before(since)
-    return Collected(
-        commits=len(dead_commits),
-        nodes=len(dead_nodes),
-        objects=len(dead),
-        bytes=sum(size for _, size in dead),
-        leases=leases,
+    old = files.older(before.timestamp())
+    return Dead(
+        before,
+        graph.all_ids("commit") - walk.commits,
+        graph.all_ids("node") - walk.nodes,
+        {oid: size for oid, size in old if oid not in walk.objects},
+        graph.leases_before(_iso(before)),
     )
 
 
-def _dead_objects(
-    files: ObjectFiles, walk: Walk, before: datetime
-) -> Iterator[tuple[ObjectId, int]]:
-    for oid, size in files.older(before.timestamp()):
-        if oid not in walk.objects:
-            yield oid, size
+def remove(files: ObjectFiles, dead: Dead) -> None:
+    """Remove objects. A commit of one would come after this transaction, and looks for it again."""
+    for oid in dead.objects:
+        files.remove(oid, stored_before=dead.before.timestamp())
+
+
+def forget(graph: Transaction, dead: Dead) -> None:
+    """Remove the rest."""
+    graph.discard("commit", dead.commits)
+    graph.discard("node", dead.nodes)
+    graph.forget_before(_iso(dead.before))
+
+
+def _iso(time: datetime) -> str:
+    return time.astimezone(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,85 @@
+"""What still works on a full disk: reading, and the few steps that lead to room again.
+
+A project keeps a file of 1 MiB for that moment, `.datahub/spare`. Who takes a name away, switches
+the branch or collects garbage gives it up meanwhile.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+SPARE = 1 << 20  # some hundred pages of SQLite's log
+_LEAST = 1 << 16
+_PLENTY = 16 * SPARE  # free bytes from which on the file is made
+_NO_ROOM = (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL)
+
+
+def keep_spare(folder: Path) -> None:
+    """Keep room in a project's folder, unless it is kept already or hard to come by."""
+    spare = folder / "spare"
+    with suppress(OSError):  # a folder that cannot be written can still be read
+        if not spare.exists():
+            free = os.statvfs(folder)
+            if free.f_bavail * free.f_frsize >= _PLENTY:
+                _filled(spare, SPARE)
+
+
+@contextmanager
+def using_spare(folder: Path) -> Iterator[None]:
+    """Let what is done within use the room that is kept; then keep as much as there is again."""
+    spare = folder / "spare"
+    with suppress(OSError):
+        spare.unlink()
+    try:
+        yield
+    finally:
+        size = SPARE
+        while size >= _LEAST and not _filled(spare, size):
+            size //= 2
+
+
+def no_room(error: sqlite3.Error) -> bool:
+    """Whether SQLite may have failed because nothing can be written.
+
+    It makes a file of shared memory for whoever reads a database with a log of writes.
+    """
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in _NO_ROOM
+
+
+def connected(connect: Callable[[], sqlite3.Connection]) -> tuple[sqlite3.Connection, bool]:
+    """A connection that can read, and whether nobody else may have one meanwhile.
+
+    So it is on a full disk.
+    """
+    connection = connect()
+    try:
+        connection.execute("PRAGMA user_version").fetchone()
+    except sqlite3.Error as error:
+        connection.close()
+        if not no_room(error):
+            raise
+        alone = connect()
+        alone.execute("PRAGMA locking_mode = EXCLUSIVE")  # then it needs no shared memory
+        return alone, True
+    return connection, False
+
+
+def _filled(path: Path, size: int) -> bool:
+    """Make a file of so many bytes, which are taken from what is free; whether it was made."""
+    try:
+        with path.open("xb") as file:
+            if hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(file.fileno(), 0, size)
+            else:
+                file.write(bytes(size))
+    except FileExistsError:
+        return True  # another process made it
+    except OSError:
+        with suppress(OSError):
+            path.unlink()
+        return False
+    return True
