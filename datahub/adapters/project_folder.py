@@ -48,26 +48,27 @@ class ProjectFolder:
                 if branch != before:
                     _put(self._last, before)
 
-    def files(self, paths: Sequence[str]) -> dict[str, Path]:
-        """Named files and all files in named folders, by path in the project."""
-        found: dict[str, Path] = {}
+    def files(self, paths: Sequence[str], *, start: Path | None = None) -> dict[str, Path | None]:
+        """Named files and all files in named folders, by path in the project.
+
+        Paths are as seen from the folder `start` of the project, else from its root. One that is
+        nowhere has no file.
+        """
+        found: dict[str, Path | None] = {}
         with _translated():
             for path in paths:
-                target = self._root / path
+                target = self._target(path, start)
                 if target.is_dir():
                     found |= self._below(target)
-                elif target.is_file():
-                    found[self._inside(target)] = target
                 else:
-                    raise NotFound(
-                        f"There is no file {path!r}.", hint="Paths are within the project."
-                    )
+                    found[self._inside(target)] = target if target.is_file() else None
         return found
 
     def read(self, paths: Sequence[str]) -> dict[str, bytes]:
-        """Contents of `files`."""
+        """Contents of `files`. Raises NotFound."""
+        found = self.files(paths)
         with _translated():
-            return {path: file.read_bytes() for path, file in self.files(paths).items()}
+            return {path: _there(path, file).read_bytes() for path, file in found.items()}
 
     def rules(self) -> dict[str, bytes]:
         """Everything under expectations/ (suites and gates.toml); empty where there is none."""
@@ -112,6 +113,10 @@ class ProjectFolder:
                 path = file.relative_to(folder).as_posix()
                 yield (path if inside == "." else f"{inside}/{path}"), file
 
+    def _target(self, path: str, start: Path | None) -> Path:
+        seen = (self._root if start is None else start.absolute()) / path
+        return seen if seen.exists() or not (self._root / path).exists() else self._root / path
+
     def _inside(self, file: Path) -> str:
         try:
             return file.resolve().relative_to(self._root.resolve()).as_posix()
@@ -129,6 +134,12 @@ def _entries(folder: Path | str) -> Iterator[os.DirEntry[str]]:
             yield from _entries(entry.path)
         elif entry.is_file():
             yield entry
+
+
+def _there(path: str, file: Path | None) -> Path:
+    if file is None:
+        raise NotFound(f"There is no file {path!r}.", hint="Paths are within the project.")
+    return file
 
 
 def _put(file: Path, branch: str) -> None:

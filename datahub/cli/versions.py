@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from datahub.cli.context import Branch, Json, opened
+from datahub.cli.context import Branch, Json, opened, state
 from datahub.cli.output import brief, emit_json, expectations, failures, line, paged, table, talk
 from datahub.cli.settling import Conflicts, Decisions, Ours, RuleName, Theirs, settled
 from datahub.core.errors import ConfigError
@@ -60,7 +60,7 @@ def commit(
             "votes, labels and answers are committed by the steps that make them.",
         )
     with opened(branch) as hub:
-        made = hub.commit(files, message=message)
+        made = hub.commit(files, message=message, start=state.folder)
         on = hub.branch
     if json:
         emit_json(made)

@@ -18,10 +18,12 @@ from datahub.core.errors import (
     Conflict,
     GateRefused,
     Guarded,
+    InputError,
     NoGate,
+    NotFound,
     NothingToMerge,
 )
-from datahub.core.layout import GATES, RULES
+from datahub.core.layout import DATASETS, GATES, RULES
 from datahub.core.signing import Secrets
 from datahub.core.verdict import Gate, Verdict, gates_of, guards
 from datahub.core.versions import (
@@ -59,12 +61,23 @@ class Merged:
 
 
 def commit_files(
-    files: Mapping[str, Path], *, message: str, store: VersionStore, step: Step
+    files: Mapping[str, Path | None], *, message: str, store: VersionStore, step: Step
 ) -> Commit:
-    """Commit files under these paths on a branch. Raises Guarded, InputError."""
+    """Commit files under these paths on a branch; one that is gone is taken off it.
+
+    Raises Guarded, InputError (a path that is datahub's), NotFound (neither here nor there).
+    """
     head = begin(store, step)
-    paths = [checked_path(path) for path in files]
-    changes = dict(zip(paths, store.put_all(files.values()), strict=True))
+    here = {_own_path(path): file for path, file in files.items() if file is not None}
+    gone = [_own_path(path) for path, file in files.items() if file is None]
+    for path in gone:
+        if path not in store.objects(head.id, path):
+            raise NotFound(
+                f"There is no file {path!r}.",
+                hint="Paths are within the project. A file that is committed and gone is deleted.",
+            )
+    put = zip(here, store.put_all(here.values()), strict=True)
+    changes: Changes = {**dict.fromkeys(gone, None), **dict(put)}
     made = end(store, step, head, changes, message=message, metadata={"step": "commit"})
     if made == head:
         raise Conflict(
@@ -72,6 +85,17 @@ def commit_files(
             hint="`datahub diff` shows what a branch changed.",
         )
     return made
+
+
+def _own_path(path: str) -> str:
+    """A path of the user's. Raises InputError for those of tables, and of the project's folder."""
+    if path.startswith((DATASETS, ".datahub/")):
+        raise InputError(
+            f"{path!r} lies where datahub keeps its own.",
+            hint="Give the folder another name. Rows come by `datahub import`; votes, labels and "
+            "answers are committed by the steps that make them.",
+        )
+    return checked_path(path)
 
 
 def gate_run(

@@ -51,9 +51,12 @@ class Versioning(Wiring):
         """Remove a tag's name; the history stays."""
         self.store.delete_tag(name)
 
-    def commit(self, paths: Sequence[str], *, message: str) -> Commit:
-        """Commit named files of the project."""
-        files = self.project.files(paths)
+    def commit(self, paths: Sequence[str], *, message: str, start: Path | None = None) -> Commit:
+        """Commit named files of the project; one that was committed and is gone is deleted.
+
+        Paths are as seen from `start`, a folder of the project, else from its root.
+        """
+        files = self.project.files(paths, start=start)
         return publish.commit_files(files, message=message, store=self.store, step=self.step())
 
     def revert(

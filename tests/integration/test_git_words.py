@@ -247,3 +247,51 @@ def test_a_branch_differs_in_nothing_from_where_it_was_merged(
     same = datahub("diff", "main", "work", "--exit-code")
 
     assert (same.code, same.out) == (0, "")
+
+
+def test_a_file_is_named_as_seen_from_where_one_stands(
+    datahub: Datahub, history: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a subfolder as git has it; what is not there is looked for from the project on."""
+    Path("sub").mkdir()
+    Path("sub/note.md").write_text("the other one")
+    Path("top.md").write_text("top")
+    monkeypatch.chdir("sub")
+
+    assert datahub("commit", "note.md", "-m", "mine").code == 0
+    assert datahub("commit", "top.md", "-m", "from the root").code == 0
+    assert datahub("commit", "../top.md", "-m", "again").code == 3
+    assert datahub("commit", ".", "-m", "again").code == 3
+    outside = datahub("commit", "../../elsewhere.md", "-m", "x")
+
+    held = datahub("show", "--json").json["objects"]
+    assert {"note.md", "sub/note.md", "top.md"} <= set(held)
+    assert held["note.md"] != held["sub/note.md"]
+    assert (outside.code, "outside the project" in outside.err) == (2, True)
+
+
+def test_a_file_that_is_gone_is_taken_off_the_branch(datahub: Datahub, history: list[str]) -> None:
+    Path("note.md").unlink()
+
+    gone = datahub("commit", "note.md", "-m", "no note")
+    again = datahub("commit", "note.md", "-m", "no note")
+
+    assert gone.code == 0, gone.err
+    assert datahub("show").out.endswith("removed  note.md\n")
+    assert (again.code, "There is no file 'note.md'" in again.err) == (5, True)
+
+
+@pytest.mark.parametrize("path", ["datasets/mail/dataset.json", ".datahub/HEAD", "_datahub/x"])
+def test_a_file_of_the_users_never_lands_where_datahub_keeps_its_own(
+    datahub: Datahub, history: list[str], path: str
+) -> None:
+    """A folder called datasets is nothing unusual."""
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    Path(path).write_text("main\n")
+
+    for named in (path, str(Path(path).parts[0])):
+        told = datahub("commit", named, "-m", "everything")
+        if told.code == 3:  # a hidden folder has nothing that is looked at
+            continue
+        assert (told.code, "hint: " in told.err) == (2, True), named
+    assert datahub("log", "--json").json[0]["id"] == history[-1]
