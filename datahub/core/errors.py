@@ -269,16 +269,21 @@ class StaleHead(Conflict):
 
 
 class MergeConflict(Conflict):
-    """Both sides changed the same things, differently. `conflicts` are all of them."""
+    """Both sides changed the same things, differently. `conflicts` are all that is left to decide.
+
+    `rule` is the one that was given, which has settled nothing of them.
+    """
 
     code = "merge_conflict"
 
-    def __init__(self, conflicts: Sequence[RowConflict], *, source: str, into: str) -> None:
+    def __init__(
+        self, conflicts: Sequence[RowConflict], *, source: str, into: str, rule: str | None = None
+    ) -> None:
         super().__init__(
             f"{len(conflicts)} conflict{'s' if len(conflicts) > 1 else ''} between {into!r} and "
             f"{source!r}: {_places(conflicts)}. Nothing was merged.",
-            hint="Settle them by --ours or --theirs, by a rule (--rule latest, majority or gold), "
-            "or one by one: --conflicts FILE writes the list, fill in `take` or `value`, then "
+            hint=_sides_or_rules(conflicts, rule)
+            + "or one by one: --conflicts FILE writes the list, fill in `take` or `value`, then "
             "--decisions FILE."
             + (
                 f" Models that disagree are best fitted again: `datahub merge {into} --into "
@@ -288,6 +293,22 @@ class MergeConflict(Conflict):
             ),
         )
         self.conflicts = tuple(conflicts)
+
+
+def _sides_or_rules(conflicts: Sequence[RowConflict], rule: str | None) -> str:
+    """What settles conflicts of these kinds: rules speak of people's answers alone."""
+    if all(one.kind == "people disagree" for one in conflicts):
+        return "Settle them by --ours or --theirs, by a rule (--rule latest, majority or gold), "
+    people = any(one.kind == "people disagree" for one in conflicts)
+    if rule is not None:
+        says = f"--rule {rule} is for rows on which people are tied; settle the rest by adding "
+        return says + "--ours or --theirs beside it, "
+    if people:
+        return (
+            "Settle them by --ours or --theirs; where people disagree a rule (--rule latest, "
+            "majority or gold) goes before that; "
+        )
+    return "Settle them by --ours or --theirs, "
 
 
 def _places(conflicts: Sequence[RowConflict]) -> str:

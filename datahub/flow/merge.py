@@ -86,7 +86,7 @@ def merged(
         elif side == "theirs":
             changes[str(conflict.key)] = None if conflict.theirs is None else str(conflict.theirs)
     if left:
-        raise MergeConflict(left, source=names[0], into=names[1])
+        raise MergeConflict(left, source=names[0], into=names[1], rule=settling.rule)
     check_all_used(settling, conflicts)
     report.conflicts = len(conflicts)
     return changes, report

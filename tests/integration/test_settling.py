@@ -166,3 +166,38 @@ def test_two_lists_of_classes_are_a_conflict_that_a_side_settles(
     )
     assert merged.code == 0, merged.err
     assert Hub.open(base, branch="main").dataset().classes == ("ham", "spam", "bacon")
+
+
+def test_an_answer_goes_before_a_fit_of_the_other_branch(datahub: Datahub, base: Path) -> None:
+    """In either direction, without a conflict: a person is asked because models err."""
+    relabel(base, "one", "ann", {0: "ham"})
+    Hub.open(base, branch="two", label_model="majority").label_fit()
+    assert labels(base, "two")[0][0] == "spam"
+
+    datahub("merge", "two", "--into", "one")
+    ran = datahub("merge", "one", "--into", "two")
+
+    assert ran.code == 0, ran.err
+    assert labels(base, "one")[0] == labels(base, "two")[0] == ("ham", "annotated")
+
+
+def test_a_rule_settles_people_and_says_what_is_left(datahub: Datahub, base: Path) -> None:
+    """Between two fits a side has to be taken; the rule goes before it where people are tied."""
+    relabel(base, "one", "ann", {0: "ham", 1: "ham"})
+    Hub.open(base, branch="one", label_model="majority").label_fit()
+    relabel(base, "two", "bob", {0: "spam", 2: "ham"})
+    Hub.open(base, branch="two", label_model="weighted").label_fit()
+    datahub("merge", "one", "--into", "main")
+
+    bare = datahub("merge", "two", "--into", "main")
+    ruled = datahub("merge", "two", "--into", "main", "--rule", "latest")
+    both = datahub("merge", "two", "--into", "main", "--rule", "latest", "--ours")
+
+    assert (bare.code, ruled.code) == (3, 3)
+    assert "where people disagree a rule (--rule latest" in bare.err
+    assert "people disagree" not in ruled.err
+    assert "label_model of mail" in ruled.err
+    assert "adding --ours or --theirs beside it" in ruled.err
+    assert both.code == 0, both.err
+    found = labels(base, "main")
+    assert [found[key][0] for key in (0, 1, 2)] == ["spam", "ham", "ham"]
