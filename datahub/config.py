@@ -44,6 +44,7 @@ class Settings:
     jobs: int = 1
     budget: int = 100
     audit_share: float = 0.2
+    overlap: int = 1
     max_error: float = 0.05
     confidence: float = 0.95
     unmeasured: str = "accept"
@@ -188,6 +189,7 @@ def _checked(settings: Settings) -> Settings:
     for name, least in (
         ("budget", 1),
         ("jobs", 1),
+        ("overlap", 1),
         ("prompt_parallel", 1),
         ("prompt_requests_per_minute", 0),
         ("prompt_timeout", 0.001),

@@ -48,11 +48,20 @@ def _now() -> datetime:
 
 
 class EmbeddedReviewQueue:
-    """One project's queue in `database`, which is made when first written to."""
+    """One project's queue in `database`, which is made when first written to.
+
+    `overlap` is the number of people who are asked about each row.
+    """
 
     def __init__(
-        self, database: Path, *, project: str, clock: Callable[[], datetime] = _now
+        self,
+        database: Path,
+        *,
+        project: str,
+        overlap: int = 1,
+        clock: Callable[[], datetime] = _now,
     ) -> None:
+        self._overlap = overlap
         self._database = database
         self._project = project
         self._clock = clock
@@ -75,14 +84,21 @@ class EmbeddedReviewQueue:
                 ],
             )
 
-    def open_tasks(self, *, limit: int | None = None) -> list[tuple[str, Task]]:
-        """(task id, task) of what nobody has answered, in the order people see it."""
+    def open_tasks(
+        self, *, limit: int | None = None, annotator: str = ""
+    ) -> list[tuple[str, Task]]:
+        """(task id, task) of what too few have answered, in the order people see it.
+
+        With an annotator, what this person has not answered.
+        """
         with self._reading() as db:
             found = db.execute(
-                "select id, task from task where project = ? and not exists"
-                " (select 1 from annotation where annotation.task = task.id)"
+                "select id, task from task where project = ?"
+                " and (select count(*) from annotation where annotation.task = task.id) < ?"
+                " and not exists (select 1 from annotation"
+                " where annotation.task = task.id and annotation.annotator = ?)"
                 " order by id limit ?",
-                (self._project, -1 if limit is None else limit),
+                (self._project, self._overlap, annotator, -1 if limit is None else limit),
             ).fetchall()
         return [(str(number), Task(**json.loads(task))) for number, task in found]
 

@@ -15,6 +15,7 @@ from datahub.cli.promise import balance, promised
 from datahub.core.errors import ConfigError
 
 if TYPE_CHECKING:
+    from datahub.core.agreement import Agreement
     from datahub.core.triage import Task
     from datahub.core.trust import Estimate
     from datahub.flow.trust import Plain, Trust
@@ -65,7 +66,7 @@ def answer(
             count = hub.review_answer_file(csv, annotator=annotator, dataset=dataset)
             emit_json({"answered": count}) if json else line(f"{count} answers recorded")
             return
-        waiting = hub.review_open(dataset)
+        waiting = hub.review_open(dataset, annotator=annotator or hub.settings.author)
         if listed or json:
             _list(waiting, as_json=json)
             return
@@ -117,7 +118,7 @@ def report(
             {"dataset": found.dataset, "rows": found.rows, "answered": found.answered}
             | {"outcomes": found.outcomes, "triage": found.triage, "plain": found.plain}
             | {"model": found.model, "class_balance": found.class_balance}
-            | {"balance_from": found.balance_from}
+            | {"balance_from": found.balance_from, "agreement": found.agreement}
             | {name: _with_error(group) for name, group in groups.items()}
         )
         return
@@ -144,6 +145,26 @@ def print_trust(found: Trust) -> None:
     line(f"labels of {found.model}, {balance(found.balance_from, found.class_balance)}")
     if found.plain is not None:
         line(_plainly(found.plain))
+    _print_agreement(found.agreement)
+
+
+def _print_agreement(found: Agreement) -> None:
+    """Print who answered how much, and how far people agree where several answered."""
+    if not found.people:
+        return
+    rows = [
+        (p.name, p.answers, p.skipped, p.shared, share(p.agreed / p.shared if p.shared else None))
+        for p in found.people
+    ]
+    table(["annotator", "answers", "skipped", "shared", "agrees with the others"], rows)
+    if found.rows:
+        alpha = "not defined" if found.alpha is None else f"{found.alpha:.2f}"
+        line(
+            f"{found.rows} rows were answered by two people or more, who say the same on "
+            f"{found.same} ({share(found.same / found.rows)}); Krippendorff's alpha: {alpha}"
+        )
+    elif len(found.people) > 1:
+        line("no row was answered by two people: `overlap = 2` in datahub.toml asks two about each")
 
 
 def _plainly(plain: Plain) -> str:

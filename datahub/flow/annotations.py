@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from datahub.core.agreement import Agreement, agreement
 from datahub.core.dataset import Dataset, Key
 from datahub.core.layout import annotations_prefix
-from datahub.core.relabel import Annotation, Decision, decide
+from datahub.core.relabel import Annotation, Decision, answers_by_row, decide
 from datahub.flow.tables import hashes_of
 from datahub.ports import Rows, VersionStore
 
@@ -33,3 +34,10 @@ def decisions_at(
     log = [*log_at(store, ref, dataset.name), *more]
     keys = list({entry.key for entry in log})
     return decide(log, hashes_of(store, rows, ref, dataset, keys))
+
+
+def agreement_at(store: VersionStore, rows: Rows, ref: str, dataset: Dataset) -> Agreement:
+    """How far people agree about rows as they are at a ref."""
+    log = log_at(store, ref, dataset.name)
+    keys = list({entry.key for entry in log})
+    return agreement(answers_by_row(log, hashes_of(store, rows, ref, dataset, keys)))

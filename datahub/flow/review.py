@@ -209,13 +209,14 @@ def answer(
 
 
 def answers_by_key(
-    lines: Sequence[Mapping[str, object]], *, key: str, queue_: ReviewQueue
+    lines: Sequence[Mapping[str, object]], *, key: str, annotator: str, queue_: ReviewQueue
 ) -> list[tuple[str, str | None]]:
     """(task id, label) of a table with a key column and a column `label`; empty labels skip.
 
-    Raises AnnotationError when a column is missing or a key is not being asked.
+    Raises AnnotationError when a column is missing or the annotator is not asked about a key.
     """
-    open_tasks = {str(task.key): task_id for task_id, task in queue_.open_tasks()}
+    waiting = queue_.open_tasks(annotator=annotator)
+    open_tasks = {str(task.key): task_id for task_id, task in waiting}
     found: list[tuple[str, str | None]] = []
     for line in lines:
         if key not in line or "label" not in line:
@@ -225,8 +226,8 @@ def answers_by_key(
             )
         if str(line[key]) not in open_tasks:
             raise AnnotationError(
-                f"Row {line[key]!r} is not waiting for an answer.",
-                hint="`datahub review answer --list` shows the rows that are.",
+                f"Row {line[key]!r} is not waiting for an answer of {annotator}'s.",
+                hint="`datahub review answer --list --annotator NAME` shows the rows that are.",
             )
         label = line["label"]
         found.append((open_tasks[str(line[key])], None if label in (None, "") else str(label)))

@@ -9,10 +9,11 @@ import numpy as np
 import polars as pl
 
 from datahub.core.accept import binomial_cdf
+from datahub.core.agreement import Agreement
 from datahub.core.dataset import Dataset, Key
 from datahub.core.outcome import Triage, taken
 from datahub.core.trust import Estimate
-from datahub.flow.annotations import decisions_at
+from datahub.flow.annotations import agreement_at, decisions_at
 from datahub.flow.features import Looked, out_of_fold, seen_of
 from datahub.flow.judging import drawn_at
 from datahub.flow.judging_again import check_fitted, features_as_fitted, model_at, triage_at
@@ -57,7 +58,7 @@ class Trust:
     uncovered: rows no LF voted on, judged by the end model's label. `outcomes` count all rows,
     `triage` says what the commit's thresholds promise. The label model took `class_balance` for
     true: it was given, estimated or uniform (`balance_from`). `plain` is None where people's
-    answers alone teach nothing.
+    answers alone teach nothing. `agreement` is that of all people who answered, on all rows.
     """
 
     dataset: str
@@ -72,6 +73,7 @@ class Trust:
     model: str
     class_balance: dict[str, float]
     balance_from: str
+    agreement: Agreement
 
 
 def trust(
@@ -103,6 +105,7 @@ def trust(
         model=saved.name,
         class_balance=dict(zip(known.classes, saved.class_balance, strict=True)),
         balance_from=saved.balance_from,
+        agreement=agreement_at(store, rows, ref, known),
     )
 
 

@@ -34,10 +34,10 @@ class Reviewing(Wiring):
         return pushed
 
     def review_open(
-        self, dataset: str | None = None, *, limit: int | None = None
+        self, dataset: str | None = None, *, limit: int | None = None, annotator: str = ""
     ) -> list[tuple[str, Task]]:
-        """(task id, task) of tasks that wait for an answer, first to see first."""
-        return self.queue(dataset).open_tasks(limit=limit)
+        """(task id, task) of what waits for an answer (by this person), first to see first."""
+        return self.queue(dataset).open_tasks(limit=limit, annotator=annotator)
 
     def review_answer(
         self,
@@ -62,7 +62,12 @@ class Reviewing(Wiring):
         """Record the answers of a file (CSV, Parquet) with the key column and `label`."""
         known = self.dataset(dataset)
         lines = [line for batch in self.rows.batches([Path(path)]) for line in batch.to_dicts()]
-        answers = review.answers_by_key(lines, key=known.key, queue_=self.queue(dataset))
+        answers = review.answers_by_key(
+            lines,
+            key=known.key,
+            annotator=annotator or self.settings.author,
+            queue_=self.queue(dataset),
+        )
         return self.review_answer(answers, annotator=annotator, dataset=dataset)
 
     def review_pull(self, dataset: str | None = None) -> review.PullReport:

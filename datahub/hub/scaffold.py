@@ -15,6 +15,7 @@ dataset = "{dataset}"
 # seed = 0
 # budget = 100                  # rows that one `review push` asks about
 # audit_share = 0.2             # share of them drawn at random
+# overlap = 1                   # people who are asked about each row
 # max_fault_share = 0.01        # an LF may raise on this share of rows
 # prompt_model = "..."          # prompts as LFs: also DATAHUB_PROMPT_ENDPOINT, _API_KEY
 """

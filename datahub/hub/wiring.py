@@ -193,13 +193,17 @@ class Wiring:
         url, token = self._labelstudio_access()
         # A server may be shared: the first commit tells two repositories' projects apart.
         repository = self.store.log(self.branch)[-1].id[:8]
-        studio: ReviewQueue = make(url=url, token=token, project=f"{project} {repository}")
+        studio: ReviewQueue = make(
+            url=url, token=token, project=f"{project} {repository}", overlap=self.settings.overlap
+        )
         return studio
 
     def embedded_queue(self, dataset: str | None = None) -> ReviewQueue:
         """The queue in a file of the project, whichever is in use."""
         queue: ReviewQueue = adapter("review_queue", "embedded")(
-            self.settings.own_folder / "review.db", project=self._queue_project(dataset)
+            self.settings.own_folder / "review.db",
+            project=self._queue_project(dataset),
+            overlap=self.settings.overlap,
         )
         return queue
 

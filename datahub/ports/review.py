@@ -27,8 +27,13 @@ class ReviewQueue(Protocol):
         """Ask these tasks. Pushing the same batch again adds only what is missing of it."""
         ...
 
-    def open_tasks(self, *, limit: int | None = None) -> list[tuple[str, Task]]:
-        """(task id, task) of tasks nobody has answered yet, in the order people see them."""
+    def open_tasks(
+        self, *, limit: int | None = None, annotator: str = ""
+    ) -> list[tuple[str, Task]]:
+        """(task id, task) of tasks that want answers yet, in the order people see them.
+
+        With an annotator, those that this person has not answered.
+        """
         ...
 
     def answer(self, task_id: str, label: str | None, *, annotator: str) -> None:

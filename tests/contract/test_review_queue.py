@@ -28,7 +28,7 @@ CLASSES = ("business", "sport", "tech")
 class Place:
     """A backend: how to open a project in it, and how a person takes an answer back."""
 
-    open: Callable[[str], ReviewQueue]
+    open: Callable[..., ReviewQueue]
     withdraw: Callable[[ReviewQueue, str, str], None]
 
 
@@ -39,7 +39,9 @@ def embedded_place(request: pytest.FixtureRequest) -> Place:
     def withdraw(queue: Any, task_id: str, annotator: str) -> None:
         queue.withdraw(task_id, annotator=annotator)
 
-    return Place(lambda project: make(folder / "review.db", project=project), withdraw)
+    return Place(
+        lambda project, **more: make(folder / "review.db", project=project, **more), withdraw
+    )
 
 
 def labelstudio_place(request: pytest.FixtureRequest) -> Place:
@@ -52,7 +54,8 @@ def labelstudio_place(request: pytest.FixtureRequest) -> Place:
                 web.delete(f"/api/annotations/{known['id']}/").raise_for_status()
 
     return Place(
-        lambda project: make(url=server.url, token=server.token, project=project), withdraw
+        lambda project, **more: make(url=server.url, token=server.token, project=project, **more),
+        withdraw,
     )
 
 
@@ -90,6 +93,33 @@ def audit(key: str | int) -> Task:
 
 def task_ids(queue: ReviewQueue) -> dict[str | int, str]:
     return {task.key: task_id for task_id, task in queue.open_tasks()}
+
+
+def test_a_row_is_asked_of_as_many_people_as_said_and_of_each_once(place: Place) -> None:
+    """A skip is an answer: that person is not asked again."""
+    queue = place.open(f"news@{uuid.uuid4().hex[:8]}", overlap=2)
+    queue.push("b1", [doubt("a", 0.1), doubt("b", 0.2)], classes=CLASSES)
+    ids = task_ids(queue)
+
+    queue.answer(ids["a"], "sport", annotator="ann@example.org")
+    queue.answer(ids["b"], None, annotator="ann@example.org")
+
+    def open_to(who: str) -> list[str | int]:
+        return [task.key for _, task in queue.open_tasks(annotator=who)]
+
+    assert list(task_ids(queue)) == ["a", "b"]
+    assert (open_to("ann@example.org"), open_to("bob")) == ([], ["a", "b"])
+    assert len(queue.open_tasks(annotator="bob", limit=1)) == 1
+
+    queue.answer(ids["a"], "tech", annotator="bob")
+
+    assert list(task_ids(queue)) == open_to("cleo") == ["b"]
+    said = {(line.key, line.annotator, line.label) for line in queue.pull(None).annotations}
+    assert said == {
+        ("a", "ann@example.org", "sport"),
+        ("b", "ann@example.org", None),
+        ("a", "bob", "tech"),
+    }
 
 
 def test_a_queue_nobody_pushed_to_is_empty(queue: ReviewQueue) -> None:

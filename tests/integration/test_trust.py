@@ -70,6 +70,38 @@ def test_the_class_balance_and_how_it_was_got_is_told_by_whoever_tells_of_labels
         assert (found["balance_from"], found["class_balance"]) == (how, machine["class_balance"])
 
 
+def test_people_who_answer_the_same_rows_are_held_against_each_other(
+    datahub: Datahub, labeled: Path
+) -> None:
+    """Two people asked by one setting, in the terminal's words; the third's turn never comes."""
+    settings = labeled / "datahub.toml"
+    settings.write_text(settings.read_text() + "\noverlap = 2\n")
+    datahub("review", "push", "--budget", "4")
+    keys = [task["key"] for task in datahub("review", "answer", "--list", "--json").json]
+    classes = Hub.open(labeled).dataset().classes
+    told: dict[str, list[int | None]] = {"ann": [0, 0, 1, None], "bob": [0, 1, 1, 1]}
+    for name, labels in told.items():
+        named = [classes[y] if y is not None else "" for y in labels]
+        lines = [f"{key},{label}" for key, label in zip(keys, named, strict=True)]
+        (labeled / "said.csv").write_text("\n".join(["id,label", *lines]))
+        datahub("review", "answer", "--csv", "said.csv", "--annotator", name)
+    again = datahub("review", "answer", "--csv", "said.csv", "--annotator", "cleo")
+    datahub("review", "pull")
+
+    report = datahub("review", "report").out
+    found = datahub("review", "report", "--json").json["agreement"]
+
+    assert again.code == 2
+    assert "is not waiting for an answer of cleo's" in again.err
+    assert (found["rows"], found["same"]) == (3, 2)
+    assert found["alpha"] == pytest.approx(4 / 9)
+    ann, bob = found["people"]
+    assert ann == {"name": "ann", "answers": 3, "skipped": 1, "shared": 3, "agreed": 2}
+    assert bob == {"name": "bob", "answers": 4, "skipped": 0, "shared": 3, "agreed": 2}
+    assert "3 rows were answered by two people or more, who say the same on 2 (66.7%)" in report
+    assert "Krippendorff's alpha: 0.44" in report
+
+
 def datahub_scores(hub: Hub) -> list[dict[str, object]]:
     out = hub.settings.root / "scores.parquet"
     hub.export_rows(out, table="soft_labels")

@@ -90,17 +90,21 @@ class LabelStudioReviewQueue:
                     id=project.id, request=part, request_options={"max_retries": 0}
                 )
 
-    def open_tasks(self, *, limit: int | None = None) -> list[tuple[str, Task]]:
-        """(task id, task) of what nobody has answered or skipped, in the order people see it."""
+    def open_tasks(
+        self, *, limit: int | None = None, annotator: str = ""
+    ) -> list[tuple[str, Task]]:
+        """(task id, task) of what too few have answered or skipped, in the order people see it.
+
+        With an annotator, what this person has neither answered nor skipped.
+        """
         with self._server() as server:
             project = self._project(server)
             if project is None:
                 return []
-            unanswered = [
-                *_equal("total_annotations", 0, "Number"),
-                *_equal("cancelled_annotations", 0, "Number"),
-            ]
-            found = self._tasks(server, project, unanswered, "id,data", limit=limit)
+            if self._overlap == 1:
+                found = self._tasks(server, project, UNANSWERED, "id,data", limit=limit)
+            else:
+                found = self._wanting(server, project, annotator)[:limit]
             return [(str(task.id), task_of(task.data)) for task in found if "row_key" in task.data]
 
     def answer(self, task_id: str, label: str | None, *, annotator: str) -> None:
@@ -238,6 +242,30 @@ class LabelStudioReviewQueue:
         )
         return list(answer.items)
 
+    def _wanting(self, server: LabelStudio, project: Any, annotator: str) -> list[Any]:
+        """Tasks that fewer than `overlap` people have answered, without those of one of them."""
+        fewer = [
+            {**_equal(column, self._overlap, "Number")[0], "operator": "less"}
+            for column in ("total_annotations", "cancelled_annotations")
+        ]
+        wanted = "id,data,total_annotations,cancelled_annotations"
+        found = [
+            task
+            for task in self._tasks(server, project, fewer, wanted)
+            if task.total_annotations + task.cancelled_annotations < self._overlap
+        ]
+        begun = {t.id for t in found if t.total_annotations or t.cancelled_annotations}
+        if not annotator or not begun:
+            return found
+        names = self._names(server)
+        theirs = {
+            task.id
+            for task in self._by_id(server, project, begun, None)
+            for known in task.annotations or ()
+            if names.get(known["completed_by"], "").lower() == annotator.lower()
+        }
+        return [task for task in found if task.id not in theirs]
+
     def _by_id(
         self, server: LabelStudio, project: Any, ids: Collection[int], include: str | None
     ) -> list[Any]:
@@ -296,6 +324,12 @@ def _connected(url: str, token: str) -> LabelStudio:
 
 def _equal(column: str, value: object, kind: str = "String") -> list[dict[str, object]]:
     return [{"filter": f"filter:tasks:{column}", "operator": "equal", "type": kind, "value": value}]
+
+
+UNANSWERED = [
+    *_equal("total_annotations", 0, "Number"),
+    *_equal("cancelled_annotations", 0, "Number"),
+]
 
 
 def _later(since: datetime) -> list[dict[str, object]]:
