@@ -170,12 +170,16 @@ def head(
     table: Annotated[
         str, typer.Option(help="labeled (rows with labels), labels, rows, soft_labels, gold.")
     ] = "labeled",
+    checked: Annotated[
+        bool,
+        typer.Option("--checked", help="Bring their part here first, held against its SHA-256."),
+    ] = False,
     branch: Branch = None,
     json: Json = False,
 ) -> None:
     """Show the first rows as of a ref, by key."""
     with opened(branch) as hub:
-        found = hub.head(dataset, ref=ref, table=table, count=count)
+        found = hub.head(dataset, ref=ref, table=table, count=count, checked=checked)
     if json:
         emit_json(found.to_dicts())
         return

@@ -207,5 +207,5 @@ def rows_without_label(store: VersionStore, rows: Rows, ref: str, known: Dataset
     path = label_model_file(known.name)
     if store.objects(ref, path) or not has_table(store, ref, known.name, "labels"):
         return None
-    frame = scan(known.name, ref=ref, table="labels", store=store, rows=rows)
+    frame = scan(known.name, ref=ref, table="labels", checked=False, store=store, rows=rows)
     return int(rows.collect(frame.select((pl.col("status") == NEW).sum())).item())

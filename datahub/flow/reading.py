@@ -1,8 +1,9 @@
 """Rows to be read as of a ref, where they lie: as a lazy frame, or a batch at a time.
 
 Objects that lie here are read here. Of those on a server only the ranges that a query needs
-come over, and none is kept: so a dataset may be larger than memory and disk. A ref is resolved
-once: what is returned stays that commit's.
+come over, and none is kept: so a dataset may be larger than memory and disk. Ranges cannot be held
+against the SHA-256 of an object: who asks for `checked` has each part brought here and read here.
+A ref is resolved once: what is returned stays that commit's.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ from collections.abc import Iterable, Iterator, Sequence
 import polars as pl
 
 from datahub.core.dataset import Dataset, Part
-from datahub.core.errors import InputError, NotFound, SourceError
+from datahub.core.errors import InputError, NotFound, SourceError, StorageError
 from datahub.core.layout import table_part, table_prefix
+from datahub.core.versions import Objects
 from datahub.flow.patches import Patches
 from datahub.flow.tables import check_table, dataset_at
 from datahub.ports import Files, Ranged, Rows, VersionStore
@@ -36,12 +38,14 @@ def beside(labels: Iterable[str], known: Dataset) -> dict[str, str]:
     return {name: f"{name}_datahub" for name in labels if name in taken}
 
 
-def scan(dataset: str, *, ref: str, table: str, store: VersionStore, rows: Rows) -> pl.LazyFrame:
+def scan(
+    dataset: str, *, ref: str, table: str, checked: bool, store: VersionStore, rows: Rows
+) -> pl.LazyFrame:
     """A table of a dataset, computed as far as a query needs it; in no promised order.
 
-    Raises DatasetNotFound, NotFound (no such table there), InputError.
+    Raises DatasetNotFound, NotFound (no such table there), InputError, StorageError.
     """
-    return _Table(dataset, ref=ref, table=table, store=store, rows=rows).scan()
+    return _Table(dataset, ref=ref, table=table, checked=checked, store=store, rows=rows).scan()
 
 
 def batches(
@@ -51,29 +55,46 @@ def batches(
     table: str,
     columns: Sequence[str] | None,
     size: int,
+    checked: bool,
     store: VersionStore,
     rows: Rows,
 ) -> Iterator[pl.DataFrame]:
     """The same table in order of the key, in frames of at most `size` rows."""
-    return _Table(dataset, ref=ref, table=table, store=store, rows=rows).batches(columns, size)
+    found = _Table(dataset, ref=ref, table=table, checked=checked, store=store, rows=rows)
+    return found.batches(columns, size)
 
 
-def committed_files(store: VersionStore, ref: str, paths: Sequence[str]) -> Files:
+def committed_files(store: VersionStore, ref: str, paths: Sequence[str], *, checked: bool) -> Files:
     """What opens files of a commit, here or where they lie. Raises NotFound."""
     held = store.objects(ref)
     for path in paths:
         if path not in held:
             raise NotFound(f"There is no {path} at {ref!r}.", hint="`datahub show REF` lists all.")
-    remote = store.remote(ref, paths) if isinstance(store, Ranged) else None
-    return remote or [store.fetch(held[path]) for path in paths]
+    return _opened(store, ref, {path: held[path] for path in paths}, checked=checked)
+
+
+def _opened(store: VersionStore, ref: str, held: Objects, *, checked: bool) -> Files:
+    if not checked and isinstance(store, Ranged):
+        remote = store.remote(ref, list(held))
+        if remote is not None:
+            return remote
+    return [store.fetch(oid) for oid in held.values()]
 
 
 class _Table:
     """One table as of one commit."""
 
     def __init__(
-        self, dataset: str, *, ref: str, table: str, store: VersionStore, rows: Rows
+        self,
+        dataset: str,
+        *,
+        ref: str,
+        table: str,
+        checked: bool,
+        store: VersionStore,
+        rows: Rows,
     ) -> None:
+        self._checked = checked
         self._store = store
         self._rows = rows
         self._table = table
@@ -106,8 +127,9 @@ class _Table:
         elif self._table == "labels":
             frames = (self._labels(part) for part in self._parts("labels"))
         else:
-            files = self._files(self._table, self._parts(self._table))
-            yield from self._rows.batches(files, columns=columns, size=size)
+            for part in self._parts(self._table):
+                files = self._files(self._table, [part])
+                yield from self._rows.batches(files, columns=columns, size=size)
             return
         for frame in frames:
             yield from (frame if columns is None else frame.select(columns)).iter_slices(size)
@@ -151,6 +173,14 @@ class _Table:
         return table_part(self._known.name, table, part.sha256)
 
     def _files(self, table: str, parts: Sequence[Part]) -> Files:
-        paths = [self._path(table, part) for part in parts]
-        remote = self._store.remote(self._ref, paths) if isinstance(self._store, Ranged) else None
-        return remote or [self._store.fetch(self._held[table][path]) for path in paths]
+        held = {}
+        for part in parts:
+            path = self._path(table, part)
+            held[path] = self._held[table][path]
+            if table == "rows" and held[path] != part.sha256:
+                raise StorageError(
+                    f"{path} holds other rows than {self._known.name} says.",
+                    hint="Somebody put them there past datahub. `datahub fsck` names all of these; "
+                    "an earlier commit has the rows as they were.",
+                )
+        return _opened(self._store, self._ref, held, checked=self._checked)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from datahub.flow import reading
 from datahub.hub.wiring import Wiring
+from datahub.ports import Files
 
 if TYPE_CHECKING:
     import polars as pl
@@ -16,18 +17,25 @@ class Reading(Wiring):
     """What the commits hold, where it lies."""
 
     def scan(
-        self, dataset: str | None = None, *, ref: str | None = None, table: str = "labeled"
+        self,
+        dataset: str | None = None,
+        *,
+        ref: str | None = None,
+        table: str = "labeled",
+        checked: bool = False,
     ) -> pl.LazyFrame:
         """A table of a dataset as a polars frame that is computed on `collect`.
 
         `table` rows, gold, labels, soft_labels; or labeled: every row with its label beside it.
-        On a server, only what the query needs is read, and no file is copied here. In no
-        promised order: sort by the key, or use `batches`.
+        On a server, only what the query needs is read, and no file is copied here: such ranges
+        are not held against the SHA-256 of what was stored. With `checked` all parts of the table
+        are brought here first, and are. In no promised order: sort by the key, or use `batches`.
         """
         return reading.scan(
             self.dataset_name(dataset),
             ref=self.ref(ref),
             table=table,
+            checked=checked,
             store=self.store,
             rows=self.rows,
         )
@@ -40,28 +48,39 @@ class Reading(Wiring):
         table: str = "labeled",
         columns: Sequence[str] | None = None,
         size: int = 50_000,
+        checked: bool = False,
     ) -> Iterator[pl.DataFrame]:
-        """The same table a frame at a time, in order of the key, in bounded memory."""
+        """The same table a frame at a time, in order of the key, in bounded memory.
+
+        With `checked`, a part is brought here and checked when its turn comes.
+        """
         return reading.batches(
             self.dataset_name(dataset),
             ref=self.ref(ref),
             table=table,
             columns=columns,
             size=size,
+            checked=checked,
             store=self.store,
             rows=self.rows,
         )
 
-    def scan_files(self, paths: Sequence[str], *, ref: str | None = None) -> pl.LazyFrame:
+    def scan_files(
+        self, paths: Sequence[str], *, ref: str | None = None, checked: bool = False
+    ) -> pl.LazyFrame:
         """Committed Parquet or ORC files of one table, by their paths in the commit."""
-        return self.rows.scan(reading.committed_files(self.store, self._commit_id(ref), paths))
+        return self.rows.scan(self._committed(paths, ref, checked=checked))
 
     def file_batches(
-        self, paths: Sequence[str], *, ref: str | None = None, size: int = 50_000
+        self,
+        paths: Sequence[str],
+        *,
+        ref: str | None = None,
+        size: int = 50_000,
+        checked: bool = False,
     ) -> Iterator[pl.DataFrame]:
         """The same a frame at a time, in file order, in bounded memory."""
-        files = reading.committed_files(self.store, self._commit_id(ref), paths)
-        return self.rows.batches(files, size=size)
+        return self.rows.batches(self._committed(paths, ref, checked=checked), size=size)
 
     def head(
         self,
@@ -70,10 +89,12 @@ class Reading(Wiring):
         ref: str | None = None,
         table: str = "labeled",
         count: int = 10,
+        checked: bool = False,
     ) -> pl.DataFrame:
         """The first lines of a table, by key."""
-        frames = self.batches(dataset, ref=ref, table=table, size=max(count, 1))
+        frames = self.batches(dataset, ref=ref, table=table, size=max(count, 1), checked=checked)
         return next(frames).head(count)
 
-    def _commit_id(self, ref: str | None) -> str:
-        return self.store.commit_at(self.ref(ref)).id
+    def _committed(self, paths: Sequence[str], ref: str | None, *, checked: bool) -> Files:
+        commit = self.store.commit_at(self.ref(ref))
+        return reading.committed_files(self.store, commit.id, paths, checked=checked)
