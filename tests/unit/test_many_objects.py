@@ -307,6 +307,27 @@ def test_a_file_that_may_not_be_read_is_named(
         store.put(path)
 
 
+@pytest.mark.parametrize("kind", ["pipe", "folder", "nothing"])
+def test_what_is_no_file_is_refused_in_the_scratch_folder_too(store: Store, kind: str) -> None:
+    path = store.stage(".x")
+    HOSTILE[kind](path)
+
+    with pytest.raises(InputError, match="is not a file"):
+        store.put(path)
+
+
+@pytest.mark.usefixtures("way")
+def test_a_copy_of_a_repository_without_its_empty_folders_takes_objects(
+    store: Store, tmp_path: Path
+) -> None:
+    (tmp_path / ".datahub" / "staging").rmdir()
+    one = store.put_bytes(b"one")
+    (tmp_path / ".datahub" / "staging").rmdir()
+    many = store.put_all(some_files(tmp_path))
+
+    assert {one, *many} <= objects(tmp_path)
+
+
 def test_an_interrupted_caller_leaves_nothing_staged(store: Store, tmp_path: Path) -> None:
     """A staged file that had been reached is gone; one that had not is its owner's still."""
     reached, later = store.stage(".x"), store.stage(".x")

@@ -13,6 +13,7 @@ import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 from datahub.adapters.versions_embedded import sharing, syncing
@@ -20,6 +21,7 @@ from datahub.core.errors import InputError
 from datahub.core.versions import ObjectId
 
 _CHUNK = 1 << 20
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 _NO_FILE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO, errno.ENAMETOOLONG)
 
 
@@ -49,10 +51,11 @@ class Arrivals:
         self.staged: dict[ObjectId, Path] = {}  # of those that are not there yet
         self._held = held
         self._fresh = fresh
+        self._numbers = count()
         self._left: dict[Path, Linked | None] = {}  # files to remove at the end
         self._folder: int | None = None  # of its own, open, where they do
         if many and syncing.can_sync_disk(fresh.parent):
-            fresh.mkdir()
+            fresh.mkdir(parents=True)
             self._folder = os.open(fresh, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
 
     def __enter__(self) -> Arrivals:
@@ -88,11 +91,11 @@ class Arrivals:
     def move(self, path: Path, linked: Linked | None) -> None:
         """A file of the scratch folder: it becomes the object, and is removed where it cannot."""
         self._left[path] = linked
-        with path.open("rb") as file:
-            os.fchmod(file.fileno(), 0o444)
+        with _steady(path) as (handle, _), open(handle, "rb", closefd=False) as file:
+            os.fchmod(handle, 0o444)
             oid = hashlib.file_digest(file, "sha256").hexdigest()
-            os.fsync(file.fileno())  # written by others, who may have been told what failed
-            if linked and seen(os.fstat(file.fileno())) != linked.seen:
+            os.fsync(handle)  # written by others, who may have been told what failed
+            if linked and seen(os.fstat(handle)) != linked.seen:
                 raise sharing.changed(linked.path)
         self._arrived(oid, path)
 
@@ -127,10 +130,14 @@ class Arrivals:
     @contextmanager
     def _new(self) -> Iterator[tuple[Path, int]]:
         """A staged file, whole and durable at the end; where all are waited for, after `sync`."""
-        number = str(len(self._left))
+        number = str(next(self._numbers))
         staged = self._fresh / number if self._folder else Path(f"{self._fresh}.{number}")
-        file = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o444)
         self._left[staged] = None
+        try:
+            file = os.open(staged, _NEW, 0o444)
+        except FileNotFoundError:  # a copy of a repository may lack its empty folders
+            staged.parent.mkdir()
+            file = os.open(staged, _NEW, 0o444)
         try:
             yield staged, file
             os.fchmod(file, 0o444)  # whatever the umask

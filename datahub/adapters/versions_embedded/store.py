@@ -5,7 +5,6 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
@@ -316,31 +315,21 @@ class EmbeddedVersionStore:
 
     def collect(self, *, before: datetime, dry_run: bool) -> Collected:
         """Remove what nothing reaches, and nothing has reached since `before` or others began."""
-        since, others = self._files.running.since(before)
         if dry_run:
             with self._graph.reading() as graph:
-                dead = upkeep.dead(graph, self._files, before=since)
-        else:
-            dead = self._removed(since)
-        return replace(dead.counted(), at_work=others)
-
-    def _removed(self, since: datetime) -> upkeep.Dead:
-        """Objects go first: it takes no room, and makes some for the log of the rest."""
-        gone = ""
+                return upkeep.dead(graph, self._files, before=before).counted()
+        removed = 0
         try:
             with self._taking_away() as graph:
-                dead = upkeep.dead(graph, self._files, before=since)
-                upkeep.remove(self._files, dead)
-                gone = f"{len(dead.objects)} objects were removed. " if dead.objects else ""
+                dead = upkeep.dead(graph, self._files, before=before)
+                # Objects first: it takes no room, and makes some for the log of the rest.
+                removed = upkeep.remove(self._files, dead)
                 upkeep.forget(graph, dead)
         except StorageError as error:
-            if not gone:
+            if not removed:
                 raise
-            raise StorageError(
-                f"{gone}The history could not be made shorter: {error.message}",
-                hint="Run `datahub gc` again: there may be room now.",
-            ) from error
-        return dead
+            raise upkeep.cut_short(removed, error) from error
+        return dead.counted()
 
     def drop(self, candidate: Candidate) -> None:
         """Release a candidate; one that has landed or was dropped is no concern."""

@@ -105,6 +105,7 @@ class Dead:
     nodes: set[objecttree.NodeId]
     objects: dict[ObjectId, int]  # with their sizes
     leases: int
+    at_work: int
 
     def counted(self) -> Collected:
         """How many there are."""
@@ -114,14 +115,17 @@ class Dead:
             objects=len(self.objects),
             bytes=sum(self.objects.values()),
             leases=self.leases,
+            at_work=self.at_work,
         )
 
 
 def dead(graph: Transaction, files: ObjectFiles, *, before: datetime) -> Dead:
     """Find it; to remove it, within a transaction that keeps writers out.
 
+    The time is that when the first of the others at work began, if it was earlier than `before`.
     Raises StorageError where the history is damaged.
     """
+    before, at_work = files.running.since(before)
     walk = Walk(graph)
     for name, commit_id in graph.roots(since=_iso(before)).items():
         walk.reach(name, commit_id)
@@ -137,13 +141,26 @@ def dead(graph: Transaction, files: ObjectFiles, *, before: datetime) -> Dead:
         graph.all_ids("node") - walk.nodes,
         {oid: size for oid, size in old if oid not in walk.objects},
         graph.leases_before(_iso(before)),
+        at_work,
     )
 
 
-def remove(files: ObjectFiles, dead: Dead) -> None:
-    """Remove objects. A commit of one would come after this transaction, and looks for it again."""
+def remove(files: ObjectFiles, dead: Dead) -> int:
+    """Remove objects; return how many.
+
+    A commit of one would come after this transaction, and looks for it again.
+    """
     for oid in dead.objects:
         files.remove(oid, stored_before=dead.before.timestamp())
+    return len(dead.objects)
+
+
+def cut_short(removed: int, error: StorageError) -> StorageError:
+    """The error for objects that are gone, and a history that could not be written."""
+    return StorageError(
+        f"{removed} objects were removed. The history could not be made shorter: {error.message}",
+        hint="Run `datahub gc` again: there may be room now.",
+    )
 
 
 def forget(graph: Transaction, dead: Dead) -> None:
