@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.harness import Case, Figures, Side, Watch
+from bench.harness import Case, Figures, Result, Side, Watch
 from bench.peers import DVC, OXEN, Peer, changed, measured, preparing, stored_mb
 from bench.versions import Ours, fresh, repeated
 
@@ -140,10 +140,15 @@ def _mean(watch: Watch) -> Figures:
     return {"repeats": REPEATS}
 
 
+def _no_more(result: Result) -> bool:
+    return result.ours is not None and result.peer is not None and result.ours <= result.peer
+
+
 def _case(
     step: str, title: str, ours: Callable[..., Figures], peer: Callable[..., Figures], of: str
 ) -> tuple[Case, ...]:
     prepare: dict[str, Side] = {"DVC": preparing(DVC), "Oxen": preparing(OXEN)}
+    goal = "at most the peer's CPU-seconds" if step == "commit" else ""
     return tuple(
         Case(
             f"files_{step}_{count}_{of.partition(' ')[0].lower()}",
@@ -154,6 +159,8 @@ def _case(
             prepare=prepare.get(of),
             needs=lambda watch: "" if shutil.which("git") else "git is not installed",
             timeout=3600.0,
+            goal=goal,
+            met=_no_more if goal else None,
         )
         for count in SIZES
     )
