@@ -198,6 +198,28 @@ def append(count: int, more: int) -> Callable[[Watch], Figures | None]:
     return side
 
 
+def append_to_labeled(count: int, more: int) -> Callable[[Watch], Figures | None]:
+    """Append rows behind those that are there and have labels, which all keep theirs."""
+
+    def side(watch: Watch) -> Figures:
+        store, rows = labeled(watch, count)
+        path = watch.scratch / f"more_{os.getpid()}.parquet"
+        frame(count, more, seed=1).write_parquet(path)
+        before = store.objects("main", "datasets/rows/labels/")
+        with watch.timed():
+            imported(store, rows, path, mode="append", step="more")
+        path.unlink()
+        after = store.objects("main", "datasets/rows/labels/")
+        new = sum(
+            store.fetch(oid).stat().st_size for oid in set(after.values()) - set(before.values())
+        )
+        total = sum(store.fetch(oid).stat().st_size for oid in after.values())
+        shutil.rmtree(watch.scratch / "layout", ignore_errors=True)
+        return {"new_bytes": new, "of_bytes": total, "new_share": new / total}
+
+    return side
+
+
 def branches(count: int) -> Callable[[Watch], Figures | None]:
     """Cut a branch of many rows."""
 
@@ -306,6 +328,16 @@ CASES: tuple[Case, ...] = (
         no_peer="see the figures: new bytes of all bytes",
         goal="at most 10% of the bytes are new",
         met=lambda result: result.figures["ours"]["new_share"] <= 0.1,
+    ),
+    Case(
+        "append_1_percent_to_2m_labeled",
+        "Append 1% to 2M rows that have labels",
+        append_to_labeled(2_000_000, 20_000),
+        no_peer="no peer has labels beside rows",
+        goal="at most 0.2 CPU-s, and 10% of the bytes of labels new",
+        met=lambda result: (
+            (result.ours or 1e9) <= 0.2 and result.figures["ours"]["new_share"] <= 0.1
+        ),
     ),
     Case(
         "branch_of_2m",

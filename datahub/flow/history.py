@@ -109,16 +109,18 @@ def _state(store: VersionStore, rows: Rows, ref: str, name: str) -> DatasetState
 def _stale_dataset(
     store: VersionStore, rows: Rows, ref: str, name: str, found: Sequence[FoundLF]
 ) -> list[Stale]:
-    left = [Stale(what, FIT) for what in unfinished(store, rows, ref, name)]
-    manifest = manifest_at(store, ref, name)
+    manifest, known = manifest_at(store, ref, name), dataset_at(store, ref, name)
+    all_voted = manifest and manifest.parts == tuple(part.sha256 for part in known.parts)
+    following = "`datahub label fit`" if all_voted else FIT
+    left = [Stale(what, following) for what in unfinished(store, rows, ref, name)]
     if manifest is None:
         return left or [Stale(f"No LF has voted on {name}", "`datahub lf run`")]
-    classes = dataset_at(store, ref, name).classes
+    classes = known.classes
     voted = {entry.name: entry.fingerprint for entry in manifest.lfs}
     try:
         here = {lf.lf.name: lf.voting(classes).fingerprint for lf in found}
     except LabelingFunctionError as error:
-        return [Stale(error.message, error.hint)]
+        return [Stale(error.message, error.hint), *left]
     stale = []
     edited = sorted(lf for lf in voted.keys() & here.keys() if voted[lf] != here[lf])
     for what, lfs in (

@@ -184,12 +184,13 @@ class Keeping:
 def _still_new(
     store: VersionStore, rows: Rows, ref: str, known: Dataset, parts: Sequence[Part]
 ) -> int:
-    """How many rows of these parts had no label before either."""
-    path = label_model_file(known.name)
-    if path in store.objects(ref, path):
+    """How many rows of these parts had no label before either: those of all, less the others'."""
+    every = rows_without_label(store, rows, ref, known)
+    if not every:
         return 0
-    found = read_parts(store, rows, ref, known, "labels", parts, columns=["status"])
-    return sum(new_lines(lines) for _, lines in found)
+    others = [part for part in known.parts if part not in parts]
+    found = read_parts(store, rows, ref, known, "labels", others, columns=["status"])
+    return every - sum(new_lines(lines) for _, lines in found)
 
 
 def told_of(kept: Kept) -> dict[str, str]:

@@ -111,3 +111,30 @@ def test_a_hard_link_is_a_way_to_take_files_in_place(datahub: Datahub, project: 
 
     assert ran.code == 2
     assert "--in-place" in ran.err
+
+
+def test_files_that_come_in_place_leave_the_labels_that_are_there(
+    datahub: Datahub, tmp_path: Path
+) -> None:
+    """An append beside other files, and rows that changed in the place of some of one."""
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    texts = mail().drop("kind")
+    texts[:20].write_parquet(mine / "a.parquet")
+    orc.write_table(texts[20:].to_arrow(compat_level=pl.CompatLevel.oldest()), tmp_path / "b.orc")
+    datahub("init", "--dataset", "mail")
+    (tmp_path / "labeling_functions" / "first.py").write_text(LFS)
+    place = ["--in-place", "--hard-link"]
+    assert datahub("import", "mine", "--key", "id", "--classes", "ham,spam", *place).code == 0
+    assert datahub("lf", "run").code == datahub("label", "fit").code == 0
+    before = Hub.open(tmp_path).scan(table="labels").collect()
+
+    added = datahub("import", "b.orc", "--append", *place, "--json")
+    (tmp_path / "new.csv").write_text("id,text\n3,FREE PRIZE NOW\n")
+    changed = datahub("import", "new.csv", "--upsert", "--json")
+
+    new = texts.height - 20
+    assert (added.json["kept"], added.json["unlabeled"]) == (20, new)
+    assert (changed.json["kept"], changed.json["unlabeled"]) == (19, new + 1)
+    after = Hub.open(tmp_path).scan(table="labels").filter(pl.col("status") != "new").collect()
+    assert after.sort("id").equals(before.filter(pl.col("id") != 3).sort("id"))

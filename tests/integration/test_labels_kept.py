@@ -101,6 +101,8 @@ def test_a_gate_refuses_while_rows_have_no_label(datahub: Datahub, appended: Pat
     assert f"2 of {mail().height + 2} rows of mail have no label yet" in ran.err
 
     run(datahub, "lf", "run")
+    voted = run(datahub, "status")
+    assert "no label yet\n    `datahub label fit`" in voted
     run(datahub, "label", "fit")
 
     run(datahub, "merge", "work", "--into", "main")
