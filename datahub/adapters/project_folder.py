@@ -105,13 +105,9 @@ class ProjectFolder:
     def _below(self, folder: Path) -> Iterator[tuple[str, Path]]:
         """All files of a folder that are not hidden; folders that are links are not entered."""
         inside = self._inside(folder)
-        for entry in _entries(folder):
+        for path, entry in _entries(folder, "" if inside == "." else f"{inside}/"):
             file = Path(entry.path)
-            if entry.is_symlink():
-                yield self._inside(file), file
-            else:
-                path = file.relative_to(folder).as_posix()
-                yield (path if inside == "." else f"{inside}/{path}"), file
+            yield (self._inside(file) if entry.is_symlink() else path), file
 
     def _target(self, path: str, start: Path | None) -> Path:
         seen = (self._root if start is None else start.absolute()) / path
@@ -126,14 +122,15 @@ class ProjectFolder:
             ) from error
 
 
-def _entries(folder: Path | str) -> Iterator[os.DirEntry[str]]:
+def _entries(folder: Path | str, above: str) -> Iterator[tuple[str, os.DirEntry[str]]]:
+    """Files below a folder, with their names after `above`."""
     with os.scandir(folder) as held:
         seen = sorted((one for one in held if not _hidden(one.name)), key=lambda one: one.name)
     for entry in seen:
         if entry.is_dir(follow_symlinks=False):
-            yield from _entries(entry.path)
+            yield from _entries(entry.path, f"{above}{entry.name}/")
         elif entry.is_file():
-            yield entry
+            yield above + entry.name, entry
 
 
 def _there(path: str, file: Path | None) -> Path:

@@ -21,6 +21,7 @@ from datahub.core.errors import InputError
 from datahub.core.versions import ObjectId
 
 _CHUNK = 1 << 20
+_MODE = 0o444
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 _NO_FILE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO, errno.ENAMETOOLONG)
 
@@ -52,6 +53,7 @@ class Arrivals:
         self._held = held
         self._fresh = fresh
         self._numbers = count()
+        self._masked: bool | None = None  # whether the umask takes away some of _MODE
         self._left: dict[Path, Linked | None] = {}  # files to remove at the end
         self._folder: int | None = None  # of its own, open, where they do
         if many and syncing.can_sync_disk(fresh.parent):
@@ -92,7 +94,7 @@ class Arrivals:
         """A file of the scratch folder: it becomes the object, and is removed where it cannot."""
         self._left[path] = linked
         with _steady(path) as (handle, _), open(handle, "rb", closefd=False) as file:
-            os.fchmod(handle, 0o444)
+            os.fchmod(handle, _MODE)
             oid = hashlib.file_digest(file, "sha256").hexdigest()
             os.fsync(handle)  # written by others, who may have been told what failed
             if linked and seen(os.fstat(handle)) != linked.seen:
@@ -134,13 +136,16 @@ class Arrivals:
         staged = self._fresh / number if self._folder else Path(f"{self._fresh}.{number}")
         self._left[staged] = None
         try:
-            file = os.open(staged, _NEW, 0o444)
+            file = os.open(staged, _NEW, _MODE)
         except FileNotFoundError:  # a copy of a repository may lack its empty folders
             staged.parent.mkdir()
-            file = os.open(staged, _NEW, 0o444)
+            file = os.open(staged, _NEW, _MODE)
         try:
             yield staged, file
-            os.fchmod(file, 0o444)  # whatever the umask
+            if self._masked is None:
+                self._masked = stat.S_IMODE(os.fstat(file).st_mode) != _MODE
+            if self._masked:
+                os.fchmod(file, _MODE)
             if self._folder is None:
                 os.fsync(file)
         finally:

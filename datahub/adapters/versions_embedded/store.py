@@ -358,10 +358,11 @@ def _new_objects(
     graph: Transaction, changes: Changes, sides: Sequence[ObjectID]
 ) -> dict[str, ObjectId]:
     """What changes set that none of these trees holds there."""
+    held = [trees.finder(graph, side) for side in sides]
     return {
         path: oid
         for path, oid in changes.items()
-        if oid is not None and all(trees.object_at(graph, side, path) != oid for side in sides)
+        if oid is not None and all(at(path) != oid for at in held)
     }
 
 

@@ -7,6 +7,7 @@ the first is the content id. Nodes are those of core.objecttree.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from dulwich.objects import ObjectID
@@ -48,10 +49,15 @@ def objects_of(graph: Transaction, tree: ObjectID, prefix: str = "") -> dict[str
     return dict(sorted({**held, **own}.items())) if own else held
 
 
-def object_at(graph: Transaction, tree: ObjectID, path: str) -> ObjectId | None:
-    """The object at one path."""
+def finder(graph: Transaction, tree: ObjectID) -> Callable[[str], ObjectId | None]:
+    """A function path -> the object there, for as many paths as one likes."""
     both = roots(graph, tree)
-    return objecttree.found(both.own if path.startswith(OWN) else both.content, path, graph.node)
+
+    def found(path: str) -> ObjectId | None:
+        root = both.own if path.startswith(OWN) else both.content
+        return objecttree.found(root, path, graph.node)
+
+    return found
 
 
 def changes_of(graph: Transaction, old: ObjectID, new: ObjectID, prefix: str = "") -> list[Change]:
