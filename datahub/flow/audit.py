@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
 from datahub.core.errors import BranchNotFound, ConfigError
 from datahub.core.layout import RULES, VERDICT
@@ -80,13 +81,11 @@ def audit(branch: str, *, store: VersionStore, secrets: Secrets, progress: Progr
             continue
         before, after = (_guards(store, ref, branch) for ref in (commit.parents[0], commit.id))
         why, verdict = _faults(store, commit) if before else ([], own_verdict(store, commit))
-        key = signed_by_at(store, commit.parents[0], branch) if before and verdict else ""
-        if key and verdict:
-            why += _unsigned(store, commit, branch, key, secrets)
-            if not why and key in secrets:
-                signed += 1
-            elif not why:
-                unchecked.append(commit.id)
+        seal = ""
+        if before and not why:
+            why, seal = _signature(store, commit, branch, secrets)
+        signed += seal == "good"
+        unchecked += [commit.id] if seal == "unchecked" else []
         if why:
             unjudged.append(
                 Unjudged(commit.id, commit.message, commit.author, commit.time, (*why,))
@@ -130,19 +129,24 @@ def _changes_rules(store: VersionStore, commit: Commit) -> bool:
     return bool(store.changes(commit.parents[0], commit.id, RULES))
 
 
-def _unsigned(
-    store: VersionStore, commit: Commit, branch: str, key: str, secrets: Secrets
-) -> list[str]:
-    """What is wrong with the signature of a verdict under rules that name a secret."""
+def _signature(
+    store: VersionStore, commit: Commit, branch: str, secrets: Secrets
+) -> tuple[list[str], Literal["", "good", "unchecked"]]:
+    """What is wrong with the signature of a verdict; else what it is ("": none was asked for)."""
+    key = signed_by_at(store, commit.parents[0], branch)
+    if not key:
+        return [], ""
     written = store.read(store.objects(commit.id, VERDICT)[VERDICT])
     signature = Verdict.from_json(written).signature
     if not signature:
-        return ["its verdict is not signed"]
+        return ["its verdict is not signed"], ""
     if not signature.startswith(f"{key}:"):
-        return ["its verdict is signed by another secret than the rules name"]
-    if key in secrets and not is_signed(written, branch, secrets[key]):
-        return ["its verdict is not what was signed"]
-    return []
+        return ["its verdict is signed by another secret than the rules name"], ""
+    if key not in secrets:
+        return [], "unchecked"
+    if not is_signed(written, branch, secrets[key]):
+        return ["its verdict is not what was signed"], ""
+    return [], "good"
 
 
 def _faults(store: VersionStore, commit: Commit) -> tuple[list[str], Verdict | None]:

@@ -141,19 +141,28 @@ def test_the_audit_without_the_secret_does_not_say_that_all_is_well(
     assert f"unchecked {head[:12]}" in datahub("audit").out
 
 
-def test_a_verdict_with_a_made_up_signature_is_named(datahub: Datahub, team: Path) -> None:
+@pytest.mark.parametrize(
+    ("named", "why"),
+    [
+        (SECRET, "its verdict is not what was signed"),
+        (NEXT, "its verdict is signed by another secret than the rules name"),
+    ],
+)
+def test_a_verdict_with_a_made_up_signature_is_named(
+    datahub: Datahub, team: Path, named: str, why: str
+) -> None:
     """Who writes it by hand gets past the store and lakeFS's hook, and not past the audit."""
     work(datahub, "one")
     store = Hub.open().store
     candidate = proposed(store, "one")
-    forged = replace(verdict_of(store, candidate), signature=f"{key_id(SECRET)}:{'0' * 64}")
+    forged = replace(verdict_of(store, candidate), signature=f"{key_id(named)}:{'0' * 64}")
     landed = store.land(candidate, forged)
 
     ran = datahub("audit", "--json")
 
     assert ran.code == 1
     [found] = ran.json["unjudged"]
-    assert (found["commit"], found["why"]) == (landed.id, ["its verdict is not what was signed"])
+    assert (found["commit"], found["why"]) == (landed.id, [why])
 
 
 def test_a_signature_from_another_merge_is_named(datahub: Datahub, team: Path) -> None:
