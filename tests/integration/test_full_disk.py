@@ -73,10 +73,11 @@ def project(labeled: Path, disk: Path) -> Path:
     return root
 
 
-def run(project: Path, *words: str) -> Ran:
+def run(project: Path, *words: str, before: Callable[[], None] | None = None) -> Ran:
     ran = subprocess.run(
         [sys.executable, "-m", "datahub.cli.app", *words],
         cwd=project,
+        preexec_fn=before,
         capture_output=True,
         text=True,
         check=False,
@@ -148,6 +149,16 @@ def test_what_needs_room_says_how_to_get_some(project: Path) -> None:
 
 
 # Without a disk of its own: no file can grow, as for a user at the limit
+
+
+@pytest.mark.parametrize("words", ["status", "diff main old", "fsck"])
+def test_a_user_at_the_limit_can_look_around(labeled: Path, tmp_path: Path, words: str) -> None:
+    root = Path(shutil.copytree(labeled, tmp_path / "project"))
+
+    ran = run(root, *words.split(), before=limited(0, lambda: None))
+
+    assert ran.code == 0, ran.err
+    assert ran.out == done(root, *words.split()).out
 
 
 def doomed(folder: Path) -> Store:
