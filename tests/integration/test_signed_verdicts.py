@@ -258,8 +258,10 @@ def test_another_client_gets_an_unsigned_verdict_past_the_hook_and_not_past_the_
     assert (found["commit"], found["why"]) == (landed, ["its verdict is not signed"])
 
 
-def test_a_secret_in_the_server_would_be_everybodys(lake: Lake) -> None:
+def test_a_secret_in_the_server_would_be_everybodys(lake: Lake, lakefs: LakeFSServer) -> None:
     """Why the hook does not check signatures: a hook of anybody's own reads what ours could."""
+    if lakefs.folder is None:
+        pytest.skip("what the environment of a named server holds is not known")
     hook = (
         "name: curious\non: {pre-commit: }\nhooks:\n  - id: curious\n    type: lua\n"
         '    properties:\n      args: {found: "{{ ENV.LAKEFS_AUTH_ENCRYPT_SECRET_KEY }}"}\n'
