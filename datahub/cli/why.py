@@ -50,6 +50,9 @@ def _print_row(found: Why) -> None:
     line(f"label {label['label'] or '(none)'}: {label['status']}, by {_source(label)}")
     if label["reason"]:
         line(f"  reason: {label['reason']}")
+    if found.soft is None and label["source"]:
+        lfs = f" (LFs {', '.join(label['lfs'])})" if label["lfs"] else ""
+        line(f"  kept from a fit of earlier rows{lfs}; the votes and models are in the history")
     if found.soft is not None:
         line(
             f"  label model {_opinion(found.soft, 'model')}, end model "
@@ -87,7 +90,8 @@ def _print_votes(found: Why) -> None:
             for vote in voted
         ]
         table(columns, rows)
-    line(f"{len(found.votes) - len(voted)} of {len(found.votes)} LFs abstained")
+    if found.votes:
+        line(f"{len(found.votes) - len(voted)} of {len(found.votes)} LFs abstained")
 
 
 def _print_people(found: Why) -> None:

@@ -19,6 +19,7 @@ NEW = "new"  # the status of a row that came or changed since labels were made
 REASON = "the row came or changed since the labels were made"
 FIT = "`datahub lf run`, then `datahub label fit`"  # what gives them a label
 _LISTS = ("lfs", "annotations")
+_OF_THEIRS = " of theirs"
 
 
 def same_meaning(old: Dataset, new: Dataset) -> bool:
@@ -53,9 +54,9 @@ def new_lines(lines: pl.DataFrame) -> int:
 def three_way(
     base: pl.DataFrame, ours: pl.DataFrame, theirs: pl.DataFrame, *, key: str
 ) -> tuple[pl.DataFrame, int]:
-    """Lines of both sides' labels, and of how many rows both say another label than the base.
+    """Lines of both sides' labels, and on how many rows both moved the label, to two others.
 
-    Those are in neither: no side's model goes before the other's. A person's answer does.
+    Of those rows there is no line: no side's model goes before the other's. A person's label does.
 
     >>> line = {"id": [1], "label": ["ham"], "status": ["accepted"], "source": ["label_model"]}
     >>> base = pl.DataFrame(line)
@@ -99,9 +100,6 @@ def decided(
     news = [{name: line[name] for name in lines.columns} for line in told]
     rest = lines.filter(~pl.col(key).is_in(list(asked)))
     return pl.concat([rest, pl.DataFrame(news, schema=lines.schema)]).sort(key)
-
-
-_OF_THEIRS = " of theirs"
 
 
 def _line(

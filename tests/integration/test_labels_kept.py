@@ -64,6 +64,7 @@ def test_what_has_no_label_yet_is_said_with_what_to_run(datahub: Datahub, append
     assert f"rows of mail without a label yet: 2 ({NEXT})" in diff
     assert "2 added" in diff
     assert "label (none): new" in run(datahub, "why", "100")
+    assert "kept from a fit of earlier rows (LFs " in run(datahub, "why", "2")
     (appended / "again.csv").write_text("id,text\n0,Other words\n")
     upserted = run(datahub, "import", "again.csv", "--upsert")
     assert f"labels: {total - 3} rows keep theirs, 3 have none yet: {NEXT}" in upserted
