@@ -376,3 +376,23 @@ def test_labels_are_kept_over_an_append(tmp_path: Path, settings: dict[str, str]
     assert after[:-1].equals(before)
     assert after["status"][-1] == "new"
     assert hub.status().datasets[0].unlabeled == 1
+
+
+def test_a_merge_of_new_rows_of_both_sides_keeps_the_labels(
+    tmp_path: Path, settings: dict[str, str]
+) -> None:
+    """Its parts are in no commit yet when their labels are sought, on a server as here."""
+    hub = made(tmp_path, settings)
+    before = hub.scan(table="labels").collect().sort("id")
+    hub.create_branch("one")
+    for branch, key in (("one", 100), ("main", 200)):
+        (tmp_path / "new.csv").write_text(f"id,text\n{key},FREE PRIZE NOW\n")
+        there = Hub.open(tmp_path, branch=branch, **settings)
+        there.import_rows(tmp_path / "new.csv", mode="append")
+
+    merged = hub.merge("one", into="main")
+
+    after = hub.scan(table="labels").collect().sort("id")
+    assert after[:-2].equals(before)
+    assert after["status"][-2:].to_list() == ["new", "new"]
+    assert any("2 have none yet" in note for note in merged.report.notes)
