@@ -19,12 +19,13 @@ _NO_ROOM = (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL)
 
 
 def keep_spare(folder: Path) -> None:
-    """Keep room in a project's folder, unless it is kept already or hard to come by."""
+    """Keep room in a project's folder, unless all of it is kept or it is hard to come by."""
     spare = folder / "spare"
     with suppress(OSError):  # a folder that cannot be written can still be read
-        if not spare.exists():
+        if not spare.exists() or spare.stat().st_size < SPARE:
             free = os.statvfs(folder)
             if free.f_bavail * free.f_frsize >= _PLENTY:
+                spare.unlink(missing_ok=True)
                 _filled(spare, SPARE)
 
 

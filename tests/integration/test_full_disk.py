@@ -253,8 +253,13 @@ def test_what_is_left_of_the_room_is_kept(disk: Path) -> None:
     with using_spare(disk):
         (disk / "needed").write_bytes(bytes(SPARE // 2 + 4096))
 
+    keep_spare(disk)
     assert 0 < (disk / "spare").stat().st_size < SPARE
     assert free(disk) < SPARE // 2
+
+    (disk / "filler").unlink()
+    keep_spare(disk)
+    assert (disk / "spare").stat().st_size == SPARE
 
 
 def test_no_room_is_kept_on_a_disk_that_is_nearly_full(tmp_path: Path) -> None:
