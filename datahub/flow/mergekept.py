@@ -6,8 +6,9 @@ people said on either side is asked of the joint log. All other rows have no lab
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import polars as pl
 
@@ -103,15 +104,19 @@ class _Joining:
 
     def _base(self, part: Part) -> pl.DataFrame:
         """What the base says of rows with keys of this part."""
-        sides, key = self._sides, self._known.key
-        if "base" not in sides.known:
+        key, known = pl.col(self._known.key), self._sides.known.get("base")
+        if known is None:
             return self.no_line
-        known = sides.known["base"]
-        read = part_reader(sides.store, sides.rows, sides.base.id, known, "labels")
-        found = (read(one) for one in within(known.parts, part.first_key, part.last_key))
+        near = within(known.parts, part.first_key, part.last_key)
+        found = (self._base_labels(one) for one in near)
         lines = [one for one in found if one is not None and one.schema == self.no_line.schema]
-        near = pl.col(key).is_between(part.first_key, part.last_key)
-        return pl.concat([self.no_line, *lines]).filter(near)
+        inside = key.is_between(part.first_key, part.last_key)
+        return pl.concat([self.no_line, *lines]).filter(inside)
+
+    @cached_property
+    def _base_labels(self) -> Callable[..., pl.DataFrame | None]:
+        sides = self._sides
+        return part_reader(sides.store, sides.rows, sides.base.id, sides.known["base"], "labels")
 
 
 def _keeping(sides: Sides, side: str, content: Content) -> Keeping | None:
@@ -138,13 +143,11 @@ def _decisions(
     log: Sequence[Annotation],
 ) -> tuple[dict[int, list[Key]], dict[Key, Decision]]:
     """Rows whose answers are news to a side, by the number of their part; what was decided."""
-    fresh = set(log).symmetric_difference(logs["ours"]) | set(log).symmetric_difference(
-        logs["theirs"]
-    )
-    keys = list(dict.fromkeys(entry.key for entry in [*log, *logs["ours"], *logs["theirs"]]))
-    news = {entry.key for entry in fresh}
+    fresh = {entry for side in BOTH for entry in set(log) ^ set(logs[side])}
+    told = [*log, *logs["ours"], *logs["theirs"]]
+    keys = list(dict.fromkeys(entry.key for entry in told if entry in fresh))
     known = content.known
-    hashes = hashes_of_stored(sides.store, sides.rows, known, [key for key in keys if key in news])
+    hashes = hashes_of_stored(sides.store, sides.rows, known, keys)
     asked: dict[int, list[Key]] = {}
     if hashes:
         for key, number in zip(hashes, places(known.parts, pl.Series(list(hashes))), strict=True):
