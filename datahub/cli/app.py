@@ -31,7 +31,7 @@ from datahub.cli import (
 )
 from datahub.cli.context import state
 from datahub.cli.gitwords import Verbs
-from datahub.cli.output import emit_error
+from datahub.cli.output import emit_error, talk
 from datahub.core import errors
 
 EXIT_CODES: dict[type[errors.DatahubError], int] = {
@@ -112,11 +112,13 @@ def main() -> None:
     try:
         app()
     except SystemExit as stopped:  # typer's own: usage errors are 2, `typer.Exit` says its code
+        _say_where(stopped)
         sys.exit(_own_code(stopped))
     except errors.DatahubError as error:
         emit_error(error, as_json=state.json)
         sys.exit(exit_code(error))
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stopped:
+        _say_where(stopped)
         sys.exit(INTERRUPTED)
     except Exception as error:  # noqa: BLE001  the last wall: not to go on, but to say so
         traceback.print_exception(error)
@@ -134,6 +136,15 @@ class Bug(errors.DatahubError):
             f"{type(error).__name__}: {error}",
             hint="This is a fault of datahub. Please report it with the lines above.",
         )
+
+
+def _say_where(stopped: BaseException) -> None:
+    """What an interrupted command was at, where it noted that."""
+    at: BaseException | None = stopped
+    while at is not None:
+        for note in getattr(at, "__notes__", ()):
+            talk(note)
+        at = at.__cause__ or at.__context__
 
 
 def _own_code(stopped: SystemExit) -> int:

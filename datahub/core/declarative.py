@@ -9,15 +9,16 @@ expression that narrows: only where it holds do they vote.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import polars as pl
 
-from datahub.core.errors import LabelingFunctionError
+from datahub.core.errors import LabelingFunctionError, shown
 from datahub.core.labels import ABSTAIN
 
 PYTHON_REGEX = "regex in Python"  # the kind of a regex LF that polars cannot run
+FOUND = "__found in Python"  # the column that such an LF votes by
 _META = set("\\.+*?()|[]{}^$#&-~")
 _LABELS = 127  # votes are int8, and -1 is ABSTAIN
 
@@ -39,7 +40,8 @@ class DeclarativeLF:
 
     `label` is the only class it votes, or None. `needles` belong to the keywords one by one,
     of which `at_least` so many must stand whole in the column `text_columns[0]`, in any case;
-    empty where a scan cannot find them.
+    empty where a scan cannot find them. `search` is what Python has to do, outside of polars'
+    threads, where Ctrl-C could not end it; the vote is then over `FOUND`.
     """
 
     name: str
@@ -50,6 +52,7 @@ class DeclarativeLF:
     text_columns: tuple[str, ...] = ()
     needles: tuple[Needle, ...] = ()
     at_least: int = 1
+    search: Callable[[str], object] | None = field(default=None, compare=False)
 
     def __call__(self, x: object) -> int:
         """Vote on one row: any object with the columns as attributes.
@@ -69,7 +72,8 @@ class DeclarativeLF:
     @property
     def columns(self) -> list[str]:
         """Names of the columns that it reads."""
-        return list(dict.fromkeys(self.vote.meta.root_names()))
+        names = [*self.text_columns, *self.vote.meta.root_names()]
+        return [name for name in dict.fromkeys(names) if name != FOUND]
 
     def expression(self) -> pl.Expr:
         """The vote as an expression named after the LF; what it gives goes through `checked`."""
@@ -77,7 +81,20 @@ class DeclarativeLF:
 
     def votes(self, frame: pl.DataFrame) -> pl.Series:
         """The votes on a frame, whole numbers. Raises LabelingFunctionError, polars' errors."""
-        return self.checked(frame.select(self.expression()).to_series())
+        return self.checked(self.searched(frame).select(self.expression()).to_series())
+
+    def searched(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """The frame, with what `search` finds in the text; as it is where polars finds it."""
+        if self.search is None:
+            return frame
+        texts = frame.select(pl.col(self.text_columns[0]).cast(pl.String)).to_series()
+        found: list[bool] = []
+        try:
+            found.extend(text is not None and self.search(text) is not None for text in texts)
+        except KeyboardInterrupt as stopped:
+            stopped.add_note(f"LF {self.name!r} was at {shown(texts[len(found)])}")
+            raise
+        return frame.with_columns(pl.Series(FOUND, found, dtype=pl.Boolean))
 
     def checked(self, votes: pl.Series) -> pl.Series:
         """Return what `expression` gave, null as ABSTAIN, if it is made of whole numbers."""
@@ -157,11 +174,13 @@ def regex(
     text, kind = pl.col(column).cast(pl.String), "regex"
     try:
         pl.select(pl.lit("").str.contains(full))
-        condition = text.str.contains(full)
+        condition, search = text.str.contains(full), None
     except pl.exceptions.ComputeError as error:
-        condition, kind = _in_python(name, text, pattern, ignore_case, error), PYTHON_REGEX
+        condition, kind = pl.col(FOUND), PYTHON_REGEX
+        search = _in_python(name, pattern, ignore_case, error)
     items = (("pattern", full), ("column", column))
-    return _one_class(name, label, condition, kind, items, where, text=column)
+    lf = _one_class(name, label, condition, kind, items, where, text=column)
+    return replace(lf, search=search)
 
 
 def lookup(
@@ -312,11 +331,11 @@ def _narrowed(
 
 
 def _in_python(
-    name: str, text: pl.Expr, pattern: str, ignore_case: bool, refused: Exception
-) -> pl.Expr:
-    """The pattern over the column in Python's `re`. Raises where that cannot compile it either."""
+    name: str, pattern: str, ignore_case: bool, refused: Exception
+) -> Callable[[str], object]:
+    """The search of Python's `re`. Raises where that cannot compile the pattern either."""
     try:
-        search = re.compile(pattern, re.IGNORECASE if ignore_case else 0).search
+        return re.compile(pattern, re.IGNORECASE if ignore_case else 0).search
     except re.error as error:
         raise LabelingFunctionError(
             f"LF {name!r} has a pattern that cannot be run: {error}; "
@@ -324,12 +343,6 @@ def _in_python(
             hint="Mend the pattern, or write a Snorkel @labeling_function.",
             lf=name,
         ) from error
-
-    def found(column: pl.Series) -> pl.Series:
-        hits = [value is not None and search(value) is not None for value in column]
-        return pl.Series(column.name, hits, dtype=pl.Boolean)
-
-    return text.map_batches(found, return_dtype=pl.Boolean, is_elementwise=True)
 
 
 def _whole(word: str) -> str:

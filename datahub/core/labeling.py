@@ -224,9 +224,14 @@ def _run_declarative(
     try:
         for group in fusible([lf for _, lf in lfs]):
             fused |= fused_votes(frame, group)
-        alone = [lf.expression() for _, lf in lfs if lf.name not in fused]
+        alone = [lf.expression() for _, lf in lfs if lf.name not in fused and lf.search is None]
         # the key travels along: a select without it need not keep rows in place
         out = frame.select(pl.col(key).alias("__key"), *alone)
+        found = {
+            lf.name: lf.searched(frame).select(lf.expression()).to_series()
+            for _, lf in lfs
+            if lf.search is not None
+        }
     except pl.exceptions.PolarsError:
         for _, lf in lfs:
             _run_alone(frame, lf)
@@ -235,7 +240,8 @@ def _run_declarative(
         if lf.name in fused:
             yield j, fused[lf.name]
         else:
-            yield j, _classes(lf, out[lf.name], frame[key], cardinality)
+            votes = found[lf.name] if lf.name in found else out[lf.name]
+            yield j, _classes(lf, votes, frame[key], cardinality)
 
 
 def _classes(
@@ -264,7 +270,7 @@ def _judged(
 
 def _run_alone(frame: pl.DataFrame, lf: DeclarativeLF) -> None:
     try:
-        frame.select(lf.expression())
+        lf.searched(frame).select(lf.expression())
     except pl.exceptions.PolarsError as error:
         raise LabelingFunctionError(
             f"LF {lf.name!r} cannot run on these rows: {str(error).strip().splitlines()[0]}",
@@ -287,7 +293,8 @@ def _call(
         try:
             for row in left:
                 votes.append(call(row))
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as stopped:
+            stopped.add_note(f"LF {lf.name!r} was at row {keys[len(votes)]!r}")
             raise
         except BaseException as error:  # noqa: BLE001  whatever user code raised: sys.exit() too
             key = keys[len(votes)]

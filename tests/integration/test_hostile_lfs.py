@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -175,3 +179,30 @@ def test_columns_of_any_name_are_read_by_all_kinds(tmp_path: Path) -> None:
     votes = apply(frame, lfs, key="id", cardinality=2).votes
 
     assert votes.tolist() == [[1] * len(lfs)]
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_ctrl_c_ends_a_run_whose_lf_hangs(labeled: Path, jobs: str) -> None:
+    """It writes a file when it begins to hang; nothing else could tell that it has."""
+    (labeled / "labeling_functions" / "hang.py").write_text(
+        "from pathlib import Path\n"
+        "from snorkel.labeling import labeling_function\n"
+        "@labeling_function()\n"
+        "def hang(x):\n"
+        "    Path('hangs').touch()\n"
+        "    while True:\n"
+        "        pass\n"
+    )
+    command = [sys.executable, "-m", "datahub.cli.app", "lf", "run", "--jobs", jobs]
+    with subprocess.Popen(command, cwd=labeled, stderr=subprocess.PIPE, text=True) as running:
+        while not (labeled / "hangs").exists():
+            assert running.poll() is None
+            time.sleep(0.05)
+        running.send_signal(signal.SIGINT)
+        try:
+            _, said = running.communicate(timeout=60)
+        finally:
+            running.kill()
+
+    assert running.returncode == 130
+    assert jobs == "2" or "LF 'hang' was at row" in said

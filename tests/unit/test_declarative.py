@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,6 +18,7 @@ from snorkel.labeling import PandasLFApplier
 from datahub import ABSTAIN, expression, keywords, lookup, regex, threshold
 from datahub.core.declarative import PYTHON_REGEX, DeclarativeLF
 from datahub.core.errors import LabelingFunctionError
+from datahub.core.labeling import apply
 
 WORDS = ["goal", "free kick", "C++", "£5", "naïve", "(sic)"]
 
@@ -230,3 +233,23 @@ def test_a_null_in_whole_numbers_means_the_same_in_a_pandas_row(lf: DeclarativeL
     theirs = PandasLFApplier([lf]).apply(frame.to_pandas(), progress_bar=False)
 
     assert theirs[:, 0].tolist() == lf.votes(frame).to_list()
+
+
+def test_ctrl_c_ends_what_python_searches_and_says_which_lf_was_where() -> None:
+    """Inside polars' threads nothing could: a pattern may take years over one text."""
+    lf = regex("slow", r"(?=.)(\w+\s?)+@", 1)
+    assert lf.search is not None
+    where = []
+
+    def pressed(text: str) -> object:
+        where.append(threading.current_thread())
+        if text == "second":
+            raise KeyboardInterrupt
+        return None
+
+    frame = pl.DataFrame({"id": [1, 2, 3], "text": ["first", "second", "third"]})
+    with pytest.raises(KeyboardInterrupt) as stopped:
+        apply(frame, [replace(lf, search=pressed)], key="id", cardinality=2)
+
+    assert where == [threading.main_thread()] * 2
+    assert stopped.value.__notes__ == ["LF 'slow' was at 'second'"]

@@ -15,7 +15,7 @@ import subprocess
 import sys
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from queue import SimpleQueue
 from typing import IO, Any
@@ -72,13 +72,20 @@ class FolderWorkers:
                     idle.put(children[-1])
                 waiting.append(threads.submit(on_a_child, frame, lfs))
                 if len(waiting) == 2 * self._jobs:
-                    yield waiting.popleft().result()
+                    yield _awaited(waiting.popleft())
             while waiting:
-                yield waiting.popleft().result()
+                yield _awaited(waiting.popleft())
         finally:
             for child in children:
                 child.end()
             threads.shutdown(cancel_futures=True)
+
+
+def _awaited(answer: Future[Applied]) -> Applied:
+    """What a child answers, or Ctrl-C: a blocking wait is restarted by polars' signal handler."""
+    while not wait([answer], timeout=0.2).done:
+        pass  # Python looks for signals here
+    return answer.result()
 
 
 class _Child:
