@@ -204,7 +204,7 @@ def _conflict(one: Any) -> str:
     where = " ".join(str(p) for p in (one.dataset, one.table, one.key, one.column) if p is not None)
     short = _id if not one.dataset else brief  # whole objects differ by their ids
     sides = [
-        f"{side} {short(value)}" + (f" ({by})" if str(by) else "")
+        f"{side} {short(value)}" + (f" by {by}" if str(by) else "")
         for side, value, by in (
             ("base", one.base, ""),
             ("ours", one.ours, one.ours_by),
