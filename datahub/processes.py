@@ -1,13 +1,20 @@
-"""Whether whoever left something behind still runs: for what is swept after a crash."""
+"""Whether whoever left something behind still runs, and how not to be left behind oneself."""
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import os
 import platform
+import signal
+import sys
+import threading
+import time
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
+
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 @cache
@@ -34,6 +41,26 @@ def started(pid: int) -> str:
     """When a process began, as its system counts: two with one id differ by it ("0": not told)."""
     told = state(pid)
     return "0" if told is None else told[1]
+
+
+def end_with(parent: int) -> None:
+    """Let this process end when its parent does, whatever it is doing then.
+
+    Linux sees to that. Elsewhere a thread looks each second, which has to wait for code that keeps
+    Python's lock. Linux counts the parent's thread that started this process for its parent.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL))
+    else:
+        threading.Thread(target=_wait_for_end_of, args=(parent,), daemon=True).start()
+    if os.getppid() != parent:  # it was faster
+        os._exit(1)
+
+
+def _wait_for_end_of(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)
 
 
 def state(pid: int) -> tuple[str, str] | None:

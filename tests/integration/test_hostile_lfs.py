@@ -7,7 +7,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from snorkel.labeling.lf import LabelingFunction
 from datahub import model
 from datahub.core.errors import LabelingFunctionError
 from datahub.core.labeling import Applied, apply
+from datahub.processes import state
 from tests.integration.conftest import Datahub
 
 
@@ -181,28 +183,51 @@ def test_columns_of_any_name_are_read_by_all_kinds(tmp_path: Path) -> None:
     assert votes.tolist() == [[1] * len(lfs)]
 
 
-@pytest.mark.parametrize("jobs", ["1", "2"])
-def test_ctrl_c_ends_a_run_whose_lf_hangs(labeled: Path, jobs: str) -> None:
-    """It writes a file when it begins to hang; nothing else could tell that it has."""
-    (labeled / "labeling_functions" / "hang.py").write_text(
+@contextmanager
+def hanging(project: Path, how: str, *words: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """A run whose LF hangs, and the id of the process it hangs in.
+
+    It writes that into a file when it begins to; nothing else could tell that it has.
+    """
+    (project / "labeling_functions" / "hang.py").write_text(
+        "import os, re\n"
         "from pathlib import Path\n"
         "from snorkel.labeling import labeling_function\n"
         "@labeling_function()\n"
         "def hang(x):\n"
-        "    Path('hangs').touch()\n"
-        "    while True:\n"
-        "        pass\n"
+        "    Path(f'hangs.{os.getpid()}').touch()\n"
+        f"    {how}\n"
     )
-    command = [sys.executable, "-m", "datahub.cli.app", "lf", "run", "--jobs", jobs]
-    with subprocess.Popen(command, cwd=labeled, stderr=subprocess.PIPE, text=True) as running:
-        while not (labeled / "hangs").exists():
-            assert running.poll() is None
-            time.sleep(0.05)
-        running.send_signal(signal.SIGINT)
+    command = [sys.executable, "-m", "datahub.cli.app", "lf", "run", *words]
+    with subprocess.Popen(command, cwd=project, stderr=subprocess.PIPE, text=True) as running:
         try:
-            _, said = running.communicate(timeout=60)
+            while not (found := [*project.glob("hangs.*")]):
+                assert running.poll() is None
+                time.sleep(0.05)
+            yield running, int(found[0].suffix[1:])
         finally:
             running.kill()
 
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_ctrl_c_ends_a_run_whose_lf_hangs(labeled: Path, jobs: str) -> None:
+    with hanging(labeled, "while True: pass", "--jobs", jobs) as (running, _):
+        running.send_signal(signal.SIGINT)
+        _, said = running.communicate(timeout=60)
+
     assert running.returncode == 130
     assert jobs == "2" or "LF 'hang' was at row" in said
+
+
+@pytest.mark.parametrize("how", ["while True: pass", "re.search('(a+)+b', 'a' * 64)"])
+def test_a_killed_run_leaves_no_process_whose_lf_hangs(labeled: Path, how: str) -> None:
+    """Not even one in a search that lets no other thread of it run."""
+    with hanging(labeled, how, "--jobs", "2") as (running, child):
+        assert child != running.pid
+        running.kill()
+        running.communicate(timeout=60)
+        left = time.monotonic() + 60
+        while (told := state(child)) is not None and told[0] != "Z" and time.monotonic() < left:
+            time.sleep(0.05)
+
+    assert told is None or told[0] == "Z"  # whoever inherits it may be slow to bury it

@@ -3,7 +3,7 @@
 A child is a plain process that reads one batch of rows after the other from its standard
 input and answers on a pipe of its own; what LFs print goes to stderr. Batches come back in the
 order in which they were given. A child that dies is an error; when the parent ends, however
-it ends, the children read the end of their input and end too.
+it ends, the children end too, whatever an LF is doing.
 """
 
 from __future__ import annotations
@@ -25,10 +25,11 @@ import polars as pl
 from datahub.core.errors import LabelingFunctionError
 from datahub.core.labeling import Applied
 from datahub.ports import FoundLF
+from datahub.processes import end_with
 
 _START = (
     "import sys; sys.path[:] = {path}; "
-    "from datahub.adapters.lfs_folder.workers import answer; answer({project}, {folder})"
+    "from datahub.adapters.lfs_folder.workers import answer; answer({project}, {folder}, {parent})"
 )
 _LENGTH = 8  # bytes before each message
 
@@ -94,6 +95,7 @@ class _Child:
             path=json.dumps(sys.path),
             project=json.dumps(str(project)),
             folder=json.dumps(str(folder)),
+            parent=os.getpid(),
         )
         self._running = subprocess.Popen(
             [sys.executable, "-c", start],
@@ -138,10 +140,11 @@ class _Child:
                 continue
 
 
-def answer(project: str, folder: str) -> None:
+def answer(project: str, folder: str, parent: int) -> None:
     """Be a child: apply LFs to what comes in until nothing more comes."""
     from datahub.adapters.lfs_folder import FolderLFSource
 
+    end_with(parent)
     source, sink = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)  # these two are not the LFs'
     os.dup2(2, 1)
