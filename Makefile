@@ -4,6 +4,7 @@ QUEUE ?= embedded
 STORE ?= embedded
 PIP_ARGS ?=
 CASES ?=
+RUNS ?=
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null \
 	&& { echo $$p; break; }; done)
@@ -17,7 +18,7 @@ export PIP_CONSTRAINT := constraints.txt
 export PIP_BUILD_CONSTRAINT := constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test check contract bench up clean
+.PHONY: help demo test check contract bench soak up clean
 
 help: ## list what can be made
 	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' Makefile
@@ -39,6 +40,9 @@ check: $(INSTALLED) ## ruff, mypy --strict, import-linter
 
 bench: $(INSTALLED) ## measure against peers, write docs/benchmarks.md; CASES="name name" for some, BENCH_DATA=folder
 	@$(BIN)/python -m bench $(CASES)
+
+soak: $(INSTALLED) ## long hunts: generated files, faults of a server, attacks on the gate; RUNS="name name" for some
+	@$(BIN)/python -m bench.soak $(RUNS)
 
 up: ## start the team's services with Docker; needs a .env with their secrets
 	@test -f .env || { echo "There is no .env: docker-compose.yml takes every secret from it." >&2; exit 2; }

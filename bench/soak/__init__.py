@@ -1,0 +1,1 @@
+"""Soak runs: long hunts for values that change, answers that get lost and gates that are fooled."""
