@@ -6,10 +6,11 @@ The only reader of the environment and of datahub.toml. Every setting `name` is
 
 from __future__ import annotations
 
+import difflib
 import getpass
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -103,7 +104,7 @@ def load(
     values: dict[str, Any] = {"author": _someone(seen)}
     values |= _from_file(root / FILE)
     values |= _from_environment(seen)
-    values |= {name: value for name, value in (flags or {}).items() if value is not None}
+    values |= _from_flags(flags or {})
     return _checked(Settings(root=root, **values))
 
 
@@ -140,18 +141,30 @@ def _from_file(path: Path) -> dict[str, Any]:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"{path.name} cannot be read: {error}", hint="Mend the file.") from error
-    unknown = sorted(set(raw) - set(_kinds()))
-    if unknown:
-        raise ConfigError(
-            f"{path.name} has a setting {unknown[0]!r} that there is not.",
-            hint=f"Settings are {', '.join(_kinds())}.",
-        )
+    _check_names(raw, f"{path.name} has")
     for name in raw.keys() & set(SECRETS):
         raise ConfigError(
             f"{path.name} holds {name}: a file that is committed and shared.",
             hint=f"Take it out, and set DATAHUB_{name.upper()} in the environment.",
         )
     return {name: _typed(name, value, f"{path.name}") for name, value in raw.items()}
+
+
+def _from_flags(flags: Mapping[str, Any]) -> dict[str, Any]:
+    _check_names(flags, "The call has")
+    given = {name: value for name, value in flags.items() if value is not None}
+    return {name: _typed(name, value, "The call") for name, value in given.items()}
+
+
+def _check_names(names: Iterable[str], where: str) -> None:
+    unknown = sorted(set(names) - set(_kinds()))
+    if not unknown:
+        return
+    near = difflib.get_close_matches(unknown[0], _kinds(), n=1)
+    raise ConfigError(
+        f"{where} an unknown setting {unknown[0]!r}.",
+        hint=f"Did you mean {near[0]!r}?" if near else f"Settings are {', '.join(_kinds())}.",
+    )
 
 
 def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:

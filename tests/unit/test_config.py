@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
-from datahub.config import load
+from datahub.config import Settings, load
 from datahub.core.errors import ConfigError
 
 
@@ -83,3 +84,30 @@ def test_a_secret_is_not_in_what_settings_print(root: Path) -> None:
 
     assert settings.lakefs_secret_access_key == "hush"
     assert "hush" not in repr(settings)
+
+
+def test_an_unknown_setting_is_refused_with_the_nearest_name(root: Path) -> None:
+    """Given by a caller, or written in the file."""
+    (root / "typo").mkdir()
+    (root / "typo" / "datahub.toml").write_text("bugdet = 7\n")
+
+    with pytest.raises(ConfigError, match="'sed'") as called:
+        load(root, flags={"sed": 7}, environment={})
+    with pytest.raises(ConfigError, match="'bugdet'") as written:
+        load(root / "typo", environment={})
+
+    assert "'seed'" in called.value.hint
+    assert "'budget'" in written.value.hint
+
+
+def test_a_setting_of_a_call_is_checked_as_one_of_the_file(root: Path) -> None:
+    with pytest.raises(ConfigError, match="seed"):
+        load(root, flags={"seed": "many"}, environment={})
+
+
+def test_every_setting_is_on_the_settings_page() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "settings.md").read_text(encoding="utf-8")
+
+    missing = [f.name for f in fields(Settings) if f.name != "root" and f"`{f.name}`" not in page]
+
+    assert missing == []
