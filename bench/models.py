@@ -202,7 +202,7 @@ def bbc(watch: Watch) -> Set:
     from datahub.adapters.corpus_bbc import bbc_articles
     from datahub.core.labeling import apply
     from datahub.hub.registry import adapter
-    from datahub.shared_files import shared_folder
+    from datahub.machine.installed import shared_folder
 
     rows = bbc_articles().with_row_index("row_key")
     folder = shared_folder("labeling_functions")

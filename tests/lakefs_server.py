@@ -31,7 +31,7 @@ class LakeFSServer:
 
     def new_repository(self, folder: Path, name: str = "") -> dict[str, Any]:
         """What the adapter is made of, for a repository that is not there yet."""
-        files = load("datahub.adapters.versions_embedded.files:ObjectFiles")(folder / ".datahub")
+        files = load("datahub.machine.bytes.files:ObjectFiles")(folder / ".datahub")
         return {
             "endpoint": self.endpoint,
             "repository": name or f"test-{uuid.uuid4().hex}",

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from datahub.core.errors import Conflict, InputError, NotFound, StorageError
-from datahub.full_disk import using_spare
+from datahub.machine.disk import using_spare
 
 RULES_FOLDER = "expectations"
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from datahub.core.errors import AnnotationError, NotFound, StorageError, Unavailable
 from datahub.core.relabel import Annotation, checked_label
 from datahub.core.triage import Task, asking_order
-from datahub.full_disk import connected
+from datahub.machine.disk import connected
 from datahub.ports import Pulled
 
 FORMAT_VERSION = 1

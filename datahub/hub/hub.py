@@ -26,7 +26,7 @@ from datahub.hub.registry import load
 from datahub.hub.reviewing import Reviewing
 from datahub.hub.scaffold import files as scaffold_files
 from datahub.hub.versioning import Versioning
-from datahub.shared_files import shared_folder
+from datahub.machine.installed import shared_folder
 
 
 class Hub(Labeling, Reading, Reviewing, Publishing, Versioning):

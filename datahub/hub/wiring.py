@@ -19,6 +19,7 @@ from datahub.core.versions import Commit, with_current
 from datahub.flow import tables
 from datahub.flow.steps import Progress, Step, quiet
 from datahub.hub.registry import adapter, load
+from datahub.machine.bytes.files import ObjectFiles
 from datahub.ports import (
     Catalog,
     EndModel,
@@ -89,9 +90,8 @@ class Wiring:
                 f"The store is lakeFS, and lakefs_{missing[0]} is not set.",
                 hint=f"Set {variables}; endpoint and repository may stand in datahub.toml.",
             )
-        files = load("datahub.adapters.versions_embedded.files:ObjectFiles")
         own = self.settings.own_folder
-        return {**found, "files": files(own), "memory": own / "content_ids"}
+        return {**found, "files": ObjectFiles(own), "memory": own / "content_ids"}
 
     @cached_property
     def rows(self) -> Rows:

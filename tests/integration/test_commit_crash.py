@@ -22,11 +22,12 @@ from typing import Any
 import pytest
 
 from datahub.adapters.versions_embedded import EmbeddedVersionStore as Store
-from datahub.adapters.versions_embedded import files, syncing
 from datahub.core.errors import ConfigError, StorageError
 from datahub.core.layout import GATES
 from datahub.core.verdict import Verdict
 from datahub.core.versions import suite_hash
+from datahub.machine import sync
+from datahub.machine.bytes import files
 from tests.integration.disks import disk_of
 
 TIME = dt.datetime(2026, 1, 2, tzinfo=dt.UTC)
@@ -77,7 +78,7 @@ def put_many_and_commit(folder: Path) -> None:
         path.write_bytes(path.name.encode() * 1000)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(files, "_MANY", len(paths))
-        patch.setattr(syncing, "can_sync_disk", lambda folder: True)
+        patch.setattr(sync, "can_sync_disk", lambda folder: True)
         oids = store.put_all(paths)
     changes = {f"rows/{path.name}": oid for path, oid in zip(paths, oids, strict=True)}
     head = store.branches()["work"]
@@ -165,8 +166,8 @@ def die_at(step: int) -> None:
     patched.open = opening  # by this name pathlib opens
     patched = os
     patched.open = opening_low
-    patched = syncing
-    patched.sync_disk = counted(syncing.sync_disk)
+    patched = sync
+    patched.sync_disk = counted(sync.sync_disk)
     for name in (
         "fsync",
         "fchmod",
@@ -415,7 +416,7 @@ def test_a_full_disk_is_told_and_harms_nothing(pattern: Path, small_disk: Path) 
 def test_many_objects_that_do_not_fit_are_none(
     pattern: Path, small_disk: Path, monkeypatch: pytest.MonkeyPatch, together: bool
 ) -> None:
-    monkeypatch.setattr(syncing, "can_sync_disk", lambda folder: together)
+    monkeypatch.setattr(sync, "can_sync_disk", lambda folder: together)
     folder = copied(pattern, small_disk)
     store = Store(folder)
     held = sorted((folder / "objects").glob("*/*"))

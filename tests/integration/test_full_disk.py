@@ -19,7 +19,7 @@ import pytest
 
 from datahub import Hub
 from datahub.adapters.versions_embedded import EmbeddedVersionStore as Store
-from datahub.full_disk import SPARE, keep_spare, using_spare
+from datahub.machine.disk import SPARE, keep_spare, using_spare
 from tests.integration.conftest import LFS, Ran, mail
 from tests.integration.disks import disk_of, fill, free
 from tests.integration.test_commit_crash import (

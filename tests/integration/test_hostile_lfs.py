@@ -20,7 +20,7 @@ from snorkel.labeling.lf import LabelingFunction
 from datahub import model
 from datahub.core.errors import LabelingFunctionError
 from datahub.core.labeling import Applied, apply
-from datahub.processes import state
+from datahub.machine.processes import state
 from tests.integration.conftest import Datahub
 
 

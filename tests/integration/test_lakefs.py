@@ -15,7 +15,6 @@ from typing import Any
 import lakefs_sdk
 import pytest
 
-from datahub.adapters.versions_embedded.files import ObjectFiles
 from datahub.adapters.versions_lakefs import LakeFSVersionStore
 from datahub.adapters.versions_lakefs.names import decoded, encoded
 from datahub.core.errors import (
@@ -32,6 +31,7 @@ from datahub.core.verdict import Verdict
 from datahub.flow.in_place import import_in_place
 from datahub.flow.steps import Step
 from datahub.hub.registry import adapter
+from datahub.machine.bytes.files import ObjectFiles
 from tests.integration.lakes import TIME, Lake, commit, merge, passing
 from tests.lakefs_server import LakeFSServer, running_on
 

@@ -42,6 +42,8 @@ BREACHES = {
         "datahub/flow/__init__.py",
         "def f():\n    from pyarrow import parquet",
     ),
+    "flow imports machine": ("machine-below", "datahub/flow/__init__.py", "import datahub.machine"),
+    "machine imports polars": ("machine-plain", "datahub/machine/__init__.py", "import polars"),
     "an LF imports core": ("user-land", "labeling_functions/mine.py", "import datahub.core.labels"),
     "an LF imports hub": ("user-land", "labeling_functions/mine.py", "from datahub import hub"),
 }

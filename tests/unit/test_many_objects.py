@@ -18,8 +18,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datahub.adapters.versions_embedded import EmbeddedVersionStore as Store
-from datahub.adapters.versions_embedded import syncing
 from datahub.core.errors import InputError, StorageError
+from datahub.machine import sync
 
 TIME = dt.datetime(2026, 1, 2, tzinfo=dt.UTC)
 MANY = 100  # enough that they wait for the disk together
@@ -38,7 +38,7 @@ def store(tmp_path: Path) -> Store:
 @pytest.fixture(params=["together", "each"])
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Whether this file system is one whose files wait together, whatever it is."""
-    monkeypatch.setattr(syncing, "can_sync_disk", lambda folder: request.param == "together")
+    monkeypatch.setattr(sync, "can_sync_disk", lambda folder: request.param == "together")
     return str(request.param)
 
 
@@ -89,7 +89,7 @@ def test_ids_and_objects_are_those_of_putting_one_by_one(
 ) -> None:
     """In whatever form, again and again, also where some are there already."""
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(syncing, "can_sync_disk", lambda folder: together)
+        patch.setattr(sync, "can_sync_disk", lambda folder: together)
         one, other = Path(folder, "one"), Path(folder, "other")
         at_once, by_one = new(one), new(other)
         for store in (at_once, by_one):
@@ -152,7 +152,7 @@ def events(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
 
     for name in ("write", "fsync", "replace"):
         monkeypatch.setattr(os, name, told(name, getattr(os, name)))
-    monkeypatch.setattr(syncing, "sync_disk", told("sync_disk", syncing.sync_disk))
+    monkeypatch.setattr(sync, "sync_disk", told("sync_disk", sync.sync_disk))
     return seen
 
 
@@ -198,8 +198,8 @@ def test_a_disk_that_fails_shows_nothing_and_keeps_nothing(
     def failing(handle: int) -> None:
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
-    monkeypatch.setattr(syncing, "can_sync_disk", lambda folder: True)
-    monkeypatch.setattr(syncing, "sync_disk", failing)
+    monkeypatch.setattr(sync, "can_sync_disk", lambda folder: True)
+    monkeypatch.setattr(sync, "sync_disk", failing)
     before = objects(tmp_path)
 
     with pytest.raises(StorageError, match="Input/output error"):
@@ -211,15 +211,15 @@ def test_a_disk_that_fails_shows_nothing_and_keeps_nothing(
 
 def test_waiting_for_a_disk_tells_what_the_system_says(tmp_path: Path) -> None:
     handle = os.open(tmp_path, os.O_RDONLY)
-    syncing.sync_disk(handle)
+    sync.sync_disk(handle)
     os.close(handle)
 
     with pytest.raises(OSError, match=os.strerror(errno.EBADF)):
-        syncing.sync_disk(handle)
+        sync.sync_disk(handle)
 
 
 def test_a_file_system_without_a_disk_is_not_waited_for_as_a_whole() -> None:
-    assert not syncing.can_sync_disk("/proc")
+    assert not sync.can_sync_disk("/proc")
 
 
 # Files that are none, and files that change

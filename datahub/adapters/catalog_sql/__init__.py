@@ -21,9 +21,9 @@ from datahub.adapters.catalog_sql import tables
 from datahub.adapters.catalog_sql.translation import UPGRADE, URLS, translated
 from datahub.core.errors import ConfigError
 from datahub.core.verdict import Verdict
-from datahub.full_disk import connected
+from datahub.machine.disk import connected
+from datahub.machine.installed import shared_folder
 from datahub.ports import LedgerEntry, Refusal, Run
-from datahub.shared_files import shared_folder
 
 REVISIONS = ("0001",)  # of migrations/versions, oldest first
 LOCK_TIMEOUT = 30.0  # seconds a writer waits for its turn

@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from datahub.processes import state
+from datahub.machine.processes import state
 
 STOP_SECONDS = 15
 

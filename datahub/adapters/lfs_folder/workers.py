@@ -24,8 +24,8 @@ import polars as pl
 
 from datahub.core.errors import LabelingFunctionError
 from datahub.core.labeling import Applied
+from datahub.machine.processes import end_with
 from datahub.ports import FoundLF
-from datahub.processes import end_with
 
 _START = (
     "import sys; sys.path[:] = {path}; "

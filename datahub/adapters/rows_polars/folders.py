@@ -13,9 +13,10 @@ from pathlib import Path
 
 import polars as pl
 
-from datahub.adapters.rows_polars.writing import sync_folder, write
+from datahub.adapters.rows_polars.writing import write
 from datahub.core.errors import InputError, StorageError
-from datahub.processes import is_alive, machine
+from datahub.machine.processes import is_alive, machine
+from datahub.machine.sync import sync_folder
 
 _HALF = re.compile(r"\.(.+)\.([0-9a-f]{12})-(\d+)-[0-9a-f]{32}\.half")
 

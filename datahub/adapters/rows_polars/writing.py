@@ -27,6 +27,7 @@ import pyarrow.parquet as pq
 from datahub.adapters.rows_polars.opening import translated
 from datahub.adapters.rows_polars.storable import storable
 from datahub.core.errors import SourceError, StorageError
+from datahub.machine.sync import sync_folder
 
 SLAB = 50_000  # rows
 
@@ -221,12 +222,3 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
         ) from error
     finally:
         beside.unlink(missing_ok=True)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make names in a folder durable."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

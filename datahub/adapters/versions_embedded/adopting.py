@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from datahub.adapters.versions_embedded import commits, trees
-from datahub.adapters.versions_embedded.files import ObjectFiles
 from datahub.adapters.versions_embedded.graph import Transaction
 from datahub.core.errors import Conflict, InputError
 from datahub.core.versions import Changes, Commit, CommitId, checked_branch, checked_changes
+from datahub.machine.bytes.files import ObjectFiles
 
 
 def adopt(

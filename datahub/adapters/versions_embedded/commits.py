@@ -13,10 +13,10 @@ from dulwich import objects
 from dulwich.graph import find_merge_base
 from dulwich.objects import ObjectID
 
-from datahub.adapters.versions_embedded.faults import damaged
 from datahub.adapters.versions_embedded.graph import Transaction
 from datahub.core.errors import InputError
 from datahub.core.versions import Commit, CommitId, in_utc
+from datahub.machine.faults import damaged
 
 if TYPE_CHECKING:
     from dulwich.repo import BaseRepo

@@ -19,13 +19,13 @@ from dulwich.errors import ChecksumMismatch, ObjectFormatException
 from dulwich.object_format import SHA256
 from dulwich.objects import Commit, ObjectID
 
-from datahub.adapters.versions_embedded.faults import damaged, translated
 from datahub.adapters.versions_embedded.idle import IdleConnections, identity
 from datahub.core import objecttree
 from datahub.core.errors import BranchNotFound, ConfigError, Conflict, NotFound, TagNotFound
 from datahub.core.objecttree import Node, NodeId
 from datahub.core.versions import CommitId
-from datahub.full_disk import no_room
+from datahub.machine.disk import no_room
+from datahub.machine.faults import damaged, translated
 
 FORMAT = 3
 _SCHEMA = (

@@ -12,7 +12,6 @@ from pathlib import Path
 from dulwich.objects import ObjectID
 
 from datahub.adapters.versions_embedded import adopting, commits, trees, upkeep
-from datahub.adapters.versions_embedded.files import ObjectFiles
 from datahub.adapters.versions_embedded.graph import FORMAT, Graph, Landing, Transaction
 from datahub.adapters.versions_embedded.refs import resolved
 from datahub.core.dataset import to_canonical_json
@@ -46,7 +45,8 @@ from datahub.core.versions import (
     checked_branch,
     checked_changes,
 )
-from datahub.full_disk import keep_spare, using_spare
+from datahub.machine.bytes.files import ObjectFiles
+from datahub.machine.disk import keep_spare, using_spare
 
 _FORMAT_FILE = OWN + "format.json"
 

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 
 from dulwich.objects import ObjectID
 
-from datahub.adapters.versions_embedded.faults import damaged
 from datahub.adapters.versions_embedded.graph import Transaction
 from datahub.core import objecttree
 from datahub.core.errors import InputError
 from datahub.core.layout import OWN
 from datahub.core.versions import Change, Changes, ObjectId
+from datahub.machine.faults import damaged
 
 
 @dataclass(frozen=True)

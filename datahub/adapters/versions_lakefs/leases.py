@@ -20,7 +20,7 @@ from datahub.adapters.versions_lakefs.names import TEMPORARY, encoded
 from datahub.adapters.versions_lakefs.server import Server
 from datahub.core.errors import DatahubError, NotFound, StaleHead
 from datahub.core.versions import CommitId
-from datahub.processes import is_alive, machine
+from datahub.machine.processes import is_alive, machine
 
 LIFE = 24 * 3600  # seconds that a lease of another machine lasts
 _NAME = re.compile(TEMPORARY + r"([0-9a-f]{12})-(\d+)-([0-9a-f]+)-[0-9a-f]+")

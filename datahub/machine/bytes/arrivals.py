@@ -16,9 +16,10 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
-from datahub.adapters.versions_embedded import sharing, syncing
 from datahub.core.errors import InputError
 from datahub.core.versions import ObjectId
+from datahub.machine import sync
+from datahub.machine.bytes import sharing
 
 _CHUNK = 1 << 20
 _MODE = 0o444
@@ -56,7 +57,7 @@ class Arrivals:
         self._masked: bool | None = None  # whether the umask takes away some of _MODE
         self._left: dict[Path, Linked | None] = {}  # files to remove at the end
         self._folder: int | None = None  # of its own, open, where they do
-        if many and syncing.can_sync_disk(fresh.parent):
+        if many and sync.can_sync_disk(fresh.parent):
             fresh.mkdir(parents=True)
             self._folder = os.open(fresh, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
 
@@ -104,7 +105,7 @@ class Arrivals:
     def sync(self) -> None:
         """Wait until all that is staged is on the disk."""
         if self._folder is not None and self.staged:
-            syncing.sync_disk(self._folder)
+            sync.sync_disk(self._folder)
 
     def placed(self, oid: ObjectId) -> None:
         """Its file is an object now."""

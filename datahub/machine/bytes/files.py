@@ -19,14 +19,14 @@ from contextlib import suppress
 from itertools import chain, islice
 from pathlib import Path
 
-from datahub.adapters.versions_embedded import sharing
-from datahub.adapters.versions_embedded.arrivals import Arrivals, Linked, seen
-from datahub.adapters.versions_embedded.faults import translated
-from datahub.adapters.versions_embedded.running import Running
-from datahub.adapters.versions_embedded.syncing import sync_folder
 from datahub.core.errors import InputError, ObjectNotFound, StorageError
 from datahub.core.versions import ObjectId, Objects
-from datahub.processes import is_alive, machine
+from datahub.machine.bytes import sharing
+from datahub.machine.bytes.arrivals import Arrivals, Linked, seen
+from datahub.machine.bytes.running import Running
+from datahub.machine.faults import translated
+from datahub.machine.processes import is_alive, machine
+from datahub.machine.sync import sync_folder
 
 _ID = re.compile(r"[0-9a-f]{64}")
 _FEW = 8  # objects of one folder that are looked up one by one

@@ -18,7 +18,7 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from datahub.processes import is_alive, machine, started
+from datahub.machine.processes import is_alive, machine, started
 
 _NAME = re.compile(r"([0-9a-f]{12})-(\d+)-(\d+)-[0-9a-f]{32}")
 _ELSEWHERE = 86_400  # seconds that a process of another machine, or container, is believed to run

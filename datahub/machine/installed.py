@@ -7,5 +7,6 @@ from pathlib import Path
 
 def shared_folder(name: str) -> Path:
     """Folder `migrations`, `labeling_functions` or `expectations`, installed or in a checkout."""
-    installed = Path(__file__).parent / "_share" / name
-    return installed if installed.is_dir() else Path(__file__).parent.parent / name
+    package = Path(__file__).parents[1]
+    installed = package / "_share" / name
+    return installed if installed.is_dir() else package.parent / name

@@ -1,0 +1,1 @@
+"""The bytes of a repository as files in a folder; both version stores keep them so."""
