@@ -6,6 +6,7 @@ It takes any number of people, each of whom may have answered only some of the r
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -80,7 +81,7 @@ def alpha(units: Iterable[Iterable[str]]) -> float | None:
     for unit in counts:
         totals.update(unit)
     n = totals.total()
-    apart = sum(_apart(unit) / (unit.total() - 1) for unit in counts)
+    apart = math.fsum(_apart(unit) / (unit.total() - 1) for unit in counts)  # in any order
     expected = _apart(totals)
     return 1 - (n - 1) * apart / expected if expected else None
 
