@@ -127,6 +127,16 @@ def within(parts: Sequence[Part], first: Key | None, last: Key | None) -> list[P
     ]
 
 
+def inside(part: Part, *, key: str) -> pl.Expr:
+    """Whether a row's key lies between those of a part. A bare string would name a column.
+
+    >>> rows = pl.DataFrame({"id": ["a", "id", "z"]})
+    >>> rows.filter(inside(Part("p", 2, "b", "id"), key="id")).rows()
+    [('id',)]
+    """
+    return pl.col(key).is_between(pl.lit(part.first_key), pl.lit(part.last_key))
+
+
 def places(parts: Sequence[Part], keys: pl.Series) -> pl.Series:
     """For each key the number of the part that it lies in or would come into.
 

@@ -85,7 +85,9 @@ class RowMerge:
 
     def within(self, ours: pl.DataFrame, places: pl.Series) -> pl.DataFrame:
         """Columns of ours as merged, where no row comes or goes: `put` has these places in it."""
-        return pl.DataFrame(_placed(ours[name], places, self.put[name]) for name in ours.columns)
+        return pl.DataFrame(
+            {name: _placed(ours[name], places, self.put[name]) for name in ours.columns}
+        )
 
 
 def fitted(frame: pl.DataFrame, schema: Mapping[str, pl.DataType]) -> pl.DataFrame:

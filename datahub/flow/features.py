@@ -29,7 +29,9 @@ class Seen:
 
     def only(self, lines: npt.NDArray[np.integer]) -> Seen:
         """These rows alone, by number."""
-        features = replace(self.features, frame=self.features.frame[lines])
+        frame = self.features.frame
+        frame = frame[lines] if frame.width else frame  # without a column it has no row
+        features = replace(self.features, frame=frame)
         return Seen(self.keys[lines], features, self.letters[lines])
 
     def thin(self, fewest: int) -> npt.NDArray[np.bool_]:

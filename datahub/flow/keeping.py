@@ -14,7 +14,7 @@ import polars as pl
 from datahub.core.dataset import Dataset, Part
 from datahub.core.kept import NEW, lines_of, new_lines, same_meaning
 from datahub.core.layout import label_model_file, table_part, table_prefix
-from datahub.core.parts import differing, within
+from datahub.core.parts import differing, inside, within
 from datahub.core.rowmerge import compare
 from datahub.core.versions import ObjectId
 from datahub.flow.instep import in_step
@@ -148,19 +148,21 @@ class Keeping:
 
     def _kept(self, old: Part, new: Part) -> pl.DataFrame | None:
         """Lines of the old part whose rows stand in the new one just as they were."""
-        key = pl.col(self._known.key)
+        key = self._known.key
         lines = self._labels(old)
         if lines is None:
             return None
-        lines = lines.filter(key.is_between(new.first_key, new.last_key))
-        return lines if self._only_new else lines.filter(~key.is_in(self._touched(old, new)))
+        lines = lines.filter(inside(new, key=key))
+        if self._only_new:
+            return lines
+        return lines.filter(~pl.col(key).is_in(self._touched(old, new)))
 
     def _touched(self, old: Part, new: Part) -> pl.Series:
         """Keys of rows that are not the same in both parts, as one list."""
         key = self._known.key
         columns = self._differing(old, new)
         before = self._before(old, columns)
-        before = before.filter(pl.col(key).is_between(new.first_key, new.last_key))
+        before = before.filter(inside(new, key=key))
         after = self._rows.read([self._store.fetch(new.sha256)], columns=columns)
         return compare(before, after, key=key).touched.implode()
 

@@ -15,7 +15,7 @@ import polars as pl
 from datahub.core.dataset import Key, Part
 from datahub.core.kept import decided, three_way
 from datahub.core.layout import table_part, table_prefix
-from datahub.core.parts import places, within
+from datahub.core.parts import inside, places, within
 from datahub.core.relabel import Annotation, Decision, decide
 from datahub.core.versions import ObjectId
 from datahub.flow.keeping import Keeping, Kept, kept_over
@@ -104,14 +104,13 @@ class _Joining:
 
     def _base(self, part: Part) -> pl.DataFrame:
         """What the base says of rows with keys of this part."""
-        key, known = pl.col(self._known.key), self._sides.known.get("base")
+        known = self._sides.known.get("base")
         if known is None:
             return self.no_line
         near = within(known.parts, part.first_key, part.last_key)
         found = (self._base_labels(one) for one in near)
         lines = [one for one in found if one is not None and one.schema == self.no_line.schema]
-        inside = key.is_between(part.first_key, part.last_key)
-        return pl.concat([self.no_line, *lines]).filter(inside)
+        return pl.concat([self.no_line, *lines]).filter(inside(part, key=self._known.key))
 
     @cached_property
     def _base_labels(self) -> Callable[..., pl.DataFrame | None]:

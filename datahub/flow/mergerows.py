@@ -157,7 +157,7 @@ def _frames_in_step(sides: Sides, group: States, columns: Sequence[str]) -> Fram
     for side, parts in (("base", group[0]), ("theirs", group[2])):
         frame = _frame(sides, side, parts, others) if others else ours
         assert frame is not None
-        frames.append(pl.DataFrame([ours[key], *frame[others].get_columns()]))
+        frames.append(pl.DataFrame({key: ours[key], **{name: frame[name] for name in others}}))
     return frames[0], ours, frames[1]
 
 

@@ -158,7 +158,9 @@ def gold_reader(
         frame = pl.DataFrame() if names == [] else content(part, names)
         assert frame is not None  # dataset.json names no part that is not there
         has_gold = dataset.has_gold if columns is None else GOLD in columns
-        return pl.DataFrame([*frame.get_columns(), gold_of(part)]) if has_gold else frame
+        if not has_gold:
+            return frame
+        return pl.DataFrame({c.name: c for c in [*frame.get_columns(), gold_of(part)]})
 
     return read
 

@@ -1,0 +1,46 @@
+"""Text keys that name a column: rows come over labels, and branches of labels merge.
+
+A bare string in `is_between` names a column, so `--append` and `--upsert` into labeled rows, and a
+merge of labels, ended in a bug wherever keys were texts.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.hostile_names import walk
+from tests.integration.conftest import Datahub
+
+KEYS = (
+    "*",
+    "^.*$",
+    "label",
+    "",
+    "id",
+    "\U0001f642",
+    "text",
+    "-x",
+    "a\nb",
+    "status",
+    "None",
+    "é",
+    "1",
+)
+
+
+def test_the_whole_path_goes_with_keys_that_name_columns(datahub: Datahub, tmp_path: Path) -> None:
+    """Append, upsert, review, a merge with a conflict, a gate: rows are what they should be."""
+    rows, wanted = walk(datahub, tmp_path, key="id", keys=KEYS, text="text", more=["n"])
+
+    assert rows == wanted
+
+
+def test_answers_are_taken_where_no_column_is_for_an_end_model(
+    datahub: Datahub, tmp_path: Path
+) -> None:
+    """Two columns of text, none of them named as the text: a pull with answers ended in a bug."""
+    rows, wanted = walk(
+        datahub, tmp_path, key="the key", keys=KEYS, text="^body", more=["label", "gold", "", "a$"]
+    )
+
+    assert rows == wanted
