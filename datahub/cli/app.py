@@ -1,37 +1,20 @@
-"""The command line: the groups, the error wall, and the one table of exit codes."""
+"""Where the command line begins and ends: one wall for all errors, one table of exit codes.
+
+Exit code 1 means findings, and nothing else: what nobody expected is 70, whoever raised it and
+whatever it is derived from. polars' panics are a BaseException of its own.
+"""
 
 from __future__ import annotations
 
 import os
+import select
 import sys
-import traceback
 from io import TextIOWrapper
-from pathlib import Path
-from typing import Annotated
 
-import typer
-
-from datahub import __version__
-from datahub.cli import (
-    audit,
-    branch,
-    database,
-    gate,
-    git,
-    history_edit,
-    label,
-    labelstudio,
-    lf,
-    project,
-    review,
-    tag,
-    upkeep,
-    versions,
-    why,
-)
-from datahub.cli.context import state
-from datahub.cli.gitwords import Verbs
+from datahub.cli import faults
+from datahub.cli.native import panics_held_back
 from datahub.cli.output import emit_error, talk
+from datahub.cli.state import state
 from datahub.core import errors
 
 EXIT_CODES: dict[type[errors.DatahubError], int] = {
@@ -47,55 +30,10 @@ EXIT_CODES: dict[type[errors.DatahubError], int] = {
     errors.Rejected: 7,
     errors.BackendError: 7,
     errors.StorageError: 7,
+    faults.Bug: 70,
 }
-BUG = 70
+USAGE = 2
 INTERRUPTED = 130
-
-app = typer.Typer(
-    name="datahub",
-    cls=Verbs,
-    help="Label data with labeling functions, review what they doubt, merge through gates.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Exit codes: 0 ok, 1 gate refused or findings, 2 bad input or settings, 3 conflict, "
-    "4 authentication, 5 not found, 6 unavailable (retry), 7 could not run, 70 bug, "
-    "130 interrupted.",
-)
-project.add_to(app)
-versions.add_to(app)
-history_edit.add_to(app)
-upkeep.add_to(app)
-app.command()(audit.audit)
-app.command()(why.why)
-app.add_typer(branch.app, name="branch")
-app.add_typer(tag.app, name="tag")
-app.add_typer(git.app, name="git")
-app.add_typer(lf.app, name="lf")
-app.add_typer(label.app, name="label")
-app.add_typer(review.app, name="review")
-app.add_typer(gate.app, name="gate")
-app.add_typer(labelstudio.app, name="labelstudio")
-app.add_typer(database.app, name="db")
-
-
-def _version(wanted: bool) -> None:
-    if wanted:
-        typer.echo(f"datahub {__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def root(
-    folder: Annotated[
-        Path, typer.Option("--project", "-C", help="Work in this project's folder.")
-    ] = Path(),
-    version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say the version.")
-    ] = False,
-) -> None:
-    """Take what goes before every command."""
-    state.folder = folder
 
 
 def exit_code(error: errors.DatahubError) -> int:
@@ -109,53 +47,84 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # keys and texts are Unicode, whatever the locale
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+    with panics_held_back() as panics:
+        try:
+            code = _run()
+        except BaseException as error:  # noqa: BLE001  the last wall: not to go on, but to say so
+            code = _ended_by(error, panics())
+    sys.exit(code)
+
+
+def _run() -> int:
+    from datahub.cli.commands import run  # here, for the wall stands around this too
+
+    code = run()
     try:
-        app()
-    except SystemExit as stopped:  # typer's own: usage errors are 2, `typer.Exit` says its code
-        _say_where(stopped)
-        sys.exit(_own_code(stopped))
-    except errors.DatahubError as error:
-        emit_error(error, as_json=state.json)
-        sys.exit(exit_code(error))
-    except KeyboardInterrupt as stopped:
-        _say_where(stopped)
-        sys.exit(INTERRUPTED)
-    except Exception as error:  # noqa: BLE001  the last wall: not to go on, but to say so
-        traceback.print_exception(error)
-        emit_error(Bug(error), as_json=state.json)
-        sys.exit(BUG)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        _nothing_is_left_to_flush()
+        raise errors.StorageError(
+            f"The results could not be written: {error.strerror}.", hint="Make room, and run again."
+        ) from error
+    return code
 
 
-class Bug(errors.DatahubError):
-    """Something that datahub did not expect: its fault, not the user's."""
+def _ended_by(error: BaseException, panics: str) -> int:
+    """Say what ended the command, where somebody still listens; return the exit code."""
+    if isinstance(error, SystemExit) and isinstance(error.__context__, BrokenPipeError):
+        error = error.__context__  # typer's own way to end, while it prints help
+    if isinstance(error, BrokenPipeError) and _reader_left():  # `datahub log | head`
+        _nothing_is_left_to_flush()
+        return 0
+    try:
+        return _told(error, panics)
+    except OSError:  # stderr is closed, or its reader left
+        known = isinstance(error, errors.DatahubError)
+        return exit_code(error) if known else EXIT_CODES[faults.Bug]  # type: ignore[arg-type]
 
-    code = "bug"
 
-    def __init__(self, error: Exception) -> None:
-        super().__init__(
-            f"{type(error).__name__}: {error}",
-            hint="This is a fault of datahub. Please report it with the lines above.",
-        )
+def _told(error: BaseException, panics: str) -> int:
+    if isinstance(error, KeyboardInterrupt):
+        _say_where(error)
+        return INTERRUPTED
+    if faults.is_abort(error):
+        talk("Aborted.")
+        return INTERRUPTED
+    as_json = state.json or "--json" in sys.argv[1:]  # a usage error may come before the option
+    if faults.is_usage(error):
+        faults.emit_usage(error, as_json=as_json)
+        return USAGE
+    if not isinstance(error, errors.DatahubError):
+        error = faults.Bug(error, panics)
+    emit_error(error, as_json=as_json)
+    return exit_code(error)
 
 
 def _say_where(stopped: BaseException) -> None:
     """What an interrupted command was at, where it noted that."""
     at: BaseException | None = stopped
-    while at is not None:
+    seen: list[BaseException] = []
+    while at is not None and at not in seen:  # a chain may be a ring
         for note in getattr(at, "__notes__", ()):
             talk(note)
+        seen.append(at)
         at = at.__cause__ or at.__context__
 
 
-def _own_code(stopped: SystemExit) -> int:
-    """Exit codes that typer folds into 1, told apart by what stopped it."""
-    cause = stopped.__context__
-    if isinstance(cause, typer.Abort):
-        return INTERRUPTED
-    if isinstance(cause, BrokenPipeError):  # `datahub log | head`
-        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115  nothing is left to flush
-        return 0
-    return stopped.code if isinstance(stopped.code, int) else 0
+def _reader_left() -> bool:
+    """Whether nobody reads stdout any more: another pipe may have broken."""
+    try:
+        watch = select.poll()
+        watch.register(sys.stdout.fileno(), 0)
+        return any(event & (select.POLLERR | select.POLLHUP) for _, event in watch.poll(0))
+    except (OSError, ValueError):  # a stdout without a file
+        return False
+
+
+def _nothing_is_left_to_flush() -> None:
+    sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115
 
 
 if __name__ == "__main__":

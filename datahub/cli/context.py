@@ -4,27 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from datahub.cli.output import talk, watched
+from datahub.cli.state import state
 
 if TYPE_CHECKING:
     from datahub.hub import Hub
-
-
-@dataclass
-class State:
-    """What the root group was given, and whether the command answers in JSON."""
-
-    folder: Path = Path()
-    json: bool = False
-
-
-state = State()
 
 
 def _note_json(wanted: bool) -> bool:

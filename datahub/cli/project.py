@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
-from datahub.cli.context import Branch, Dataset, Json, Ref, opened, state
+from datahub.cli.context import Branch, Dataset, Json, Ref, opened
 from datahub.cli.output import brief, emit_json, line, talk
 from datahub.cli.output import table as table_of
+from datahub.cli.state import state
 from datahub.core.errors import ConfigError
 
 

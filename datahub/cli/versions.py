@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from datahub.cli.context import Branch, Json, opened, state
+from datahub.cli.context import Branch, Json, opened
 from datahub.cli.output import brief, emit_json, expectations, failures, line, paged, table, talk
 from datahub.cli.settling import Conflicts, Decisions, Ours, RuleName, Theirs, settled
+from datahub.cli.state import state
 from datahub.core.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -22,7 +22,9 @@ def told(error: BaseException) -> str:
     """
     try:
         message = str(error)
-    except Exception as unreadable:  # noqa: BLE001  its __str__ is user code too
+    except KeyboardInterrupt:
+        raise
+    except BaseException as unreadable:  # noqa: BLE001  its __str__ is user code too
         message = f"(its text raised {type(unreadable).__name__})"
     return storable(f"{type(error).__name__}: {message}"[:300])
 
@@ -31,7 +33,9 @@ def shown(value: object) -> str:
     """What user code gave, as a short text, whatever its `__repr__` does."""
     try:
         text = repr(value)
-    except Exception as unreadable:  # noqa: BLE001  its __repr__ is user code too
+    except KeyboardInterrupt:
+        raise
+    except BaseException as unreadable:  # noqa: BLE001  its __repr__ is user code too
         text = f"a {type(value).__name__} (its repr raised {type(unreadable).__name__})"
     return storable(text if len(text) <= 80 else text[:80] + "...")
 

@@ -28,6 +28,7 @@ from datahub.core.errors import LabelingFunctionError, shown, told
 from datahub.core.fused import fused_votes, fusible
 from datahub.core.labels import ABSTAIN, LabelMatrix
 
+_REFUSALS = (pl.exceptions.PolarsError, pl.exceptions.PanicException)  # of an expression
 FAULTS_KEPT = 20  # of one LF on one part; all of them are counted
 
 
@@ -226,13 +227,13 @@ def _run_declarative(
             fused |= fused_votes(frame, group)
         alone = [lf.expression() for _, lf in lfs if lf.name not in fused and lf.search is None]
         # the key travels along: a select without it need not keep rows in place
-        out = frame.select(pl.col(key).alias("__key"), *alone)
+        out = frame.select(pl.col(key).alias("the key"), *alone)
         found = {
             lf.name: lf.searched(frame).select(lf.expression()).to_series()
             for _, lf in lfs
             if lf.search is not None
         }
-    except pl.exceptions.PolarsError:
+    except _REFUSALS:
         for _, lf in lfs:
             _run_alone(frame, lf)
         raise
@@ -271,7 +272,7 @@ def _judged(
 def _run_alone(frame: pl.DataFrame, lf: DeclarativeLF) -> None:
     try:
         lf.searched(frame).select(lf.expression())
-    except pl.exceptions.PolarsError as error:
+    except _REFUSALS as error:
         raise LabelingFunctionError(
             f"LF {lf.name!r} cannot run on these rows: {str(error).strip().splitlines()[0]}",
             hint=f"Columns are {', '.join(frame.columns)}.",

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import typer
 
-from datahub.cli.app import app
+from datahub.cli.commands import app
 
 Found = tuple[str, Any]  # typer carries a click of its own, without public types
 

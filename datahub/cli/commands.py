@@ -1,0 +1,106 @@
+"""The commands of the command line, and the groups they stand in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from datahub import __version__
+from datahub.cli import (
+    audit,
+    branch,
+    database,
+    gate,
+    git,
+    history_edit,
+    label,
+    labelstudio,
+    lf,
+    project,
+    review,
+    tag,
+    upkeep,
+    versions,
+    why,
+)
+from datahub.cli.gitwords import Verbs
+from datahub.cli.state import state
+
+
+class Escaped(BaseException):
+    """What typer would make an exit code of by itself: Ctrl-C, the end of input, a broken pipe."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__()
+        self.error = error
+
+
+class Root(Verbs):
+    """The root group; whatever a command raises reaches the caller of `run` as it is."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command. Raises Escaped."""
+        try:
+            return super().invoke(ctx)
+        except (KeyboardInterrupt, EOFError, OSError) as error:
+            raise Escaped(error) from error
+
+
+app = typer.Typer(
+    name="datahub",
+    cls=Root,
+    help="Label data with labeling functions, review what they doubt, merge through gates.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Exit codes: 0 ok, 1 gate refused or findings, 2 bad input or settings, 3 conflict, "
+    "4 authentication, 5 not found, 6 unavailable (retry), 7 could not run, 70 bug, "
+    "130 interrupted.",
+)
+project.add_to(app)
+versions.add_to(app)
+history_edit.add_to(app)
+upkeep.add_to(app)
+app.command()(audit.audit)
+app.command()(why.why)
+app.add_typer(branch.app, name="branch")
+app.add_typer(tag.app, name="tag")
+app.add_typer(git.app, name="git")
+app.add_typer(lf.app, name="lf")
+app.add_typer(label.app, name="label")
+app.add_typer(review.app, name="review")
+app.add_typer(gate.app, name="gate")
+app.add_typer(labelstudio.app, name="labelstudio")
+app.add_typer(database.app, name="db")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"datahub {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    folder: Annotated[
+        Path, typer.Option("--project", "-C", help="Work in this project's folder.")
+    ] = Path(),
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say the version.")
+    ] = False,
+) -> None:
+    """Take what goes before every command."""
+    state.folder = folder
+
+
+def run() -> int:
+    """Run what the command line says; return its exit code, or raise what went wrong."""
+    try:
+        ended = typer.main.get_command(app).main(standalone_mode=False)
+    except Escaped as escaped:
+        error = escaped.error
+    else:
+        return ended if isinstance(ended, int) else 0
+    raise error
