@@ -11,12 +11,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 import polars as pl
 
 from datahub.core.errors import LabelingFunctionError, shown
 from datahub.core.labels import ABSTAIN
 
+Takes = Literal["any", "texts", "numbers", "booleans"]  # of the column it looks at
 PYTHON_REGEX = "regex in Python"  # the kind of a regex LF that polars cannot run
 FOUND = "__found in Python"  # the column that such an LF votes by
 _META = set("\\.+*?()|[]{}^$#&-~")
@@ -53,6 +55,7 @@ class DeclarativeLF:
     needles: tuple[Needle, ...] = ()
     at_least: int = 1
     search: Callable[[str], object] | None = field(default=None, compare=False)
+    takes: Takes = "any"
 
     def __call__(self, x: object) -> int:
         """Vote on one row: any object with the columns as attributes.
@@ -81,7 +84,25 @@ class DeclarativeLF:
 
     def votes(self, frame: pl.DataFrame) -> pl.Series:
         """The votes on a frame, whole numbers. Raises LabelingFunctionError, polars' errors."""
+        self.check(frame.schema)
         return self.checked(self.searched(frame).select(self.expression()).to_series())
+
+    def check(self, schema: Mapping[str, pl.DataType]) -> None:
+        """Raise LabelingFunctionError where its own column is of a type that it cannot judge.
+
+        polars would compare a timestamp with a number: by its microseconds, which nobody meant.
+        """
+        if self.takes == "any":
+            return
+        kind = schema.get(self.columns[0], pl.Null())
+        if kind != pl.Null and not _TAKEN[self.takes](kind):
+            raise LabelingFunctionError(
+                f"LF {self.name!r} ({self.kind}) looks at column {self.columns[0]!r}, which is "
+                f"{kind}: it takes {self.takes}.",
+                hint="Write an expression() that says what is meant, such as "
+                f"pl.col({self.columns[0]!r}).dt.year() > 2020, or take another column.",
+                lf=self.name,
+            )
 
     def searched(self, frame: pl.DataFrame) -> pl.DataFrame:
         """The frame, with what `search` finds in the text; as it is where polars finds it."""
@@ -139,7 +160,7 @@ def keywords(
             hint=f"`at_least` is between 1 and {len(given)}.",
             lf=name,
         )
-    text = pl.col(column).cast(pl.String)
+    text = _column(name, column).cast(pl.String)
     if at_least == 1:
         condition = text.str.contains("(?i)(?:" + "|".join(_whole(word) for word in given) + ")")
     else:
@@ -171,7 +192,7 @@ def regex(
     0
     """
     full = ("(?i)" if ignore_case else "") + pattern
-    text, kind = pl.col(column).cast(pl.String), "regex"
+    text, kind = _column(name, column).cast(pl.String), "regex"
     try:
         pl.select(pl.lit("").str.contains(full))
         condition, search = text.str.contains(full), None
@@ -206,7 +227,8 @@ def lookup(
             lf=name,
         )
     texts = kinds == {str}
-    value = pl.col(column).cast(pl.String) if texts else pl.col(column)
+    value = _column(name, column)
+    value = value.cast(pl.String) if texts else value
     groups: dict[int, list[object]] = {}
     for key, label in table.items():
         groups.setdefault(_checked_label(name, label), []).append(key)
@@ -214,7 +236,9 @@ def lookup(
         pl.when(value.is_in(keys)).then(pl.lit(label, pl.Int8)) for label, keys in groups.items()
     )
     items = (("table", repr(sorted(table.items()))), ("column", column))
-    return _many_classes(name, vote, "lookup", items, where, text=column if texts else None)
+    lf = _many_classes(name, vote, "lookup", items, where, text=column if texts else None)
+    takes: Takes = "texts" if texts else "booleans" if kinds == {bool} else "numbers"
+    return replace(lf, takes=takes)
 
 
 def threshold(
@@ -228,7 +252,8 @@ def threshold(
 ) -> DeclarativeLF:
     """Vote where a number is above, below, or (both given) between; the bounds do not vote.
 
-    Neither null nor NaN votes.
+    Neither null nor NaN votes. A column that holds no numbers (times, texts, booleans) is refused
+    when the LF runs.
 
     >>> from types import SimpleNamespace
     >>> lf = threshold("long", "words", 1, above=100, below=1000)
@@ -243,14 +268,15 @@ def threshold(
             hint="Give one or both as numbers, `above` less than `below`.",
             lf=name,
         )
-    value = pl.col(column)
+    value = _column(name, column)
     condition = value.cast(pl.Float64).is_not_nan()
     if above is not None:
-        condition &= value > above
+        condition &= value > _bound(above)
     if below is not None:
-        condition &= value < below
+        condition &= value < _bound(below)
     items = (("above", repr(above)), ("below", repr(below)), ("column", column))
-    return _one_class(name, label, condition, "threshold", items, where)
+    items = (*items, ("takes", "numbers"))  # votes of before, which took any type, are not these
+    return replace(_one_class(name, label, condition, "threshold", items, where), takes="numbers")
 
 
 def expression(
@@ -294,7 +320,8 @@ def _one_class(
 ) -> DeclarativeLF:
     held, items = _narrowed(name, condition, items, where)
     vote = pl.when(held).then(pl.lit(_checked_label(name, label), pl.Int8))
-    return DeclarativeLF(name, label, vote, kind, items, (text,) if text else ())
+    takes: Takes = "texts" if text else "any"
+    return DeclarativeLF(name, label, vote, kind, items, (text,) if text else (), takes=takes)
 
 
 def _many_classes(
@@ -328,6 +355,28 @@ def _narrowed(
         )
     items = (*items, ("where", where.meta.serialize(format="json")))
     return where if condition is None else where & condition, items
+
+
+def _column(name: str, column: str) -> pl.Expr:
+    if column == "*" or (column.startswith("^") and column.endswith("$")):
+        raise LabelingFunctionError(
+            f"LF {name!r} looks at {column!r}, which is a pattern of columns' names.",
+            hint="Name one column.",
+            lf=name,
+        )
+    return pl.col(column)
+
+
+def _bound(value: float) -> pl.Expr:
+    """A bound, never rounded to the column's type: 0.1 is more than a Float32 makes of it."""
+    return pl.lit(value, pl.Float64) if isinstance(value, float) else pl.lit(value)
+
+
+_TAKEN: Mapping[Takes, Callable[[pl.DataType], bool]] = {
+    "texts": lambda kind: not kind.is_nested() and kind != pl.Duration,
+    "numbers": lambda kind: kind.is_numeric(),
+    "booleans": lambda kind: kind == pl.Boolean,
+}
 
 
 def _in_python(

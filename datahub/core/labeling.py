@@ -27,6 +27,7 @@ from datahub.core.declarative import DeclarativeLF
 from datahub.core.errors import LabelingFunctionError, shown, told
 from datahub.core.fused import fused_votes, fusible
 from datahub.core.labels import ABSTAIN, LabelMatrix
+from datahub.core.memory import forget, remember_apart
 
 _REFUSALS = (pl.exceptions.PolarsError, pl.exceptions.PanicException)  # of an expression
 FAULTS_KEPT = 20  # of one LF on one part; all of them are counted
@@ -152,12 +153,14 @@ def apply(
             faults += found[:FAULTS_KEPT]
     called = [(j, lf) for j, lf in enumerate(lfs) if not isinstance(lf, DeclarativeLF | BatchLF)]
     rows = _Rows(frame)
+    for _, lf in called:
+        remember_apart(getattr(lf, "_pre", ()))
     for j, lf in called:
         found = _call(lf, rows.fresh(), frame[key], votes[:, j], cardinality=cardinality)
         counts[j] = len(found)
         faults += found[:FAULTS_KEPT]
     for _, lf in called:
-        _forget(getattr(lf, "_pre", ()))
+        forget(getattr(lf, "_pre", ()))
     return Applied(votes, tuple(faults), tuple(counts))
 
 
@@ -200,15 +203,6 @@ def _values(column: pl.Series) -> list[Any]:
     return values
 
 
-def _forget(mappers: object) -> None:
-    """Empty the memories of Snorkel's preprocessors, which would keep every row of a dataset."""
-    for mapper in mappers if isinstance(mappers, (list, tuple)) else ():
-        reset = getattr(mapper, "reset_cache", None)
-        if callable(reset):
-            reset()
-        _forget(getattr(mapper, "_pre", ()))
-
-
 def _run_declarative(
     frame: pl.DataFrame,
     lfs: Sequence[tuple[int, DeclarativeLF]],
@@ -217,6 +211,7 @@ def _run_declarative(
     cardinality: int,
 ) -> Iterator[tuple[int, npt.NDArray[np.int8]]]:
     for _, lf in lfs:
+        lf.check(frame.schema)
         if lf.label is not None:
             _checked_vote(lf.label, lf.name, None, cardinality)
     if not lfs:

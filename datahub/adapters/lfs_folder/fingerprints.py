@@ -44,6 +44,7 @@ from datahub.adapters.lfs_folder.texts import Texts, names
 from datahub.core.batch import BatchLF
 from datahub.core.declarative import DeclarativeLF
 from datahub.core.labeling import LOOK_OF_ROWS, LabelingFunction
+from datahub.core.memory import LOOK_OF_MEMORY
 from datahub.core.model_lf import ModelLF
 
 # Whoever calls these votes by more than the row and the code.
@@ -81,6 +82,8 @@ def fingerprint(lf: LabelingFunction, file: LoadedFile, sources: Sources) -> tup
         reading.batch(lf)
     else:
         reading.say("snorkel", lf.name, _version("snorkel") or "", "rows", LOOK_OF_ROWS)
+        if getattr(lf, "_pre", ()):  # votes of before may have seen what another LF wrote
+            reading.say("memory", LOOK_OF_MEMORY)
         reading.resources(lf)
         reading.value(lf)
     return hashlib.sha256(json.dumps(reading.words).encode()).hexdigest(), reading.safe
