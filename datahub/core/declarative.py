@@ -274,8 +274,8 @@ def threshold(
         condition &= value > _bound(above)
     if below is not None:
         condition &= value < _bound(below)
-    items = (("above", repr(above)), ("below", repr(below)), ("column", column))
-    items = (*items, ("takes", "numbers"))  # votes of before, which took any type, are not these
+    bounded = (("above", repr(above)), ("below", repr(below)), ("column", column))
+    items = (*bounded, ("takes", "numbers"))  # votes of before, which took any type, are not these
     return replace(_one_class(name, label, condition, "threshold", items, where), takes="numbers")
 
 

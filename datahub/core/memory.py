@@ -73,7 +73,7 @@ def apart(value: Any) -> Any:
     if kind is tuple:
         return tuple(_all(value))
     if isinstance(value, SimpleNamespace):
-        new = kind.__new__(kind)
+        new = SimpleNamespace.__new__(kind)
         new.__dict__.update({name: apart(item) for name, item in value.__dict__.items()})
         return new
     if kind.__module__.startswith("spacy.tokens.doc"):

@@ -38,7 +38,8 @@ class LFReport:
 
     `in_python` are regex LFs that polars cannot run. `estimated[j]` is how often the label model
     takes LF j to be right, None where no model was fitted to these votes. `kinds[j]` is what kind
-    of LF it is; `spent` is what prompts cost, None where there are none.
+    of LF it is; `spent` is what prompts cost, None where there are none. `left_out` says which
+    functions of the folder did not run, and why.
     """
 
     dataset: str
@@ -55,6 +56,7 @@ class LFReport:
     estimated: tuple[float | None, ...] = ()
     kinds: tuple[str, ...] = ()
     spent: Spending | None = None
+    left_out: tuple[str, ...] = ()
 
 
 def report_of(

@@ -100,14 +100,14 @@ class Labeling(Wiring):
         name, classes = self.settings.dataset, tuple[str, ...]()
         if name and name in tables.datasets_at(self.store, self.branch):
             classes = self.dataset(name).classes
-        found = self.lf_source.discover()
+        found = self.discovered_lfs()
         return [one.voting(classes).lf if classes else one.lf for one in found]
 
     def lf_run(self, dataset: str | None = None, *, jobs: int | None = None) -> LFReport:
         """Let labeling functions vote where they have not; on `jobs` processes."""
         jobs = self.settings.jobs if jobs is None else jobs
         step = self.step()
-        found = self.lf_source.discover()
+        found = self.discovered_lfs()
         files = sorted({lf.file for lf in found})
         with _prints_aside():
             report = lfs.run_lfs(
@@ -125,14 +125,14 @@ class Labeling(Wiring):
         if self.spent is not None:
             figures |= {f"prompt_{name}": figure for name, figure in asdict(self.spent).items()}
         self.ran("lf run", step, report.commit, figures)
-        return replace(report, spent=self.spent)
+        return replace(report, spent=self.spent, left_out=self.lf_source.left_out)
 
     def lf_try(self, sample: int, dataset: str | None = None) -> LFReport:
         """Let all labeling functions vote on a random sample; nothing is committed."""
         with _prints_aside():
             report = lf_views.try_lfs(
                 self.dataset_name(dataset),
-                self.lf_source.discover(),
+                self.discovered_lfs(),
                 ref=self.branch,
                 sample=sample,
                 seed=self.settings.seed,
@@ -141,7 +141,7 @@ class Labeling(Wiring):
                 rows=self.rows,
                 progress=self.progress,
             )
-        return replace(report, spent=self.spent)
+        return replace(report, spent=self.spent, left_out=self.lf_source.left_out)
 
     def lf_stats(
         self, dataset: str | None = None, *, ref: str | None = None, gold: bool | None = None
@@ -168,7 +168,7 @@ class Labeling(Wiring):
             seen = lf_views.see_lf(
                 self.dataset_name(dataset),
                 name,
-                self.lf_source.discover(),
+                self.discovered_lfs(),
                 ref=self.branch,
                 sample=sample,
                 show=show,

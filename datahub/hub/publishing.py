@@ -29,7 +29,7 @@ class Publishing(Wiring):
     def status(self) -> history.Status:
         """Where the project stands, and what is out of date."""
         try:
-            found: list[FoundLF] = self.lf_source.discover()
+            found: list[FoundLF] = self.discovered_lfs()
             broken = None
         except LabelingFunctionError as error:
             found, broken = [], error

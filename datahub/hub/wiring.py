@@ -23,6 +23,7 @@ from datahub.machine.bytes.files import ObjectFiles
 from datahub.ports import (
     Catalog,
     EndModel,
+    FoundLF,
     Gate,
     LFSource,
     Prompts,
@@ -130,6 +131,12 @@ class Wiring:
             ask=lambda lf, questions: self.prompts.ask(lf, questions),
             model=self.settings.prompt_model,
         )
+        return found
+
+    def discovered_lfs(self) -> list[FoundLF]:
+        """The project's LFs; a warning says what is left out, and why."""
+        found = self.lf_source.discover()
+        self.warnings += [one for one in self.lf_source.left_out if one not in self.warnings]
         return found
 
     @cached_property

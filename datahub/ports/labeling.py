@@ -52,6 +52,11 @@ class LFSource(Protocol):
         """
         ...
 
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """What the last `discover` left out, and why: a sentence each."""
+        ...
+
     def workers(self, jobs: int) -> LFWorkers:
         """The same LFs on so many processes of their own."""
         ...

@@ -23,7 +23,7 @@ from datahub.adapters.lfs_folder.onnx_files import OnnxPredictor
 from datahub.adapters.lfs_folder.workers import FolderWorkers
 from datahub.core.batch import BatchLF
 from datahub.core.declarative import DeclarativeLF
-from datahub.core.errors import LabelingFunctionError
+from datahub.core.errors import ConfigError, LabelingFunctionError
 from datahub.core.labeling import LabelingFunction
 from datahub.core.model_lf import ModelLF
 from datahub.core.prompt_lf import Ask, PromptLF
@@ -43,6 +43,7 @@ class FolderLFSource:
     ) -> None:
         self._ask = ask
         self._model = model
+        self._left_out: list[str] = []
         self._project = project.resolve()
         self._folder = folder.resolve()
 
@@ -56,6 +57,11 @@ class FolderLFSource:
         twice, none found.
         """
         sources = load(self._folder, shown=self._shown)
+        self._left_out = [
+            f"{self._shown(file.path)}: {kind} {name!r} is no labeling function, and is left out."
+            for file in sources.files
+            for kind, name in _others(vars(file.module).values())
+        ]
         placed = sorted(self._placed(sources), key=lambda one: one.file.path.name)
         self._check_names(placed)
         if not placed:
@@ -65,7 +71,18 @@ class FolderLFSource:
                 'LFS = [keywords("goal", ["goal", "striker"], 3)] after '
                 "`from datahub import keywords`.",
             )
-        return [self._found(one, sources) for one in placed]
+        found = [made for one in placed if (made := self._found_or_left(one, sources)) is not None]
+        if not found:
+            raise LabelingFunctionError(
+                f"Every labeling function is left out. {self._left_out[-1]}",
+                hint="Make one of them ready to run, or write another: `datahub lf new NAME`.",
+            )
+        return found
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """What the last `discover` left out, and why: one sentence each."""
+        return tuple(self._left_out)
 
     def workers(self, jobs: int) -> FolderWorkers:
         """Processes that import the folder for themselves."""
@@ -98,6 +115,17 @@ class FolderLFSource:
                     hint="Rename one of them: votes, tables and reasons go by the name.",
                     lf=name,
                 )
+
+    def _found_or_left(self, one: _Placed, sources: Sources) -> FoundLF | None:
+        """None for a prompt that nobody can be asked: the others can run without it."""
+        try:
+            return self._found(one, sources)
+        except ConfigError as error:
+            self._left_out.append(
+                f"{self._at(one.file, one.line)}: {error.message} It is left out, and votes that "
+                f"it gave before are in no label until it runs again. {error.hint}"
+            )
+            return None
 
     def _found(self, one: _Placed, sources: Sources) -> FoundLF:
         lf = self._wired(one.lf)
@@ -138,11 +166,29 @@ def _lfs(values: Iterable[object]) -> Iterator[LabelingFunction]:
 def _is_lf(value: object) -> TypeGuard[LabelingFunction]:
     if isinstance(value, DeclarativeLF | BatchLF):
         return True
-    kinds = ((kind.__module__, kind.__name__) for kind in type(value).__mro__)
+    return _is_snorkels(value, "labeling", "LabelingFunction") and not _is_slice(value)
+
+
+def _is_slice(value: object) -> bool:
+    """Whether it says which rows are of a slice: Snorkel derives those from its LFs."""
+    return _is_snorkels(value, "slicing", "SlicingFunction")
+
+
+def _is_snorkels(value: object, package: str, kind: str) -> bool:
     return any(
-        module.startswith("snorkel.labeling") and name == "LabelingFunction"
-        for module, name in kinds
+        one.__module__.startswith(f"snorkel.{package}") and one.__name__.endswith(kind)
+        for one in type(value).__mro__
     )
+
+
+def _others(values: Iterable[object]) -> Iterator[tuple[str, str]]:
+    """What Snorkel has beside LFs: (what it is, its name)."""
+    for value in values:
+        for one in value if isinstance(value, list | tuple) else (value,):
+            if _is_slice(one):
+                yield "slicing function", str(getattr(one, "name", "?"))
+            elif _is_snorkels(one, "augmentation", "TransformationFunction"):
+                yield "transformation function", str(getattr(one, "name", "?"))
 
 
 def _line(lf: LabelingFunction, file: LoadedFile) -> int:
