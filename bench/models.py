@@ -206,8 +206,8 @@ def bbc(watch: Watch) -> Set:
 
     rows = bbc_articles().with_row_index("row_key")
     folder = shared_folder("labeling_functions")
-    found = adapter("lf_source", "folder")(folder.parent, folder).discover()
-    votes = apply(rows, [one.lf for one in found], key="row_key", cardinality=5).votes
+    lfs = adapter("lf_source", "folder")(folder.parent, folder).load().lfs
+    votes = apply(rows, lfs, key="row_key", cardinality=5).votes
     classes = sorted(set(rows["topic"]))
     gold = np.array([classes.index(topic) for topic in rows["topic"]], dtype=np.int8)
     return votes, gold, rows["text"].to_list(), 5

@@ -1,7 +1,7 @@
 """Settings: flag > environment > datahub.toml > default.
 
 The only reader of the environment and of datahub.toml. Every setting `name` is
-`DATAHUB_NAME` in the environment and `name = ...` in datahub.toml.
+`DATAHUB_NAME` in the environment and `name = ...` in datahub.toml; `lf_name` is `name` under [lf].
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ STORES = ("embedded", "lakefs")
 QUEUES = ("embedded", "label-studio")
 LABEL_MODELS = ("dawid-skene", "weighted", "bayes", "snorkel", "majority")
 END_MODELS = ("sklearn", "none")
+SANDBOXES = ("auto", "bwrap", "none")
+OWN = "DATAHUB_"  # variables that begin so hold settings, secrets among them
 MOST_SEED = 2**32 - 1  # what numpy and torch both take
 
 
@@ -43,6 +45,10 @@ class Settings:
     seed: int = 0
     max_fault_share: float = 0.01
     jobs: int = 1
+    lf_sandbox: str = "auto"
+    lf_environment: str = ""  # names of variables; these and the next: lists in datahub.toml
+    lf_readable: str = ""  # paths that LFs read beside the project
+    lf_memory: str = ""  # of one process that runs LFs; "none": no limit
     budget: int = 100
     audit_share: float = 0.2
     overlap: int = 1
@@ -141,6 +147,7 @@ def _from_file(path: Path) -> dict[str, Any]:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"{path.name} cannot be read: {error}", hint="Mend the file.") from error
+    raw |= _lf_table(raw.pop("lf", {}), path.name)
     _check_names(raw, f"{path.name} has")
     for name in raw.keys() & set(SECRETS):
         raise ConfigError(
@@ -165,6 +172,26 @@ def _check_names(names: Iterable[str], where: str) -> None:
         f"{where} an unknown setting {unknown[0]!r}.",
         hint=f"Did you mean {near[0]!r}?" if near else f"Settings are {', '.join(_kinds())}.",
     )
+
+
+def _lf_table(table: object, where: str) -> dict[str, Any]:
+    """What stands under [lf], by the names that settings have."""
+    if not isinstance(table, dict):
+        raise ConfigError(f"{where}: lf is {table!r}.", hint="Write [lf], and its settings below.")
+    found = {}
+    for name, value in table.items():
+        listed = isinstance(value, list) and all(isinstance(one, str) for one in value)
+        found[f"lf_{name}"] = ",".join(value) if listed else value
+    return found
+
+
+def listed(text: str) -> list[str]:
+    """The parts of a setting that is a list.
+
+    >>> listed("A, B,")
+    ['A', 'B']
+    """
+    return [part.strip() for part in text.split(",") if part.strip()]
 
 
 def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
@@ -196,9 +223,16 @@ def _checked(settings: Settings) -> Settings:
         ("queue", settings.queue, QUEUES),
         ("label_model", settings.label_model, LABEL_MODELS),
         ("end_model", settings.end_model, END_MODELS),
+        ("lf_sandbox", settings.lf_sandbox, SANDBOXES),
     ):
         if value not in allowed:
             raise ConfigError(f"{name} is {value!r}.", hint=f"It is one of {', '.join(allowed)}.")
+    for name in listed(settings.lf_environment):
+        if name.upper().startswith(OWN):
+            raise ConfigError(
+                f"[lf] environment names {name}: settings of datahub, some of them secret.",
+                hint="LFs see no variable that begins with DATAHUB_. Give it another name.",
+            )
     for name, least in (
         ("budget", 1),
         ("jobs", 1),

@@ -48,7 +48,6 @@ class BatchLF(ABC):
 
     name: str
     kind: ClassVar[str]
-    in_parent: ClassVar[bool] = False  # must not run in worker processes
 
     @property
     @abstractmethod
@@ -62,6 +61,11 @@ class BatchLF(ABC):
     @abstractmethod
     def spec(self) -> dict[str, object]:
         """What decides its votes, as plain values: what a fingerprint is made of."""
+
+    @property
+    def class_names(self) -> tuple[str, ...] | None:
+        """Class names that it votes by until `named`; None: it knows them once it has run."""
+        return ()
 
     def named(self, classes: Sequence[str]) -> BatchLF:
         """The same for a dataset with these classes, whose names it may vote by.

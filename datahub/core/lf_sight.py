@@ -14,7 +14,7 @@ import numpy.typing as npt
 import polars as pl
 
 from datahub.core.dataset import Dataset, Key
-from datahub.core.labeling import Applied, Fault, LabelingFunction
+from datahub.core.labeling import Applied, Fault
 from datahub.core.labels import ABSTAIN, Gold, LabelMatrix
 from datahub.core.prompt_lf import Spending
 from datahub.core.trust import interval
@@ -90,7 +90,8 @@ def sight(
     frame: pl.DataFrame,
     applied: Applied,
     *,
-    lf: LabelingFunction,
+    lf: str,
+    label: int | None,
     dataset: Dataset,
     others: LabelMatrix,
     other_names: Sequence[str],
@@ -101,24 +102,27 @@ def sight(
     in_python: bool,
     safe: bool,
 ) -> Sight:
-    """Hold an LF's votes on rows against their labels [n] and other LFs' votes [n, m]."""
+    """Hold an LF's votes on rows against their labels [n] and other LFs' votes [n, m].
+
+    `label` is the only class that it votes, where it has one.
+    """
     votes = applied.votes[:, 0]
     voted, known = votes != ABSTAIN, labels != ABSTAIN
     opposed = ((others != ABSTAIN) & (others != votes[:, None])).any(axis=1)
     conflict = voted & (opposed | (known & (labels != votes)))
-    miss = ~voted & np.isin(labels, _classes_of(lf, votes)) & known
+    miss = ~voted & np.isin(labels, _classes_of(label, votes)) & known
     rng = np.random.default_rng(seed)
 
     def shown(mask: Mask) -> tuple[SeenRow, ...]:
         at = np.flatnonzero(mask)
         at = np.sort(rng.choice(at, size=min(show, len(at)), replace=False))
         matrix = np.column_stack([votes, others])[at]
-        return seen(frame[at], matrix, (lf.name, *other_names), labels[at], dataset)
+        return seen(frame[at], matrix, (lf, *other_names), labels[at], dataset)
 
     judged = voted & known
     return Sight(
         dataset=dataset.name,
-        lf=lf.name,
+        lf=lf,
         rows=len(votes),
         of_rows=dataset.rows,
         votes={dataset.classes[y]: n for y, n in sorted(Counter(votes[voted].tolist()).items())},
@@ -226,11 +230,10 @@ class Disputes:
         )
 
 
-def _classes_of(lf: LabelingFunction, votes: npt.NDArray[np.int8]) -> list[int]:
+def _classes_of(label: int | None, votes: npt.NDArray[np.int8]) -> list[int]:
     """The classes that an LF votes for: its label, or what it was seen to vote."""
-    label = getattr(lf, "label", None)
     found = {int(y) for y in np.unique(votes) if y != ABSTAIN}
-    return sorted(found | ({label} if isinstance(label, int) else set()))
+    return sorted(found | (set() if label is None else {label}))
 
 
 def _text(row: Mapping[str, object], dataset: Dataset) -> str:

@@ -77,6 +77,14 @@ class ModelLF(BatchLF):
             return self
         return replace(self, label_items=numbered(self.name, items, classes))
 
+    @property
+    def class_names(self) -> tuple[str, ...] | None:
+        """Those that it votes by; None: an ONNX file tells its own once it has run."""
+        if self.label_items is not None:
+            return tuple(label for _, label in self.label_items if isinstance(label, str))
+        own = getattr(self.predictor, "classes_", None)
+        return None if own is None else tuple(c for c in _plain(own) if isinstance(c, str))
+
     def spec(self) -> dict[str, object]:
         """Everything but the classifier itself, which the fingerprint reads apart."""
         items = None if self.label_items is None else [[repr(a), b] for a, b in self.label_items]

@@ -78,8 +78,6 @@ class PromptLF(BatchLF):
     """Made by `prompt`; `wired` gives one that can ask. `answers` are case-folded."""
 
     kind: ClassVar[str] = "prompt"
-    in_parent: ClassVar[bool] = True  # one limit of requests and of cost for all rows
-
     name: str
     template: str
     answers: tuple[tuple[str, Label], ...]
@@ -89,14 +87,18 @@ class PromptLF(BatchLF):
     max_tokens: int
     ask: Ask | None = field(default=None, compare=False, repr=False)
 
-    def wired(self, ask: Ask, *, model: str) -> PromptLF:
-        """The same with something that asks, and a model where it names none."""
+    def asking(self, model: str) -> PromptLF:
+        """The same that asks `model` where it names none. Raises ConfigError: there is none."""
         if not (self.model or model):
             raise ConfigError(
                 f"LF {self.name!r} is a prompt, and no model is named.",
                 hint='Say model="..." in the LF, or prompt_model in datahub.toml.',
             )
-        return replace(self, ask=ask, model=self.model or model)
+        return replace(self, model=self.model or model)
+
+    def wired(self, ask: Ask, *, model: str) -> PromptLF:
+        """The same with something that asks, and a model where it names none."""
+        return replace(self.asking(model), ask=ask)
 
     def named(self, classes: Sequence[str]) -> PromptLF:
         """The same for a dataset with these classes. Raises LabelingFunctionError."""
@@ -109,6 +111,11 @@ class PromptLF(BatchLF):
         """Names of the columns in the template."""
         fields = [name for _, name, _, _ in Formatter().parse(self.template) if name is not None]
         return tuple(dict.fromkeys(fields))
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Those that its answers mean."""
+        return tuple(label for _, label in self.answers if isinstance(label, str))
 
     def spec(self) -> dict[str, object]:
         """All that decides a question, and what its answers mean."""
@@ -207,6 +214,27 @@ def prompt(
         demand if system is None else system,
         max_tokens,
     )
+
+
+def checked_prompt(
+    name: str,
+    *,
+    template: str,
+    answers: Sequence[tuple[str, Label]],
+    model: str,
+    endpoint: str,
+    system: str,
+    max_tokens: int,
+) -> PromptLF:
+    """The prompt with that `spec()`. Raises LabelingFunctionError, TypeError: there is no such."""
+    labels = checked_labels(name, dict(answers))
+    texts = (template, model, endpoint, system, *labels)
+    if not labels or not all(isinstance(text, str) for text in texts):
+        raise TypeError("a prompt is made of texts")
+    if type(max_tokens) is not int or max_tokens < 1:
+        raise TypeError("max_tokens is 1 or more")
+    _check_template(name, template)
+    return PromptLF(name, template, tuple(labels.items()), model, endpoint, system, max_tokens)
 
 
 def _check_template(name: str, template: str) -> None:

@@ -42,13 +42,17 @@ class DatasetState:
 
 @dataclass(frozen=True)
 class Status:
-    """Where one stands: branch, head, its datasets, and what is out of date."""
+    """Where one stands: branch, head, its datasets, and what is out of date.
+
+    `isolated`: LFs run apart from this machine's files, network and other processes.
+    """
 
     branch: str
     head: Commit
     guarded: bool
     datasets: tuple[DatasetState, ...]
     out_of_date: tuple[Stale, ...]
+    isolated: bool = True
 
 
 def status(
@@ -60,12 +64,13 @@ def status(
     broken: LabelingFunctionError | None,
     rules: Mapping[str, bytes],
     asked: Mapping[tuple[str, str], Asked],
+    isolated: bool = True,
 ) -> Status:
     """Where a branch stands.
 
     `found` are the LFs on disk, or `broken` says why they cannot be had; `rules` are
     local rule files; `asked` counts rows that people were asked about, by dataset
-    and queue.
+    and queue; `isolated` says whether LFs run apart from this machine's files and network.
     """
     head = store.commit_at(branch)
     names = datasets_at(store, head.id)
@@ -81,6 +86,7 @@ def status(
         guarded=guarded,
         datasets=tuple(_state(store, rows, head.id, name) for name in names),
         out_of_date=tuple(stale),
+        isolated=isolated,
     )
 
 
@@ -118,7 +124,7 @@ def _stale_dataset(
     classes = known.classes
     voted = {entry.name: entry.fingerprint for entry in manifest.lfs}
     try:
-        here = {lf.lf.name: lf.voting(classes).fingerprint for lf in found}
+        here = {lf.name: lf.voting(classes).fingerprint for lf in found}
     except LabelingFunctionError as error:
         return [Stale(error.message, error.hint), *left]
     stale = []

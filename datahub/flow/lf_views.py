@@ -14,7 +14,7 @@ import polars as pl
 
 from datahub.core.dataset import Dataset
 from datahub.core.errors import InputError, NotFound
-from datahub.core.labeling import FAULTS_KEPT, Applied, Fault, LabelingFunction, apply
+from datahub.core.labeling import FAULTS_KEPT, Applied, Fault
 from datahub.core.labels import LabelMatrix, Tally
 from datahub.core.layout import label_model_file, lfs_file
 from datahub.core.lf_sight import Disagreement, Disputes, Sight, Votes, sight
@@ -26,14 +26,14 @@ from datahub.flow.source import check_gold
 from datahub.flow.steps import Progress, quiet
 from datahub.flow.tables import dataset_at, part_reader, table_paths
 from datahub.flow.votes import class_numbers, manifest_at, read_votes, voted, votes_by_part
-from datahub.ports import FoundLF, Rows, VersionStore
+from datahub.ports import FoundLF, LFWorkers, Rows, VersionStore
 
 _STEP, _STEPS = 100, 50  # rows of a sample between two words of progress, and steps at the most
 
 
 def try_lfs(
     dataset: str,
-    lfs: Sequence[FoundLF],
+    workers: LFWorkers,
     *,
     ref: str,
     sample: int,
@@ -45,12 +45,12 @@ def try_lfs(
 ) -> LFReport:
     """Let LFs vote on a random sample of rows. Faults inside `root` are told from there."""
     known = with_classes(dataset_at(store, ref, dataset))
-    functions = [one.voting(known.classes).lf for one in lfs]
+    lfs = [one.voting(known.classes) for one in workers.found]
     found = drawn(store, rows, ref, known, size=sample, seed=seed, progress=progress)
-    applied = _applied(found.frame, functions, known, progress)
+    applied = _applied(found.frame, lfs, workers, known, progress)
     tally = Tally(len(lfs))
     tally.add(applied.votes)
-    names = [one.lf.name for one in lfs]
+    names = [one.name for one in lfs]
     faults = [fault.told_from(str(root)) for fault in applied.faults]
     made = report_of(known, tally, names, applied.fault_counts, faults)
     return replace(made, in_python=in_python(lfs), kinds=tuple(one.kind for one in lfs))
@@ -59,7 +59,7 @@ def try_lfs(
 def see_lf(
     dataset: str,
     name: str,
-    lfs: Sequence[FoundLF],
+    workers: LFWorkers,
     *,
     ref: str,
     sample: int,
@@ -77,16 +77,17 @@ def see_lf(
     that name.
     """
     known = with_classes(dataset_at(store, ref, dataset))
-    tested = _named(name, lfs).voting(known.classes)
+    tested = _named(name, workers.found).voting(known.classes)
     found = drawn(store, rows, ref, known, size=sample, seed=seed, progress=progress)
-    applied = _applied(found.frame, [tested.lf], known, progress)
+    applied = _applied(found.frame, [tested], workers, known, progress)
     faults = tuple(fault.told_from(str(root)) for fault in applied.faults)
     others, names = _other_votes(store, ref, found, name)
     labels, judge = labels_of(store, rows, ref, known, found.keys)
     return sight(
         found.frame,
         replace(applied, faults=faults),
-        lf=tested.lf,
+        lf=tested.name,
+        label=tested.label,
         dataset=known,
         others=others,
         other_names=names,
@@ -160,15 +161,19 @@ def all_votes(dataset: str, *, ref: str, store: VersionStore, rows: Rows) -> Vot
 
 
 def _applied(
-    frame: pl.DataFrame, lfs: Sequence[LabelingFunction], known: Dataset, progress: Progress
+    frame: pl.DataFrame,
+    lfs: Sequence[FoundLF],
+    workers: LFWorkers,
+    known: Dataset,
+    progress: Progress,
 ) -> Applied:
     """What LFs say of a sample, a few rows at a time: who waits for a slow one sees it go on."""
     size = max(_STEP, frame.height // _STEPS)
-    made = list[Applied]()
-    for start in range(0, max(frame.height, 1), size):
-        some = frame[start : start + size]
-        made.append(apply(some, lfs, key=known.key, cardinality=len(known.classes)))
-        progress("label", start + some.height, frame.height)
+    work = ((frame[at : at + size], lfs) for at in range(0, max(frame.height, 1), size))
+    made, k, classes = list[Applied](), len(known.classes), known.classes
+    for applied in workers.apply(work, key=known.key, cardinality=k, classes=classes):
+        made.append(applied)
+        progress("label", sum(len(part.votes) for part in made), frame.height)
     kept = list[Fault]()
     for lf in lfs:
         kept += [one for part in made for one in part.faults if one.lf == lf.name][:FAULTS_KEPT]
@@ -179,9 +184,9 @@ def _applied(
 
 def _named(name: str, lfs: Sequence[FoundLF]) -> FoundLF:
     for found in lfs:
-        if found.lf.name == name:
+        if found.name == name:
             return found
-    there = ", ".join(found.lf.name for found in lfs)
+    there = ", ".join(found.name for found in lfs)
     raise NotFound(f"There is no labeling function {name!r}.", hint=f"There are: {there}.")
 
 

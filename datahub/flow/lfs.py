@@ -7,22 +7,19 @@ the cache, and there is no other. What is held in memory is one part's votes at 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
-from datahub.core.batch import BatchLF
 from datahub.core.dataset import Dataset, Part
-from datahub.core.declarative import DeclarativeLF
 from datahub.core.errors import LabelingFunctionError
-from datahub.core.labeling import FAULTS_KEPT, Applied, Fault, apply
+from datahub.core.labeling import FAULTS_KEPT, Applied, Fault
 from datahub.core.labels import LabelMatrix, Tally
 from datahub.core.layout import lfs_file, table_prefix, votes_file
 from datahub.core.manifest import LFEntry, VotesManifest
-from datahub.core.prompt_lf import PromptLF
 from datahub.core.versions import ObjectId
 from datahub.flow.lf_report import LFReport, Reuse, in_python, report_of, with_classes
 from datahub.flow.steps import Step, begin, end
@@ -32,28 +29,30 @@ from datahub.ports import FoundLF, LFWorkers, Rows, VersionStore
 
 BATCH = 20_000  # rows that LFs see at a time
 
+Sources = Callable[[Sequence[str]], Mapping[str, bytes]]
+
 
 def run_lfs(
     dataset: str,
-    lfs: Sequence[FoundLF],
+    workers: LFWorkers,
     *,
     store: VersionStore,
     rows: Rows,
     step: Step,
     max_fault_share: float,
-    sources: dict[str, bytes],
+    sources: Sources,
     root: Path,
-    workers: LFWorkers | None = None,
 ) -> LFReport:
     """Let LFs vote where the head has no votes of theirs, and commit the votes with sources.
 
     Raises LabelingFunctionError when an LF returns no class, or raises on more than
-    `max_fault_share` of the rows; ConfigError when the dataset has no classes. With `workers`,
-    LFs that are called row by row run there. Faults inside `root` are told from there.
+    `max_fault_share` of the rows; ConfigError when the dataset has no classes. `sources` gives the
+    contents of LFs' files. Faults inside `root` are told from there.
     """
     head = begin(store, step)
     known = with_classes(dataset_at(store, head.id, dataset))
-    lfs = [found.voting(known.classes) for found in lfs]
+    lfs = [found.voting(known.classes) for found in workers.found]
+    texts = sources(sorted({found.file for found in lfs}))
     paths = table_paths(store, head.id, dataset, "rows")
     run = _Run(known, lfs, store, _Earlier.at(store, head.id, known), str(root))
     batches = run.batches(paths, rows)
@@ -63,11 +62,11 @@ def run_lfs(
     run.check_faults(max_fault_share)
     changes: dict[str, ObjectId | None] = {**run.objects}
     changes[lfs_file(dataset)] = store.put_bytes(run.manifest().to_json().encode())
-    changes |= zip(sources, store.put_all(sources.values()), strict=True)
+    changes |= zip(texts, store.put_all(texts.values()), strict=True)
     old = [p for p in store.objects(head.id, table_prefix(dataset, "votes")) if p not in changes]
     earlier = manifest_at(store, head.id, dataset)
     written = {entry.file for entry in earlier.lfs} if earlier else set()
-    old += [path for path in store.objects(head.id) if path in written - set(sources)]
+    old += [path for path in store.objects(head.id) if path in written - set(texts)]
     report = run.report()
     commit = end(
         store,
@@ -108,7 +107,7 @@ class _Earlier:
             return None
         if part not in self.manifest.parts:
             return None
-        if isinstance(found.lf, PromptLF) and entry.faults.get(part):
+        if found.kind == "prompt" and entry.faults.get(part):
             return None  # a question that failed is asked again; the others' answers are kept
         return self.held.get(votes_file(dataset, found.fingerprint, part))
 
@@ -178,7 +177,7 @@ class _Run:
         now.votes[now.done : now.done + height, now.missing] = applied.votes
         for j, count in zip(now.missing, applied.fault_counts, strict=True):
             if count:
-                name = self._lfs[j].lf.name
+                name = self._lfs[j].name
                 found = [f.told_from(self._root) for f in applied.faults if f.lf == name]
                 now.kept[j] = (now.kept[j] + found)[:FAULTS_KEPT]
                 self._count(j, now.part, count)
@@ -224,7 +223,7 @@ class _Run:
         for found, counts in zip(self._lfs, self._counts, strict=True):
             count = sum(counts.values())
             if count > share * rows:
-                first = next(f for f in self.manifest().all_faults if f.lf == found.lf.name)
+                first = next(f for f in self.manifest().all_faults if f.lf == found.name)
                 raise LabelingFunctionError(
                     f"LF {first.lf!r} raised on {count} of {rows} rows, first on {first.key!r} "
                     f"at {first.where}: {first.error}",
@@ -238,7 +237,7 @@ class _Run:
         """What lfs.json will say."""
         entries = tuple(
             LFEntry(
-                name=found.lf.name,
+                name=found.name,
                 fingerprint=found.fingerprint,
                 kind=found.kind,
                 file=found.file,
@@ -258,7 +257,7 @@ class _Run:
         reuse = Reuse(
             parts=len(self._dataset.parts),
             ran=dict(zip(names, self._ran, strict=True)),
-            unsafe=tuple(found.lf.name for found in self._lfs if not found.safe),
+            unsafe=tuple(found.name for found in self._lfs if not found.safe),
         )
         counts = [entry.fault_total for entry in manifest.lfs]
         made = report_of(self._dataset, self._tally, names, counts, manifest.all_faults)
@@ -275,46 +274,17 @@ class _Run:
             self._counts[j][part.sha256] = self._counts[j].get(part.sha256, 0) + faults
 
 
-def _apply(frame: pl.DataFrame, lfs: Sequence[FoundLF], dataset: Dataset) -> Applied:
-    functions = [found.lf for found in lfs]
-    return apply(frame, functions, key=dataset.key, cardinality=len(dataset.classes))
-
-
 def _applied(
-    batches: Iterator[_Batch], workers: LFWorkers | None, dataset: Dataset
+    batches: Iterator[_Batch], workers: LFWorkers, dataset: Dataset
 ) -> Iterator[tuple[_Batch, Applied]]:
-    """What LFs say of each batch: the called ones on the workers, declarative ones here."""
-    if workers is None:  # all of them here
-        for batch in batches:
-            yield batch, _apply(batch.frame, batch.lfs, dataset)
-        return
+    """What LFs say of each batch; a few batches are read ahead."""
     given: deque[_Batch] = deque()
 
-    def work() -> Iterator[tuple[pl.DataFrame, list[FoundLF]]]:
+    def work() -> Iterator[tuple[pl.DataFrame, Sequence[FoundLF]]]:
         for batch in batches:
             given.append(batch)
-            yield batch.frame, [found for found in batch.lfs if _goes_away(found)]
+            yield batch.frame, batch.lfs
 
     k, classes = len(dataset.classes), dataset.classes
-    for there in workers.apply(work(), key=dataset.key, cardinality=k, classes=classes):
-        batch = given.popleft()
-        called = [_goes_away(found) for found in batch.lfs]
-        rest = [f for f, away in zip(batch.lfs, called, strict=True) if not away]
-        yield batch, _joined(called, there, _apply(batch.frame, rest, dataset))
-
-
-def _goes_away(found: FoundLF) -> bool:
-    here = isinstance(found.lf, DeclarativeLF) or (
-        isinstance(found.lf, BatchLF) and found.lf.in_parent
-    )
-    return not here
-
-
-def _joined(called: Sequence[bool], there: Applied, here: Applied) -> Applied:
-    votes = np.empty((len(there.votes), len(called)), dtype=np.int8)
-    away = np.array(called, dtype=bool)
-    votes[:, away], votes[:, ~away] = there.votes, here.votes
-    counts = {True: iter(there.fault_counts), False: iter(here.fault_counts)}
-    return Applied(
-        votes, there.faults + here.faults, tuple(next(counts[where]) for where in called)
-    )
+    for applied in workers.apply(work(), key=dataset.key, cardinality=k, classes=classes):
+        yield given.popleft(), applied

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, redirect_stdout
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from datahub.core.batch import BatchLF
 from datahub.core.errors import Conflict, InputError, LabelingFunctionError
 from datahub.core.labeling import LabelingFunction
 from datahub.core.lf_sight import Disagreement, Sight, Votes
@@ -21,11 +20,6 @@ from datahub.hub.label_models import label_model
 from datahub.hub.lf_scaffold import lf_file
 from datahub.hub.registry import REGISTRY
 from datahub.hub.wiring import Wiring
-
-
-def _prints_aside() -> AbstractContextManager[object]:
-    """What labeling functions print goes to stderr: stdout is for results."""
-    return redirect_stdout(sys.stderr)
 
 
 class Labeling(Wiring):
@@ -96,43 +90,44 @@ class Labeling(Wiring):
         """The project's LFs, ready to be called: also by Snorkel's appliers.
 
         Those that vote by class names do so by the numbers they have in the project's dataset.
+        Nothing else imports their files into this process: here their code can reach all that
+        this process can, its environment and its keys.
         """
         name, classes = self.settings.dataset, tuple[str, ...]()
         if name and name in tables.datasets_at(self.store, self.branch):
             classes = self.dataset(name).classes
-        found = self.discovered_lfs()
-        return [one.voting(classes).lf if classes else one.lf for one in found]
+        loaded = self.lf_source.load()
+        self.warn_once(loaded.left_out)
+        return [
+            lf.named(classes) if classes and isinstance(lf, BatchLF) else lf for lf in loaded.lfs
+        ]
 
     def lf_run(self, dataset: str | None = None, *, jobs: int | None = None) -> LFReport:
         """Let labeling functions vote where they have not; on `jobs` processes."""
-        jobs = self.settings.jobs if jobs is None else jobs
         step = self.step()
-        found = self.discovered_lfs()
-        files = sorted({lf.file for lf in found})
-        with _prints_aside():
+        with self.lf_workers(jobs or self.settings.jobs) as workers:
             report = lfs.run_lfs(
                 self.dataset_name(dataset),
-                found,
+                workers,
                 store=self.store,
                 rows=self.rows,
                 step=step,
                 max_fault_share=self.settings.max_fault_share,
-                sources=self.project.read(files),
+                sources=self.project.read,
                 root=self.settings.root.resolve(),
-                workers=self.lf_source.workers(jobs) if jobs > 1 else None,
             )
         figures = {"rows": report.rows, "votes": report.votes, "coverage": report.coverage}
         if self.spent is not None:
             figures |= {f"prompt_{name}": figure for name, figure in asdict(self.spent).items()}
         self.ran("lf run", step, report.commit, figures)
-        return replace(report, spent=self.spent, left_out=self.lf_source.left_out)
+        return replace(report, spent=self.spent, left_out=workers.left_out)
 
     def lf_try(self, sample: int, dataset: str | None = None) -> LFReport:
         """Let all labeling functions vote on a random sample; nothing is committed."""
-        with _prints_aside():
+        with self.lf_workers() as workers:
             report = lf_views.try_lfs(
                 self.dataset_name(dataset),
-                self.discovered_lfs(),
+                workers,
                 ref=self.branch,
                 sample=sample,
                 seed=self.settings.seed,
@@ -141,7 +136,7 @@ class Labeling(Wiring):
                 rows=self.rows,
                 progress=self.progress,
             )
-        return replace(report, spent=self.spent, left_out=self.lf_source.left_out)
+        return replace(report, spent=self.spent, left_out=workers.left_out)
 
     def lf_stats(
         self, dataset: str | None = None, *, ref: str | None = None, gold: bool | None = None
@@ -164,11 +159,11 @@ class Labeling(Wiring):
 
         Nothing is committed. `show` rows of each kind are shown.
         """
-        with _prints_aside():
+        with self.lf_workers() as workers:
             seen = lf_views.see_lf(
                 self.dataset_name(dataset),
                 name,
-                self.discovered_lfs(),
+                workers,
                 ref=self.branch,
                 sample=sample,
                 show=show,
@@ -236,7 +231,7 @@ class Labeling(Wiring):
     def _lf_names(self) -> list[str]:
         """Names that are taken; none of a folder that is empty or broken just now."""
         try:
-            return [found.lf.name for found in self.lf_source.discover()]
+            return [found.name for found in self.lf_source.discover()]
         except LabelingFunctionError:
             return []
 

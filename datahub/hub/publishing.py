@@ -28,22 +28,23 @@ class Publishing(Wiring):
 
     def status(self) -> history.Status:
         """Where the project stands, and what is out of date."""
-        try:
-            found: list[FoundLF] = self.discovered_lfs()
-            broken = None
-        except LabelingFunctionError as error:
-            found, broken = [], error
-        asked = {
-            (name, queue): review.asked_rows(
-                self.catalog,
-                queue_name=queue,
-                dataset=name,
-                branch=self.branch,
-                queue_=self.embedded_queue(name) if queue == "embedded" else None,
-            )
-            for name in tables.datasets_at(self.store, self.branch)
-            for queue in REGISTRY["review_queue"]
-        }
+        with self.lf_workers() as workers:  # it imports while we look elsewhere
+            asked = {
+                (name, queue): review.asked_rows(
+                    self.catalog,
+                    queue_name=queue,
+                    dataset=name,
+                    branch=self.branch,
+                    queue_=self.embedded_queue(name) if queue == "embedded" else None,
+                )
+                for name in tables.datasets_at(self.store, self.branch)
+                for queue in REGISTRY["review_queue"]
+            }
+            try:
+                found: list[FoundLF] = workers.found
+                broken = None
+            except LabelingFunctionError as error:
+                found, broken = [], error
         return history.status(
             self.branch,
             store=self.store,
@@ -52,6 +53,7 @@ class Publishing(Wiring):
             broken=broken,
             rules=self.project.rules(),
             asked=asked,
+            isolated=bool(self.lf_source.isolation),
         )
 
     def verdict(self, ref: str) -> Verdict | None:

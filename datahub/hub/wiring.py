@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import fields
 from datetime import UTC, datetime
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from datahub import config
@@ -23,9 +25,9 @@ from datahub.machine.bytes.files import ObjectFiles
 from datahub.ports import (
     Catalog,
     EndModel,
-    FoundLF,
     Gate,
     LFSource,
+    LFWorkers,
     Prompts,
     ReviewQueue,
     Rows,
@@ -130,14 +132,26 @@ class Wiring:
             folder,
             ask=lambda lf, questions: self.prompts.ask(lf, questions),
             model=self.settings.prompt_model,
+            sandbox=self.settings.lf_sandbox,
+            environment=config.listed(self.settings.lf_environment),
+            readable=[
+                (self.settings.root / Path(path).expanduser()).resolve()
+                for path in config.listed(self.settings.lf_readable)
+            ],
+            memory=self.settings.lf_memory,
         )
         return found
 
-    def discovered_lfs(self) -> list[FoundLF]:
-        """The project's LFs; a warning says what is left out, and why."""
-        found = self.lf_source.discover()
-        self.warnings += [one for one in self.lf_source.left_out if one not in self.warnings]
-        return found
+    @contextmanager
+    def lf_workers(self, jobs: int = 1) -> Iterator[LFWorkers]:
+        """The project's LFs in processes; at the end, a warning says what was left out, and why."""
+        with self.lf_source.workers(jobs) as workers:
+            yield workers
+        self.warn_once(workers.left_out)
+
+    def warn_once(self, warnings: Iterable[str]) -> None:
+        """Say these, but those that were said."""
+        self.warnings += [one for one in warnings if one not in self.warnings]
 
     @cached_property
     def prompts(self) -> Prompts:
@@ -189,7 +203,7 @@ class Wiring:
     @property
     def end_model_columns(self) -> list[str]:
         """Columns that the end model is to look at; empty: the default."""
-        return [name.strip() for name in self.settings.end_model_columns.split(",") if name.strip()]
+        return config.listed(self.settings.end_model_columns)
 
     def queue(self, dataset: str | None = None) -> ReviewQueue:
         """The review queue of a dataset on this branch."""

@@ -7,7 +7,7 @@ port (tests/contract/) runs on every registered backend.
 from datahub.ports.catalog import Catalog, LedgerEntry, Refusal, Run
 from datahub.ports.gate import Gate, Instead
 from datahub.ports.git import GitCommit, GitHistory, GitRepositories
-from datahub.ports.labeling import FoundLF, LFSource, LFWorkers, Prompts
+from datahub.ports.labeling import FoundLF, LFSource, LFWorkers, Loaded, Prompts
 from datahub.ports.models import EndModel, LabelModel, LabelModelFit, Opinion
 from datahub.ports.review import Pulled, ReviewQueue
 from datahub.ports.rows import Files, Remote, Rows
@@ -29,6 +29,7 @@ __all__ = [
     "LabelModel",
     "LabelModelFit",
     "LedgerEntry",
+    "Loaded",
     "Opinion",
     "Prompts",
     "Pulled",

@@ -6,44 +6,66 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
-from typing import Protocol
+from types import TracebackType
+from typing import Protocol, Self
 
 import polars as pl
 
-from datahub.core.batch import BatchLF
+from datahub.core.batch import numbered
 from datahub.core.labeling import Applied, LabelingFunction
 from datahub.core.prompt_lf import Question, Reply, Spending
 
 
 @dataclass(frozen=True)
 class FoundLF:
-    """A labeling function and where it stands. The fingerprint changes whenever its votes may.
+    """What is known of a labeling function without running it, and where it stands.
 
-    Unless it is not `safe`: then the LF reads something that no fingerprint can cover (a file,
-    a loaded model, the clock), and equal fingerprints promise nothing.
+    The fingerprint changes whenever its votes may. Unless it is not `safe`: then the LF reads
+    something that no fingerprint can cover (a file, a loaded model, the clock), and equal
+    fingerprints promise nothing.
     """
 
-    lf: LabelingFunction
+    name: str
     fingerprint: str  # SHA-256, hexadecimal
     file: str  # relative to the project
     line: int
     kind: str  # snorkel, or what kind of declarative LF
     safe: bool  # the fingerprint covers all that decides its votes
+    label: int | None = None  # the only class that it votes, where it has one
+    class_names: tuple[str, ...] | None = ()  # that it votes by; None: it tells them as it runs
 
     def voting(self, classes: Sequence[str]) -> FoundLF:
         """The same on a dataset with these classes: it may vote by their names.
 
         Raises LabelingFunctionError: a name is none of them.
         """
-        named = self.lf.named(classes) if isinstance(self.lf, BatchLF) else self.lf
-        if named is self.lf:
+        if self.class_names == ():
             return self
+        numbered(self.name, [(name, name) for name in self.class_names or ()], classes)
         made_of = f"{self.fingerprint} {json.dumps(list(classes))}"
-        return replace(self, lf=named, fingerprint=sha256(made_of.encode()).hexdigest())
+        digest = sha256(made_of.encode()).hexdigest()
+        return replace(self, fingerprint=digest, class_names=())
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """LFs that can be called in this process, and what was left out, and why: a sentence each."""
+
+    lfs: list[LabelingFunction]
+    left_out: tuple[str, ...]
 
 
 class LFSource(Protocol):
-    """Where labeling functions come from."""
+    """Where labeling functions come from. Their code does not run in this process, but for `load`.
+
+    `isolation` names what keeps them from files, network and processes of this machine; empty
+    where nothing does.
+    """
+
+    @property
+    def isolation(self) -> str:
+        """Raises ConfigError where it is demanded and cannot be had."""
+        ...
 
     def discover(self) -> list[FoundLF]:
         """All LFs in order of file and definition.
@@ -52,18 +74,40 @@ class LFSource(Protocol):
         """
         ...
 
-    @property
-    def left_out(self) -> tuple[str, ...]:
-        """What the last `discover` left out, and why: a sentence each."""
+    def workers(self, jobs: int = 1) -> LFWorkers:
+        """The same LFs, ready to be applied by so many processes of their own."""
         ...
 
-    def workers(self, jobs: int) -> LFWorkers:
-        """The same LFs on so many processes of their own."""
+    def load(self) -> Loaded:
+        """The LFs themselves: their code runs in this process, with all that it can reach."""
         ...
 
 
 class LFWorkers(Protocol):
-    """Processes that apply labeling functions."""
+    """Processes that apply labeling functions. They start at `with`, and end with it."""
+
+    def __enter__(self) -> Self:
+        """Start; what the LFs are is waited for when it is asked."""
+        ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """End all processes, whatever they do."""
+        ...
+
+    @property
+    def found(self) -> list[FoundLF]:
+        """What `discover` says. Raises LabelingFunctionError."""
+        ...
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """What is not among `found`, and why: a sentence each. Empty until that was asked."""
+        ...
 
     def apply(
         self,
@@ -75,8 +119,8 @@ class LFWorkers(Protocol):
     ) -> Iterator[Applied]:
         """What `core.labeling.apply` says of each frame, in their order, a few frames ahead.
 
-        Raises LabelingFunctionError as it does, and where a process dies. Ending the iteration
-        ends the processes.
+        Raises LabelingFunctionError as it does, and where a process dies or says what is no
+        answer.
         """
         ...
 

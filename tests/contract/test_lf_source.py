@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,12 +14,45 @@ from types import SimpleNamespace
 import polars as pl
 import pytest
 
+from datahub.adapters.lfs_folder.discovery import discovered
 from datahub.core.errors import LabelingFunctionError
-from datahub.core.labeling import LabelingFunction, apply
+from datahub.core.labeling import Applied, LabelingFunction, apply
 from datahub.hub import REGISTRY
 from datahub.ports import FoundLF, LFSource
 
-Write = Callable[..., LFSource]
+
+@dataclass(frozen=True, kw_only=True)
+class Seen(FoundLF):
+    """What is known of an LF, and the LF."""
+
+    lf: LabelingFunction
+
+
+@dataclass(frozen=True)
+class Written:
+    """A project's source of LFs.
+
+    Most of what follows is the same in every process: it is asked here of what the source's
+    processes run, `discovered`.
+    """
+
+    source: LFSource
+    project: Path
+
+    def discover(self) -> list[Seen]:
+        found = discovered(self.project, self.project / "lfs").lfs
+        return [Seen(**vars(one.found), lf=one.lf) for one in found]
+
+    def applied(
+        self, frames: Iterable[pl.DataFrame], *, jobs: int, found: list[FoundLF] | None = None
+    ) -> list[Applied]:
+        """What the source's processes say of frames."""
+        with self.source.workers(jobs) as workers:
+            lfs = workers.found if found is None else found
+            return list(workers.apply(((b, lfs) for b in frames), key="id", cardinality=2))
+
+
+Write = Callable[..., Written]
 
 SNORKEL = "import re\nfrom snorkel.labeling import labeling_function\n"
 GOAL = SNORKEL + "@labeling_function()\ndef goal(x):\n    return 3 if 'goal' in x.text else -1\n"
@@ -31,18 +65,18 @@ def write(request: pytest.FixtureRequest, tmp_path: Path) -> Write:
     module, _, name = REGISTRY["lf_source"][request.param].partition(":")
     build = {"folder": lambda at: getattr(import_module(module), name)(at, at / "lfs")}
 
-    def written(files: dict[str, str], *, project: str = "project") -> LFSource:
+    def written(files: dict[str, str], *, project: str = "project") -> Written:
         for file, text in files.items():
             path = tmp_path / project / "lfs" / file
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
         source: LFSource = build[request.param](tmp_path / project)
-        return source
+        return Written(source, tmp_path / project)
 
     return written
 
 
-def one(write: Write, text: str, *, project: str = "project") -> FoundLF:
+def one(write: Write, text: str, *, project: str = "project") -> Seen:
     """The first LF of a project whose only file is `news.py`."""
     return write({"news.py": text}, project=project).discover()[0]
 
@@ -58,15 +92,16 @@ def test_lfs_come_in_order_of_file_and_definition(write: Write) -> None:
     second = DECLARED + 'LFS = [keywords("z", ["a"], 0), regex("y", "b", 1)]\n'
     source = write({"b.py": GOAL, "a.py": second + 'x = keywords("x", ["c"], 0)\n'})
 
-    found = source.discover()
+    found = source.source.discover()
 
-    assert [(lf.lf.name, lf.file, lf.line, lf.kind) for lf in found] == [
+    assert [(lf.name, lf.file, lf.line, lf.kind) for lf in found] == [
         ("z", "lfs/a.py", 2, "keywords"),
         ("y", "lfs/a.py", 2, "regex"),
         ("x", "lfs/a.py", 3, "keywords"),
         ("goal", "lfs/b.py", 3, "snorkel"),
     ]
-    assert vote(found[3].lf, "a goal") == 3
+    assert vote(source.source.load().lfs[3], "a goal") == 3
+    assert found == [one.found for one in discovered(source.project, source.project / "lfs").lfs]
 
 
 def test_an_lf_imported_by_another_file_counts_once_and_where_it_stands(write: Write) -> None:
@@ -143,7 +178,7 @@ def test_two_projects_with_equal_file_names_do_not_meet(write: Write) -> None:
 def test_what_a_file_prints_does_not_reach_stdout(
     write: Write, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    one(write, "print('loading')\n" + GOAL)
+    write({"news.py": "print('loading')\n" + GOAL}).source.discover()
 
     said = capsys.readouterr()
     assert (said.out, said.err) == ("", "loading\n")
@@ -717,81 +752,81 @@ def frames(texts: list[str], size: int = 3) -> list[pl.DataFrame]:
     return list(whole.iter_slices(size))
 
 
-@pytest.mark.parametrize("jobs", [1, 3])
-def test_workers_find_siblings_imported_inside_functions(write: Write, jobs: int) -> None:
+def test_workers_find_siblings_imported_inside_functions(write: Write) -> None:
     user = SNORKEL + "@labeling_function()\ndef goal(x):\n    from _w import A\n    return A\n"
     source = write({"a.py": user, "_w.py": "A = 1\n"})
-    found = source.discover()
 
-    (there,) = source.workers(jobs).apply([(frames(["a", "b"])[0], found)], key="id", cardinality=2)
+    (there,) = source.applied(frames(["a", "b"])[:1], jobs=1)
 
     assert there.votes.tolist() == [[1], [1]]
 
 
 @pytest.mark.parametrize("jobs", [1, 3])
-def test_workers_say_in_order_what_one_process_says(write: Write, jobs: int) -> None:
+def test_workers_say_in_order_what_this_process_says(write: Write, jobs: int) -> None:
     source = write({"a.py": MIXED})
-    found = source.discover()
     batches = frames([f"kick {i}" if i % 3 else "boom" for i in range(22)])
 
-    there = list(source.workers(jobs).apply([(b, found) for b in batches], key="id", cardinality=2))
+    there = source.applied(batches, jobs=jobs)
 
-    here = [apply(b, [f.lf for f in found], key="id", cardinality=2) for b in batches]
+    here = [apply(b, [f.lf for f in source.discover()], key="id", cardinality=2) for b in batches]
     assert [one.votes.tolist() for one in there] == [one.votes.tolist() for one in here]
     assert [one.fault_counts for one in there] == [one.fault_counts for one in here]
     assert [one.faults for one in there] == [one.faults for one in here]
 
 
 def test_a_process_that_dies_is_an_error(write: Write) -> None:
-    source = write({"a.py": MIXED})
-    work = [(b, source.discover()) for b in frames(["kick"] * 9 + ["die"])]
-
     with pytest.raises(LabelingFunctionError, match="ended with 9"):
-        list(source.workers(2).apply(work, key="id", cardinality=2))
+        write({"a.py": MIXED}).applied(frames(["kick"] * 9 + ["die"]), jobs=2)
 
 
 def test_an_lf_that_breaks_faith_on_a_worker_is_named(write: Write) -> None:
-    source = write({"a.py": MIXED})
-    work = [(b, source.discover()) for b in frames(["kick", "seven"])]
-
     with pytest.raises(LabelingFunctionError, match="'ends' returned 7") as caught:
-        list(source.workers(2).apply(work, key="id", cardinality=2))
+        write({"a.py": MIXED}).applied(frames(["kick", "seven"]), jobs=2)
 
     assert (caught.value.lf, caught.value.key) == ("ends", 1)
 
 
-def test_an_lf_edited_while_workers_run_is_refused(write: Write) -> None:
+def test_an_lf_edited_before_workers_start_is_refused(write: Write) -> None:
     source = write({"a.py": MIXED})
-    work = [(b, source.discover()) for b in frames(["kick"])]
+    found = source.source.discover()
     write({"a.py": MIXED.replace("> 4", "> 5")})
 
     with pytest.raises(LabelingFunctionError, match="'long' changed"):
-        list(source.workers(1).apply(work, key="id", cardinality=2))
+        source.applied(frames(["kick"]), jobs=1, found=found)
+
+
+def test_what_was_discovered_is_what_is_applied(write: Write) -> None:
+    """An edit while a run is under way waits for the next run."""
+    source = write({"a.py": MIXED})
+
+    with source.source.workers() as workers:
+        found = workers.found
+        write({"a.py": MIXED.replace("> 4", "> 0")})
+        (there,) = workers.apply([(frames(["boo"])[0], found)], key="id", cardinality=2)
+
+    assert there.votes.tolist() == [[-1, -1, 0]]
 
 
 def test_ending_the_iteration_ends_the_processes(write: Write) -> None:
-    source = write({"a.py": MIXED})
-    found = source.discover()
     before = set(children())
-    answers = iter(
-        source.workers(2).apply(
-            ((b, found) for b in frames(["kick"] * 60)), key="id", cardinality=2
-        )
-    )
-    next(answers)
-    assert len(set(children()) - before) == 2
-
-    answers.close()  # type: ignore[attr-defined]  # it is a generator
+    with write({"a.py": MIXED}).source.workers(2) as workers:
+        work = ((b, workers.found) for b in frames(["kick"] * 60))
+        next(workers.apply(work, key="id", cardinality=2))
+        assert len(set(children()) - before) == 2
 
     assert set(children()) == before
 
 
-def test_no_work_starts_no_process(write: Write) -> None:
+def test_lfs_that_are_plain_need_no_process_once_they_are_known(write: Write) -> None:
     before = set(children())
+    plain = DECLARED + "k, r = keywords('k', ['a'], 1), regex('r', 'b', 0)\n"
 
-    assert list(write({"a.py": MIXED}).workers(2).apply([], key="id", cardinality=2)) == []
+    with write({"a.py": plain}).source.workers(2) as workers:
+        found = workers.found
+        assert set(children()) == before
+        (there,) = workers.apply([(frames(["a b"])[0], found)], key="id", cardinality=2)
 
-    assert set(children()) == before
+    assert there.votes.tolist() == [[1, 0]]
 
 
 def children() -> list[str]:
@@ -874,15 +909,13 @@ def test_a_class_of_the_folder_may_be_the_model(write: Write) -> None:
 
 def test_a_model_votes_on_workers_as_it_does_here(write: Write) -> None:
     source = write({"a.py": fitted("LogisticRegression(C=100)")})
-    found = source.discover()
     frame = pl.DataFrame({"id": [1, 2, 3], "text": ["a prize", "at home", None]})
 
-    (there,) = source.workers(2).apply([(frame, found)], key="id", cardinality=2)
+    (there,) = source.applied([frame], jobs=2)
 
+    lfs = source.source.load().lfs
     assert there.votes.tolist() == [[1], [0], [-1]]
-    assert (
-        there.votes.tolist() == apply(frame, [found[0].lf], key="id", cardinality=2).votes.tolist()
-    )
+    assert there.votes.tolist() == apply(frame, lfs, key="id", cardinality=2).votes.tolist()
 
 
 def test_a_fit_that_differs_each_time_is_told_on_workers_and_not_mixed(write: Write) -> None:
@@ -890,6 +923,6 @@ def test_a_fit_that_differs_each_time_is_told_on_workers_and_not_mixed(write: Wr
     frame = pl.DataFrame({"id": [1], "text": ["a prize"]})
 
     with pytest.raises(LabelingFunctionError, match="changed from one process") as error:
-        list(source.workers(2).apply([(frame, source.discover())], key="id", cardinality=2))
+        source.applied([frame] * 20, jobs=2)
 
     assert "random_state" in error.value.hint

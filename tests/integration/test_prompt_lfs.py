@@ -182,7 +182,7 @@ def test_the_fingerprint_is_the_question_and_not_the_address(
 ) -> None:
     def fingerprint(text: str = ASKS) -> str:
         (asking / "labeling_functions" / "asks.py").write_text(text)
-        found = {one.lf.name: one for one in Hub.open(asking).lf_source.discover()}
+        found = {one.name: one for one in Hub.open(asking).lf_source.discover()}
         assert found["asks"].safe
         return found["asks"].fingerprint
 

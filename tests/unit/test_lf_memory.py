@@ -13,7 +13,7 @@ from datahub import keywords
 from datahub.flow import parts
 from datahub.flow.lf_views import conflicts, lf_stats
 from datahub.ports import FoundLF
-from tests.unit.test_lf_reuse import Project
+from tests.unit.test_lf_reuse import Known, Project
 
 ROWS, PART, LFS = 390_000, 10_000, 24
 
@@ -28,13 +28,13 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     return made
 
 
-def lfs(edited: int = 0) -> list[FoundLF]:
+def lfs(edited: int = 0) -> list[Known]:
     found = []
     for j in range(LFS):
         word = "film" if j < edited or j % 2 else "goal"
         digest = sha256(f"{j} {word}".encode()).hexdigest()
         lf = keywords(f"k{j}", [word], j % 2)
-        found.append(FoundLF(lf, digest, "lfs/a.py", 1, "keywords", safe=True))
+        found.append(Known(FoundLF(lf.name, digest, "lfs/a.py", 1, "keywords", safe=True), lf))
     return found
 
 

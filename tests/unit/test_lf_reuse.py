@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import polars as pl
 import pytest
@@ -16,7 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datahub import ABSTAIN, keywords
+from datahub.adapters.lfs_folder.discovery import discovered
 from datahub.core.errors import InputError, LabelingFunctionError
+from datahub.core.labeling import Applied, apply
 from datahub.core.manifest import VotesManifest
 from datahub.flow import lfs, parts, source
 from datahub.flow.history import status
@@ -48,13 +50,47 @@ class Called:
         return 1 if self.word in x.text else ABSTAIN
 
 
-def found(name: str, version: int) -> FoundLF:
+@dataclass(frozen=True)
+class Known:
+    """An LF that was never in a file, and what is known of it."""
+
+    found: FoundLF
+    lf: Any
+
+
+class Here:
+    """LFWorkers without a process: LFs of this one."""
+
+    def __init__(self, lfs: Sequence[Known]) -> None:
+        self.found = [one.found for one in lfs]
+        self._lfs = {one.found.name: one.lf for one in lfs}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *stopped: object) -> None:
+        return None
+
+    def apply(
+        self,
+        work: Iterable[tuple[pl.DataFrame, Sequence[FoundLF]]],
+        *,
+        key: str,
+        cardinality: int,
+        classes: Sequence[str] = (),
+    ) -> Iterator[Applied]:
+        for frame, asked in work:
+            functions = [self._lfs[one.name] for one in asked]
+            yield apply(frame, functions, key=key, cardinality=cardinality)
+
+
+def found(name: str, version: int) -> Known:
     """The LF of that name in one of its versions; `whim` keeps its fingerprint as it changes."""
     word = WORDS[version]
     lf = keywords(name, [word], 0) if name.startswith("declared") else Called(name, word)
     says = name if name == "whim" else f"{name}:{version}"
     digest = sha256(says.encode()).hexdigest()
-    return FoundLF(lf, digest, "lfs/a.py", 1, "kind", safe=name != "whim")
+    return Known(FoundLF(name, digest, "lfs/a.py", 1, "kind", safe=name != "whim"), lf)
 
 
 class Project:
@@ -86,15 +122,15 @@ class Project:
             step=self.step(),
         )
 
-    def run(self, found_lfs: Sequence[FoundLF], *, share: float = 1.0) -> LFReport:
+    def run(self, known: Sequence[Known], *, share: float = 1.0) -> LFReport:
         return lfs.run_lfs(
             "mail",
-            found_lfs,
+            Here(known),
             store=self.store,
             rows=self.rows,
             step=self.step(),
             max_fault_share=share,
-            sources={},
+            sources=lambda files: {},
             root=Path(__file__).parent,
         )
 
@@ -170,7 +206,7 @@ def test_a_second_run_calls_no_lf_and_makes_no_commit(project: Project) -> None:
 
     report = project.run([again])
 
-    assert getattr(again.lf, "calls") == []  # noqa: B009
+    assert again.lf.calls == []
     assert report.commit == first.commit
     assert report.reuse == Reuse(parts=PARTS, ran={"called_a": 0}, unsafe=())
     assert report.reuse.reused == PARTS
@@ -186,7 +222,7 @@ def test_editing_one_lf_runs_that_one(project: Project) -> None:
 
     assert report.reuse is not None
     assert report.reuse.ran == {"called_a": 0, "called_b": PARTS}
-    assert getattr(kept.lf, "calls") == []  # noqa: B009
+    assert kept.lf.calls == []
     assert len(project.votes()) == 2 * PARTS + 1
 
 
@@ -200,7 +236,7 @@ def test_new_rows_cost_new_rows(project: Project) -> None:
 
     assert report.reuse is not None
     assert report.reuse.ran == {"called_a": 2}
-    assert getattr(lf.lf, "calls") == [8, 9, 10, 11, 12]  # noqa: B009
+    assert lf.lf.calls == [8, 9, 10, 11, 12]
 
 
 def test_votes_of_earlier_rows_are_not_taken_for_votes_of_these(project: Project) -> None:
@@ -215,7 +251,7 @@ def test_votes_of_earlier_rows_are_not_taken_for_votes_of_these(project: Project
         "main",
         store=project.store,
         rows=project.rows,
-        found=[found("called_a", 0)],
+        found=[found("called_a", 0).found],
         broken=None,
         rules={},
         asked={},
@@ -335,28 +371,31 @@ WRITTEN = st.fixed_dictionaries(
 )
 
 
+def in_files(folder: Path) -> list[Known]:
+    """What the processes that run LFs find in a folder, found in this one: that costs less."""
+    return [Known(one.found, one.lf) for one in discovered(folder, folder / "lfs").lfs]
+
+
 @settings(max_examples=8, deadline=None)
 @given(st.lists(st.tuples(WRITTEN, st.integers(0, 5)), min_size=2, max_size=4))
 def test_after_any_edits_of_files_the_votes_are_those_of_a_run_from_scratch(
     edits: list[tuple[dict[str, Any], int]],
 ) -> None:
     """Constants, closures, resources, preprocessors, helpers in a sibling, state: all by file."""
-    make = adapter("lf_source", "folder")
     texts = {i: TEXTS[i % 3] for i in range(10)}
     with tempfile.TemporaryDirectory() as kept, tempfile.TemporaryDirectory() as fresh:
         ours = Project(Path(kept))
         (Path(kept) / "lfs").mkdir()
-        source_ = make(Path(kept), Path(kept) / "lfs")
         for written, more in edits:
             (Path(kept) / "lfs" / "a.py").write_text(FILE.format(**written))
             (Path(kept) / "lfs" / "words.py").write_text(SIBLING.format(**written))
             texts |= {max(texts) + 1 + n: TEXTS[n] for n in range(more)}
             if more or not ours.votes():
                 ours.take(texts)
-            report = ours.run(source_.discover())
+            report = ours.run(in_files(Path(kept)))
         scratch = Project(Path(fresh))
         scratch.take(texts)
-        scratch.run(source_.discover())
+        scratch.run(in_files(Path(kept)))
 
         assert ours.votes() == scratch.votes()
         assert report.reuse is not None

@@ -1,214 +1,126 @@
 """LFSource: the labeling functions of a folder of plain Python files.
 
-Every `*.py` of the folder is imported afresh at each `discover`, except names that start
-with an underscore (siblings may import those) or a dot. An LF is a Snorkel
-`LabelingFunction` or one of datahub's own, bound at the top of a file or in a
-list or tuple there. Snorkel is known by its shape and never imported here.
+Their code runs in processes of its own (`child`), which get an environment of what is listed
+(`environment`) and, where bubblewrap works, a place apart (`sandbox`). What such a process says is
+JSON and votes, and is checked (`descriptions`, `answers`): nothing of it can run here.
 """
 
 from __future__ import annotations
 
-import ast
-import inspect
-import re
-from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
-from pathlib import Path, PurePath
-from typing import TypeGuard
+import os
+import shutil
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
 
-from datahub.adapters.lfs_folder.fingerprints import fingerprint
-from datahub.adapters.lfs_folder.loading import LoadedFile, Sources, load
-from datahub.adapters.lfs_folder.onnx_files import OnnxPredictor
+from datahub.adapters.lfs_folder import sandbox
+from datahub.adapters.lfs_folder.children import Place
+from datahub.adapters.lfs_folder.discovery import discovered, shown
+from datahub.adapters.lfs_folder.environment import allowed
+from datahub.adapters.lfs_folder.limits import Limits, memory_of
 from datahub.adapters.lfs_folder.workers import FolderWorkers
-from datahub.core.batch import BatchLF
-from datahub.core.declarative import DeclarativeLF
-from datahub.core.errors import ConfigError, LabelingFunctionError
+from datahub.core.errors import ConfigError
 from datahub.core.labeling import LabelingFunction
-from datahub.core.model_lf import ModelLF
 from datahub.core.prompt_lf import Ask, PromptLF
-from datahub.ports import FoundLF
+from datahub.ports import FoundLF, Loaded
 
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
+Sandbox = Literal["auto", "bwrap", "none"]
 
 
 class FolderLFSource:
     """The LFs of `folder`; files are named relative to `project`.
 
     Prompts get `ask`, and `model` where they name none; without it they are as they were written.
+    LFs see the variables in `environment` beside the usual ones, and in a sandbox the paths in
+    `readable` beside the project. `memory` is that of one process ("4GB", "none", "": most of
+    the machine's).
     """
 
     def __init__(
-        self, project: Path, folder: Path, *, ask: Ask | None = None, model: str = ""
+        self,
+        project: Path,
+        folder: Path,
+        *,
+        ask: Ask | None = None,
+        model: str = "",
+        sandbox: Sandbox = "auto",
+        environment: Collection[str] = (),
+        readable: Sequence[Path] = (),
+        memory: str = "",
     ) -> None:
         self._ask = ask
         self._model = model
-        self._left_out: list[str] = []
         self._project = project.resolve()
         self._folder = folder.resolve()
+        self._sandbox = sandbox
+        self._environment = environment
+        self._readable = readable
+        self._memory = memory
+
+    @property
+    def isolation(self) -> str:
+        """`bwrap`, or empty. Raises ConfigError where it is demanded and does not work."""
+        return "" if self._bwrap is None else "bwrap"
 
     def discover(self) -> list[FoundLF]:
         """All LFs in order of file and definition.
 
-        Files import their siblings by plain or relative name, at their top or inside a function;
-        nobody else can import them afterwards. What a file prints goes to stderr.
-
         Raises LabelingFunctionError: a file does not import, a name is invalid or stands
         twice, none found.
         """
-        sources = load(self._folder, shown=self._shown)
-        self._left_out = [
-            f"{self._shown(file.path)}: {kind} {name!r} is no labeling function, and is left out."
-            for file in sources.files
-            for kind, name in _others(vars(file.module).values())
-        ]
-        placed = sorted(self._placed(sources), key=lambda one: one.file.path.name)
-        self._check_names(placed)
-        if not placed:
-            raise LabelingFunctionError(
-                f"No labeling function in {self._shown(self._folder)}.",
-                hint="`datahub lf new NAME` writes one. Or write it at the top of a file there: "
-                'LFS = [keywords("goal", ["goal", "striker"], 3)] after '
-                "`from datahub import keywords`.",
-            )
-        found = [made for one in placed if (made := self._found_or_left(one, sources)) is not None]
-        if not found:
-            raise LabelingFunctionError(
-                f"Every labeling function is left out. {self._left_out[-1]}",
-                hint="Make one of them ready to run, or write another: `datahub lf new NAME`.",
-            )
-        return found
+        with self.workers() as workers:
+            return workers.found
+
+    def workers(self, jobs: int = 1) -> FolderWorkers:
+        """Processes that import the folder for themselves; the first of them says what it has."""
+        files = sorted(path for path in self._folder.glob("*.py") if path.is_file())
+        names = {shown(path, self._project) for path in files if not self._is_hidden(path)}
+        return FolderWorkers(self._place(jobs), jobs=jobs, files=names, wired=self._wired)
+
+    def load(self) -> Loaded:
+        """The LFs themselves, imported into this process. Raises as `discover` does."""
+        found = discovered(self._project, self._folder, model=self._model_asked)
+        return Loaded([self._wired(one.lf) for one in found.lfs], tuple(found.left_out))
 
     @property
-    def left_out(self) -> tuple[str, ...]:
-        """What the last `discover` left out, and why: one sentence each."""
-        return tuple(self._left_out)
+    def _model_asked(self) -> str | None:
+        return None if self._ask is None else self._model
 
-    def workers(self, jobs: int) -> FolderWorkers:
-        """Processes that import the folder for themselves."""
-        return FolderWorkers(self._project, self._folder, jobs=jobs)
+    def _place(self, jobs: int) -> Place:
+        environment = allowed(os.environ, self._environment)
+        if jobs > 1:
+            environment["POLARS_MAX_THREADS"] = "1"
+        limits, before = Limits(memory_of(self._memory)), list[str]()
+        if self._bwrap is not None:
+            before = sandbox.command(self._bwrap, self._project, readable=self._readable)
+            apart = sandbox.counts_processes()
+            limits = replace(limits, processes=sandbox.PROCESSES if apart else None)
+        return Place(self._project, self._folder, self._model_asked, before, environment, limits)
 
-    def _placed(self, sources: Sources) -> Iterator[_Placed]:
-        seen: set[int] = set()
-        for file in sources.files:  # a file that is imported by another finished before it
-            for lf in _lfs(vars(file.module).values()):
-                if id(lf) not in seen:
-                    seen.add(id(lf))
-                    yield _Placed(lf, file, _line(lf, file))
-
-    def _check_names(self, placed: Iterable[_Placed]) -> None:
-        first: dict[str, _Placed] = {}
-        for one in placed:
-            name, at = one.lf.name, self._at(one.file, one.line)
-            if not (isinstance(name, str) and _NAME.fullmatch(name)):
-                raise LabelingFunctionError(
-                    f"{at}: {name!r} cannot be the name of a labeling function.",
-                    hint="Letters, digits, '_', '.' and '-', and a letter or '_' to begin with.",
-                    lf=str(name),
-                )
-            other = first.setdefault(name, one)
-            lines = [self._at(other.file, other.line), at] if other is not one else []
-            lines = lines or [self._at(one.file, line) for line in _redefined(one)]
-            if lines:
-                raise LabelingFunctionError(
-                    f"Labeling function {name!r} stands twice: {' and '.join(lines)}.",
-                    hint="Rename one of them: votes, tables and reasons go by the name.",
-                    lf=name,
-                )
-
-    def _found_or_left(self, one: _Placed, sources: Sources) -> FoundLF | None:
-        """None for a prompt that nobody can be asked: the others can run without it."""
-        try:
-            return self._found(one, sources)
-        except ConfigError as error:
-            self._left_out.append(
-                f"{self._at(one.file, one.line)}: {error.message} It is left out, and votes that "
-                f"it gave before are in no label until it runs again. {error.hint}"
-            )
+    @property
+    def _bwrap(self) -> str | None:
+        if self._sandbox == "none":
             return None
-
-    def _found(self, one: _Placed, sources: Sources) -> FoundLF:
-        lf = self._wired(one.lf)
-        found, safe = fingerprint(lf, one.file, sources)
-        kind = lf.kind if isinstance(lf, DeclarativeLF | BatchLF) else "snorkel"
-        return FoundLF(lf, found, self._shown(one.file.path), one.line, kind, safe)
+        found = shutil.which("bwrap")
+        if found is not None and sandbox.works(found, self._project):
+            return found
+        if self._sandbox == "auto":
+            return None
+        raise ConfigError(
+            'LFs are to run in a sandbox (sandbox = "bwrap" under [lf]), and '
+            + ("there is no bwrap here." if found is None else "bwrap cannot make one here."),
+            hint='Install bubblewrap; in a container it needs user namespaces. Or take "auto".',
+        )
 
     def _wired(self, lf: LabelingFunction) -> LabelingFunction:
-        if isinstance(lf, ModelLF) and isinstance(lf.predictor, PurePath):
-            return replace(lf, predictor=OnnxPredictor(self._project / lf.predictor, lf=lf.name))
         if isinstance(lf, PromptLF) and self._ask is not None:
             return lf.wired(self._ask, model=self._model)
         return lf
 
-    def _at(self, file: LoadedFile, line: int) -> str:
-        return f"{self._shown(file.path)}:{line}"
-
-    def _shown(self, path: Path) -> str:
-        inside = path.is_relative_to(self._project)
-        return (path.relative_to(self._project) if inside else path).as_posix()
-
-
-@dataclass(frozen=True)
-class _Placed:
-    lf: LabelingFunction
-    file: LoadedFile
-    line: int
-
-
-def _lfs(values: Iterable[object]) -> Iterator[LabelingFunction]:
-    for value in values:
-        if _is_lf(value):
-            yield value
-        elif isinstance(value, list | tuple):
-            yield from (lf for lf in value if _is_lf(lf))
-
-
-def _is_lf(value: object) -> TypeGuard[LabelingFunction]:
-    if isinstance(value, DeclarativeLF | BatchLF):
-        return True
-    return _is_snorkels(value, "labeling", "LabelingFunction") and not _is_slice(value)
-
-
-def _is_slice(value: object) -> bool:
-    """Whether it says which rows are of a slice: Snorkel derives those from its LFs."""
-    return _is_snorkels(value, "slicing", "SlicingFunction")
-
-
-def _is_snorkels(value: object, package: str, kind: str) -> bool:
-    return any(
-        one.__module__.startswith(f"snorkel.{package}") and one.__name__.endswith(kind)
-        for one in type(value).__mro__
-    )
-
-
-def _others(values: Iterable[object]) -> Iterator[tuple[str, str]]:
-    """What Snorkel has beside LFs: (what it is, its name)."""
-    for value in values:
-        for one in value if isinstance(value, list | tuple) else (value,):
-            if _is_slice(one):
-                yield "slicing function", str(getattr(one, "name", "?"))
-            elif _is_snorkels(one, "augmentation", "TransformationFunction"):
-                yield "transformation function", str(getattr(one, "name", "?"))
-
-
-def _line(lf: LabelingFunction, file: LoadedFile) -> int:
-    function = getattr(lf, "_f", None)
-    function = inspect.unwrap(function) if callable(function) else None
-    if inspect.isfunction(function) and function.__code__.co_filename == str(file.path):
-        return function.__code__.co_firstlineno
-    for node in ast.walk(file.tree):
-        if isinstance(node, ast.Constant) and node.value == lf.name:
-            return node.lineno
-    return 1
-
-
-def _redefined(one: _Placed) -> list[int]:
-    """The lines of a decorated `def` that a later one of the same name has replaced."""
-    functions = [
-        node
-        for node in one.file.tree.body
-        if isinstance(node, ast.FunctionDef) and node.decorator_list
-    ]
-    twice = {name for name, n in Counter(node.name for node in functions).items() if n > 1}
-    ours = {name for name, value in vars(one.file.module).items() if value is one.lf} & twice
-    return [node.decorator_list[0].lineno for node in functions if node.name in ours]
+    def _is_hidden(self, path: Path) -> bool:
+        """Whether it is a link to a file of the project that is nobody's to see."""
+        target = path.resolve()
+        if target.is_relative_to(self._folder) or not target.is_relative_to(self._project):
+            return False
+        return any(part.startswith(".") for part in target.relative_to(self._project).parts)

@@ -1,46 +1,91 @@
-"""LFs on several processes: each imports the folder for itself, since LFs do not pickle.
+"""The LFs of a folder on processes of their own, which import it for themselves.
 
-A child is a plain process that reads one batch of rows after the other from its standard
-input and answers on a pipe of its own; what LFs print goes to stderr. Batches come back in the
-order in which they were given. A child that dies is an error; when the parent ends, however
-it ends, the children end too, whatever an LF is doing.
+The first process says what LFs there are, and applies them; with more jobs more are started when
+there is work. LFs that are plain data run here instead, as columns, and so do prompts: one limit
+of requests and of cost for all. Batches come back in the order in which they were given. A child
+that dies is an error; when the parent ends, however it ends, the children end too, whatever an LF
+is doing.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import pickle
-import subprocess
-import sys
+import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from pathlib import Path
+from dataclasses import dataclass
+from functools import partial
+from io import BytesIO
 from queue import SimpleQueue
-from typing import IO, Any
+from types import TracebackType
+from typing import Any, Self, TypeVar
 
+import numpy as np
 import polars as pl
 
-from datahub.core.errors import LabelingFunctionError
-from datahub.core.labeling import Applied
-from datahub.machine.processes import end_with
+from datahub.adapters.lfs_folder.answers import believed_applied
+from datahub.adapters.lfs_folder.child import changed
+from datahub.adapters.lfs_folder.children import Child, Place
+from datahub.adapters.lfs_folder.descriptions import ToldLF, believed, believed_left_out
+from datahub.core.batch import BatchLF
+from datahub.core.labeling import Applied, LabelingFunction, apply
 from datahub.ports import FoundLF
 
-_START = (
-    "import sys; sys.path[:] = {path}; "
-    "from datahub.adapters.lfs_folder.workers import answer; answer({project}, {folder}, {parent})"
-)
-_LENGTH = 8  # bytes before each message
+Wired = Callable[[LabelingFunction], LabelingFunction]
+T = TypeVar("T")
+_PATIENCE = 2.0  # seconds that processes have to say where they were stopped
+
+
+@dataclass(frozen=True)
+class _Work:
+    """A frame and its LFs; `there` is what those that run elsewhere will have said of it."""
+
+    frame: pl.DataFrame
+    lfs: Sequence[FoundLF]
+    there: Future[Applied] | None
 
 
 class FolderWorkers:
-    """`jobs` processes that have the LFs of `folder`; they start when there is work."""
+    """`jobs` processes that have the LFs of a place.
 
-    def __init__(self, project: Path, folder: Path, *, jobs: int) -> None:
-        self._project = project
-        self._folder = folder
+    `files` are the folder's; `wired` makes a prompt one that can ask.
+    """
+
+    def __init__(self, place: Place, *, jobs: int, files: Collection[str], wired: Wired) -> None:
+        self._place = place
         self._jobs = jobs
+        self._files = files
+        self._wired = wired
+        self._children: list[Child] = []
+        self._idle = SimpleQueue[Child]()
+        self._told: dict[str, ToldLF] | None = None
+        self.left_out: tuple[str, ...] = ()
+        self._voting: dict[tuple[str, ...], dict[str, LabelingFunction]] = {}
+
+    def __enter__(self) -> Self:
+        """Start the first process; it begins to import."""
+        self._threads = ThreadPoolExecutor(self._jobs)
+        self._start()
+        self._discovery = self._threads.submit(self._discovered)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """End all processes; at Ctrl-C, ask them first where they are."""
+        if isinstance(error, KeyboardInterrupt):
+            self._ask_where(error)
+        for child in self._children:
+            child.end()
+        self._threads.shutdown(cancel_futures=True)
+
+    @property
+    def found(self) -> list[FoundLF]:
+        """All LFs in order of file and definition. Raises LabelingFunctionError."""
+        return [one.found for one in self._all().values()]
 
     def apply(
         self,
@@ -54,152 +99,122 @@ class FolderWorkers:
 
         Raises LabelingFunctionError, also where a process dies or finds other LFs in the folder.
         """
-        children: list[_Child] = []
-        idle: SimpleQueue[_Child] = SimpleQueue()
-        waiting: deque[Future[Applied]] = deque()
+        asked = {"do": "apply", "key": key, "cardinality": cardinality, "classes": list(classes)}
+        waiting: deque[_Work] = deque()
+        for frame, lfs in work:
+            self._check(lfs, classes)
+            away = [one for one in lfs if self._all()[one.name].lf is None]
+            there = self._submitted(frame, away, asked, len(waiting)) if away else None
+            waiting.append(_Work(frame, lfs, there))
+            while waiting and (waiting[0].there is None or len(waiting) >= 2 * self._jobs):
+                yield self._whole(waiting.popleft(), key, cardinality, tuple(classes))
+        while waiting:
+            yield self._whole(waiting.popleft(), key, cardinality, tuple(classes))
 
-        def on_a_child(frame: pl.DataFrame, lfs: Sequence[FoundLF]) -> Applied:
-            child = idle.get()
-            try:
-                return child.apply(frame, lfs, key=key, cardinality=cardinality, classes=classes)
-            finally:
-                idle.put(child)
+    def _ask_where(self, stopped: KeyboardInterrupt) -> None:
+        for child in self._children:
+            child.stop()
+        until = time.monotonic() + _PATIENCE
+        for child in self._children:
+            for note in child.last_words(max(0.0, until - time.monotonic())):
+                stopped.add_note(note)
 
-        threads = ThreadPoolExecutor(self._jobs)
+    def _all(self) -> dict[str, ToldLF]:
+        if self._told is None:
+            lfs, self.left_out = _awaited(self._discovery)
+            self._told = {one.found.name: one for one in lfs}
+            if all(one.lf is not None for one in self._told.values()):
+                self._children[0].end()  # nothing is left for it to do
+        return self._told
+
+    def _discovered(self) -> tuple[list[ToldLF], tuple[str, ...]]:
+        def taken(told: dict[str, Any], _: bytes) -> tuple[list[ToldLF], tuple[str, ...]]:
+            left_out = believed_left_out(told.get("left_out"))
+            return believed(told.get("lfs"), files=self._files), left_out
+
+        first = self._children[0]
+        told = first.ask({"do": "discover"}, taken)
+        self._idle.put(first)
+        return told
+
+    def _start(self) -> Child:
+        child = Child(self._place)
+        self._children.append(child)
+        return child
+
+    def _check(self, lfs: Sequence[FoundLF], classes: Sequence[str]) -> None:
+        told = self._all()
+        for one in lfs:
+            here = told.get(one.name)
+            if here is None or here.found.voting(classes).fingerprint != one.fingerprint:
+                raise changed(one.name)
+
+    def _submitted(
+        self, frame: pl.DataFrame, lfs: Sequence[FoundLF], asked: Mapping[str, Any], ahead: int
+    ) -> Future[Applied]:
+        """Have an idle process apply LFs to a frame, a new one where none is and there may be."""
+        if len(self._children) < min(self._jobs, ahead + 1):
+            self._idle.put(self._start())  # here: Linux ends it with the thread that started it
+        return self._threads.submit(self._on_a_child, frame, lfs, asked)
+
+    def _on_a_child(
+        self, frame: pl.DataFrame, lfs: Sequence[FoundLF], asked: Mapping[str, Any]
+    ) -> Applied:
+        keys, names = frame[asked["key"]], [one.name for one in lfs]
+        question = {**asked, "lfs": {one.name: one.fingerprint for one in lfs}}
+        sent = BytesIO()
+        frame.select(self._columns(frame, lfs, asked["key"])).write_ipc_stream(sent)
+        child = self._idle.get()
         try:
-            for frame, lfs in work:
-                if len(children) < min(self._jobs, len(waiting) + 1):
-                    children.append(_Child(self._project, self._folder))
-                    idle.put(children[-1])
-                waiting.append(threads.submit(on_a_child, frame, lfs))
-                if len(waiting) == 2 * self._jobs:
-                    yield _awaited(waiting.popleft())
-            while waiting:
-                yield _awaited(waiting.popleft())
+            return child.ask(
+                question,
+                lambda told, votes: believed_applied(
+                    told, votes, keys, names, asked["cardinality"]
+                ),
+                content=sent.getbuffer(),
+                votes=len(keys) * len(names),
+            )
         finally:
-            for child in children:
-                child.end()
-            threads.shutdown(cancel_futures=True)
+            self._idle.put(child)
+
+    def _columns(self, frame: pl.DataFrame, lfs: Sequence[FoundLF], key: str) -> list[str]:
+        """What has to be sent: all columns, unless each LF says which it reads."""
+        read = [self._all()[one.name].columns for one in lfs]
+        needed = {name for columns in read for name in columns or ()}
+        if None in read or not needed <= set(frame.columns):
+            return frame.columns
+        return [name for name in frame.columns if name in needed or name == key]
+
+    def _whole(self, work: _Work, key: str, cardinality: int, classes: tuple[str, ...]) -> Applied:
+        lfs = [self._here(one, classes) for one in work.lfs]
+        here = [lf for lf in lfs if lf is not None]
+        run = partial(apply, work.frame, here, key=key, cardinality=cardinality)
+        if work.there is None:
+            return run()
+        return _joined([lf is None for lf in lfs], _awaited(work.there), run())
+
+    def _here(self, one: FoundLF, classes: tuple[str, ...]) -> LabelingFunction | None:
+        """The LF, if it runs here: a prompt as one that can ask, and votes by numbers."""
+        lf = self._all()[one.name].lf
+        if lf is None:
+            return None
+        voting = self._voting.setdefault(classes, {})
+        if one.name not in voting:
+            wired = self._wired(lf)
+            voting[one.name] = wired.named(classes) if isinstance(wired, BatchLF) else wired
+        return voting[one.name]
 
 
-def _awaited(answer: Future[Applied]) -> Applied:
+def _joined(away: Sequence[bool], there: Applied, here: Applied) -> Applied:
+    votes = np.empty((len(there.votes), len(away)), dtype=np.int8)
+    gone = np.array(away, dtype=bool)
+    votes[:, gone], votes[:, ~gone] = there.votes, here.votes
+    counts = {True: iter(there.fault_counts), False: iter(here.fault_counts)}
+    return Applied(votes, there.faults + here.faults, tuple(next(counts[one]) for one in away))
+
+
+def _awaited(answer: Future[T]) -> T:
     """What a child answers, or Ctrl-C: a blocking wait is restarted by polars' signal handler."""
     while not wait([answer], timeout=0.2).done:
         pass  # Python looks for signals here
     return answer.result()
-
-
-class _Child:
-    def __init__(self, project: Path, folder: Path) -> None:
-        start = _START.format(
-            path=json.dumps(sys.path),
-            project=json.dumps(str(project)),
-            folder=json.dumps(str(folder)),
-            parent=os.getpid(),
-        )
-        self._running = subprocess.Popen(
-            [sys.executable, "-c", start],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env={**os.environ, "POLARS_MAX_THREADS": "1"},
-            start_new_session=True,  # Ctrl-C is the parent's to answer
-        )
-
-    def apply(
-        self,
-        frame: pl.DataFrame,
-        lfs: Sequence[FoundLF],
-        *,
-        key: str,
-        cardinality: int,
-        classes: Sequence[str],
-    ) -> Applied:
-        asked = {found.lf.name: found.fingerprint for found in lfs}
-        try:
-            _send(_open(self._running.stdin), (frame, asked, key, cardinality, tuple(classes)))
-            kind, answer = _receive(_open(self._running.stdout))
-        except (OSError, EOFError) as error:
-            raise LabelingFunctionError(
-                f"A process that ran LFs ended with {self._running.wait()}.",
-                hint="What it said stands above. Out of memory? Try fewer --jobs.",
-            ) from error
-        if kind == "applied":
-            applied: Applied = answer
-            return applied
-        raise LabelingFunctionError(
-            answer["message"], hint=answer["hint"], lf=answer["lf"], key=answer["key"]
-        )
-
-    def end(self) -> None:
-        self._running.kill()
-        self._running.wait()
-        for pipe in (self._running.stdin, self._running.stdout):
-            try:
-                _open(pipe).close()
-            except BrokenPipeError:  # what was not sent yet need not be
-                continue
-
-
-def answer(project: str, folder: str, parent: int) -> None:
-    """Be a child: apply LFs to what comes in until nothing more comes."""
-    from datahub.adapters.lfs_folder import FolderLFSource
-
-    end_with(parent)
-    source, sink = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
-    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)  # these two are not the LFs'
-    os.dup2(2, 1)
-    here: dict[str, FoundLF] = {}
-    while True:
-        try:
-            frame, asked, key, cardinality, classes = _receive(source)
-        except EOFError:
-            return
-        try:
-            here = here or {
-                f.lf.name: f for f in FolderLFSource(Path(project), Path(folder)).discover()
-            }
-            ready = {name: here[name].voting(classes) for name in asked if name in here}
-            said: tuple[str, Any] = ("applied", _applied(frame, asked, ready, key, cardinality))
-        except LabelingFunctionError as error:
-            said = (
-                "refused",
-                {"message": error.message, "hint": error.hint, "lf": error.lf, "key": error.key},
-            )
-        _send(sink, said)
-
-
-def _applied(
-    frame: pl.DataFrame, asked: dict[str, str], here: dict[str, FoundLF], key: str, cardinality: int
-) -> Applied:
-    from datahub.core.labeling import apply
-
-    for name, fingerprint in asked.items():
-        if name not in here or here[name].fingerprint != fingerprint:
-            raise LabelingFunctionError(
-                f"LF {name!r} changed from one process to the next.",
-                hint="If its file changed meanwhile, run again. If it fits a model, give that a "
-                "random_state; or take --jobs 1.",
-                lf=name,
-            )
-    return apply(frame, [here[name].lf for name in asked], key=key, cardinality=cardinality)
-
-
-def _send(pipe: IO[bytes], message: object) -> None:
-    content = pickle.dumps(message, protocol=pickle.HIGHEST_PROTOCOL)
-    pipe.write(len(content).to_bytes(_LENGTH, "big"))
-    pipe.write(content)
-    pipe.flush()
-
-
-def _receive(pipe: IO[bytes]) -> Any:
-    """One message of our own other half. Raises EOFError when there are no more."""
-    head = pipe.read(_LENGTH)
-    content = pipe.read(int.from_bytes(head, "big")) if len(head) == _LENGTH else b""
-    if not content or len(content) != int.from_bytes(head, "big"):
-        raise EOFError
-    return pickle.loads(content)
-
-
-def _open(pipe: IO[bytes] | None) -> IO[bytes]:
-    assert pipe is not None  # both are pipes
-    return pipe

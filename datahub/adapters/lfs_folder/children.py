@@ -1,0 +1,170 @@
+"""One process that runs users' code, seen from outside: asked, stopped, ended.
+
+It has three pipes and no other file of ours, an environment of its own, and a session of its own,
+so that Ctrl-C is ours to answer. When we end, however we end, it ends.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO, Any, TypeVar
+
+from datahub.adapters.lfs_folder.answers import believed_error
+from datahub.adapters.lfs_folder.descriptions import text
+from datahub.adapters.lfs_folder.limits import Limits
+from datahub.adapters.lfs_folder.messages import BadMessage, receive, send
+from datahub.adapters.lfs_folder.talk import Talk
+from datahub.core.errors import LabelingFunctionError, storable
+
+_CODE = (
+    "import sys; sys.path[:] = {path}; from datahub.adapters.lfs_folder.child import main; main()"
+)
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Place:
+    """How a process starts: `before` its command stands what keeps it apart, if anything does."""
+
+    project: Path
+    folder: Path
+    model: str | None
+    before: Sequence[str]
+    environment: Mapping[str, str]
+    limits: Limits
+
+
+class Stopped(Exception):
+    """The process was stopped, and says where it was."""
+
+
+class Child:
+    """One process. It is asked one thing at a time; `stop` and `end` may come from elsewhere."""
+
+    def __init__(self, place: Place) -> None:
+        code = _CODE.format(path=json.dumps([path for path in sys.path if path]))
+        self._running = subprocess.Popen(
+            [*place.before, sys.executable, "-c", code],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=dict(place.environment),
+            start_new_session=True,
+        )
+        assert self._running.stderr is not None  # all three are pipes
+        self._talk = Talk(os.dup(self._running.stderr.fileno()))
+        self._running.stderr.close()
+        self._writing = threading.Lock()
+        self._asked = 0
+        self._heard = threading.Event()
+        self._heard.set()
+        self._notes: list[str] = []
+        begin = {
+            "project": str(place.project),
+            "folder": str(place.folder),
+            "model": place.model,
+            "limits": asdict(place.limits),
+            "parent": 0 if place.before else os.getpid(),
+        }
+        with suppress(OSError):  # it ended: asking tells
+            send(_open(self._running.stdin), begin)
+
+    def ask(
+        self,
+        question: Mapping[str, Any],
+        believed: Callable[[dict[str, Any], bytes], T],
+        *,
+        content: bytes | memoryview = b"",
+        votes: int = 0,
+    ) -> T:
+        """Its answer, with as many bytes of votes, as `believed` takes it.
+
+        Raises the error that it refuses with; LabelingFunctionError where it ends or says what
+        is no answer; Stopped.
+        """
+        self._asked += 1
+        self._heard.clear()
+        try:
+            with self._writing:
+                send(_open(self._running.stdin), {**question, "number": self._asked}, content)
+            told, said = receive(_open(self._running.stdout), content=votes)
+            return self._answer(told, said, believed)
+        except (OSError, EOFError) as error:
+            raise self._ended() from error
+        except BadMessage as error:
+            self.end()
+            raise LabelingFunctionError(
+                f"A process that runs LFs said what is no answer: {error}.",
+                hint="An LF that writes to files it did not open, or that is hostile? Nothing of "
+                "it was taken.",
+            ) from error
+        finally:
+            self._heard.set()
+
+    def _answer(
+        self, told: dict[str, Any], said: bytes, believed: Callable[[dict[str, Any], bytes], T]
+    ) -> T:
+        if told.get("number") != self._asked:
+            raise BadMessage("an answer to another question")
+        if "stopped" in told:
+            self._notes = _notes(told["stopped"])
+            raise Stopped
+        if "refused" in told:
+            raise believed_error(told["refused"])
+        return believed(told, said)
+
+    def stop(self) -> None:
+        """Ask what it is at, if it is at something."""
+        if self._heard.is_set() or not self._writing.acquire(timeout=0.2):
+            return
+        try:
+            send(_open(self._running.stdin), {"do": "stop"})
+        except (OSError, ValueError):
+            return
+        finally:
+            self._writing.release()
+
+    def last_words(self, seconds: float) -> list[str]:
+        """What it was at when it was stopped, if it says so in time."""
+        self._heard.wait(seconds)
+        return self._notes
+
+    def end(self) -> None:
+        """End it and what it started, whatever they do."""
+        if self._running.returncode is None:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._running.pid, signal.SIGKILL)
+            self._running.kill()
+            self._running.wait()
+        self._talk.end()
+        for pipe in (self._running.stdin, self._running.stdout):
+            with suppress(OSError):  # what was not sent yet need not be
+                _open(pipe).close()
+
+    def _ended(self) -> LabelingFunctionError:
+        self.end()
+        return LabelingFunctionError(
+            f"A process that ran LFs ended with {self._running.returncode}.",
+            hint="What it said stands above. Out of memory? Try fewer --jobs, or more `memory` "
+            "under [lf] in datahub.toml.",
+        )
+
+
+def _notes(told: object) -> list[str]:
+    if not isinstance(told, list) or len(told) > 10:
+        raise BadMessage("no notes")
+    return [storable(text(note, most=500)) for note in told]
+
+
+def _open(pipe: IO[bytes] | None) -> IO[bytes]:
+    assert pipe is not None  # both are pipes
+    return pipe

@@ -1,0 +1,237 @@
+"""The labeling functions of a folder of plain Python files, in the process that imports them.
+
+Every `*.py` of the folder is imported afresh at each `discovered`, except names that start
+with an underscore (siblings may import those) or a dot. An LF is a Snorkel
+`LabelingFunction` or one of datahub's own, bound at the top of a file or in a
+list or tuple there. Snorkel is known by its shape and never imported here.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePath
+from typing import TypeGuard
+
+from datahub.adapters.lfs_folder.fingerprints import fingerprint
+from datahub.adapters.lfs_folder.loading import LoadedFile, Sources, load
+from datahub.adapters.lfs_folder.onnx_files import OnnxPredictor
+from datahub.core.batch import BatchLF
+from datahub.core.declarative import DeclarativeLF
+from datahub.core.errors import ConfigError, LabelingFunctionError
+from datahub.core.labeling import LabelingFunction
+from datahub.core.model_lf import ModelLF
+from datahub.core.prompt_lf import PromptLF
+from datahub.ports import FoundLF
+
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
+
+
+@dataclass(frozen=True)
+class LiveLF:
+    """A labeling function that can be called, and what is known of it."""
+
+    lf: LabelingFunction
+    found: FoundLF
+
+    def voting(self, classes: Sequence[str]) -> LiveLF:
+        """The same on a dataset with these classes. Raises LabelingFunctionError."""
+        named = self.lf.named(classes) if isinstance(self.lf, BatchLF) else self.lf
+        return LiveLF(named, self.found.voting(classes))
+
+
+@dataclass(frozen=True)
+class Discovered:
+    """All LFs of a folder, and what is left out of it, and why: a sentence each."""
+
+    lfs: list[LiveLF]
+    left_out: list[str]
+
+
+def discovered(project: Path, folder: Path, *, model: str | None = None) -> Discovered:
+    """The LFs of `folder` in order of file and definition; files are named relative to `project`.
+
+    Prompts get `model` where they name none: those that have none then are left out. None: prompts
+    are as they were written. Files import their siblings by plain or relative
+    name, at their top or inside a function; nobody else can import them afterwards. What a file
+    prints goes to stderr.
+
+    Raises LabelingFunctionError: a file does not import, a name is invalid or stands twice,
+    none found.
+    """
+    return _Discovery(project, folder, model).found()
+
+
+class _Discovery:
+    def __init__(self, project: Path, folder: Path, model: str | None) -> None:
+        self._project = project
+        self._folder = folder
+        self._model = model
+        self._left_out: list[str] = []
+
+    def found(self) -> Discovered:
+        sources = load(self._folder, shown=self._shown)
+        self._left_out = [
+            f"{self._shown(file.path)}: {kind} {name!r} is no labeling function, and is left out."
+            for file in sources.files
+            for kind, name in _others(vars(file.module).values())
+        ]
+        placed = sorted(self._placed(sources), key=lambda one: one.file.path.name)
+        self._check_names(placed)
+        if not placed:
+            raise LabelingFunctionError(
+                f"No labeling function in {self._shown(self._folder)}.",
+                hint="`datahub lf new NAME` writes one. Or write it at the top of a file there: "
+                'LFS = [keywords("goal", ["goal", "striker"], 3)] after '
+                "`from datahub import keywords`.",
+            )
+        lfs = [made for one in placed if (made := self._live_or_left(one, sources)) is not None]
+        if not lfs:
+            raise LabelingFunctionError(
+                f"Every labeling function is left out. {self._left_out[-1]}",
+                hint="Make one of them ready to run, or write another: `datahub lf new NAME`.",
+            )
+        return Discovered(lfs, self._left_out)
+
+    def _placed(self, sources: Sources) -> Iterator[_Placed]:
+        seen: set[int] = set()
+        for file in sources.files:  # a file that is imported by another finished before it
+            for lf in _lfs(vars(file.module).values()):
+                if id(lf) not in seen:
+                    seen.add(id(lf))
+                    yield _Placed(lf, file, _line(lf, file))
+
+    def _check_names(self, placed: Iterable[_Placed]) -> None:
+        first: dict[str, _Placed] = {}
+        for one in placed:
+            name, at = one.lf.name, self._at(one.file, one.line)
+            if not (isinstance(name, str) and NAME.fullmatch(name)):
+                raise LabelingFunctionError(
+                    f"{at}: {name!r} cannot be the name of a labeling function.",
+                    hint="Letters, digits, '_', '.' and '-', and a letter or '_' to begin with.",
+                    lf=str(name),
+                )
+            other = first.setdefault(name, one)
+            lines = [self._at(other.file, other.line), at] if other is not one else []
+            lines = lines or [self._at(one.file, line) for line in _redefined(one)]
+            if lines:
+                raise LabelingFunctionError(
+                    f"Labeling function {name!r} stands twice: {' and '.join(lines)}.",
+                    hint="Rename one of them: votes, tables and reasons go by the name.",
+                    lf=name,
+                )
+
+    def _live_or_left(self, one: _Placed, sources: Sources) -> LiveLF | None:
+        """None for a prompt that nobody can be asked: the others can run without it."""
+        try:
+            return self._live(one, sources)
+        except ConfigError as error:
+            self._left_out.append(
+                f"{self._at(one.file, one.line)}: {error.message} It is left out, and votes that "
+                f"it gave before are in no label until it runs again. {error.hint}"
+            )
+            return None
+
+    def _live(self, one: _Placed, sources: Sources) -> LiveLF:
+        lf = self._wired(one.lf)
+        digest, safe = fingerprint(lf, one.file, sources)
+        found = FoundLF(
+            name=lf.name,
+            fingerprint=digest,
+            file=self._shown(one.file.path),
+            line=one.line,
+            kind=lf.kind if isinstance(lf, DeclarativeLF | BatchLF) else "snorkel",
+            safe=safe,
+            label=lf.label if isinstance(lf, DeclarativeLF) else None,
+            class_names=lf.class_names if isinstance(lf, BatchLF) else (),
+        )
+        return LiveLF(lf, found)
+
+    def _wired(self, lf: LabelingFunction) -> LabelingFunction:
+        if isinstance(lf, ModelLF) and isinstance(lf.predictor, PurePath):
+            return replace(lf, predictor=OnnxPredictor(self._project / lf.predictor, lf=lf.name))
+        if isinstance(lf, PromptLF) and self._model is not None:
+            return lf.asking(self._model)
+        return lf
+
+    def _at(self, file: LoadedFile, line: int) -> str:
+        return f"{self._shown(file.path)}:{line}"
+
+    def _shown(self, path: Path) -> str:
+        return shown(path, self._project)
+
+
+def shown(path: Path, project: Path) -> str:
+    """How a path reads in messages and in commits: from the project on."""
+    inside = path.is_relative_to(project)
+    return (path.relative_to(project) if inside else path).as_posix()
+
+
+@dataclass(frozen=True)
+class _Placed:
+    lf: LabelingFunction
+    file: LoadedFile
+    line: int
+
+
+def _lfs(values: Iterable[object]) -> Iterator[LabelingFunction]:
+    for value in values:
+        if _is_lf(value):
+            yield value
+        elif isinstance(value, list | tuple):
+            yield from (lf for lf in value if _is_lf(lf))
+
+
+def _is_lf(value: object) -> TypeGuard[LabelingFunction]:
+    if isinstance(value, DeclarativeLF | BatchLF):
+        return True
+    return _is_snorkels(value, "labeling", "LabelingFunction") and not _is_slice(value)
+
+
+def _is_slice(value: object) -> bool:
+    """Whether it says which rows are of a slice: Snorkel derives those from its LFs."""
+    return _is_snorkels(value, "slicing", "SlicingFunction")
+
+
+def _is_snorkels(value: object, package: str, kind: str) -> bool:
+    return any(
+        one.__module__.startswith(f"snorkel.{package}") and one.__name__.endswith(kind)
+        for one in type(value).__mro__
+    )
+
+
+def _others(values: Iterable[object]) -> Iterator[tuple[str, str]]:
+    """What Snorkel has beside LFs: (what it is, its name)."""
+    for value in values:
+        for one in value if isinstance(value, list | tuple) else (value,):
+            if _is_slice(one):
+                yield "slicing function", str(getattr(one, "name", "?"))
+            elif _is_snorkels(one, "augmentation", "TransformationFunction"):
+                yield "transformation function", str(getattr(one, "name", "?"))
+
+
+def _line(lf: LabelingFunction, file: LoadedFile) -> int:
+    function = getattr(lf, "_f", None)
+    function = inspect.unwrap(function) if callable(function) else None
+    if inspect.isfunction(function) and function.__code__.co_filename == str(file.path):
+        return function.__code__.co_firstlineno
+    for node in ast.walk(file.tree):
+        if isinstance(node, ast.Constant) and node.value == lf.name:
+            return node.lineno
+    return 1
+
+
+def _redefined(one: _Placed) -> list[int]:
+    """The lines of a decorated `def` that a later one of the same name has replaced."""
+    functions = [
+        node
+        for node in one.file.tree.body
+        if isinstance(node, ast.FunctionDef) and node.decorator_list
+    ]
+    twice = {name for name, n in Counter(node.name for node in functions).items() if n > 1}
+    ours = {name for name, value in vars(one.file.module).items() if value is one.lf} & twice
+    return [node.decorator_list[0].lineno for node in functions if node.name in ours]
