@@ -13,7 +13,8 @@ from collections.abc import Mapping
 from typing import IO, Any
 
 MOST_TEXT = 32 * 2**20  # bytes of JSON in one message
-_HEAD = struct.Struct(">IQ")  # bytes of JSON, bytes that follow it
+_SIGN = b"datahub\n"
+_HEAD = struct.Struct(">8sIQ")  # the sign, bytes of JSON, bytes that follow it
 
 
 class BadMessage(Exception):
@@ -23,7 +24,7 @@ class BadMessage(Exception):
 def send(pipe: IO[bytes], told: Mapping[str, Any], content: bytes | memoryview = b"") -> None:
     """Write one message. Raises OSError where nobody reads any more."""
     text = json.dumps(told, allow_nan=False).encode()
-    pipe.write(_HEAD.pack(len(text), len(content)))
+    pipe.write(_HEAD.pack(_SIGN, len(text), len(content)))
     pipe.write(text)
     pipe.write(content)
     pipe.flush()
@@ -34,7 +35,9 @@ def receive(pipe: IO[bytes], *, content: int | None = 0) -> tuple[dict[str, Any]
 
     Raises EOFError where there are no more, BadMessage.
     """
-    text, follows = _HEAD.unpack(_exactly(pipe, _HEAD.size))
+    sign, text, follows = _HEAD.unpack(_exactly(pipe, _HEAD.size))
+    if sign != _SIGN:
+        raise BadMessage("bytes that begin no message")
     if text > MOST_TEXT or (content is not None and follows not in (0, content)):
         raise BadMessage(f"a message of {text} and {follows} bytes")
     return _object(_exactly(pipe, text)), _exactly(pipe, follows)
