@@ -128,7 +128,8 @@ def test_a_description_that_cannot_be_is_refused(changed: dict[str, Any]) -> Non
 
 
 def test_one_name_twice_and_no_lf_at_all_are_refused() -> None:
-    for told in ([TOLD, TOLD], [], {}, None):
+    refused: list[Any] = [[TOLD, TOLD], [], {}, None]
+    for told in refused:
         with pytest.raises(BadMessage):
             believed(told, files=FILES)
 

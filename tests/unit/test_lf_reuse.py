@@ -61,8 +61,11 @@ class Known:
 class Here:
     """LFWorkers without a process: LFs of this one."""
 
+    left_out: tuple[str, ...]
+
     def __init__(self, lfs: Sequence[Known]) -> None:
         self.found = [one.found for one in lfs]
+        self.left_out = ()
         self._lfs = {one.found.name: one.lf for one in lfs}
 
     def __enter__(self) -> Self:
