@@ -34,6 +34,7 @@ _ASK_OF_NULLS = frozenset(
     | {"expect_column_proportion_of_non_null_values_to_be_between"}
 )
 
+_Group = tuple[frozenset[str] | None, frames.Form]
 _Failed = tuple[CheckFailure, list[int]]  # with the places of the first rows that failed it
 
 
@@ -69,9 +70,9 @@ class GreatExpectationsGate:
             for check in checks:
                 _needs(check, schema.names, name)
             failures: dict[int, _Failed] = {}
-            for columns, places in _by_columns(checks, schema.names).items():
+            for (columns, form), places in _by_columns(checks, schema.names).items():
                 members = {place: checks[place] for place in places}
-                failures |= _judge_group(members, paths, columns, schema, name, instead)
+                failures |= _judge_group(members, paths, columns, form, schema, name, instead)
             found = [failures[place] for place in sorted(failures)]
             if key is None or key not in schema.names or not any(at for _, at in found):
                 return [failure for failure, _ in found]
@@ -83,6 +84,7 @@ def _judge_group(
     members: Mapping[int, Check],
     paths: Sequence[Path],
     columns: frozenset[str] | None,
+    form: frames.Form,
     schema: Any,
     suite: str,
     instead: Instead | None,
@@ -91,24 +93,22 @@ def _judge_group(
         if columns is None:
             frame = frames.empty_frame(schema)
         else:
-            frame = frames.frame_of(paths, columns, schema, instead)
+            frame = frames.frame_of(paths, columns, schema, instead, form)
         validator = _validator(frame)
     judged = {place: _judged(check, validator, frame, suite) for place, check in members.items()}
     return {place: failure for place, failure in judged.items() if failure is not None}
 
 
-def _by_columns(
-    checks: Sequence[Check], names: Sequence[str]
-) -> dict[frozenset[str] | None, list[int]]:
+def _by_columns(checks: Sequence[Check], names: Sequence[str]) -> dict[_Group, list[int]]:
     """Places of checks by the columns they need, so that one group at a time is in memory.
 
     None stands for the names of columns and no row.
     """
-    groups: dict[frozenset[str] | None, list[int]] = {}
+    groups: dict[_Group, list[int]] = {}
     for place, check in enumerate(checks):
         needed = frozenset(names) if check.columns is None else check.columns
         columns = None if check.names_only else needed or frozenset(names[:1])
-        groups.setdefault(columns, []).append(place)
+        groups.setdefault((columns, check.form), []).append(place)
     return groups
 
 
@@ -134,13 +134,18 @@ def _validator(frame: Any) -> Any:
     )
     from great_expectations.validator.v1_validator import Validator
 
+    from datahub.adapters.gate_gx.engine import ExactPandasEngine
+
     config = DataContextConfig(
         analytics_enabled=False,
         progress_bars={"globally": False, "metric_calculations": False},
         store_backend_defaults=InMemoryStoreBackendDefaults(),  # without a folder for docs
     )
     context = gx.get_context(mode="ephemeral", project_config=config)
-    asset = context.data_sources.add_pandas("datahub").add_dataframe_asset("table")
+    source = context.data_sources.add_pandas("datahub")
+    source.get_execution_engine()  # which it keeps, and makes of one class only
+    source._execution_engine = ExactPandasEngine()
+    asset = source.add_dataframe_asset("table")
     whole = asset.add_batch_definition_whole_dataframe("whole")
     return Validator(whole, result_format=_RESULT_FORMAT, batch_parameters={"dataframe": frame})
 

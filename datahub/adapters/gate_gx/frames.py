@@ -3,12 +3,18 @@
 Dictionaries are read as their values, lists as tuples (which can be compared), and whole
 numbers with nulls as Int64 (as floats they would lose digits past 2**53). Text, bytes and lists
 are one type each, however long: files that datahub did not write have the short ones.
+
+Where columns are held against each other (`Form.joint`), a null is what it is after
+`pandas.read_parquet`: whole numbers with nulls are floats, and equal nothing where they are
+null. Where these could lose a digit, they are Python's whole numbers. The column of
+`Form.floats` has floats of 64 bits for numbers; whole ones past 2**53 are refused.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +24,20 @@ import pyarrow.compute as pc
 import pyarrow.orc as orc
 import pyarrow.parquet as pq
 
+from datahub.adapters.gate_gx import numbers
 from datahub.core.errors import GateError
 from datahub.ports import Instead
+
+
+@dataclass(frozen=True)
+class Form:
+    """In which types a frame is judged, where not in its own: see above."""
+
+    joint: bool = False
+    floats: str = ""  # a column
+
+
+PLAIN = Form()
 
 
 def schema_of(paths: Sequence[Path]) -> tuple[pa.Schema, int]:
@@ -48,8 +66,12 @@ def frame_of(
     columns: Collection[str],
     schema: pa.Schema,
     instead: Instead | None = None,
+    form: Form = PLAIN,
 ) -> Any:
-    """These columns of all rows, as a pandas frame in the schema's order of columns."""
+    """These columns of all rows, as a pandas frame in the schema's order of columns.
+
+    Raises GateError for whole numbers that floats cannot hold.
+    """
     names = [name for name in schema.names if name in columns]
     tables = []
     for path in paths:
@@ -63,7 +85,12 @@ def frame_of(
         put = put.cast(own.schema)
         stays = pc.invert(pc.is_in(own[instead.key], value_set=put[instead.key]))
         tables += [own.filter(stays).select(names), put.select(names)]
-    return _pandas(pa.concat_tables(tables))
+    frame = _pandas(pa.concat_tables(tables))
+    if form.joint:
+        _make_joint(frame)
+    if form.floats:
+        _make_floats(frame, form.floats)
+    return frame
 
 
 def _read(path: Path, names: list[str]) -> pa.Table:
@@ -127,6 +154,35 @@ def _pandas(table: pa.Table) -> Any:
             tuples = [None if value is None else _hashable(value) for value in column.to_pylist()]
             frame[field.name] = pd.Series(tuples, dtype=object, index=frame.index)
     return frame
+
+
+def _make_joint(frame: Any) -> None:
+    """Whole numbers in types in which neither comparisons nor sums of a row lose a digit."""
+    import numpy as np
+
+    whole = [name for name in frame if numbers.is_whole(frame[name])]
+    limit = numbers.SAFE // max(len(frame.columns), 1)
+    large = any(numbers.beyond(frame[name], limit) for name in whole)
+    for name in whole:
+        column = frame[name]
+        if large:
+            frame[name] = column.astype(object).where(column.notna(), np.nan)
+        elif column.isna().any():
+            frame[name] = column.astype("float64")
+        else:
+            frame[name] = column.astype("int64")
+
+
+def _make_floats(frame: Any, name: str) -> None:
+    column = frame[name]
+    if numbers.is_whole(column) and numbers.beyond(column):
+        raise GateError(
+            f"Column {name!r} holds whole numbers past 2**53, with which this cannot be "
+            "computed without losing digits.",
+            hint="Bring the numbers nearer to zero, such as by taking off an offset.",
+        )
+    if numbers.is_whole(column) or column.dtype.kind == "f":
+        frame[name] = column.astype("float64")
 
 
 def _is_list(kind: pa.DataType) -> bool:

@@ -14,6 +14,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from datahub.adapters.gate_gx.frames import Form
+from datahub.adapters.gate_gx.numbers import SAFE, Exact
 from datahub.core.errors import GateError
 
 _FIELDS = frozenset(
@@ -26,12 +28,27 @@ _NAMES_ONLY = frozenset(
     | {"expect_table_columns_to_match_ordered_list"}
     | {"expect_table_column_count_to_equal", "expect_table_column_count_to_be_between"}
 )
+# These hold the values of several columns against each other.
+_JOINT = frozenset(
+    {"expect_column_pair_values_a_to_be_greater_than_b", "expect_column_pair_values_to_be_equal"}
+    | {"expect_column_pair_values_to_be_in_set", "expect_multicolumn_sum_to_equal"}
+    | {"expect_multicolumn_values_to_be_equal", "expect_multicolumn_values_to_be_unique"}
+    | {"expect_select_column_values_to_be_unique_within_record"}
+    | {"expect_compound_columns_to_be_unique"}
+)
+# These compute with floats, and with differences in the width of the column.
+_FLOATS = frozenset(
+    {"expect_column_value_z_scores_to_be_less_than", "expect_column_values_to_not_be_outliers"}
+    | {"expect_column_quantile_values_to_be_between"}
+)
 _ROW_COUNTS = frozenset({"expect_table_row_count_to_equal", "expect_table_row_count_to_be_between"})
 # pandas evaluates a text row_condition as Python: what it may call is listed here.
 _HARMLESS = frozenset(
     {"isnull", "notnull", "isna", "notna", "isin", "between", "abs", "str", "dt", "len"}
     | {"lower", "upper", "strip", "contains", "startswith", "endswith", "year", "month", "day"}
 )
+_DIVERGENCE = "expect_column_kl_divergence_to_be_less_than"
+_BOUNDS = ("min_value", "max_value", "sum_total", "threshold")
 _EXAMPLE = (
     'A suite is JSON as Great Expectations 1.x writes it: {"name": "labels", "expectations": '
     '[{"type": "expect_column_values_to_not_be_null", "kwargs": {"column": "label"}}]}.'
@@ -48,6 +65,14 @@ class Check:
     columns: frozenset[str] | None
     names_only: bool
     expectation: Any  # a great_expectations Expectation
+
+    @property
+    def form(self) -> Form:
+        """In which types its columns are judged (frames)."""
+        partition = self.kwargs.get("partition_object")
+        in_bins = self.kind == _DIVERGENCE and not (partition and "values" in partition)
+        floats = str(self.kwargs["column"]) if in_bins or self.kind in _FLOATS else ""
+        return Form(joint=self.kind in _JOINT, floats=floats)
 
     @property
     def conditional(self) -> bool:
@@ -85,6 +110,7 @@ def _check(entry: Mapping[str, Any], given: Mapping[str, Any], where: str) -> Ch
         for key, value in (entry.get("kwargs") or {}).items()
         if key not in ("result_format", "catch_exceptions")  # ours to choose
     }
+    kwargs |= {key: _bound(kwargs[key]) for key in _BOUNDS if key in kwargs}
     try:
         config = ExpectationConfiguration(
             type=entry["type"],
@@ -111,6 +137,17 @@ def _check(entry: Mapping[str, Any], given: Mapping[str, Any], where: str) -> Ch
         names_only=entry["type"] in _NAMES_ONLY and condition is None,
         expectation=expectation,
     )
+
+
+def _bound(value: Any) -> Any:
+    """A whole number that Great Expectations would turn into a float, which is another number."""
+    if type(value) is not int or abs(value) <= SAFE:
+        return value
+    try:
+        float(value)
+    except OverflowError:
+        return value  # it says so itself
+    return Exact(value)
 
 
 def _columns(
