@@ -174,6 +174,29 @@ def with_current(ref: str, branch: str) -> str:
     return re.sub(r"^(?:HEAD|@)(?=[~^]|$)", lambda _: branch, ref)
 
 
+def is_id(name: str) -> bool:
+    """Whether a name is read as a commit's id or the start of one, and as nothing else.
+
+    >>> is_id("cafe0123"), is_id("cafe"), is_id("main")
+    (True, False, False)
+    """
+    return bool(re.fullmatch(r"[0-9a-f]{8,64}", name))
+
+
+def no_commit(name: str, *, named: bool) -> RefNotFound:
+    """The error for an id, or the start of one, that no commit has; `named`: a branch or tag has.
+
+    Such a name is never followed: it would speak for the commit of that id.
+    """
+    error = RefNotFound(name)
+    if named:
+        error.hint = (
+            f"A branch or tag is named {name}, like a commit's id, and is not followed: an id "
+            "goes before a name. `datahub fsck` lists such names; delete or rename it."
+        )
+    return error
+
+
 def checked_branch(name: str, *, what: str = "branch") -> str:
     """Return `name` if it can name a branch or a tag, else raise InputError.
 
@@ -187,13 +210,14 @@ def checked_branch(name: str, *, what: str = "branch") -> str:
         or ".." in name
         or "//" in name
         or name.endswith(("/", ".", ".lock"))
-        or re.fullmatch(r"[0-9a-f]{8,64}", name)
+        or is_id(name)
         or name == "HEAD"
+        or name.startswith("refs/")
     ):
         raise InputError(
             f"{name!r} cannot name a {what}.",
             hint="Use letters, digits, '-', '_', '.' and '/', e.g. relabel/round-2; "
-            "HEAD, and what looks like a commit id, are taken.",
+            "HEAD, refs/..., and what looks like a commit id, are taken.",
         )
     return name
 

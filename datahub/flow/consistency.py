@@ -6,7 +6,9 @@ without a conflict. What does not belong together is told here, before a gate ju
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+
+import polars as pl
 
 from datahub.core.dataset import Dataset, Key
 from datahub.core.layout import (
@@ -17,8 +19,9 @@ from datahub.core.layout import (
     table_prefix,
 )
 from datahub.core.manifest import ModelManifest, VotesManifest
+from datahub.flow.annotations import decisions_at
 from datahub.flow.keeping import rows_without_label
-from datahub.flow.tables import dataset_at, has_table, read_parts
+from datahub.flow.tables import dataset_at, has_table, part_reader, read_parts
 from datahub.ports import Rows, VersionStore
 
 
@@ -68,6 +71,52 @@ def misplaced(store: VersionStore, rows: Rows, ref: str, name: str) -> list[str]
         for table in ("soft_labels", "labels")
         if has_table(store, ref, name, table) and not _same_keys(store, rows, ref, known, table)
     ]
+
+
+def disowned(store: VersionStore, rows: Rows, ref: str, name: str) -> list[str]:
+    """Labels that are not what the annotation log decides, or not what the models said."""
+    if not has_table(store, ref, name, "labels"):
+        return []
+    known = dataset_at(store, ref, name)
+    decisions = decisions_at(store, rows, ref, known)
+    said = {key: one.label for key, one in decisions.items() if one.outcome == "label"}
+    scores = part_reader(store, rows, ref, known, "soft_labels")
+    people, models = 0, 0
+    for part, labels in read_parts(store, rows, ref, known, "labels"):
+        if not {"source", "annotations"} <= set(labels.columns):
+            return []  # of a format that did not say so
+        people += _not_said(labels, said, known.key)
+        models += _not_scored(labels, scores(part), known)
+    found = []
+    if people:
+        found.append(f"{people} labels of {name} are not what people's answers say")
+    if models:
+        found.append(f"{models} labels of {name} are not what its soft labels say")
+    return found
+
+
+def _not_said(labels: pl.DataFrame, said: Mapping[Key, str | None], key: str) -> int:
+    """How many labels name people who said otherwise, or are otherwise where people said so."""
+    answered = pl.Series(list(said), dtype=labels.schema[key])
+    by_people = pl.col("source").eq_missing("annotation")
+    asked = labels.filter(by_people | pl.col(key).is_in(answered.implode()))
+    lines = asked.select(key, "label", by_people.alias("by_people")).iter_rows()
+    return sum(not by_people or said.get(row, "") != label for row, label, by_people in lines)
+
+
+def _not_scored(labels: pl.DataFrame, scores: pl.DataFrame | None, known: Dataset) -> int:
+    """How many labels of models are of a class that the model does not give the row."""
+    if scores is None or not {"label", "end_label"} <= set(scores.columns):
+        return 0
+    models = labels.filter(pl.col("source").is_in(["label_model", "end_model"]))
+    both = models.select(known.key, "source", "label").join(
+        scores.select(known.key, model="label", end="end_label"), on=known.key
+    )
+    names = [str(c) for c in known.classes]
+    own = pl.when(pl.col("source") == "end_model").then("end").otherwise("model")
+    if both.schema["model"] != both.schema["label"]:
+        both = both.with_columns(pl.col("model", "end").cast(pl.Enum(names)).cast(pl.String))
+    return both.filter(pl.col("label").ne_missing(own)).height
 
 
 def _same_keys(store: VersionStore, rows: Rows, ref: str, known: Dataset, table: str) -> bool:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 
 from datahub.core.dataset import Dataset
-from datahub.core.errors import ConfigError, DatahubError
+from datahub.core.errors import ConfigError, DatahubError, InputError
 from datahub.core.layout import dataset_file, table_part, table_prefix
-from datahub.core.versions import Damage
+from datahub.core.versions import Damage, checked_branch, is_id
+from datahub.flow.consistency import disowned
 from datahub.flow.tables import datasets_at
-from datahub.ports import Upkeep, VersionStore
+from datahub.ports import Rows, Upkeep, VersionStore
 
 
 def kept(store: VersionStore) -> Upkeep:
@@ -23,14 +25,50 @@ def kept(store: VersionStore) -> Upkeep:
 
 
 def fsck(*, store: VersionStore, deep: bool) -> list[Damage]:
-    """What is wrong with the store, and with the datasets at the heads of branches and tags."""
+    """What is wrong with the store, its names, and the datasets at the heads of these."""
     found = kept(store).check(deep=deep)
+    branches, tags = store.branches(), store.tags()
+    found += [*_names(branches, "branch"), *_names(tags, "tag")]
+    found += [
+        Damage("ref", name, "names both a branch and a tag: the branch is meant", "branches, tags")
+        for name in branches.keys() & tags.keys()
+    ]
     seen: set[str] = set()
-    for name, commit_id in {**store.tags(), **store.branches()}.items():
+    for name, commit_id in [*branches.items(), *tags.items()]:
         if commit_id not in seen:
             seen.add(commit_id)
             found += _datasets(store, name, commit_id)
     return found
+
+
+def labels(*, store: VersionStore, rows: Rows) -> list[Damage]:
+    """Labels at the heads of branches and tags that neither people nor models gave."""
+    heads = {
+        commit_id: name for name, commit_id in [*store.tags().items(), *store.branches().items()]
+    }
+    return [found for head, name in heads.items() for found in _labels(store, rows, name, head)]
+
+
+def _names(names: Iterable[str], what: str) -> Iterator[Damage]:
+    """Names that datahub does not give: they could be taken for something else."""
+    for name in names:
+        try:
+            checked_branch(name, what=what)
+        except InputError:
+            fault = (
+                "is named like a commit's id, which goes before it: delete or rename it"
+                if is_id(name)
+                else "is no name that datahub gives: delete or rename it"
+            )
+            yield Damage("ref", name, f"this {what} {fault}", what)
+
+
+def _labels(store: VersionStore, rows: Rows, ref: str, commit_id: str) -> Iterator[Damage]:
+    """Labels that nobody gave: where a table cannot be read, another check has said so."""
+    with suppress(DatahubError):
+        for name in datasets_at(store, commit_id):
+            for fault in disowned(store, rows, commit_id, name):
+                yield Damage("dataset", name, fault, ref)
 
 
 def _datasets(store: VersionStore, ref: str, commit_id: str) -> Iterator[Damage]:

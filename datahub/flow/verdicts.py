@@ -22,7 +22,7 @@ from datahub.core.verdict import (
     signed_by,
 )
 from datahub.core.versions import Candidate, Commit, Objects, suite_hash, touches
-from datahub.flow.consistency import mismatches, misplaced, unfinished
+from datahub.flow.consistency import disowned, mismatches, misplaced, unfinished
 from datahub.flow.tables import dataset_at, has_table, table_files
 from datahub.ports import Gate as GatePort
 from datahub.ports import Rows, VersionStore
@@ -139,6 +139,7 @@ def _apart(
             if any(bound.dataset == name and bound.table != "rows" for bound in bounds):
                 found += unfinished(store, rows, candidate.id, name)
             found = found or misplaced(store, rows, candidate.id, name)
+            found = found or disowned(store, rows, candidate.id, name)
             failures += [
                 CheckFailure(
                     "datahub",

@@ -173,11 +173,17 @@ class Publishing(Wiring):
             rows=self.rows,
         )
 
-    def audit(self, branch: str) -> audit.Audit:
-        """Whether everything on a guarded branch came through its gate, by its history alone."""
+    def audit(self, branch: str, *, since: str | None = None) -> audit.Audit:
+        """Whether everything on a guarded branch came through its gate, by its history alone.
+
+        `since` is a commit that is known to be good: it must be on the branch, and only what
+        came after it is looked at.
+        """
         return audit.audit(
             self.ref(branch),
+            since=since,
             store=self.store,
+            rows=self.rows,
             secrets=self.verdict_secrets,
             progress=self.progress,
         )

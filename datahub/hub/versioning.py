@@ -139,8 +139,12 @@ class Versioning(Wiring):
         )
 
     def fsck(self, *, deep: bool = True) -> list[Damage]:
-        """What is wrong with all that branches and tags reach; `deep` reads every byte."""
-        return upkeep.fsck(store=self.store, deep=deep)
+        """What is wrong with all that branches and tags reach; `deep` reads every byte.
+
+        It also holds labels against what people and models said.
+        """
+        found = upkeep.fsck(store=self.store, deep=deep)
+        return found + (upkeep.labels(store=self.store, rows=self.rows) if deep else [])
 
     def gc(self, *, keep: timedelta = KEEP, dry_run: bool = False) -> Collected:
         """Remove what nothing reaches; what is younger than `keep` stays.

@@ -11,7 +11,7 @@ from datahub.ports.labeling import FoundLF, LFSource, LFWorkers, Loaded, Prompts
 from datahub.ports.models import EndModel, LabelModel, LabelModelFit, Opinion
 from datahub.ports.review import Pulled, ReviewQueue
 from datahub.ports.rows import Files, Remote, Rows
-from datahub.ports.versions import Adopting, Ranged, Sharing, Upkeep, VersionStore
+from datahub.ports.versions import Adopting, Ranged, Remembering, Sharing, Upkeep, VersionStore
 
 __all__ = [
     "Adopting",
@@ -35,6 +35,7 @@ __all__ = [
     "Pulled",
     "Ranged",
     "Refusal",
+    "Remembering",
     "Remote",
     "ReviewQueue",
     "Rows",

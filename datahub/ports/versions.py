@@ -200,6 +200,19 @@ class Upkeep(Protocol):
 
 
 @runtime_checkable
+class Remembering(Protocol):
+    """A version store that remembers where guarded branches stood."""
+
+    def stood(self, branch: str) -> list[CommitId]:
+        """Heads at which it saw a branch guarded, and from which it did not go on by commits.
+
+        Each is on the branch's own line, or the branch was moved. Others may have moved it by
+        ways that the store does not see, and what it remembers lies where it runs.
+        """
+        ...
+
+
+@runtime_checkable
 class Ranged(Protocol):
     """A version store whose objects others can read a range at a time, without a copy here."""
 

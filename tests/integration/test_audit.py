@@ -61,11 +61,12 @@ def test_a_branch_that_only_its_gate_wrote_is_clean(datahub: Datahub, merged: Pa
     assert "main is guarded" in datahub("audit").out
 
 
-def test_a_branch_without_a_gate_has_nothing_to_answer_for(datahub: Datahub, project: Path) -> None:
-    """Its commits are free."""
+def test_a_branch_without_a_gate_is_not_clean(datahub: Datahub, project: Path) -> None:
+    """Its commits are free, and nothing vouches for them: it may have been moved there."""
     ran = datahub("audit", "main", "--json")
 
-    assert ran.code == 0
+    assert ran.code == 1
+    assert ran.json["guarded_since"] is None
     assert (ran.json["guarded"], ran.json["judged"], ran.json["unjudged"]) == (False, 0, [])
 
 
@@ -133,13 +134,13 @@ def test_a_refusal_that_landed_is_named(datahub: Datahub, merged: Path) -> None:
 def test_a_commit_that_takes_the_gate_off_is_named_and_told_as_a_change_of_rules(
     datahub: Datahub, merged: Path
 ) -> None:
-    """And what follows it on the branch that it left open is free, but the branch says so."""
+    """And so is what follows it on the branch that it left open."""
     made = forge(merged, {GATES: None})
-    forge(merged, {"notes.txt": b"after that"})
+    after = forge(merged, {"notes.txt": b"after that"})
 
     ran = datahub("audit", "main", "--json")
 
-    assert [one["commit"] for one in ran.json["unjudged"]] == [made]
+    assert [one["commit"] for one in ran.json["unjudged"]] == [after, made]
     assert ran.json["rule_changes"][0]["commit"] == made
     assert (ran.json["guarded"], ran.json["rule_changes"][0]["guarded"]) == (False, False)
 

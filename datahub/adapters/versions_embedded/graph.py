@@ -41,6 +41,8 @@ _SCHEMA = (
     " landing TEXT NOT NULL)",
     f"PRAGMA user_version = {FORMAT}",
 )
+# Made when it is first needed: earlier repositories have none, and earlier datahubs ignore it.
+_STOOD = "CREATE TABLE IF NOT EXISTS stood (branch TEXT NOT NULL, head TEXT NOT NULL)"
 _KEPT = 2000  # nodes in memory: some 50 MB
 _NOW = "strftime('%Y-%m-%dT%H:%M:%S+00:00', 'now')"
 
@@ -140,6 +142,25 @@ class Transaction:
     def set_head(self, branch: str, commit_id: CommitId) -> None:
         """Point a branch, new or not, at a commit."""
         self._connection.execute("INSERT OR REPLACE INTO branch VALUES (?, ?)", (branch, commit_id))
+
+    def stood(self, branch: str) -> list[CommitId]:
+        """Heads at which a branch was guarded, and from which it did not go on by commits."""
+        if self._one("SELECT 1 FROM sqlite_master WHERE name = ?", "stood") is None:
+            return []  # from before there was such a table
+        rows = self._connection.execute(
+            "SELECT head FROM stood WHERE branch = ? ORDER BY rowid", (branch,)
+        )
+        return [row[0] for row in rows]
+
+    def note_guarded(self, branch: str, head: CommitId, *, after: CommitId) -> None:
+        """Remember the head of a guarded branch that was made on top of `after`."""
+        self._connection.execute(_STOOD)
+        self._connection.execute("DELETE FROM stood WHERE branch = ? AND head = ?", (branch, after))
+        self._connection.execute("INSERT INTO stood VALUES (?, ?)", (branch, head))
+
+    def generations(self) -> dict[CommitId, int]:
+        """What is stored of every commit."""
+        return dict(self._connection.execute('SELECT id, generation FROM "commit"'))
 
     def remove_branch(self, branch: str) -> None:
         """Forget a branch's name."""

@@ -1,12 +1,10 @@
-"""What names a commit: a branch, a tag, an id, a unique id prefix, and steps back from these."""
+"""What names a commit: an id, a unique id prefix, a branch, a tag, and steps back from these."""
 
 from __future__ import annotations
 
-import re
-
 from datahub.adapters.versions_embedded.graph import Transaction
 from datahub.core.errors import RefNotFound
-from datahub.core.versions import CommitId, parsed_ref
+from datahub.core.versions import CommitId, is_id, no_commit, parsed_ref
 
 
 def resolved(graph: Transaction, ref: str) -> CommitId:
@@ -24,16 +22,17 @@ def resolved(graph: Transaction, ref: str) -> CommitId:
 
 
 def _named(graph: Transaction, name: str) -> CommitId:
-    head = graph.heads().get(name) or graph.tags().get(name)
-    if head is not None:
+    """An id goes before any name: a branch that is called like a commit does not stand for it."""
+    if not is_id(name):
+        head = graph.heads().get(name) or graph.tags().get(name)
+        if head is None:
+            raise RefNotFound(name)
         return head
-    if not re.fullmatch(r"[0-9a-f]{8,64}", name):
-        raise RefNotFound(name)
     found = graph.commits_starting(name)
     if len(found) > 1:
         error = RefNotFound(name)
         error.hint = f"Several commits start with {name}: write more of the id."
         raise error
     if not found:
-        raise RefNotFound(name)
+        raise no_commit(name, named=name in graph.heads() or name in graph.tags())
     return found[0]

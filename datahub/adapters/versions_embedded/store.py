@@ -224,7 +224,7 @@ class EmbeddedVersionStore:
                 time=time,
                 metadata=metadata or {},
             )
-            graph.set_head(branch, made)
+            self._move(graph, branch, made, after=head)
             return commits.read(graph, made)
 
     def propose(
@@ -293,7 +293,7 @@ class EmbeddedVersionStore:
                 time=proposed.time,
                 metadata={**landing.metadata, "verdict": "passed", "kind": verdict.kind},
             )
-            graph.set_head(true.into, made)
+            self._move(graph, true.into, made, after=head)
             graph.release(true.id)
             return commits.read(graph, made)
 
@@ -341,6 +341,17 @@ class EmbeddedVersionStore:
         """`writing` of what leads to room: on a full disk it has the room that is kept for it."""
         with using_spare(self._graph.path.parent), self._graph.writing() as graph:
             yield graph
+
+    def stood(self, branch: str) -> list[CommitId]:
+        """Heads at which a branch was guarded, and from which it did not go on by commits."""
+        with self._graph.reading() as graph:
+            return graph.stood(branch)
+
+    def _move(self, graph: Transaction, branch: str, made: CommitId, *, after: CommitId) -> None:
+        """Make a commit the head, and remember where a guarded branch stood."""
+        graph.set_head(branch, made)
+        if after in graph.stood(branch) or self._guarded(graph, branch, made):
+            graph.note_guarded(branch, made, after=after)
 
     def _guarded(self, graph: Transaction, branch: str, head: CommitId) -> bool:
         return is_guarded(branch, _objects(graph, head, GATES), self.read)

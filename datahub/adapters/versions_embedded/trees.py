@@ -41,9 +41,23 @@ def roots(graph: Transaction, tree: ObjectID) -> Roots:
     return Roots(told[1].decode(), told[2].decode())
 
 
+def check_parted(graph: Transaction, both: Roots) -> None:
+    """Raise StorageError unless each of the two trees holds what belongs there.
+
+    A content id is of the first: what lay in the other beside datahub's own would be judged by
+    nobody. A verdict is read from the second.
+    """
+    own = objecttree.entries(both.own, graph.node)
+    strange = next((path for path, _ in own if not path.startswith(OWN)), None)
+    strange = strange or next((p for p, _ in objecttree.entries(both.content, graph.node, OWN)), "")
+    if strange:
+        raise damaged(f"A tree of the history holds {strange!r} where it does not belong.")
+
+
 def objects_of(graph: Transaction, tree: ObjectID, prefix: str = "") -> dict[str, ObjectId]:
     """Path -> object id, by path; only nodes that may hold the prefix are read."""
     both = roots(graph, tree)
+    check_parted(graph, both)
     held = dict(objecttree.entries(both.content, graph.node, prefix))
     own = dict(objecttree.entries(both.own, graph.node, prefix))
     return dict(sorted({**held, **own}.items())) if own else held
@@ -63,6 +77,7 @@ def finder(graph: Transaction, tree: ObjectID) -> Callable[[str], ObjectId | Non
 def changes_of(graph: Transaction, old: ObjectID, new: ObjectID, prefix: str = "") -> list[Change]:
     """What differs under a prefix, by path."""
     was, now = roots(graph, old), roots(graph, new)
+    check_parted(graph, now)
     found = objecttree.differences(was.content, now.content, graph.node, prefix)
     found += objecttree.differences(was.own, now.own, graph.node, prefix)
     return [Change(*one) for one in sorted(found)]

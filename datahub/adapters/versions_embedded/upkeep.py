@@ -7,12 +7,14 @@ one again makes it new.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from dulwich.objects import ObjectID
 
 from datahub.adapters.versions_embedded import commits, trees
+from datahub.adapters.versions_embedded.faults import damaged
 from datahub.adapters.versions_embedded.graph import Transaction
 from datahub.core import objecttree
 from datahub.core.errors import StorageError
@@ -60,8 +62,15 @@ class Walk:
             return
         for root in (both.content, both.own):
             self._reach_node(root, where)
+        try:
+            trees.check_parted(self._graph, both)
+        except StorageError as error:
+            self._found("node", tree, error, where)
 
-    def _reach_node(self, node_id: objecttree.NodeId, where: str) -> None:
+    def _reach_node(
+        self, node_id: objecttree.NodeId, where: str, *, first: str = "", level: int | None = None
+    ) -> None:
+        """`first` and `level` are what the node above says of it."""
         if node_id in self.nodes:
             return
         self.nodes.add(node_id)
@@ -70,9 +79,13 @@ class Walk:
         except StorageError as error:
             self._found("node", node_id, error, where)
             return
+        if level is not None and (node.level != level or node.keys[:1] != [first]):
+            self._found("node", node_id, damaged("It is not what the node above says."), where)
+        if list(node.keys) != sorted(set(node.keys)):
+            self._found("node", node_id, damaged("Its paths are not in order."), where)
         for key, oid in zip(node.keys, node.ids, strict=True):
             if node.level:
-                self._reach_node(oid, where)
+                self._reach_node(oid, where, first=key, level=node.level - 1)
             else:
                 self.objects.setdefault(oid, f"{where}, {key}")
 
@@ -87,13 +100,44 @@ def check(graph: Transaction, files: ObjectFiles, *, deep: bool) -> list[Damage]
     for name, commit_id in graph.roots().items():
         if not name.startswith("deleted "):
             walk.reach(name, commit_id)
-    damages += walk.damages
+    damages += [*walk.damages, *_generations(graph, walk.commits)]
     missing = set() if deep else files.missing(walk.objects)
     for oid, where in walk.objects.items():
         fault = files.fault(oid) if deep or oid in missing else None
         if fault is not None:
             damages.append(Damage("object", oid, fault, where))
     return damages
+
+
+def _generations(graph: Transaction, reached: set[CommitId]) -> Iterator[Damage]:
+    """Commits whose stored generation is not 1 + the greatest of their parents'.
+
+    The order of a merge base rests on it, and it is in no id.
+    """
+    stored = graph.generations()
+    right: dict[CommitId, int] = {}
+    waiting = sorted(reached & stored.keys(), key=stored.__getitem__, reverse=True)
+    while waiting:
+        commit_id = waiting[-1]
+        try:
+            parents = [parent.decode() for parent in graph.commit(commit_id).parents]
+        except StorageError:
+            parents = []  # the walk has said what is wrong with it
+        unknown = [one for one in parents if one not in right and one in stored]
+        if unknown and commit_id not in right:
+            waiting += unknown
+            continue
+        waiting.pop()
+        if commit_id in right:
+            continue
+        right[commit_id] = 1 + max((right.get(parent, 0) for parent in parents), default=0)
+        if stored[commit_id] != right[commit_id]:
+            yield Damage(
+                "commit",
+                commit_id,
+                f"its generation is {right[commit_id]}, and {stored[commit_id]} is stored",
+                "versions.db",
+            )
 
 
 @dataclass(frozen=True)

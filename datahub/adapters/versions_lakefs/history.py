@@ -14,6 +14,7 @@ import json
 import re
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from datahub.adapters.versions_lakefs.names import decoded, encoded
@@ -25,7 +26,15 @@ from datahub.core.errors import (
     RefNotFound,
     Rejected,
 )
-from datahub.core.versions import Commit, CommitId, checked_branch, in_utc, parsed_ref
+from datahub.core.versions import (
+    Commit,
+    CommitId,
+    checked_branch,
+    in_utc,
+    is_id,
+    no_commit,
+    parsed_ref,
+)
 
 EXACT = "datahub"
 _PAGE = 1000
@@ -103,7 +112,9 @@ class History:
         if commit_id not in self._raw:
             get = self._server.api.commits_api.get_commit
             found = self._server.ask("read a commit", get, commit_id)
-            if len(commit_id) == _WHOLE:
+            if len(commit_id) == _WHOLE and found.id != commit_id:
+                if self._is_name(commit_id):
+                    raise no_commit(commit_id, named=True)
                 found.id = commit_id  # one that was cherry-picked answers to another id (1.84)
             self._raw[found.id] = found
             return found
@@ -115,7 +126,12 @@ class History:
 
     def commit(self, commit_id: CommitId) -> Commit:
         """A commit in our words."""
-        return _ours(self.raw(commit_id))
+        raw = self.raw(commit_id)
+        found = _ours(raw)
+        if raw.parents and not found.parents and self.raw(raw.parents[0]).parents:
+            # Only the first of ours says so, on lakeFS's own: else history would end there.
+            return replace(found, parents=tuple(raw.parents))
+        return found
 
     def resolved(self, ref: str) -> CommitId:
         """What a ref names. Raises RefNotFound."""
@@ -170,25 +186,45 @@ class History:
         return commit_id
 
     def _named(self, name: str) -> CommitId:
+        """An id goes before any name, and lakeFS follows names first: what it says is checked."""
+        if is_id(name):
+            return self._by_id(name)
         try:
             return self.head(name)
         except BranchNotFound:
             pass
-        if re.fullmatch(r"[\w./-]+", name, re.ASCII):
-            try:
-                get = self._server.api.tags_api.get_tag
-                return str(self._server.ask("read a tag", get, encoded(name)).commit_id)
-            except (NotFound, Rejected):
-                pass
-        if not re.fullmatch(r"[0-9a-f]{8,64}", name):
+        if not re.fullmatch(r"[\w./-]+", name, re.ASCII):
             raise RefNotFound(name)
         try:
+            get = self._server.api.tags_api.get_tag
+            return str(self._server.ask("read a tag", get, encoded(name)).commit_id)
+        except (NotFound, Rejected) as error:
+            raise RefNotFound(name) from error
+
+    def _by_id(self, name: str) -> CommitId:
+        try:
             found = str(self.raw(name).id)
+        except RefNotFound:
+            raise
         except (NotFound, Rejected) as error:  # lakeFS says the same of none and of several
             raise RefNotFound(name) from error
         if not found.startswith(name):
-            raise RefNotFound(name)
+            raise no_commit(name, named=True)
         return found
+
+    def _is_name(self, name: str) -> bool:
+        """Whether a branch or a tag is called so."""
+        api = self._server.api
+        for what, get in (
+            ("read a branch", api.branches_api.get_branch),
+            ("read a tag", api.tags_api.get_tag),
+        ):
+            try:
+                self._server.ask(what, get, name)
+            except (NotFound, Rejected, InputError):
+                continue
+            return True
+        return False
 
     def _walked(self, commit_id: CommitId) -> Commit:
         """A commit on a walk: what is not known comes with a page of its ancestors."""
@@ -229,7 +265,9 @@ def _told(raw: Any) -> dict[str, Any] | None:
         if raw.metadata.get(_PICKED, raw.id) != raw.id:
             return None  # a copy of the commit that spoke so
         told = json.loads(raw.metadata[EXACT])
-        true = list(raw.parents[:1]) == [told["on"]] and isinstance(told["metadata"], dict)
+        on = told["on"]
+        true = list(raw.parents[:1]) == [on] and isinstance(told["metadata"], dict)
+        true = true and told["parents"][:1] in ([], [on])  # nothing in between is passed over
     except (AttributeError, KeyError, TypeError, ValueError):
         return None
     return dict(told) if true else None

@@ -1,7 +1,8 @@
-"""What was reckoned once of a tree that never changes, kept on this machine: its content id.
+"""What is kept on this machine: content ids of trees, and where guarded branches stood.
 
-An audit asks it of every commit, and each time it takes a listing of all objects. What cannot
-be read or written is reckoned anew.
+A tree never changes. An audit asks its content id of every commit, and each time that takes a
+listing of all objects. Where a branch stood, lakeFS does not remember. What cannot be read or
+written is computed again, or is not known.
 """
 
 from __future__ import annotations
@@ -10,7 +11,10 @@ import re
 from contextlib import suppress
 from pathlib import Path
 
-from datahub.core.versions import ObjectId
+from datahub.adapters.versions_lakefs.names import encoded
+from datahub.core.versions import CommitId, ObjectId
+
+_STOOD = "stood"
 
 
 class Memory:
@@ -38,3 +42,22 @@ class Memory:
                 beside = self._folder / f".{tree}"
                 beside.write_text(content)
                 beside.replace(self._folder / tree)
+
+    def stood(self, branch: str) -> list[CommitId]:
+        """Heads at which a branch was guarded, as far as it was written to from here."""
+        if self._folder is not None:
+            with suppress(OSError, UnicodeDecodeError):
+                lines = (self._folder / _STOOD / encoded(branch)).read_text().split()
+                return [line for line in lines if re.fullmatch(r"[0-9a-f]{64}", line)]
+        return []
+
+    def note_guarded(self, branch: str, head: CommitId, *, after: CommitId) -> None:
+        """Remember the head of a guarded branch that was made on top of `after`."""
+        if self._folder is not None:
+            with suppress(OSError):
+                folder = self._folder / _STOOD
+                folder.mkdir(parents=True, exist_ok=True)
+                heads = [*(one for one in self.stood(branch) if one != after), head]
+                beside = folder / f".{encoded(branch)}"
+                beside.write_text("\n".join(heads))
+                beside.replace(folder / encoded(branch))

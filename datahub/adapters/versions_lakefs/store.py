@@ -67,7 +67,8 @@ class LakeFSVersionStore:
         files.running.enter(self)
         self.notices: list[str] = []  # what whoever set it up should know
         self._history = History(server, check=lambda commit: setup.is_known(server, commit))
-        self._trees = Trees(server, self._history, Memory(memory), hashed=self._hashed)
+        self._memory = Memory(memory)
+        self._trees = Trees(server, self._history, self._memory, hashed=self._hashed)
         self._builder = Builder(server, self._history, self._trees, files)
         self._leases = Leases(server, self._history)
         self._refs = Refs(server)
@@ -274,7 +275,10 @@ class LakeFSVersionStore:
             time=time,
             metadata=metadata or {},
         )
-        return self._landed(branch, head, new, told)
+        made = self._landed(branch, head, new, told)
+        if head in self._memory.stood(branch) or branch in bound:
+            self._memory.note_guarded(branch, made.id, after=head)
+        return made
 
     def propose(
         self,
@@ -335,7 +339,14 @@ class LakeFSVersionStore:
             time=datetime.fromisoformat(proposed["time"]),
             metadata={**proposed["metadata"], "verdict": "passed", "kind": verdict.kind},
         )
-        return self._history.commit(self._candidates.land(proposed, true.into, own, told))
+        made = self._candidates.land(proposed, true.into, own, told)
+        if head in self._memory.stood(true.into) or is_guarded(true.into, rules, self.read):
+            self._memory.note_guarded(true.into, made, after=head)
+        return self._history.commit(made)
+
+    def stood(self, branch: str) -> list[CommitId]:
+        """Heads at which a branch was guarded, as far as it was written to from here."""
+        return self._memory.stood(branch)
 
     def drop(self, candidate: Candidate) -> None:
         """Release a candidate; one that has landed or was dropped is no concern."""
