@@ -91,8 +91,9 @@ def _judge(
 ) -> None:
     outcome.tried["attempts"] += 1
     outcome.tried["attacks that took effect"] += len(hostile)
-    outcome.tried["attacks that were stopped"] += sum("(stopped" in one for one in done)
+    outcome.tried.update(one for one in done if "(stopped" in one)
     outcome.tried["attempts without an attack"] += not hostile
+    outcome.tried.update(f"{one.partition(' (')[0]}: took effect" for one in hostile)
     words = f"{name}: {', '.join(done) or 'nothing'}; said: {', '.join(said) or 'clean'}"
     if hostile and not said:
         outcome.went_wrong("missed", words)

@@ -1,0 +1,22 @@
+"""Attacks on the gate and the audit: a few here, three hundred in `make soak`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bench.soak import gate, gate_lake
+
+
+def test_what_no_gate_judged_is_not_called_clean(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On the embedded store; the soak run takes a lakeFS server in, where there is one."""
+    monkeypatch.setattr(gate_lake, "missing", lambda: "left to the soak run")
+
+    outcome = gate.soak(tmp_path, count=40, seed=7)
+
+    assert outcome.findings == []
+    assert outcome.tried["attacks that took effect"] > 5
+    assert outcome.tried["attempts without an attack"] > 5
