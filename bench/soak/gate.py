@@ -3,8 +3,9 @@
 Each attempt takes a project with a guarded main and signed verdicts, mixes a person's work with
 acts of a hostile user (commands, calls of the store, edits of its database, another client of a
 server), and then asks the audit (with and without `since`) and fsck. Where a hostile act took
-effect and all say clean, it was missed; where there was none and any of them speaks, the alarm
-is false. A refusal is an attack that was stopped, and no finding.
+effect and all say clean, it was missed; where none was tried and any of them speaks, the alarm
+is false. A refusal is an attack that was stopped, and no finding; what it left on a branch of its
+own may be named.
 """
 
 from __future__ import annotations
@@ -19,18 +20,23 @@ from bench.soak import gate_acts, gate_lake
 from bench.soak.outcome import Outcome
 from datahub import Hub
 from datahub.core.errors import DatahubError
+from tests.contract import test_gate_parity as parity
 
 COUNT = 300
 ON_LAKEFS = 10  # one attempt in so many, where there is a server
 SECRET = "the-secret-of-the-gate-for-soak-runs"
 
 
-def soak(folder: Path, *, count: int, seed: int) -> Outcome:
-    """Run `count` attempts; the same seed makes the same ones."""
+def soak(folder: Path, *, count: int, seed: int, lakefs: bool = True) -> Outcome:
+    """Run `count` attempts, some `lakefs` ones where there is a server; the seed decides them.
+
+    As many checks of several columns, as far as there are, are held against the stock engine.
+    """
     outcome = Outcome()
+    _hold_numbers(folder, outcome, count=count if lakefs else 0, seed=seed)
     project = folder / "project"
     gate_acts.make(project, secret=SECRET)
-    with _lakes(folder, outcome) as lakes:
+    with _lakes(folder, outcome, wanted=lakefs) as lakes:
         for number in range(count):
             chance = random.Random(f"{seed}-{number}")
             if lakes is not None and number % ON_LAKEFS == 0:
@@ -86,6 +92,17 @@ def _said(hub: Hub, pin: str) -> list[str]:
     return said
 
 
+def _hold_numbers(folder: Path, outcome: Outcome, *, count: int, seed: int) -> None:
+    """Checks of several columns over columns with nulls, by the gate and by the stock engine."""
+    path = folder / "numbers.parquet"
+    parity.rows(seed).write_parquet(path)
+    checks = list(parity.expectations())
+    some = random.Random(seed).sample(checks, min(count, len(checks)))
+    outcome.tried["checks held against the stock engine"] = len(some)
+    for check, ours, theirs in parity.differences(path, some):
+        outcome.went_wrong("other answer", f"{check}: {ours}, and {theirs} by the stock engine")
+
+
 def _judge(
     outcome: Outcome, name: str, done: list[str], hostile: list[str], said: list[str]
 ) -> None:
@@ -97,17 +114,23 @@ def _judge(
     words = f"{name}: {', '.join(done) or 'nothing'}; said: {', '.join(said) or 'clean'}"
     if hostile and not said:
         outcome.went_wrong("missed", words)
-    elif said and not hostile:
+    elif said and not _tried(done):
         outcome.went_wrong("false alarm", words)
+
+
+def _tried(done: list[str]) -> bool:
+    """Whether there was an attack among what was done, or stopped."""
+    attacks = gate_acts.ATTACKS.keys() | gate_lake.ATTACKS.keys()
+    return any(one.partition(" (")[0] in attacks for one in done)
 
 
 _Lakes = Callable[[random.Random], tuple[list[str], list[str], list[str]]]
 
 
 @contextmanager
-def _lakes(folder: Path, outcome: Outcome) -> Iterator[_Lakes | None]:
+def _lakes(folder: Path, outcome: Outcome, *, wanted: bool) -> Iterator[_Lakes | None]:
     """Attempts on a lakeFS server, if there is one."""
-    why = gate_lake.missing()
+    why = gate_lake.missing() if wanted else "not asked for"
     if why:
         outcome.skipped.append(f"attempts on lakeFS: {why}")
         yield None

@@ -6,10 +6,11 @@ import datetime as dt
 import json
 import random
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 from dulwich.objects import ObjectID
@@ -18,6 +19,7 @@ from datahub import Hub
 from datahub.adapters.versions_embedded import EmbeddedVersionStore, commits, trees
 from datahub.adapters.versions_embedded.graph import Graph
 from datahub.core import objecttree
+from datahub.core.errors import NotFound
 from datahub.core.layout import VERDICT, annotations_file, table_prefix
 from datahub.core.signing import key_id
 from datahub.core.verdict import Verdict
@@ -77,9 +79,17 @@ def _hub_on(hub: Hub, branch: str) -> Hub:
 
 
 def _fresh(hub: Hub, chance: random.Random, at: str = "main") -> str:
-    name = f"b{chance.randrange(10**9)}"
+    name = f"work-{chance.randrange(10**9)}"
     hub.create_branch(name, at=at)
     return name
+
+
+def _one(chance: random.Random, things: Iterable[Any]) -> Any:
+    """Any of them. Raises NotFound where there is none to act on."""
+    found = list(things)
+    if not found:
+        raise NotFound("There is nothing to act on.", hint="Take another act.")
+    return chance.choice(found)
 
 
 # Work.
@@ -127,7 +137,7 @@ def _reverted(hub: Hub, chance: random.Random) -> None:
     """A pull taken back on a branch, and merged."""
     name = _fresh(hub, chance)
     pulls = [c for c in hub.log("main") if c.metadata.get("step") == "review pull"]
-    _hub_on(hub, name).revert(chance.choice(pulls).id)
+    _hub_on(hub, name).revert(_one(chance, pulls).id)
     hub.merge(name, into="main")
 
 
@@ -265,7 +275,7 @@ def _annotations(hub: Hub, chance: random.Random) -> None:
 def _annotations_taken_away(hub: Hub, chance: random.Random) -> None:
     name = _fresh(hub, chance)
     store = hub.store
-    path = chance.choice(list(store.objects(name, f"datasets/{DATASET}/annotations/")))
+    path = _one(chance, store.objects(name, f"datasets/{DATASET}/annotations/"))
     told = chance.choice([{}, {"step": "review pull", "dataset": DATASET, "annotations": "0"}])
     store.commit(
         name,
@@ -284,7 +294,7 @@ def _labels(hub: Hub, chance: random.Random) -> None:
     name = _fresh(hub, chance)
     store = hub.store
     held = store.objects(name, table_prefix(DATASET, "labels"))
-    path = chance.choice(list(held))
+    path = _one(chance, held)
     frame = hub.rows.read([store.fetch(held[path])])
     turned = frame.with_columns(label=frame["label"].replace({"spam": "ham", "ham": "spam"}))
     staged = store.stage(".parquet")
@@ -299,7 +309,7 @@ def _votes(hub: Hub, chance: random.Random) -> None:
     name = _fresh(hub, chance)
     store = hub.store
     held = store.objects(name, table_prefix(DATASET, "votes"))
-    path, oid = chance.choice(list(held.items()))
+    path, oid = _one(chance, held.items())
     turned = bytes(chance.choice([0, 1, 255]) for _ in store.read(oid))
     _by_hand(hub, name, {path: turned}, chance.choice([{}, {"step": "commit"}]))
     hub.merge(name, into="main")
@@ -317,7 +327,7 @@ def _database(hub: Hub, statement: str, *values: object) -> None:
 def _head_moved(hub: Hub, chance: random.Random) -> None:
     """Back to an earlier commit of its own, or to one of another branch."""
     line = hub.log("main")
-    target = chance.choice(line[1:]).id
+    target = _one(chance, line[1:]).id
     _database(hub, "UPDATE branch SET head = ? WHERE name = 'main'", target)
     if chance.random() < 0.5:
         _database(hub, "DELETE FROM stood")

@@ -83,7 +83,7 @@ def _audit(store: LakeFSVersionStore, rows: object, since: str | None) -> bool:
 
 
 def _work(lake: Lake, chance: random.Random) -> None:
-    name = f"b{chance.randrange(10**9)}"
+    name = f"work-{chance.randrange(10**9)}"
     lake.store.create_branch(name, at="main")
     lake.commit(name, {"notes.txt": chance.randbytes(4)})
     lakes.merge(lake.store, name)
@@ -171,7 +171,7 @@ def _forged_line(lake: Lake, chance: random.Random) -> None:
 
 def _annotations(lake: Lake, chance: random.Random) -> None:
     """Lines put into the log with lakeFS's own client, and merged by a passing verdict."""
-    name = f"a{chance.randrange(10**9)}"
+    name = f"hand-{chance.randrange(10**9)}"
     lake.store.create_branch(name, at="main")
     lake.foreign(name, f"datasets/news/annotations/{name}.jsonl", b'{"id": "1"}\n')
     lakes.merge(lake.store, name)
