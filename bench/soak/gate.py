@@ -64,6 +64,8 @@ def _embedded(project: Path, chance: random.Random) -> tuple[list[str], list[str
             continue
         done.append(name)
         hostile += [name] if name in gate_acts.ATTACKS else []
+        if not _tried(done):  # the auditor keeps the last head that is known to be good
+            pin = gate_acts.opened(project, SECRET).store.branches()["main"]
     return done, hostile, _said(gate_acts.opened(project, SECRET), pin)
 
 

@@ -311,7 +311,17 @@ def _votes(hub: Hub, chance: random.Random) -> None:
     held = store.objects(name, table_prefix(DATASET, "votes"))
     path, oid = _one(chance, held.items())
     turned = bytes(chance.choice([0, 1, 255]) for _ in store.read(oid))
-    _by_hand(hub, name, {path: turned}, chance.choice([{}, {"step": "commit"}]))
+    head = store.branches()["main"]
+    told: Mapping[str, str] = chance.choice(
+        [
+            {},
+            {"step": "commit"},
+            {"squashed": head},
+            {"step": "restore", "dataset": DATASET, "commit": head},
+            {"step": "revert", "commit": head},
+        ]
+    )
+    _by_hand(hub, name, {path: turned}, told)
     hub.merge(name, into="main")
 
 

@@ -9,7 +9,7 @@ answers, labels) is not told from a person at work: docs/ci.md says so. Nothing 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 
 from datahub.core.dataset import Dataset, Key
@@ -24,9 +24,10 @@ from datahub.core.layout import (
 )
 from datahub.core.relabel import Annotation
 from datahub.core.triage import Batch
-from datahub.core.versions import Change, Commit, ObjectId
+from datahub.core.versions import Change, Commit, ObjectId, Objects
 from datahub.flow.consistency import disowned
 from datahub.flow.tables import dataset_at, datasets_at, read_keys
+from datahub.flow.verdicts import own_verdict
 from datahub.ports import Rows, VersionStore
 
 _EDITS = frozenset({"revert", "cherry-pick", "restore"})  # they bring what another commit holds
@@ -34,6 +35,12 @@ _STEPS = {
     "annotations": frozenset({"review pull"}) | _EDITS,
     "labels": frozenset({"label fit", "review pull", "import"}) | _EDITS,
     "votes": frozenset({"lf run", "import"}) | _EDITS,
+}
+
+_BY = {
+    "annotations": "no review pull",
+    "labels": "no label fit, review pull or import",
+    "votes": "no lf run or import",
 }
 
 
@@ -100,21 +107,43 @@ class _Brought:
         self._changes = changes
 
     def faults(self) -> list[str]:
-        touched = {kind: self._of(kind) for kind in _STEPS}
-        is_merge = len(self._commit.parents) > 1 or "squashed" in self._commit.metadata
-        found = []
-        for kind, changes in touched.items():
-            if changes and not is_merge and self._step not in _STEPS[kind]:
-                steps = sorted(_STEPS[kind] - _EDITS)
-                found.append(
-                    f"it changes {kind} of {self._name}, and no {' or '.join(steps)} brought them"
-                )
-        if found or not touched["annotations"]:
+        touched = {kind: changes for kind in _STEPS if (changes := self._of(kind))}
+        found = [
+            f"it changes {kind} of {self._name}, and {_BY[kind]} brought them"
+            for kind, changes in touched.items()
+            if not self._is_brought(kind, changes)
+        ]
+        if found or "annotations" not in touched:
             return found
         try:
             return [f"{what} ({self._name})" for what in self._annotations(touched["annotations"])]
         except (DatahubError, ValueError, TypeError, KeyError) as error:
             return [f"annotations of {self._name} cannot be read: {error}"]
+
+    def _is_brought(self, kind: str, changes: Sequence[Change]) -> bool:
+        """Whether the step is one that brings such, or it holds what another commit does.
+
+        Merges make labels of their own from the answers of both sides; such a merge has a verdict.
+        """
+        is_merge = len(self._commit.parents) > 1 or "squashed" in self._commit.metadata
+        if kind == "annotations" and (is_merge or self._step in _STEPS[kind]):
+            return True  # their lines are looked at
+        if not is_merge and self._step not in _EDITS:
+            return self._step in _STEPS[kind]
+        if all(self._is_elsewhere(change) for change in changes):
+            return True
+        if is_merge:
+            return own_verdict(self._store, self._commit) is not None
+        return kind == "labels" and self._step != "restore"
+
+    def _is_elsewhere(self, change: Change) -> bool:
+        return any(held.get(change.path) == change.new for held in self._elsewhere)
+
+    @cached_property
+    def _elsewhere(self) -> list[Objects]:
+        """What the commits that this one took over from hold of the dataset."""
+        prefix = f"{DATASETS}{self._name}/"
+        return [self._store.objects(commit, prefix) for commit in self._others]
 
     @property
     def _step(self) -> str:
@@ -149,10 +178,9 @@ class _Brought:
 
     def _annotations(self, changes: Iterable[Change]) -> list[str]:
         """What is wrong with what a commit did to the log."""
-        elsewhere = [self._store.objects(c, annotations_prefix(self._name)) for c in self._others]
         found = []
         for change in changes:
-            if any(held.get(change.path) == change.new for held in elsewhere):
+            if self._is_elsewhere(change):
                 continue
             if change.kind != "added":
                 found.append(f"it {change.kind} lines of the log of annotations")
@@ -167,18 +195,17 @@ class _Brought:
         lines = self._store.read(oid).splitlines()
         return [Annotation.from_json(line) for line in lines if line]
 
+    def _is_asked(self, entry: Annotation) -> bool:
+        tasks = self._explaining.tasks(self._commit, self._name, entry.batch)
+        return tasks.get(entry.key) == entry.row_hash
+
     def _pulled(self, lines: list[Annotation]) -> list[str]:
         known = dataset_at(self._store, self._commit.id, self._name)
         told = self._commit.metadata.get("annotations", "")
         found = []
         if told != str(len(lines)):
             found.append(f"it brings {len(lines)} annotations and says {told or 'nothing'}")
-        asked = [
-            entry
-            for entry in lines
-            if self._explaining.tasks(self._commit, self._name, entry.batch).get(entry.key)
-            == entry.row_hash
-        ]
+        asked = [entry for entry in lines if entry.withdrawn or self._is_asked(entry)]
         if len(asked) < len(lines):
             found.append(f"{len(lines) - len(asked)} annotations answer no task that was pushed")
         strange = {entry.label for entry in lines} - {None, *known.classes}

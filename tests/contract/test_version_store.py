@@ -44,7 +44,7 @@ from datahub.core.versions import (
     suite_hash,
 )
 from datahub.hub import REGISTRY
-from datahub.ports import Sharing, VersionStore
+from datahub.ports import Remembering, Sharing, VersionStore
 from tests.lakefs_server import LakeFSServer
 
 START = dt.datetime(2026, 1, 2, 3, 4, 5, tzinfo=dt.UTC)
@@ -445,10 +445,24 @@ def test_a_branch_that_exists_is_not_made_again(store: VersionStore) -> None:
         store.create_branch("main", at="main")
 
 
-@pytest.mark.parametrize("name", ["", "a b", "a..b", "-a", "a.lock", "deadbeef", "a~1", "ü"])
+@pytest.mark.parametrize(
+    "name", ["", "a b", "a..b", "-a", "a.lock", "deadbeef", "a~1", "ü", "refs/heads/a"]
+)
 def test_a_branch_has_a_plain_name(store: VersionStore, name: str) -> None:
     with pytest.raises(InputError):
         store.create_branch(name, at="main")
+
+
+def test_a_store_remembers_where_a_guarded_branch_stood(guarded: VersionStore) -> None:
+    """One head, as long as it goes on by commits; none of a branch that was never guarded."""
+    assert isinstance(guarded, Remembering)
+    first = guarded.stood("main")
+
+    made = merge(guarded, "work")
+
+    assert first == [made.parents[0]]
+    assert guarded.stood("main") == [made.id]
+    assert guarded.stood("work") == []
 
 
 def test_deleting_a_branch_keeps_its_history(store: VersionStore) -> None:
