@@ -14,12 +14,12 @@ from datetime import UTC, datetime
 from dulwich.objects import ObjectID
 
 from datahub.adapters.versions_embedded import commits, trees
-from datahub.adapters.versions_embedded.faults import damaged
 from datahub.adapters.versions_embedded.graph import Transaction
 from datahub.core import objecttree
 from datahub.core.errors import StorageError
 from datahub.core.versions import Collected, CommitId, Damage, ObjectId
 from datahub.machine.bytes.files import ObjectFiles
+from datahub.machine.faults import damaged
 
 
 class Walk:
