@@ -265,30 +265,33 @@ def _told(raw: Any) -> dict[str, Any] | None:
         if raw.metadata.get(_PICKED, raw.id) != raw.id:
             return None  # a copy of the commit that spoke so
         told = json.loads(raw.metadata[EXACT])
-        on = told["on"]
-        true = list(raw.parents[:1]) == [on] and isinstance(told["metadata"], dict)
-        true = true and told["parents"][:1] in ([], [on])  # nothing in between is passed over
+        true = list(raw.parents[:1]) == [told["on"]] and isinstance(told["metadata"], dict)
     except (AttributeError, KeyError, TypeError, ValueError):
         return None
     return dict(told) if true else None
 
 
 def _ours(raw: Any) -> Commit:
+    """A commit as ours tells it; as lakeFS does where it is none of ours, or tells no commit."""
     told = _told(raw)
-    if told is None:
-        return Commit(
-            id=raw.id,
-            parents=tuple(raw.parents),
-            message=raw.message,
-            author=raw.committer,
-            time=dt.datetime.fromtimestamp(raw.creation_date, dt.UTC),
-            metadata=dict(raw.metadata or {}),
-        )
+    try:
+        # A candidate is built in several commits. In history, none in between is passed over.
+        if told is not None and list(told["parents"][:1]) in ([], [told["on"]]):
+            return Commit(
+                id=raw.id,
+                parents=tuple(map(str, told["parents"])),
+                message=str(told["message"]),
+                author=str(told["author"]),
+                time=in_utc(dt.datetime.fromisoformat(told["time"])),
+                metadata={str(key): str(value) for key, value in told["metadata"].items()},
+            )
+    except (KeyError, TypeError, ValueError, InputError):
+        pass
     return Commit(
         id=raw.id,
-        parents=tuple(told["parents"]),
-        message=told["message"],
-        author=told["author"],
-        time=dt.datetime.fromisoformat(told["time"]),
-        metadata=told["metadata"],
+        parents=tuple(raw.parents),
+        message=raw.message,
+        author=raw.committer,
+        time=dt.datetime.fromtimestamp(raw.creation_date, dt.UTC),
+        metadata=dict(raw.metadata or {}),
     )
