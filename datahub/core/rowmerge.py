@@ -15,6 +15,7 @@ import numpy as np
 import polars as pl
 
 from datahub.core.dataset import Key
+from datahub.core.errors import InputError
 
 Kind = Literal["both changed", "both added", "ours removed", "theirs removed"]
 
@@ -77,7 +78,7 @@ class RowMerge:
 
     def over(self, ours: pl.DataFrame) -> pl.DataFrame:
         """The merged rows, by key."""
-        left = fitted(ours, self.put.schema)
+        left = merging(ours, self.put.schema)
         for keys in (self.put[self.key], self.gone):
             if len(keys):
                 left = left.filter(~pl.col(self.key).is_in(keys.implode()))
@@ -103,6 +104,45 @@ def fitted(frame: pl.DataFrame, schema: Mapping[str, pl.DataType]) -> pl.DataFra
         for name, kind in schema.items()
     ]
     return frame.select(columns)
+
+
+def merging(
+    frame: pl.DataFrame, schema: Mapping[str, pl.DataType], *, exact: bool = True
+) -> pl.DataFrame:
+    """The same, where a value of another type becomes the very same value of the column's type.
+
+    Where there is none, InputError is raised; or it is null (not `exact`), if all it is for is to
+    be compared.
+
+    >>> merging(pl.DataFrame({"a": [1.5, 2.0]}), {"a": pl.Int64()}, exact=False)["a"].to_list()
+    [None, 2]
+    """
+    others = [n for n, kind in schema.items() if frame.schema.get(n, kind) != kind]
+    if others:
+        cast = {name: _cast(frame[name], schema[name], exact=exact) for name in others}
+        frame = pl.DataFrame({name: frame[name] for name in frame.columns} | cast)
+    return fitted(frame, schema)
+
+
+def _cast(column: pl.Series, kind: pl.DataType, *, exact: bool) -> pl.Series:
+    """The same values in another type; those that are not the same there are none."""
+    if column.dtype == kind:
+        return column
+    try:
+        cast = column.cast(kind, strict=False)
+        same = cast.cast(column.dtype, strict=False).eq_missing(column)
+    except pl.exceptions.PolarsError:  # no value of the one type is of the other
+        cast = pl.Series(column.name, [None] * len(column), dtype=kind)
+        same = column.is_null()
+    if exact and not same.all():
+        value = column.filter(~same)[0]
+        raise InputError(
+            f"Column {column.name!r} is {column.dtype} on one side and {kind} on the other, and "
+            f"{value!r} is no value of {kind}.",
+            hint="Nothing was changed. Import the rows of one side again with the type of the "
+            "other.",
+        )
+    return cast if same.all() else cast.zip_with(same, pl.Series([None], dtype=kind))
 
 
 def compare(old: pl.DataFrame, new: pl.DataFrame, *, key: str) -> RowDiff:
@@ -148,7 +188,8 @@ def merge(
     [(2, 'a', 'o', 't')]
     """
     schema = dict(ours.schema) if schema is None else dict(schema)
-    base, ours, theirs = (fitted(frame, schema) for frame in (base, ours, theirs))
+    base = merging(base, schema, exact=False)
+    ours, theirs = merging(ours, schema), merging(theirs, schema)
     mine, other = compare(base, ours, key=key), compare(base, theirs, key=key)
     mine_keys = mine.touched
     theirs_alone = ~pl.col(key).is_in(mine_keys.implode())

@@ -47,7 +47,7 @@ def merged_content(sides: Sides, settling: Settling) -> Content:
         return one_side(sides, merged, settling)
     groups: list[Group] = []
     try:
-        for states in _groups(sides):
+        for states in _groups(sides, whole=_widened(sides, schema)):
             groups.append(_merged_group(sides, states, schema, merged, settling))
         if not merged.left:
             _write(sides, groups, merged)
@@ -56,15 +56,23 @@ def merged_content(sides: Sides, settling: Settling) -> Content:
     return merged
 
 
-def _groups(sides: Sides) -> list[States]:
-    """Parts to merge, of base, ours and theirs: those that theirs changed, in rows or in gold."""
+def _widened(sides: Sides, schema: dict[str, str]) -> bool:
+    """Whether the merge has other columns than ours: then no part of ours stays as it is."""
+    return tuple(schema.items()) != sides.known["ours"].columns
+
+
+def _groups(sides: Sides, *, whole: bool) -> list[States]:
+    """Parts to merge, of base, ours and theirs: those that theirs changed, in rows or in gold.
+
+    With `whole`, all that are not the same in all three.
+    """
     known = sides.known
     base = known["base"].parts if "base" in known else ()
     gold = {side: _parts_of_gold(sides, side) for side in BOTH}
     groups = [
         group
         for group in aligned(base, known["ours"].parts, known["theirs"].parts)
-        if group[0] != group[2] or any(part.sha256 in gold["theirs"] for part in group[2])
+        if whole or group[0] != group[2] or any(part.sha256 in gold["theirs"] for part in group[2])
     ]
     shared = {part.sha256 for part in base} & {part.sha256 for part in known["theirs"].parts}
     both = shared & gold["ours"] & gold["theirs"]
@@ -95,10 +103,9 @@ def _merged_group(
             return Group(states[1], None)
         return Group(states[1], rewritten(sides.store, sides.rows, states[1][0], new))
     frames = _whole_frames(sides, states)
-    kinds = _kinds(frames, schema, gold=merged.known.has_gold)
+    kinds = _kinds(sides, frames, schema, gold=merged.known.has_gold)
     found = _merged(sides, frames, kinds, merged, settling)
-    widened = tuple(schema.items()) != sides.known["ours"].columns
-    return Group(states[1], found if found.rows or widened else None)
+    return Group(states[1], found if found.rows or _widened(sides, schema) else None)
 
 
 def _merged_columns(
@@ -113,7 +120,8 @@ def _merged_columns(
     key = merged.known.key
     frames = _frames_in_step(sides, states, (key, *columns))
     there = {name: schema[name] for name in (key, *columns) if name != GOLD}
-    found = _merged(sides, frames, _kinds(frames, there, gold=GOLD in columns), merged, settling)
+    kinds = _kinds(sides, frames, there, gold=GOLD in columns)
+    found = _merged(sides, frames, kinds, merged, settling)
     ours = frames[1]
     if not found.rows or ours is None:
         return None
@@ -201,15 +209,29 @@ def _is_ours(sides: Sides, group: States) -> bool:
     return group[0] == group[1] and not any(part.sha256 in gold for part in group[1])
 
 
-def _kinds(frames: Frames, schema: dict[str, str], *, gold: bool) -> dict[str, pl.DataType]:
-    """The types of the merged columns, as the frames that have them say."""
+def _kinds(
+    sides: Sides, frames: Frames, schema: dict[str, str], *, gold: bool
+) -> dict[str, pl.DataType]:
+    """The types of the merged columns, as frames that have them say, or any part of a side."""
     kinds: dict[str, pl.DataType] = {}
     for name, kind in schema.items():
         found = [f.schema[name] for f in frames if f is not None and name in f.columns]
-        kinds[name] = next((one for one in found if str(one) == kind), found[0])
+        told = next((one for one in found if str(one) == kind), None)
+        kinds[name] = _kind(sides, name, kind) if told is None else told
     if gold:
         kinds[GOLD] = pl.String()
     return kinds
+
+
+def _kind(sides: Sides, name: str, kind: str) -> pl.DataType:
+    """The type of a column, off a part of a side that has it as this."""
+    part = next(
+        known.parts[0]
+        for known in sides.known.values()
+        if known.parts and dict(known.columns).get(name) == kind
+    )
+    path = sides.store.fetch(part.sha256)
+    return sides.rows.scan([path]).collect_schema()[name]
 
 
 def _value(
