@@ -19,11 +19,12 @@ from pathlib import Path
 
 from datahub.core.errors import AnnotationError, NotFound, StorageError, Unavailable
 from datahub.core.relabel import Annotation, checked_label
+from datahub.core.shown import columns_of
 from datahub.core.triage import Task, asking_order
 from datahub.machine.disk import connected
 from datahub.ports import Pulled
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2  # in format 1 answers did not say which columns they saw; nothing else differs
 BUSY_SECONDS = 30
 
 _TABLES = """
@@ -120,6 +121,7 @@ class EmbeddedReviewQueue:
                 annotator=annotator,
                 time=self._time(after=known),
                 batch=batch,
+                columns=columns_of(task.fields),
             )
             db.execute(
                 "insert or replace into annotation values (?, ?, ?)",
@@ -219,6 +221,7 @@ class EmbeddedReviewQueue:
                 for statement in _TABLES.split(";"):
                     db.execute(statement)
                 db.execute("insert into identity values (?)", (uuid.uuid4().hex,))
+            if version in (0, 1):
                 db.execute(f"pragma user_version = {FORMAT_VERSION}")
             elif version != FORMAT_VERSION:
                 raise StorageError(

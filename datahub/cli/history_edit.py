@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from datahub.cli.consent import Yes, consent
 from datahub.cli.context import Branch, Json, opened
 from datahub.cli.output import emit_json, line
 from datahub.cli.settling import Conflicts, Decisions, Ours, RuleName, Theirs, settled
@@ -28,6 +29,7 @@ def revert(
     rule: RuleName = None,
     decisions: Decisions = None,
     conflicts: Conflicts = None,
+    yes: Yes = False,
     branch: Branch = None,
     json: Json = False,
 ) -> None:
@@ -40,7 +42,7 @@ def revert(
         ours=ours, theirs=theirs, rule=rule, decisions=decisions, conflicts=conflicts
     )
     with opened(branch) as hub:
-        _told(hub.revert(commit, **settling), hub.branch, json=json)
+        _told(hub.revert(commit, set_aside=consent(yes=yes), **settling), hub.branch, json=json)
 
 
 def cherry_pick(
@@ -50,6 +52,7 @@ def cherry_pick(
     rule: RuleName = None,
     decisions: Decisions = None,
     conflicts: Conflicts = None,
+    yes: Yes = False,
     branch: Branch = None,
     json: Json = False,
 ) -> None:
@@ -62,18 +65,21 @@ def cherry_pick(
         ours=ours, theirs=theirs, rule=rule, decisions=decisions, conflicts=conflicts
     )
     with opened(branch) as hub:
-        _told(hub.cherry_pick(commit, **settling), hub.branch, json=json)
+        _told(
+            hub.cherry_pick(commit, set_aside=consent(yes=yes), **settling), hub.branch, json=json
+        )
 
 
 def restore(
     ref: Annotated[str, typer.Option("--from", help="Branch, tag or commit that holds it.")],
     dataset: Annotated[str | None, typer.Argument(help="Dataset (default: the project's).")] = None,
+    yes: Yes = False,
     branch: Branch = None,
     json: Json = False,
 ) -> None:
     """Bring a dataset back as a ref holds it, by a new commit."""
     with opened(branch) as hub:
-        _told(hub.restore(dataset, ref=ref), hub.branch, json=json)
+        _told(hub.restore(dataset, ref=ref, set_aside=consent(yes=yes)), hub.branch, json=json)
 
 
 def _told(made: Commit, branch: str, *, json: bool) -> None:

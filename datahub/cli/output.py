@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from datahub.core.verdict import Verdict
 
 CONFLICTS_SHOWN = 10
+_drawn: list[Any] = []  # the bars on the terminal just now
 
 
 def plain(value: Any) -> Any:
@@ -167,6 +168,7 @@ def watched() -> Iterator[Any]:
         nonlocal last
         if not tasks:
             bars.start()
+            _drawn.append(bars)
         if what not in tasks:
             tasks[what] = bars.add_task(what, total=total, speed="")
             started[what] = last
@@ -178,7 +180,21 @@ def watched() -> Iterator[Any]:
         yield progress
     finally:
         if tasks:
+            _drawn.remove(bars)
             bars.stop()
+
+
+def asked(question: str) -> bool:
+    """Put a question to who sits at the terminal; no is the default. Bars wait meanwhile."""
+    import typer
+
+    for bars in _drawn:
+        bars.stop()
+    try:
+        return typer.confirm(question, err=True)
+    finally:
+        for bars in _drawn:
+            bars.start()
 
 
 def _cell(value: Any) -> str:
@@ -234,6 +250,8 @@ def emit_error(error: Any, *, as_json: bool) -> None:
             said["verdict"] = plain(verdict)
         if conflicts:
             said["conflicts"] = plain(conflicts)
+        if hasattr(error, "losses"):
+            said["set_aside"] = plain(error.losses)
         talk(json.dumps({"error": said}, ensure_ascii=False))
         return
     talk(f"error[{error.code}]: {error.message}")

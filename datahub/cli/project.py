@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from datahub.cli.consent import Yes, consent, told
 from datahub.cli.context import Branch, Dataset, Json, Ref, opened
 from datahub.cli.output import brief, emit_json, line, talk
 from datahub.cli.output import table as table_of
@@ -100,6 +101,7 @@ def import_(
             help="Where files cannot be cloned: take them themselves. They become read-only.",
         ),
     ] = False,
+    yes: Yes = False,
     branch: Branch = None,
     json: Json = False,
 ) -> None:
@@ -118,6 +120,7 @@ def import_(
             mode="append" if append else "upsert" if upsert else "replace",
             in_place=in_place,
             hard_link=hard_link,
+            set_aside=consent(yes=yes),
         )
     if json:
         emit_json(made)
@@ -130,6 +133,7 @@ def import_(
         from datahub.core.kept import FIT
 
         line(f"labels: {made.kept} rows keep theirs, {made.unlabeled} have none yet: {FIT}")
+    told(made.set_aside)
 
 
 def export(

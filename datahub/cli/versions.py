@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from datahub.cli.consent import Yes, consent, told
 from datahub.cli.context import Branch, Json, opened
 from datahub.cli.output import brief, emit_json, expectations, failures, line, paged, table, talk
 from datahub.cli.settling import Conflicts, Decisions, Ours, RuleName, Theirs, settled
@@ -204,6 +205,7 @@ def merge(
     squash: Annotated[
         bool, typer.Option("--squash", help="One commit with one parent, without its history.")
     ] = False,
+    yes: Yes = False,
     json: Json = False,
 ) -> None:
     """Merge a branch into the current one, row by row, if the gate of that passes.
@@ -220,6 +222,7 @@ def merge(
             message=message,
             reason=reason,
             squash=squash,
+            set_aside=consent(yes=yes),
             **settling,
         )
         into = into or hub.branch
@@ -243,8 +246,9 @@ def merge(
         )
     for note in report.notes:
         line(f"  note: {note}")
-    for told in failures(merged.verdict):
-        line(told)
+    told(report.set_aside)
+    for failure in failures(merged.verdict):
+        line(failure)
 
 
 def _print_diff(found: Difference | None) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from datahub.core.conflicts import Conflict as RowConflict
+    from datahub.core.setaside import SetAside
     from datahub.core.verdict import Verdict
 
 
@@ -341,6 +342,28 @@ class ChangedSince(Conflict):
             "whole.",
         )
         self.conflicts = tuple(conflicts)
+
+
+class AnswersSetAside(Conflict):
+    """A change of rows would set answers of people aside, and nobody has agreed to that.
+
+    `losses` say what of each dataset; the counts are of all: answers, people who gave them, rows
+    they are about, and open tasks whose rows are other ones.
+    """
+
+    code = "answers_set_aside"
+
+    def __init__(self, losses: Sequence[SetAside]) -> None:
+        super().__init__(
+            f"This would set aside {' and '.join(map(str, losses))}. Nothing was changed.",
+            hint="--yes (in Python: set_aside=True) does it nonetheless. Answers stay in the log, "
+            "and count again where what was shown comes back; `datahub review push` asks again.",
+        )
+        self.losses = tuple(losses)
+        self.answers = sum(one.answers for one in losses)
+        self.people = len({name for one in losses for name in one.people})
+        self.rows = sum(one.rows for one in losses)
+        self.tasks = sum(one.tasks for one in losses)
 
 
 class Guarded(Conflict):

@@ -2,22 +2,23 @@
 
 An annotation is one line of an append-only log: an edit or a withdrawal is a
 later line with the same id. Several people's answers go by majority; a tie
-stays open. An answer counts only while the row is what it was when asked, and
-until an answer that settles it: one that was given where branches disagreed.
+stays open. An answer counts only while what was shown of the row is what it was
+(core.shown) and its label is a class, and until an answer that settles it: one
+that was given where branches disagreed.
 """
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import asdict, dataclass, fields
 from typing import Literal
 
 import polars as pl
 
 from datahub.core.dataset import Key
-from datahub.core.errors import AnnotationError
+from datahub.core.errors import AnnotationError, InputError
 from datahub.core.outcome import UNMEASURED, Triage, outcome, taken, why_not
 
 PEOPLE = {"tie": "people disagree", "skipped": "a person could not say"}  # why there is no label
@@ -27,31 +28,49 @@ PEOPLE = {"tie": "people disagree", "skipped": "a person could not say"}  # why 
 class Annotation:
     """One person's answer about one row. `label` None is a skip: the person could not say.
 
-    `settles` are ids of answers that no longer count, as they were up to `time`.
+    `settles` are ids of answers that no longer count, as they were up to `time`. `columns` are
+    those that were shown, in the order of their names; None: a line from before they were kept.
     """
 
     id: str  # stays the same through edits
     key: Key
-    row_hash: str  # core.dataset.content_hash of the row as it was shown
+    row_hash: str  # core.dataset.content_hash of the row's values in the columns that were shown
     label: str | None
     annotator: str
     time: str  # ISO 8601, as the queue recorded it
     batch: str
     withdrawn: bool = False
     settles: tuple[str, ...] = ()
+    columns: tuple[str, ...] | None = None
 
     def to_json(self) -> str:
         """One line of the log, without its newline."""
         line = asdict(self)
         if not self.settles:
             del line["settles"]
+        if self.columns is None:
+            del line["columns"]
         return json.dumps(line, sort_keys=True, ensure_ascii=False)
 
     @classmethod
     def from_json(cls, line: str | bytes) -> Annotation:
-        """Read what `to_json` wrote."""
+        """Read what `to_json` wrote. Raises InputError for a line of a later datahub."""
         raw = json.loads(line)
-        return cls(**{**raw, "settles": tuple(raw.get("settles", ()))})
+        strange = sorted(set(raw) - {field.name for field in fields(cls)})
+        if strange:
+            raise InputError(
+                f"The annotation log has lines with {strange[0]!r}, which this datahub does not "
+                "know.",
+                hint="A later datahub wrote them. Upgrade datahub.",
+            )
+        columns = raw.get("columns")
+        return cls(
+            **{
+                **raw,
+                "settles": tuple(raw.get("settles", ())),
+                "columns": None if columns is None else tuple(columns),
+            }
+        )
 
 
 @dataclass(frozen=True)
@@ -74,34 +93,56 @@ def current(log: Iterable[Annotation]) -> list[Annotation]:
     return [entry for entry in latest.values() if not entry.withdrawn]
 
 
-def decide(log: Iterable[Annotation], row_hashes: Mapping[Key, str]) -> dict[Key, Decision]:
+def decide(
+    log: Iterable[Annotation],
+    row_hashes: Mapping[Key, Collection[str]],
+    *,
+    classes: Collection[str] | None = None,
+) -> dict[Key, Decision]:
     """Return the decision for every key that has a counting answer.
 
-    `row_hashes` are of the rows as they are now; answers to other content do not count.
+    `row_hashes` are of the rows as they are now, in the columns that were shown (core.shown);
+    answers to other content do not count, nor do those that are none of `classes`, where given.
     One person's latest answer to a row counts once.
 
     >>> a = Annotation("1", "k", "h", "tech", "ann", "2026-01-01", "b")
-    >>> decide([a], {"k": "h"})["k"].label
+    >>> decide([a], {"k": {"h"}})["k"].label
     'tech'
-    >>> decide([a], {"k": "changed"})
+    >>> decide([a], {"k": {"changed"}})
+    {}
+    >>> decide([a], {"k": {"h"}}, classes=["sport", "news"])
     {}
     """
-    counting = answers_by_row(log, row_hashes)
+    counting = answers_by_row(log, row_hashes, classes=classes)
     return {key: _decision(answers) for key, answers in counting.items()}
 
 
+def counts(
+    entry: Annotation,
+    row_hashes: Mapping[Key, Collection[str]],
+    *,
+    classes: Collection[str] | None = None,
+) -> bool:
+    """Whether what was shown is what is there, and the label (if it is no skip) a class."""
+    said = entry.label is None or classes is None or entry.label in classes
+    return said and entry.row_hash in row_hashes.get(entry.key, ())
+
+
 def answers_by_row(
-    log: Iterable[Annotation], row_hashes: Mapping[Key, str]
+    log: Iterable[Annotation],
+    row_hashes: Mapping[Key, Collection[str]],
+    *,
+    classes: Collection[str] | None = None,
 ) -> dict[Key, list[Annotation]]:
     """The answers that count for each row: one a person, none that was settled.
 
     >>> a = Annotation("1", "k", "h", "tech", "ann", "2026-01-01", "b")
     >>> b = Annotation("2", "k", "h", "sport", "bob", "2026-01-02", "b")
     >>> c = Annotation("3", "k", "h", "tech", "cleo", "2026-01-03", "b", settles=("1", "2"))
-    >>> [answer.annotator for answer in answers_by_row([a, b, c], {"k": "h"})["k"]]
+    >>> [answer.annotator for answer in answers_by_row([a, b, c], {"k": {"h"}})["k"]]
     ['cleo']
     """
-    live = [entry for entry in current(log) if row_hashes.get(entry.key) == entry.row_hash]
+    live = [entry for entry in current(log) if counts(entry, row_hashes, classes=classes)]
     until: dict[str, str] = {}
     for entry in live:
         for settled in entry.settles:

@@ -42,7 +42,8 @@ QUEUED = ("label", "end_label", "trust", "pattern", "thin")  # what `queue` choo
 class Task:
     """One row that a person is asked about.
 
-    `fields` is what the person sees. `prediction` is a class name with its score in 0..1,
+    `fields` is what the person sees, by column; `row_hash` is of the row's values in just these
+    columns (core.shown), in full. `prediction` is a class name with its score in 0..1,
     or None on the audit slice. Lower `score` comes first.
     """
 

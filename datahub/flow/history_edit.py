@@ -15,6 +15,7 @@ from datahub.core.errors import ChangedSince, DatasetNotFound, InputError, Merge
 from datahub.core.layout import DATASETS, dataset_file
 from datahub.core.versions import Changes, Commit
 from datahub.flow.merge import merged
+from datahub.flow.setaside import CAREFUL, Caution
 from datahub.flow.steps import Step, begin
 from datahub.ports import EndModel, Rows, VersionStore
 
@@ -27,18 +28,21 @@ def revert(
     step: Step,
     settling: Settling = ASK,
     end_model: EndModel | None = None,
+    caution: Caution = CAREFUL,
 ) -> Commit:
     """Take back what a commit did (of a merge: what it did to its first parent).
 
     `settling` says what becomes of what the head has changed since (ours) and the commit changed
-    too (theirs: what was before it). Raises RefNotFound, ChangedSince, Guarded, NothingToCommit,
-    InputError (a first commit; a decision that cannot be carried out).
+    too (theirs: what was before it). Answers that the commit brought leave the log with it; where
+    others would be set aside, `caution` decides. Raises RefNotFound, ChangedSince, Guarded,
+    AnswersSetAside, NothingToCommit, InputError (a first commit; a decision that cannot be carried
+    out).
     """
     head = begin(store, step)
     undone = store.commit_at(ref)
     parent = _parent(undone, store)
-    onto = _Onto(head, store, rows, step, settling, end_model)
-    changes, notes = onto.changes(undone, parent, f"revert {ref}")
+    onto = _Onto(head, store, rows, step, settling, end_model, caution)
+    changes, notes = onto.changes(undone, parent, f"revert {ref}", whole_log=False)
     merge = f", reversing\nchanges made to {parent.id}" if len(undone.parents) > 1 else ""
     return _committed(
         head,
@@ -59,6 +63,7 @@ def cherry_pick(
     step: Step,
     settling: Settling = ASK,
     end_model: EndModel | None = None,
+    caution: Caution = CAREFUL,
 ) -> Commit:
     """Do again what a commit did, under its author's name.
 
@@ -67,7 +72,7 @@ def cherry_pick(
     head = begin(store, step)
     picked = store.commit_at(ref)
     base = _parent(picked, store)
-    onto = _Onto(head, store, rows, step, settling, end_model)
+    onto = _Onto(head, store, rows, step, settling, end_model, caution)
     changes, notes = onto.changes(base, picked, f"cherry-pick {ref}")
     return _committed(
         head,
@@ -80,10 +85,19 @@ def cherry_pick(
     )
 
 
-def restore(dataset: str, *, ref: str, store: VersionStore, step: Step) -> Commit:
+def restore(
+    dataset: str,
+    *,
+    ref: str,
+    store: VersionStore,
+    rows: Rows,
+    step: Step,
+    caution: Caution = CAREFUL,
+) -> Commit:
     """Bring a dataset, with all that was derived from it, back as a ref holds it.
 
-    Raises DatasetNotFound, RefNotFound, Guarded, NothingToCommit.
+    Where answers would be set aside, also those given since, `caution` decides. Raises
+    DatasetNotFound, RefNotFound, Guarded, AnswersSetAside, NothingToCommit.
     """
     head = begin(store, step)
     source = store.commit_at(ref)
@@ -91,10 +105,13 @@ def restore(dataset: str, *, ref: str, store: VersionStore, step: Step) -> Commi
     if path not in store.objects(source.id, path):
         raise DatasetNotFound(dataset, ref)
     changed = store.changes(head.id, source.id, f"{DATASETS}{dataset}/")
+    changes = {change.path: change.new for change in changed}
+    lost = caution.check(store, rows, head, changes, branch=step.branch)
+    notes = "".join(f"\n\nNote: This set aside {one}." for one in lost)
     return _committed(
         head,
-        {change.path: change.new for change in changed},
-        message=f"Restore {dataset} as of {ref}\n\nFrom commit {source.id}.",
+        changes,
+        message=f"Restore {dataset} as of {ref}\n\nFrom commit {source.id}.{notes}",
         author=step.author,
         metadata={"step": "restore", "dataset": dataset, "commit": source.id},
         store=store,
@@ -121,8 +138,11 @@ class _Onto:
     step: Step
     settling: Settling
     end_model: EndModel | None
+    caution: Caution
 
-    def changes(self, base: Commit, new: Commit, doing: str) -> tuple[Changes, str]:
+    def changes(
+        self, base: Commit, new: Commit, doing: str, *, whole_log: bool = True
+    ) -> tuple[Changes, str]:
         """What the step does to the head, and what to say of it in the message."""
         try:
             changes, report = merged(
@@ -138,7 +158,17 @@ class _Onto:
             )
         except MergeConflict as error:
             raise ChangedSince(error.conflicts, doing) from error
-        return changes, "".join(f"\n\nNote: {note}" for note in report.notes)
+        lost = self.caution.check(
+            self.store,
+            self.rows,
+            self.head,
+            changes,
+            branch=self.step.branch,
+            others=[new],
+            whole_log=whole_log,
+        )
+        notes = [*report.notes, *(f"This set aside {one}." for one in lost)]
+        return changes, "".join(f"\n\nNote: {note}" for note in notes)
 
 
 def _committed(

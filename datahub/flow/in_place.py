@@ -19,6 +19,7 @@ from datahub.core.dataset import Dataset, Key, Part, checked_columns, checked_na
 from datahub.core.errors import InputError, SourceError
 from datahub.flow.incoming import check_key, check_same_types
 from datahub.flow.parts import RowsWriter
+from datahub.flow.setaside import CAREFUL, Caution
 from datahub.flow.source import Imported, Mode, committed, known_at, named_classes, text_column
 from datahub.flow.steps import Progress, Step, begin
 from datahub.ports import Rows, Sharing, VersionStore
@@ -42,12 +43,14 @@ def import_in_place(
     rows: Rows,
     step: Step,
     mode: Mode = "replace",
+    caution: Caution = CAREFUL,
 ) -> Imported:
     """Make a file, or a folder's files, parts of a dataset, in one commit; no byte is copied.
 
     `mode` append: beside the parts that are there. Files are cloned where the file system can,
     and else, with `hard_link`, taken themselves: they become read-only. Raises InputError (the
-    store or the file system cannot, a file is not laid out as a part), SourceError, Guarded.
+    store or the file system cannot, a file is not laid out as a part), SourceError, Guarded,
+    AnswersSetAside.
     """
     head = begin(store, step)
     name = checked_name(dataset)
@@ -91,7 +94,9 @@ def import_in_place(
         has_gold=mode == "append" and known is not None and known.has_gold,
     )
     count = sum(part.rows for part, _ in came)
-    return committed(store, rows, step, head, known, made, writer, count=count, mode=mode)
+    return committed(
+        store, rows, step, head, known, made, writer, count=count, mode=mode, caution=caution
+    )
 
 
 def _checked(

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datahub.core.conflicts import OBJECT, Conflict, Settling, check_all_used
 from datahub.core.errors import MergeConflict
 from datahub.core.layout import dataset_file
+from datahub.core.setaside import SetAside
 from datahub.core.versions import Change, Commit, ObjectId, merged_changes
 from datahub.flow.mergelabels import merged_labels
 from datahub.flow.mergerows import merged_content
@@ -26,7 +27,8 @@ class Report:
     """What a merge did beyond whole objects.
 
     `rows` counts rows put or taken by the row merge, `relabeled` those whose label was decided
-    anew by both sides' answers, `settled` those with an answer that settles a conflict.
+    anew by both sides' answers, `settled` those with an answer that settles a conflict;
+    `set_aside` is what it took from people's work, where that was agreed to.
     """
 
     conflicts: int = 0
@@ -34,6 +36,7 @@ class Report:
     relabeled: int = 0
     settled: int = 0
     notes: list[str] = field(default_factory=list)
+    set_aside: tuple[SetAside, ...] = ()
 
 
 def merged(

@@ -18,11 +18,12 @@ from datahub.core.layout import table_part, table_prefix
 from datahub.core.parts import inside, places, within
 from datahub.core.relabel import Annotation, Decision, decide
 from datahub.core.versions import ObjectId
+from datahub.flow.annotations import hashes_of
 from datahub.flow.keeping import Keeping, Kept, kept_over
 from datahub.flow.mergefields import BOTH, Content
 from datahub.flow.patches import OF_PART
 from datahub.flow.sides import Sides
-from datahub.flow.tables import hashes_of_stored, part_reader
+from datahub.flow.tables import part_reader
 
 
 @dataclass(frozen=True)
@@ -146,9 +147,10 @@ def _decisions(
     told = [*log, *logs["ours"], *logs["theirs"]]
     keys = list(dict.fromkeys(entry.key for entry in told if entry in fresh))
     known = content.known
-    hashes = hashes_of_stored(sides.store, sides.rows, known, keys)
+    at = [commit.id for commit in sides.commits.values()]
+    hashes = hashes_of(sides.store, sides.rows, at, known, told, keys=keys)
     asked: dict[int, list[Key]] = {}
     if hashes:
         for key, number in zip(hashes, places(known.parts, pl.Series(list(hashes))), strict=True):
             asked.setdefault(number, []).append(key)
-    return asked, decide(log, hashes)
+    return asked, decide(log, hashes, classes=known.classes)

@@ -13,13 +13,14 @@ from collections.abc import Mapping, Sequence
 import polars as pl
 
 from datahub.core.conflicts import LABELS, MODEL, Conflict, MadeBy, Settling, by_rule
-from datahub.core.dataset import Key
+from datahub.core.dataset import Dataset, Key
 from datahub.core.errors import InputError
 from datahub.core.layout import annotations_file, table_part
 from datahub.core.parts import places
-from datahub.core.relabel import Annotation, Decision, answers_by_row, decide
+from datahub.core.relabel import Annotation, Decision, answers_by_row, counts, decide
+from datahub.core.shown import columns_of, hash_of
 from datahub.core.versions import ObjectId
-from datahub.flow.annotations import log_at
+from datahub.flow.annotations import Hashes, hashes_of, log_at
 from datahub.flow.judging import drawn_at
 from datahub.flow.judging_again import judged_again, relabeled
 from datahub.flow.mergefields import BOTH, Content
@@ -27,7 +28,7 @@ from datahub.flow.mergekept import joined_labels
 from datahub.flow.mergemodels import Labels, models_of, without_models
 from datahub.flow.parts import GOLD_LABEL
 from datahub.flow.sides import Sides
-from datahub.flow.tables import hashes_of, hashes_of_stored, read_keys, read_parts
+from datahub.flow.tables import contents_of, read_keys, read_parts
 
 
 def merged_labels(sides: Sides, content: Content, settling: Settling) -> Labels:
@@ -78,12 +79,13 @@ def _tied(
     keys = sorted(news[0] & news[1])
     if not keys:
         return []
-    hashes = hashes_of_stored(sides.store, sides.rows, content.known, keys)
-    union = answers_by_row(log, hashes)
-    joint = decide(log, hashes)
-    said = {of: decide(logs[of], hashes) for of in BOTH}
+    classes = content.known.classes
+    hashes = _hashes(sides, content.known, [*log, *logs["ours"], *logs["theirs"]], keys)
+    union = answers_by_row(log, hashes, classes=classes)
+    joint = decide(log, hashes, classes=classes)
+    said = {of: decide(logs[of], hashes, classes=classes) for of in BOTH}
     old_labels = _labels_of(sides, "base", keys)
-    settlements: list[Annotation] = []
+    chosen: dict[Key, str] = {}
     for key in keys:
         if key not in joint or joint[key].outcome != "tie":
             continue
@@ -104,8 +106,8 @@ def _tied(
         )
         label, decided = _settled_label(sides, content, conflict, union[key], settling, found)
         if decided and label is not None:
-            settlements.append(_settlement(sides, key, hashes[key], label, union[key]))
-    return settlements
+            chosen[key] = label
+    return _settlements(sides, content.known, chosen, union)
 
 
 def _labels_of(sides: Sides, side: str, keys: list[Key]) -> dict[Key, str | None]:
@@ -172,21 +174,46 @@ def _gold(sides: Sides, content: Content, key: Key) -> str | None:
     return None if not found or found[0] is None else str(found[0])
 
 
-def _settlement(
-    sides: Sides, key: Key, row_hash: str, label: str, answers: Sequence[Annotation]
-) -> Annotation:
-    """The answer that settles a row, by whoever merges."""
+def _hashes(sides: Sides, known: Dataset, log: Sequence[Annotation], keys: Sequence[Key]) -> Hashes:
+    """Hashes of the rows that a dataset holds; batches of all three say what was shown earlier."""
+    at = [commit.id for commit in sides.commits.values()]
+    return hashes_of(sides.store, sides.rows, at, known, log, keys=keys)
+
+
+def _settlements(
+    sides: Sides,
+    known: Dataset,
+    chosen: Mapping[Key, str],
+    answers: Mapping[Key, Sequence[Annotation]],
+) -> list[Annotation]:
+    """The answers that settle rows, by whoever merges.
+
+    Each holds as long as those that it settles: it belongs to all columns that they saw.
+    """
     step = sides.step
-    return Annotation(
-        id=f"merge-{step.id}-{key}",
-        key=key,
-        row_hash=row_hash,
-        label=label,
-        annotator=step.author,
-        time=max([step.time.isoformat(), *(answer.time for answer in answers)]),
-        batch=f"merge-{step.id}",
-        settles=tuple(sorted(answer.id for answer in answers)),
-    )
+    every = known.content_columns
+    rows = dict(contents_of(sides.store, sides.rows, known, list(chosen), columns=every))
+    made = []
+    for key, label in chosen.items():
+        settled = answers.get(key, ())
+        saw = [entry.columns or every for entry in settled] or [every]
+        columns = columns_of({name for names in saw for name in names})
+        row_hash = hash_of(rows[key], columns)
+        assert row_hash is not None  # what counts saw only columns that are there
+        made.append(
+            Annotation(
+                id=f"merge-{step.id}-{key}",
+                key=key,
+                row_hash=row_hash,
+                label=label,
+                annotator=step.author,
+                time=max([step.time.isoformat(), *(entry.time for entry in settled)]),
+                batch=f"merge-{step.id}",
+                settles=tuple(sorted(entry.id for entry in settled)),
+                columns=columns,
+            )
+        )
+    return made
 
 
 def _differing(
@@ -203,10 +230,10 @@ def _differing(
     joined = frames[0].join(frames[1], on=key, how="inner", suffix="_theirs")
     differ = joined.filter(pl.col("label").ne_missing(pl.col("label_theirs")))
     keys = differ[key].to_list()
+    known = sides.known[side]
     asked = list({entry.key for entry in log} & set(keys))
-    at = sides.commits[side].id
-    hashes = hashes_of(sides.store, sides.rows, at, sides.known[side], asked)
-    said = {k for k, one in decide(log, hashes).items() if one.outcome == "label"}
+    decisions = decide(log, _hashes(sides, known, log, asked), classes=known.classes)
+    said = {k for k, one in decisions.items() if one.outcome == "label"}
     undecided = any(conflict.table == MODEL for conflict in found.left)
     chosen: dict[Key, str] = {}
     for line in differ.iter_rows(named=True):
@@ -228,11 +255,8 @@ def _differing(
             label = _checked_class(one.value, sides) if one.take is None else value
             if label is not None and label != line["label" if side == "ours" else "label_theirs"]:
                 chosen[line[key]] = label
-    hashes = hashes_of(sides.store, sides.rows, at, sides.known[side], list(chosen))
-    answers = answers_by_row(log, hashes)
-    return [
-        _settlement(sides, k, hashes[k], label, answers.get(k, ())) for k, label in chosen.items()
-    ]
+    hashes = _hashes(sides, known, log, list(chosen))
+    return _settlements(sides, known, chosen, answers_by_row(log, hashes, classes=known.classes))
 
 
 def _labels_table(sides: Sides, side: str) -> pl.DataFrame:
@@ -250,10 +274,10 @@ def _relabeled(
     As if one pull had taken the answers of both: rows alike are informed by all of them.
     """
     store, rows, at, known = sides.store, sides.rows, sides.commits[side].id, sides.known[side]
-    hashes = hashes_of(store, rows, at, known, list({entry.key for entry in log}))
+    hashes = _hashes(sides, known, log, list({entry.key for entry in log}))
     wanted = set(keys)
-    decided = decide(log, hashes)
-    stale = {e.key for e in log if e.key in wanted and hashes.get(e.key) != e.row_hash}
+    decided = decide(log, hashes, classes=known.classes)
+    stale = {e.key for e in log if e.key in wanted and not counts(e, hashes)}
     if stale:
         found.notes.append(
             f"answers to {len(stale)} rows of {sides.name} no longer count: the other side changed "

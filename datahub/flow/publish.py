@@ -34,6 +34,7 @@ from datahub.core.versions import (
     touches,
 )
 from datahub.flow.merge import Report, merged
+from datahub.flow.setaside import AGREED, CAREFUL, Caution
 from datahub.flow.steps import Step, begin, end
 from datahub.flow.verdicts import check_secret, gates_at, judge, sign
 from datahub.ports import Catalog, EndModel, Refusal, Rows, VersionStore
@@ -110,10 +111,12 @@ def gate_run(
     settling: Settling = ASK,
     end_model: EndModel | None = None,
     ungated: bool = False,
+    caution: Caution = AGREED,
 ) -> Verdict:
     """Judge the merge of `source` into a branch, and land nothing.
 
     A branch without a gate passes nothing, unless `ungated` asks only whether the two merge.
+    `caution` hears of answers that the merge would set aside.
     Raises MergeConflict, GateError (could not run), NoGate, BranchNotFound, RefNotFound, Guarded
     (rules and data change together), NothingToMerge.
     """
@@ -130,6 +133,7 @@ def gate_run(
         store=store,
         rows=rows,
         step=step,
+        caution=caution,
     )
     try:
         verdict = judge(candidate, store=store, rows=rows, gate=gate, time=step.time, reason="")
@@ -155,13 +159,15 @@ def merge(
     catalog: Catalog,
     secrets: Secrets,
     step: Step,
+    caution: Caution = CAREFUL,
 ) -> Merged:
     """Merge `source` into a branch if its gate passes: always one merge commit.
 
     `settling` says what becomes of conflicts; `reason` is owed where only rules change. With
     `squash` the commit has one parent; its verdict still names the source.
     What is merged already changes nothing. `secrets` sign the verdict where the branch's rules
-    ask for it. Raises GateRefused, GateError, MergeConflict, StaleHead, Guarded, ConfigError.
+    ask for it. Where answers of people would be set aside, `caution` decides. Raises GateRefused,
+    GateError, MergeConflict, AnswersSetAside, StaleHead, Guarded, ConfigError.
     """
     try:
         candidate, report = _propose(
@@ -174,6 +180,7 @@ def merge(
             store=store,
             rows=rows,
             step=step,
+            caution=caution,
         )
     except NothingToMerge:
         return Merged(store.commit_at(into), None, Report())
@@ -258,6 +265,7 @@ def _propose(
     store: VersionStore,
     rows: Rows,
     step: Step,
+    caution: Caution,
 ) -> tuple[Candidate, Report]:
     if into not in store.branches():
         raise BranchNotFound(into)
@@ -277,6 +285,7 @@ def _propose(
         end_model=end_model,
     )
     _check_parted(head, changes, into=into, store=store)
+    report.set_aside = caution.check(store, rows, head, changes, branch=into, others=[theirs])
     candidate = store.propose(
         theirs.id,
         into=into,

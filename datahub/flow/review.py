@@ -15,14 +15,13 @@ from datahub.core.layout import annotations_file, review_file, review_prefix
 from datahub.core.relabel import Annotation, checked_label, current
 from datahub.core.triage import QUEUED, Batch, Task, queue
 from datahub.core.versions import Commit
-from datahub.flow.annotations import decisions_at, log_at
+from datahub.flow.annotations import Hashes, decisions_at, hashes_of, log_at
 from datahub.flow.judging import drawn_at
 from datahub.flow.judging_again import check_fitted, judged_again, relabeled
 from datahub.flow.label import counts_of
 from datahub.flow.steps import Step, begin, end
 from datahub.flow.tables import (
     dataset_at,
-    hashes_of,
     read_keys,
     read_parts,
     rows_of,
@@ -145,9 +144,9 @@ def pull(
     where = {"queue": queue_name, "dataset": dataset, "branch": step.branch}
     pulled = queue_.pull(catalog.cursor(**where))
     step.progress("pull", len(pulled.annotations), len(pulled.annotations))
-    old = set(log_at(store, head.id, dataset))
-    fresh = [entry for entry in pulled.annotations if entry not in old]
-    now = hashes_of(store, rows, head.id, known, list({entry.key for entry in fresh}))
+    old = {replace(entry, columns=None) for entry in log_at(store, head.id, dataset)}
+    fresh = [entry for entry in pulled.annotations if replace(entry, columns=None) not in old]
+    now = hashes_of(store, rows, [head.id], known, fresh)
     taken, refused, stale = _sorted_out(fresh, known, now)
     asked = {entry.key: entry.row_hash for entry in catalog.asked(**where)}
     stale = [entry for entry in stale if asked.get(entry.key) in (None, entry.row_hash)]
@@ -361,7 +360,7 @@ def _ask_again(
 
 
 def _sorted_out(
-    fresh: Sequence[Annotation], known: Dataset, now: Mapping[Key, str]
+    fresh: Sequence[Annotation], known: Dataset, now: Hashes
 ) -> tuple[list[Annotation], list[tuple[Key, str]], list[Annotation]]:
     taken, refused, stale = [], [], []
     for entry in fresh:
@@ -372,8 +371,8 @@ def _sorted_out(
             continue
         if entry.key not in now:
             refused.append((entry.key, "The row is no longer in the dataset."))
-        elif now[entry.key] != entry.row_hash:
-            refused.append((entry.key, "The row has changed since it was shown."))
+        elif entry.row_hash not in now[entry.key]:
+            refused.append((entry.key, "What was shown of the row has changed since."))
             stale.append(entry)
         else:
             taken.append(entry)

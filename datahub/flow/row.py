@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
-from datahub.core.dataset import Key, Part, content_hash
+from datahub.core.dataset import Key, Part
 from datahub.core.labels import ABSTAIN
 from datahub.core.layout import (
     annotations_prefix,
@@ -38,7 +38,6 @@ class RowState:
     """What one commit holds about the row; None where it has no such line."""
 
     content: Line | None
-    row_hash: str | None
     votes: Mapping[str, int]  # LF -> class or ABSTAIN
     soft: Line | None
     label: Line | None
@@ -94,17 +93,16 @@ class OneRow:
 
     def _state(self, ref: str) -> RowState:
         if dataset_file(self.dataset) not in self.store.objects(ref, dataset_file(self.dataset)):
-            return RowState(None, None, {}, None, None, ())
+            return RowState(None, {}, None, None, ())
         known = dataset_at(self.store, ref, self.dataset)
         part = next((p for p in known.parts if self._within(p)), None)
         line = None if part is None else self._line(ref, "rows", part)
         if part is None or line is None:
-            return RowState(None, None, {}, None, None, ())
+            return RowState(None, {}, None, None, ())
         content = {name: line[1][name] for name in known.content_columns}
         soft, label = (self._line(ref, table, part) for table in ("soft_labels", "labels"))
         return RowState(
             content=content,
-            row_hash=content_hash(content),
             votes=self._votes(ref, part, line[0]),
             soft=soft and soft[1],
             label=label and label[1],

@@ -25,10 +25,12 @@ from datahub.core.layout import (
     votes_file,
 )
 from datahub.core.manifest import VotesManifest
+from datahub.core.setaside import SetAside
 from datahub.core.versions import Commit, ObjectId
 from datahub.flow.incoming import check_same_types, incoming
 from datahub.flow.keeping import Kept, kept_labels, told_of
 from datahub.flow.parts import RowsWriter, changed_rows
+from datahub.flow.setaside import CAREFUL, Caution
 from datahub.flow.steps import Step, begin, end
 from datahub.flow.tables import dataset_at, has_table, table_paths
 from datahub.flow.upsert import upserted
@@ -40,12 +42,16 @@ _DONE = {"replace": "Import", "append": "Append", "upsert": "Upsert"}
 
 @dataclass(frozen=True)
 class Imported:
-    """What an import made. Labels of `kept` rows stay, `unlabeled` have none yet."""
+    """What an import made. Labels of `kept` rows stay, `unlabeled` have none yet.
+
+    `set_aside` is what it took from people's work, where that was agreed to.
+    """
 
     dataset: Dataset
     commit: Commit
     kept: int = 0
     unlabeled: int = 0
+    set_aside: tuple[SetAside, ...] = ()
 
 
 def import_rows(
@@ -60,6 +66,7 @@ def import_rows(
     rows: Rows,
     step: Step,
     mode: Mode = "replace",
+    caution: Caution = CAREFUL,
 ) -> Imported:
     """Make the rows of a file, or of a folder's files, a dataset's rows, in one commit.
 
@@ -67,11 +74,11 @@ def import_rows(
     upsert: they take the places of rows with their keys, or are new. Parts whose rows stay keep
     their objects. Rows that are as they were keep their labels, others have none yet; what labels
     came from (soft labels, label model) leaves the head, and votes on parts that are no more.
-    Annotations stay, and count for rows that are still the same. The same rows again change
-    nothing.
+    Annotations stay, and count for rows of which what was shown is still the same; where answers
+    or open tasks would be set aside, `caution` decides. The same rows again change nothing.
 
     Raises SourceError (unreadable, empty), InputError (key, classes, a column that changed type,
-    a key that is there already), Guarded.
+    a key that is there already), Guarded, AnswersSetAside.
     """
     head = begin(store, step)
     name = checked_name(dataset)
@@ -103,7 +110,18 @@ def import_rows(
         key_made=came.key_made,
         has_gold=came.has_gold or (mode != "replace" and known is not None and known.has_gold),
     )
-    return committed(store, rows, step, head, known, made, writer, count=came.count, mode=mode)
+    return committed(
+        store,
+        rows,
+        step,
+        head,
+        known,
+        made,
+        writer,
+        count=came.count,
+        mode=mode,
+        caution=caution,
+    )
 
 
 def committed(
@@ -117,8 +135,12 @@ def committed(
     *,
     count: int,
     mode: Mode,
+    caution: Caution,
 ) -> Imported:
-    """Commit what was written as the dataset that was made, in the place of the known one."""
+    """Commit what was written as the dataset that was made, in the place of the known one.
+
+    Raises AnswersSetAside.
+    """
     name = made.name
     changes = changed_rows(store, head.id, name, writer)
     metadata = {"step": "import", "dataset": name, "rows": str(count), "mode": mode}
@@ -130,6 +152,9 @@ def committed(
     if known is None or (made.parts, made.classes) != (known.parts, known.classes):
         changes |= _leavings(store, head.id, made, labels=kept.rows == 0) | kept.changes
     changes[dataset_file(name)] = store.put_bytes(made.to_json().encode())
+    set_aside = caution.check(store, rows, head, changes, branch=step.branch) if known else ()
+    if set_aside:
+        metadata["set aside"] = str(set_aside[0])
     held = store.objects(head.id, f"datasets/{name}/")
     left = f" ({kept.fresh} of {made.rows} rows have no label yet)" if kept.fresh else ""
     commit = end(
@@ -140,7 +165,7 @@ def committed(
         message=f"{_DONE[mode]} {count} rows into {name}{left}",
         metadata=metadata,
     )
-    return Imported(made, commit, kept.rows, kept.fresh)
+    return Imported(made, commit, kept.rows, kept.fresh, set_aside)
 
 
 def _watched(frames: Iterator[pl.DataFrame], count: int, step: Step) -> Iterator[pl.DataFrame]:

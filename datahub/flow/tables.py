@@ -12,7 +12,7 @@ from pathlib import Path
 
 import polars as pl
 
-from datahub.core.dataset import Dataset, Key, Part, content_hash
+from datahub.core.dataset import Dataset, Key, Part
 from datahub.core.errors import DatasetNotFound, NotFound
 from datahub.core.layout import dataset_file, dataset_names, table_part, table_prefix
 from datahub.core.parts import places, within
@@ -207,27 +207,26 @@ def rows_of(
     return found
 
 
-def hashes_of(
-    store: VersionStore, rows: Rows, ref: str, dataset: Dataset, keys: Sequence[Key]
-) -> dict[Key, str]:
-    """`content_hash` of these rows by key, as they are at a ref."""
-    found = rows_of(store, rows, ref, dataset, keys)
-    return {key: content_hash(row) for key, row in found.items()}
+def contents_of(
+    store: VersionStore,
+    rows: Rows,
+    dataset: Dataset,
+    keys: Sequence[Key],
+    *,
+    columns: Sequence[str],
+) -> Iterator[tuple[Key, dict[str, object]]]:
+    """(key, values in these columns) of rows of a dataset that need be in no commit yet.
 
-
-def hashes_of_stored(
-    store: VersionStore, rows: Rows, dataset: Dataset, keys: Sequence[Key]
-) -> dict[Key, str]:
-    """The same of a dataset whose parts are stored, and need be in no commit yet."""
-    wanted = pl.Series(list(keys), strict=False)
+    Its parts are stored; only those that may hold the keys are read, by and by. Keys that are not
+    there are left out.
+    """
     if not keys or not dataset.parts:
-        return {}
+        return
+    wanted = pl.Series(list(keys), strict=False)
     if wanted.dtype.is_integer() == isinstance(dataset.parts[0].first_key, str):
-        return {}
-    found: dict[Key, str] = {}
+        return
+    read = list(dict.fromkeys([dataset.key, *columns]))
     for number in places(dataset.parts, wanted).unique().sort():
-        frame = rows.read([store.fetch(dataset.parts[number].sha256)])
+        frame = rows.read([store.fetch(dataset.parts[number].sha256)], columns=read)
         for row in frame.filter(pl.col(dataset.key).is_in(wanted.implode())).iter_rows(named=True):
-            content = {name: row[name] for name in dataset.content_columns}
-            found[row[dataset.key]] = content_hash(content)
-    return found
+            yield row[dataset.key], {name: row[name] for name in columns}

@@ -11,16 +11,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from datahub.core.dataset import Key
+from datahub.core.dataset import Dataset, Key
 from datahub.core.errors import RowNotFound
 from datahub.core.labels import ABSTAIN
 from datahub.core.layout import review_prefix
 from datahub.core.manifest import ModelManifest, VotesManifest
-from datahub.core.relabel import Annotation, answers_by_row
+from datahub.core.relabel import Annotation, answers_by_row, counts
 from datahub.core.triage import Batch
 from datahub.core.verdict import Verdict
 from datahub.core.versions import Commit
-from datahub.flow.annotations import log_at
+from datahub.flow.annotations import Hashes, hashes_of, log_at
 from datahub.flow.row import OneRow
 from datahub.flow.tables import dataset_at
 from datahub.flow.verdicts import own_verdict
@@ -126,7 +126,8 @@ def why(
     if now.content is None:
         raise RowNotFound(key, dataset, ref)
     log = [entry for entry in log_at(store, head.id, dataset) if entry.key == row.key]
-    counting = answers_by_row(log, {row.key: now.row_hash or ""}).get(row.key, [])
+    hashes = hashes_of(store, rows, [head.id], known, log)
+    counting = answers_by_row(log, hashes, classes=known.classes).get(row.key, [])
     return Why(
         dataset=dataset,
         key=row.key,
@@ -145,7 +146,7 @@ def why(
                 batch=entry.batch,
                 withdrawn=entry.withdrawn,
                 counts=entry in counting,
-                lapsed="" if entry in counting else _lapsed(entry, log, now.row_hash),
+                lapsed="" if entry in counting else _lapsed(entry, log, hashes, known),
             )
             for entry in log
         ),
@@ -159,10 +160,12 @@ def _typed(key: str, like: Key) -> Key:
     return int(key) if isinstance(like, int) and digits.isascii() and digits.isdigit() else key
 
 
-def _lapsed(entry: Annotation, log: Sequence[Annotation], row_hash: str | None) -> str:
+def _lapsed(entry: Annotation, log: Sequence[Annotation], hashes: Hashes, known: Dataset) -> str:
     """Why an answer does not count."""
-    if entry.row_hash != row_hash:
+    if not counts(entry, hashes):
         return "the row has changed since"
+    if not counts(entry, hashes, classes=known.classes):
+        return f"{entry.label!r} is no class any more"
     settled_by = next((one.id for one in log if entry.id in one.settles), "")
     if settled_by:
         return f"settled by {settled_by}"

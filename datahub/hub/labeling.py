@@ -13,6 +13,7 @@ from datahub.core.batch import BatchLF
 from datahub.core.errors import Conflict, InputError, LabelingFunctionError
 from datahub.core.labeling import LabelingFunction
 from datahub.core.lf_sight import Disagreement, Sight, Votes
+from datahub.core.setaside import Consent
 from datahub.flow import compare, export, label, lf_views, lfs, parts, score, source, tables
 from datahub.flow.in_place import import_in_place as in_place_import
 from datahub.flow.lf_report import LFReport
@@ -37,12 +38,16 @@ class Labeling(Wiring):
         mode: source.Mode = "replace",
         in_place: bool = False,
         hard_link: bool = False,
+        set_aside: Consent = False,
     ) -> source.Imported:
         """Make a Parquet, ORC or CSV file, or a folder of them, a dataset, or put it to one.
 
         With `in_place` files that are laid out as parts become parts without a copy of their
         bytes: clones of them, or, with `hard_link` and where the file system has no clones, the
         files themselves. Raises InputError where that cannot be.
+
+        `set_aside` agrees that answers of people no longer count where what they were shown
+        changes; or it is asked, with what would be lost. Else AnswersSetAside is raised.
         """
         step = self.step()
         take: Callable[..., source.Imported] = source.import_rows
@@ -61,6 +66,7 @@ class Labeling(Wiring):
             rows=self.rows,
             step=step,
             mode=mode,
+            caution=self.caution(set_aside),
         )
         self.ran("import", step, made.commit, {"rows": made.dataset.rows})
         return made

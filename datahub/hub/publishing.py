@@ -10,6 +10,7 @@ from datahub.core.errors import (
     LabelingFunctionError,
     NotFound,
 )
+from datahub.core.setaside import Consent, SetAside
 from datahub.core.verdict import Verdict
 from datahub.flow import audit, history, publish, review, tables
 from datahub.flow import why as reasons
@@ -93,7 +94,8 @@ class Publishing(Wiring):
         """Judge the merge of a branch (default: the current) without landing it.
 
         `reports` are files to write: .md (Markdown) or .xml (JUnit). Where there is no gate,
-        NoGate is raised, unless `ungated` asks only whether the two merge.
+        NoGate is raised, unless `ungated` asks only whether the two merge. Answers that the merge
+        would set aside are a warning.
         """
         files = checked_reports(reports)
         self.catalog.refusals(limit=1)  # a refusal must be kept: find out now whether it can be
@@ -107,9 +109,15 @@ class Publishing(Wiring):
             gate=self.gate,
             catalog=self.catalog,
             step=self.step(),
+            caution=self.caution(self._warned),
         )
         write_reports(files, verdict, source=self.ref(source), into=self.ref(into))
         return verdict
+
+    def _warned(self, losses: Sequence[SetAside]) -> bool:
+        """Say what a merge would set aside; where nothing lands, nothing is."""
+        self.warnings += [f"the merge would set aside {one}: it asks for --yes" for one in losses]
+        return True
 
     def merge(
         self,
@@ -123,6 +131,7 @@ class Publishing(Wiring):
         conflicts: Path | str | None = None,
         reason: str = "",
         squash: bool = False,
+        set_aside: Consent = False,
     ) -> publish.Merged:
         """Merge into a branch (default: the current) if its gate passes.
 
@@ -131,6 +140,9 @@ class Publishing(Wiring):
 
         Where both sides changed the same thing, decisions (a file) go first, then the rule, then
         the side; what is left raises MergeConflict, and is written to the file `conflicts`.
+
+        `set_aside` agrees that answers of people no longer count where what they were shown
+        changes; or it is asked, with what would be lost. Else AnswersSetAside is raised.
         """
         settling = settling_of(side, rule, decisions, rows=self.rows)
         self.catalog.refusals(limit=1)  # a refusal must be kept: find out now whether it can be
@@ -150,6 +162,7 @@ class Publishing(Wiring):
                 catalog=self.catalog,
                 secrets=self.verdict_secrets,
                 step=step,
+                caution=self.caution(set_aside),
             )
         if merged.verdict:
             self.ran("merge", step, merged.commit, {"checks": merged.checks})

@@ -9,6 +9,7 @@ from pathlib import Path
 from datahub.core.conflicts import Rule, Side
 from datahub.core.dataset import checked_name
 from datahub.core.errors import BranchNotFound
+from datahub.core.setaside import Consent
 from datahub.core.versions import Collected, Commit, Damage, checked_branch
 from datahub.flow import diff, git_export, git_import, history_edit, publish, refs, upkeep
 from datahub.hub.registry import load
@@ -67,13 +68,14 @@ class Versioning(Wiring):
         rule: Rule | None = None,
         decisions: Path | str | None = None,
         conflicts: Path | str | None = None,
+        set_aside: Consent = False,
     ) -> Commit:
         """Take back what a commit did, by a new commit on the current branch.
 
         What the branch has changed since is settled as in a merge: ours is what it holds, theirs
-        what was before the commit. What is left raises ChangedSince.
+        what was before the commit. What is left raises ChangedSince. `set_aside` is as in `merge`.
         """
-        return self._edited(history_edit.revert, ref, side, rule, decisions, conflicts)
+        return self._edited(history_edit.revert, ref, side, rule, decisions, conflicts, set_aside)
 
     def cherry_pick(
         self,
@@ -83,9 +85,12 @@ class Versioning(Wiring):
         rule: Rule | None = None,
         decisions: Path | str | None = None,
         conflicts: Path | str | None = None,
+        set_aside: Consent = False,
     ) -> Commit:
         """Do again what a commit did, on the current branch; settled as in a merge."""
-        return self._edited(history_edit.cherry_pick, ref, side, rule, decisions, conflicts)
+        return self._edited(
+            history_edit.cherry_pick, ref, side, rule, decisions, conflicts, set_aside
+        )
 
     def _edited(
         self,
@@ -95,6 +100,7 @@ class Versioning(Wiring):
         rule: Rule | None,
         decisions: Path | str | None,
         conflicts: Path | str | None,
+        set_aside: Consent,
     ) -> Commit:
         settling = settling_of(side, rule, decisions, rows=self.rows)
         with conflicts_written(conflicts, rows=self.rows):
@@ -105,12 +111,24 @@ class Versioning(Wiring):
                 rows=self.rows,
                 step=self.step(),
                 end_model=self.end_model,
+                caution=self.caution(set_aside),
             )
 
-    def restore(self, dataset: str | None = None, *, ref: str) -> Commit:
-        """Bring a dataset back as a ref holds it, by a commit on the current branch."""
-        name = checked_name(self.dataset_name(dataset))
-        return history_edit.restore(name, ref=self.ref(ref), store=self.store, step=self.step())
+    def restore(
+        self, dataset: str | None = None, *, ref: str, set_aside: Consent = False
+    ) -> Commit:
+        """Bring a dataset back as a ref holds it, by a commit on the current branch.
+
+        Answers that were given since leave the branch too. `set_aside` is as in `merge`.
+        """
+        return history_edit.restore(
+            checked_name(self.dataset_name(dataset)),
+            ref=self.ref(ref),
+            store=self.store,
+            rows=self.rows,
+            step=self.step(),
+            caution=self.caution(set_aside),
+        )
 
     def log(
         self, ref: str | None = None, *, limit: int | None = None, dataset: str | None = None

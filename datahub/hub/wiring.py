@@ -17,10 +17,12 @@ from datahub.core.dataset import Dataset
 from datahub.core.errors import ConfigError, DatahubError
 from datahub.core.outcome import Policy
 from datahub.core.prompt_lf import Spending
+from datahub.core.setaside import Consent
 from datahub.core.versions import Commit, with_current
 from datahub.flow import tables
+from datahub.flow.setaside import Caution
 from datahub.flow.steps import Progress, Step, quiet
-from datahub.hub.registry import adapter, load
+from datahub.hub.registry import REGISTRY, adapter, load
 from datahub.machine.bytes.files import ObjectFiles
 from datahub.ports import (
     Catalog,
@@ -275,6 +277,10 @@ class Wiring:
         """A step about to be made, now, on this branch."""
         fresh = uuid.uuid4().hex[:12]
         return Step(self.branch, self.settings.author, self.clock(), fresh, self.progress)
+
+    def caution(self, consent: Consent) -> Caution:
+        """Who agrees to set answers aside, and which queues may have asked for more."""
+        return Caution(consent, self.catalog, tuple(REGISTRY["review_queue"]))
 
     def ran(self, name: str, step: Step, commit: Commit | None, figures: Mapping[str, Any]) -> None:
         """Keep a run in the catalog, with its seconds.

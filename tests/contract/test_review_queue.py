@@ -208,6 +208,16 @@ def test_an_answer_comes_back_with_its_row(queue: ReviewQueue) -> None:
     assert list(task_ids(queue)) == ["a"]
 
 
+def test_an_answer_says_which_columns_were_shown(queue: ReviewQueue) -> None:
+    """Those of the task, whichever of them is the text, in the order of their names."""
+    shown = {"text": "A text.", "title": "A title", "from": "ann"}
+    queue.push("b1", [replace(doubt("a", 0.1), fields=shown)], classes=CLASSES)
+
+    queue.answer(task_ids(queue)["a"], "tech", annotator="ann@example.org")
+
+    assert [got.columns for got in queue.pull(None).annotations] == [("from", "text", "title")]
+
+
 def test_a_skip_is_an_answer_without_a_label(queue: ReviewQueue) -> None:
     queue.push("b1", [doubt("a", 0.1)], classes=CLASSES)
 

@@ -66,7 +66,7 @@ def test_what_has_no_label_yet_is_said_with_what_to_run(datahub: Datahub, append
     assert "label (none): new" in run(datahub, "why", "100")
     assert "kept from a fit of earlier rows (LFs " in run(datahub, "why", "2")
     (appended / "again.csv").write_text("id,text\n0,Other words\n")
-    upserted = run(datahub, "import", "again.csv", "--upsert")
+    upserted = run(datahub, "import", "again.csv", "--upsert", "--yes")
     assert f"labels: {total - 3} rows keep theirs, 3 have none yet: {NEXT}" in upserted
     moved = run(datahub, "diff", "work~1", "work", "--rows")
     assert "ham -> (none)" in moved
@@ -141,7 +141,7 @@ def test_a_reimport_without_some_rows_takes_their_labels_alone(
     before = lines(appended, "before")
     mail()[5:].write_parquet(appended / "less.parquet")
 
-    said = run(datahub, "import", "less.parquet", "--gold", "kind")
+    said = run(datahub, "import", "less.parquet", "--gold", "kind", "--yes")
 
     assert f"labels: {mail().height - 5} rows keep theirs, 0 have none yet" in said
     assert lines(appended, "work") == {key: before[key] for key in mail()["id"][5:]}

@@ -265,9 +265,12 @@ def test_answers_to_rows_that_the_other_side_changed_do_not_count(
     edit(base, "two", mail().with_columns(text=new))
     datahub("merge", "one", "--into", "main")
 
-    ran = datahub("merge", "two", "--into", "main")
+    refused = datahub("merge", "two", "--into", "main")
+    ran = datahub("merge", "two", "--into", "main", "--yes")
 
+    assert (refused.code, "answers_set_aside" in refused.err) == (3, True)
     assert ran.code == 0, ran.err
+    assert "set aside: 1 answer of 1 person about 1 row of mail" in ran.out
     assert "lf run" in ran.out
     assert datahub("lf", "run").code == datahub("label", "fit").code == 0
     found = labels(base, "main")
@@ -314,12 +317,14 @@ def test_answers_that_a_restore_took_away_do_not_come_back(datahub: Datahub, bas
     datahub("merge", "one", "--into", "main")
     datahub("branch", "create", "back", "--from", "main")
     datahub("branch", "create", "on", "--from", "main")
-    Hub.open(base, branch="back").restore("mail", ref="two")
+    Hub.open(base, branch="back").restore("mail", ref="two", set_aside=True)
     relabel(base, "on", "bob", {2: "ham"})
     datahub("merge", "on", "--into", "main")
 
-    ran = datahub("merge", "back", "--into", "main")
+    refused = datahub("merge", "back", "--into", "main")
+    ran = datahub("merge", "back", "--into", "main", "--yes")
 
+    assert (refused.code, "the answer leaves the log: 1" in refused.err) == (3, True)
     assert ran.code == 0, ran.err
     found = labels(base, "main")
     assert (found[0], found[2]) == (("spam", "accepted"), ("ham", "annotated"))

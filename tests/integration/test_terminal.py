@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.conftest import Datahub
+from tests.integration.test_rowmerge import relabel
 
 COMMAND = [sys.executable, "-m", "datahub.cli.app"]
 CTRL_C, CTRL_D = "\x03", "\x04"
@@ -178,3 +179,18 @@ def test_a_history_longer_than_the_screen_goes_to_a_pager(
     assert as_table.count("paged:") > 47
     assert "paged:" not in as_json
     assert "paged:" not in datahub("log").out
+
+
+def test_a_person_is_asked_before_answers_are_set_aside(datahub: Datahub, labeled: Path) -> None:
+    """No is the default and changes nothing; yes goes on."""
+    relabel(labeled, "work", "ann", {0: "ham"})
+    (labeled / "next.csv").write_text("id,text\n0,Other words\n")
+    words = ("import", "next.csv", "--upsert")
+
+    seen = at_a_terminal(*words, typed="\n", code=3, cwd=labeled)
+
+    assert "This sets aside 1 answer of 1 person about 1 row of mail" in seen
+    assert "Nothing was changed" in seen
+    assert "the row has changed since" not in datahub("why", "0").out
+    assert "set aside: 1 answer" in at_a_terminal(*words, typed="y\n", cwd=labeled)
+    assert "the row has changed since" in datahub("why", "0").out

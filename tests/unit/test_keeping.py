@@ -292,7 +292,7 @@ def test_a_row_that_comes_back_has_no_label(tmp_path: Path) -> None:
 
 
 def test_a_new_column_is_part_of_every_row(tmp_path: Path) -> None:
-    """As an answer to the row counts no more, its label goes: the row is another one."""
+    """An LF may read it, so the label goes; answers to the row count for the next fit."""
     mail = Mail.make(tmp_path)
     mail.take({1: "a", 2: "b"})
     mail.label({1: ("ham", "label_model"), 2: ("ham", "label_model")})

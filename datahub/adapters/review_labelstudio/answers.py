@@ -16,6 +16,7 @@ from typing import Any
 from datahub.core.dataset import Key
 from datahub.core.errors import ConfigError
 from datahub.core.relabel import Annotation
+from datahub.core.shown import columns_of
 from datahub.ports import Pulled
 
 BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
@@ -124,7 +125,16 @@ def _line(
         annotator=names.get(raw["completed_by"], str(raw["completed_by"])),
         time=stamp(instant(raw["updated_at"])),
         batch=data["batch"],
+        columns=_shown(data),
     ), ""
+
+
+def _shown(data: Mapping[str, Any]) -> tuple[str, ...] | None:
+    """The columns that the task showed, as page.task_request wrote them; None: not said."""
+    fields, main = data.get("other_fields"), data.get("text_field")
+    if not isinstance(fields, Mapping):
+        return None
+    return columns_of([*fields, *([] if main is None else [main])])
 
 
 def _withdrawn(entry: Mapping[str, Any] | None, time: str) -> list[Annotation]:

@@ -1,0 +1,39 @@
+"""Whether answers of people may be set aside: by --yes, or by who sits at the terminal."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from datahub.cli.output import asked, line
+
+if TYPE_CHECKING:
+    from datahub.core.setaside import Consent, SetAside
+
+Yes = Annotated[
+    bool,
+    typer.Option(
+        "--yes", "-y", help="Go on where answers of people would be set aside (else exit 3)."
+    ),
+]
+
+
+def consent(*, yes: bool) -> Consent:
+    """As hub takes it: without a terminal, nobody can be asked."""
+    if yes or not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return yes
+    return _agreed
+
+
+def told(losses: Sequence[SetAside]) -> None:
+    """Say what was set aside."""
+    for one in losses:
+        line(f"set aside: {one}")
+
+
+def _agreed(losses: Sequence[SetAside]) -> bool:
+    lost = " and ".join(map(str, losses))
+    return asked(f"This sets aside {lost}. They stay in the log. Go on?")
