@@ -28,10 +28,10 @@ def consent(*, yes: bool) -> Consent:
     return _agreed
 
 
-def told(losses: Sequence[SetAside]) -> None:
+def say_set_aside(losses: Sequence[SetAside]) -> None:
     """Say what was set aside."""
-    for one in losses:
-        line(f"set aside: {one}")
+    for loss in losses:
+        line(f"set aside: {loss}")
 
 
 def _agreed(losses: Sequence[SetAside]) -> bool:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from datahub.cli.consent import Yes, consent, told
+from datahub.cli.consent import Yes, consent, say_set_aside
 from datahub.cli.context import Branch, Dataset, Json, Ref, opened
 from datahub.cli.output import brief, emit_json, line, talk
 from datahub.cli.output import table as table_of
@@ -133,7 +133,7 @@ def import_(
         from datahub.core.kept import FIT
 
         line(f"labels: {made.kept} rows keep theirs, {made.unlabeled} have none yet: {FIT}")
-    told(made.set_aside)
+    say_set_aside(made.set_aside)
 
 
 def export(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from datahub.cli.consent import Yes, consent, told
+from datahub.cli.consent import Yes, consent, say_set_aside
 from datahub.cli.context import Branch, Json, opened
 from datahub.cli.output import brief, emit_json, expectations, failures, line, paged, table, talk
 from datahub.cli.settling import Conflicts, Decisions, Ours, RuleName, Theirs, settled
@@ -246,7 +246,7 @@ def merge(
         )
     for note in report.notes:
         line(f"  note: {note}")
-    told(report.set_aside)
+    say_set_aside(report.set_aside)
     for failure in failures(merged.verdict):
         line(failure)
 

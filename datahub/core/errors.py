@@ -360,10 +360,10 @@ class AnswersSetAside(Conflict):
             "and count again where what was shown comes back; `datahub review push` asks again.",
         )
         self.losses = tuple(losses)
-        self.answers = sum(one.answers for one in losses)
-        self.people = len({name for one in losses for name in one.people})
-        self.rows = sum(one.rows for one in losses)
-        self.tasks = sum(one.tasks for one in losses)
+        self.answers = sum(loss.answers for loss in losses)
+        self.people = len({name for loss in losses for name in loss.people})
+        self.rows = sum(loss.rows for loss in losses)
+        self.tasks = sum(loss.tasks for loss in losses)
 
 
 class Guarded(Conflict):

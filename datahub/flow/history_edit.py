@@ -107,7 +107,7 @@ def restore(
     changed = store.changes(head.id, source.id, f"{DATASETS}{dataset}/")
     changes = {change.path: change.new for change in changed}
     lost = caution.check(store, rows, head, changes, branch=step.branch)
-    notes = "".join(f"\n\nNote: This set aside {one}." for one in lost)
+    notes = "".join(f"\n\nNote: This set aside {loss}." for loss in lost)
     return _committed(
         head,
         changes,
@@ -167,7 +167,7 @@ class _Onto:
             others=[new],
             whole_log=whole_log,
         )
-        notes = [*report.notes, *(f"This set aside {one}." for one in lost)]
+        notes = [*report.notes, *(f"This set aside {loss}." for loss in lost)]
         return changes, "".join(f"\n\nNote: {note}" for note in notes)
 
 

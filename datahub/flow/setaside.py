@@ -61,15 +61,15 @@ class Caution:
         AnswersSetAside.
         """
         names = sorted({p.split("/")[1] for p in changes if p.startswith(DATASETS)})
-        every = [
+        losses = [
             _Change(name, store, rows, head, changes, tasks).set_aside(others, whole_log=whole_log)
             for name in names
             for tasks in [self._waiting(store, head, name, branch)]
         ]
-        losses = tuple(one for one in every if one.answers or one.tasks)
-        if losses and not self._agreed(losses):
-            raise AnswersSetAside(losses)
-        return losses
+        serious = tuple(loss for loss in losses if loss.answers or loss.tasks)
+        if serious and not self._agreed(serious):
+            raise AnswersSetAside(serious)
+        return serious
 
     def _agreed(self, losses: Sequence[SetAside]) -> bool:
         return self.consent if isinstance(self.consent, bool) else self.consent(losses)
@@ -81,10 +81,10 @@ class Caution:
         if self.catalog is None or not store.objects(head.id, review_prefix(name)):
             return []
         return [
-            Annotation("", one.key, one.row_hash, None, "", "", one.batch)
+            Annotation("", asked.key, asked.row_hash, None, "", "", asked.batch)
             for queue in self.queues
-            for one in self.catalog.asked(queue=queue, dataset=name, branch=branch)
-            if one.state in WAITING
+            for asked in self.catalog.asked(queue=queue, dataset=name, branch=branch)
+            if asked.state in WAITING
         ]
 
 
@@ -116,9 +116,9 @@ class _Change:
         before = current(log)
         mine = [entry for entry in before if whole_log or entry in last]
         lost = self._lost(self.head, log, mine, after, last)
-        held = set(log)
+        ours = set(log)
         for other, lines in theirs:
-            new = [entry for entry in current(lines) if entry in last and entry not in held]
+            new = [entry for entry in current(lines) if entry in last and entry not in ours]
             lost |= self._lost(other, lines, new, after, last)
         return summed_up(self.name, lost, self._idle(after))
 

@@ -116,7 +116,7 @@ class Publishing(Wiring):
 
     def _warned(self, losses: Sequence[SetAside]) -> bool:
         """Say what a merge would set aside; where nothing lands, nothing is."""
-        self.warnings += [f"the merge would set aside {one}: it asks for --yes" for one in losses]
+        self.warnings += [f"the merge would set aside {loss}: it asks for --yes" for loss in losses]
         return True
 
     def merge(

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datahub.core.errors import AnnotationError
+from datahub.core.errors import AnnotationError, InputError
 from datahub.core.relabel import Annotation, Decision, checked_label, decide, final_labels
 
 HASHES: dict[str | int, str] = {"k": "h"}
@@ -73,6 +73,26 @@ def test_an_annotation_comes_back_from_its_line_as_it_was() -> None:
 
     assert "\n" not in entry.to_json()
     assert Annotation.from_json(entry.to_json()) == entry
+
+
+def test_a_line_of_an_earlier_datahub_reads_and_writes_as_it_was() -> None:
+    """It says nothing of columns; a line that does keeps them in order."""
+    line = said("ann", "tech").to_json()
+
+    assert "columns" not in line
+    assert Annotation.from_json(line).to_json() == line
+    seen = replace(said("ann", "tech"), columns=("text", "title"))
+    assert Annotation.from_json(seen.to_json()) == seen
+
+
+def test_a_line_of_a_later_datahub_is_refused_with_what_to_do() -> None:
+    """The first field that is not known is named."""
+    line = said("ann", "tech").to_json().replace("{", '{"mood": 1, ', 1)
+
+    with pytest.raises(InputError, match="'mood'") as caught:
+        Annotation.from_json(line)
+
+    assert "Upgrade" in caught.value.hint
 
 
 def test_a_label_outside_the_classes_is_refused_with_the_classes() -> None:

@@ -81,6 +81,22 @@ def test_a_cursor_of_a_lost_file_hides_nothing_of_its_successor(tmp_path: Path) 
     assert queue.pull(cursors[1]).annotations == ()
 
 
+def test_a_file_of_the_earlier_format_goes_on_with_its_answers(tmp_path: Path) -> None:
+    """They do not say which columns they saw; those given from now on do."""
+    queue = queue_in(tmp_path)
+    queue.push("b", [task("a"), task("c")], classes=CLASSES)
+    queue.answer("1", "ham", annotator="ann")
+    with sqlite3.connect(tmp_path / "own" / "review.db") as db:
+        for table in ("annotation", "change"):
+            db.execute(f"update {table} set entry = json_remove(entry, '$.columns')")
+        db.execute("pragma user_version = 1")
+
+    queue.answer("2", "spam", annotator="ann")
+
+    saw = {line.key: line.columns for line in queue.pull(None).annotations}
+    assert saw == {"a": None, "c": ("text",)}
+
+
 def test_a_file_of_another_format_is_refused_and_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "review.db"
     with sqlite3.connect(path) as db:
