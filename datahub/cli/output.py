@@ -11,8 +11,8 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
-from datetime import datetime
-from pathlib import Path
+from datetime import date, datetime
+from datetime import time as dtime
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -23,18 +23,23 @@ _drawn: list[Any] = []  # the bars on the terminal just now
 
 
 def plain(value: Any) -> Any:
-    """The value as JSON can hold it: dataclasses as objects, times as ISO 8601, NaN as null."""
+    """The value as JSON can hold it: dataclasses as objects, times as ISO 8601, NaN as null.
+
+    Bytes are hexadecimal digits, and what JSON has no place for is text.
+    """
     if is_dataclass(value) and not isinstance(value, type):
         return plain(asdict(value))
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):
         return [plain(item) for item in value]
-    if isinstance(value, datetime):
+    if isinstance(value, (date, dtime)):
         return value.isoformat()
     if isinstance(value, float) and not math.isfinite(value):
         return None
-    return str(value) if isinstance(value, Path) else value
+    if isinstance(value, bytes):
+        return value.hex()
+    return value if value is None or isinstance(value, (str, int, float)) else str(value)
 
 
 def emit_json(value: Any) -> None:

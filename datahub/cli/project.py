@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,6 +14,11 @@ from datahub.cli.output import brief, emit_json, line, talk
 from datahub.cli.output import table as table_of
 from datahub.cli.state import state
 from datahub.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from datahub.flow.source import Imported
+
+_NAMED = 10  # files in a message
 
 
 def add_to(app: typer.Typer) -> None:
@@ -102,6 +108,13 @@ def import_(
         ),
     ] = False,
     yes: Yes = False,
+    no_partitions: Annotated[
+        bool,
+        typer.Option(
+            "--no-partitions",
+            help="Make no columns of names of folders like klass=spam.",
+        ),
+    ] = False,
     branch: Branch = None,
     json: Json = False,
 ) -> None:
@@ -121,7 +134,10 @@ def import_(
             in_place=in_place,
             hard_link=hard_link,
             set_aside=consent(yes=yes),
+            partitions=not no_partitions,
         )
+    for said in _aside(made):
+        talk(said)
     if json:
         emit_json(made)
         return
@@ -134,6 +150,26 @@ def import_(
 
         line(f"labels: {made.kept} rows keep theirs, {made.unlabeled} have none yet: {FIT}")
     say_set_aside(made.set_aside)
+
+
+def _aside(made: Imported) -> Iterator[str]:
+    """What of the files is no row and no column, and what could be the key."""
+    if made.left_out:
+        more = made.left_out_count - _NAMED
+        names = ", ".join(made.left_out[:_NAMED]) + (f" and {more} more" if more > 0 else "")
+        yield f"left out, as no file of rows: {names}"
+    known = made.dataset
+    columns = {name for name, _ in known.columns}
+    for name in made.index.columns:
+        if name not in columns:
+            yield f"left out: {name!r}, the index of pandas; --key {name} makes it the key"
+        elif known.key_made:
+            yield f"{name!r} is the index of pandas: --key {name} makes it the key"
+    for name in made.index.ranges:
+        yield (
+            f"{name!r} is no column: pandas kept its index as a mere range. "
+            "Write the file after reset_index() to import it."
+        )
 
 
 def export(

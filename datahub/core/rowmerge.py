@@ -16,6 +16,7 @@ import polars as pl
 
 from datahub.core.dataset import Key
 from datahub.core.errors import InputError
+from datahub.core.nulltypes import joined
 
 Kind = Literal["both changed", "both added", "ours removed", "theirs removed"]
 
@@ -337,9 +338,9 @@ def _same(one: pl.Series, other: pl.Series) -> pl.Series:
 
 
 def _joint(old: pl.DataFrame, new: pl.DataFrame, key: str) -> dict[str, pl.DataType]:
-    """All columns of both; one whose types differ is compared as text."""
+    """All columns of both; one whose types differ in more than nulls is compared as text."""
     schema = {**new.schema, **{n: k for n, k in old.schema.items() if n not in new.schema}}
     for name, kind in old.schema.items():
         if name != key and schema[name] != kind:
-            schema[name] = pl.String()
+            schema[name] = joined(kind, schema[name]) or pl.String()
     return schema

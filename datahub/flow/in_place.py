@@ -17,10 +17,21 @@ import polars as pl
 
 from datahub.core.dataset import Dataset, Key, Part, checked_columns, checked_name
 from datahub.core.errors import InputError, SourceError
-from datahub.flow.incoming import check_key, check_same_types
+from datahub.flow.filetable import FileTable, types_at
+from datahub.flow.incoming import check_key
 from datahub.flow.parts import RowsWriter
 from datahub.flow.setaside import CAREFUL, Caution
-from datahub.flow.source import Imported, Mode, committed, known_at, named_classes, text_column
+from datahub.flow.source import (
+    Imported,
+    Mode,
+    columns_to_keep,
+    committed,
+    fitted_to,
+    known_at,
+    named_classes,
+    said_of,
+    text_column,
+)
 from datahub.flow.steps import Progress, Step, begin
 from datahub.ports import Rows, Sharing, VersionStore
 
@@ -44,6 +55,7 @@ def import_in_place(
     step: Step,
     mode: Mode = "replace",
     caution: Caution = CAREFUL,
+    partitions: bool = True,
 ) -> Imported:
     """Make a file, or a folder's files, parts of a dataset, in one commit; no byte is copied.
 
@@ -61,22 +73,28 @@ def import_in_place(
             f"Gold is kept apart from what labeling reads: {gold!r} cannot stay in its file.",
             hint=_COPY.format(does="keeps it apart"),
         )
-    files = rows.files(path)
-    schema = _checked(files, key, mode, store, rows)
+    _check_way(key, mode, store)
     assert key is not None  # checked
+    types = types_at(store, rows, known)
+    keep = columns_to_keep(key, gold, known)
+    table = FileTable.at(path, rows, keep=keep, types=types, partitions=partitions)
     if known is not None:
-        check_same_types(known, key, schema)
+        table = fitted_to(known, table, key=key, gold=gold, types=types)
+    schema, files = table.schema, table.files
+    _check_files(table, key, store, rows)
     if known is not None and mode == "append" and schema.names() != [n for n, _ in known.columns]:
         raise InputError(
             f"The files have other columns than dataset {name!r}, or in another order.",
             hint=f"It has {', '.join(n for n, _ in known.columns)}. "
             + _COPY.format(does="brings new columns and any order"),
         )
+    if known is not None and mode == "append":
+        _check_kept_types(known, schema)
     named = named_classes(classes, (), known)
     shown_text = text_column(schema, key, text, known)
     writer = RowsWriter(store, rows, dataset=name, key=key)
     with _shared(files, store, hard_link=hard_link) as shared:
-        came = _measured(shared, key, schema, rows, step.progress)
+        came = _measured(shared, table, key, rows, step.progress)
         old = known.parts if known is not None and mode == "append" else ()
         _check_apart([*((part, None) for part in old), *((part, one[0]) for part, one in came)])
         held = store.objects(head.id, f"datasets/{name}/")
@@ -94,15 +112,14 @@ def import_in_place(
         has_gold=mode == "append" and known is not None and known.has_gold,
     )
     count = sum(part.rows for part, _ in came)
-    return committed(
+    done = committed(
         store, rows, step, head, known, made, writer, count=count, mode=mode, caution=caution
     )
+    return said_of(table, done)
 
 
-def _checked(
-    files: Sequence[Path], key: str | None, mode: Mode, store: VersionStore, rows: Rows
-) -> pl.Schema:
-    """The schema of all files. Raises InputError for what no file could mend."""
+def _check_way(key: str | None, mode: Mode, store: VersionStore) -> None:
+    """Raise InputError for what no file could change."""
     if not isinstance(store, Sharing):
         raise InputError(
             "This project's rows lie on a server: it cannot hold files of this machine in place.",
@@ -118,17 +135,48 @@ def _checked(
             "Files that are taken in place need a column with a key.",
             hint="Name it with --key. " + _COPY.format(does="makes one"),
         )
-    texts = [path for path in files if path.suffix.lower() == ".csv"]
+
+
+def _check_files(table: FileTable, key: str, store: VersionStore, rows: Rows) -> None:
+    """Raise InputError unless each file holds all of the table's columns in their types."""
+    texts = [path for path in table.files if path.suffix.lower() == ".csv"]
     if texts:
         raise InputError(
             f"{texts[0]} is CSV, which holds no types: it cannot be taken in place.",
             hint=_COPY.format(does="reads CSV"),
         )
-    schema = rows.scan(files).collect_schema()
-    checked_columns(schema.names())
-    check_key(schema, key)
-    _check_kept(schema, store, rows)
-    return schema
+    if table.added:
+        raise InputError(
+            f"Column {table.added[0]!r} is in no file: it stands in the names of folders.",
+            hint="--no-partitions leaves it out. " + _COPY.format(does="makes it a column"),
+        )
+    checked_columns(table.schema.names())
+    check_key(table.schema, key)
+    for path in table.files:
+        schema = rows.scan([path]).collect_schema()
+        for name, kind in schema.items():
+            if name not in table.schema:
+                raise InputError(
+                    f"Column {name!r} of {path} is an index of pandas, which is no content.",
+                    hint=f"Use --key {name}. " + _COPY.format(does="leaves it out"),
+                )
+            wanted = table.schema[name]
+            if kind != wanted:
+                raise InputError(
+                    f"Column {name!r} is {kind} in {path}, and {wanted} elsewhere.",
+                    hint=_COPY.format(does="gives it that type"),
+                )
+    _check_kept(table.schema, store, rows)
+
+
+def _check_kept_types(known: Dataset, schema: pl.Schema) -> None:
+    """Raise InputError where parts that are there would have to take a type that came."""
+    for name, kind in known.columns:
+        if str(schema[name]) != kind:
+            raise InputError(
+                f"Column {name!r} is null in all rows that are there, and is {schema[name]} now.",
+                hint=_COPY.format(does="gives it that type in all rows"),
+            )
 
 
 def _check_kept(schema: pl.Schema, store: VersionStore, rows: Rows) -> None:
@@ -165,12 +213,12 @@ def _shared(
 
 
 def _measured(
-    shared: Sequence[Shared], key: str, schema: pl.Schema, rows: Rows, progress: Progress
+    shared: Sequence[Shared], table: FileTable, key: str, rows: Rows, progress: Progress
 ) -> list[tuple[Part, Shared]]:
     """What each file holds, as a part that has no id yet; files without rows are left out."""
     found, count = [], 0
     for one in shared:
-        part = _part(one, key, schema, rows)
+        part = _part(one, table, key, rows)
         if part is not None:
             found.append((part, one))
             count += part.rows
@@ -181,7 +229,7 @@ def _measured(
     return found
 
 
-def _part(one: Shared, key: str, schema: pl.Schema, rows: Rows) -> Part | None:
+def _part(one: Shared, table: FileTable, key: str, rows: Rows) -> Part | None:
     path, staged = one
     count = 0
     first: Key | None = None
@@ -189,8 +237,9 @@ def _part(one: Shared, key: str, schema: pl.Schema, rows: Rows) -> Part | None:
     nulls: dict[str, int] = {}
     with _by_its_name(path, staged):
         for frame in rows.batches([staged]):
-            if frame.schema != schema:
+            if frame.schema != table.schema:
                 raise InputError(f"{path} was changed while it was read.", hint="Import it again.")
+            table.with_folders(frame, path)
             _check_ascending(frame[key], last, path, count)
             first = frame[key][0] if first is None else first
             last = frame[key][-1]

@@ -7,7 +7,7 @@ is made from content.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +24,9 @@ from datahub.core.dataset import (
     content_digest,
 )
 from datahub.core.errors import InputError, SourceError
+from datahub.core.nulltypes import joined
+from datahub.flow.filetable import FileTable, Types, joined_with
+from datahub.flow.gold import check_gold, with_gold
 from datahub.flow.parts import GOLD
 from datahub.flow.sorting import Sorter
 from datahub.flow.steps import Progress
@@ -32,7 +35,10 @@ from datahub.ports import Rows, VersionStore
 
 @dataclass
 class Incoming:
-    """What is known of rows when all were seen once: `schema` has the key, and not gold."""
+    """What is known of rows when all were seen once: `schema` has the key, and not gold.
+
+    `above` are columns in the names of folders that were not asked for.
+    """
 
     schema: pl.Schema
     key: str
@@ -41,11 +47,12 @@ class Incoming:
     count: int
     golds: set[str]  # gold names, at least MAX_CLASSES + 1 of them where there are more
     frames: Iterator[pl.DataFrame] = field(repr=False)
+    above: Collection[str] = ()
 
 
 @contextmanager
 def incoming(
-    files: Sequence[Path],
+    table: FileTable,
     *,
     key: str | None,
     gold: str | None,
@@ -53,14 +60,14 @@ def incoming(
     rows: Rows,
     progress: Progress,
 ) -> Iterator[Incoming]:
-    """Read these files of one table once, sorting what they hold; it can then be taken once.
+    """Read the files of a table once, sorting what they hold; it can then be taken once.
 
     Without a key, one is made. Raises SourceError (unreadable, no rows), InputError (names and
     types of columns, rows without a key); taking the frames raises InputError for repeated keys.
     """
-    schema = rows.scan(files).collect_schema()
+    schema, files = table.schema, table.files
     checked_columns(schema.names())
-    _check_gold(schema, gold)
+    check_gold(schema, gold)
     content = pl.Schema({name: kind for name, kind in schema.items() if name != gold})
     check_key(content, key)
     name = MADE_KEY if key is None else key
@@ -69,8 +76,8 @@ def incoming(
         golds: set[str] = set()
         nulls = _Nulls(name)
         for path in files:
-            for frame in rows.batches([path]):
-                taken = _with_key(_with_gold(frame, gold), key)
+            for frame in table.frames(path, rows):
+                taken = _with_key(with_gold(frame, gold), key)
                 nulls.see(taken[name], path)
                 if gold is not None and len(golds) <= MAX_CLASSES:
                     golds.update(taken[GOLD].drop_nulls().unique())
@@ -89,23 +96,29 @@ def incoming(
             count=sorter.count,
             golds=golds,
             frames=_unique(frames, name) if key else _numbered(frames),
+            above=table.folders_above,
         )
 
 
-def check_same_types(known: Dataset, key: str, schema: pl.Schema) -> None:
-    """Raise InputError where the key is another, or a column changed its type."""
+def checked_types(known: Dataset, key: str, schema: pl.Schema, types: Types) -> pl.Schema:
+    """The schema in the dataset's types, where a null throughout takes the other type.
+
+    Raises InputError: the key is another, or a column changed its type.
+    """
     if key != known.key:
         raise InputError(
             f"Dataset {known.name!r} has the key {known.key!r}, not {key!r}.",
             hint="Import under the same key, or into a dataset of another name.",
         )
+    schema = joined_with(known, schema, types)
     for column, kind in known.columns:
         now = schema.get(column)
-        if now is not None and str(now) != kind:
+        if now is not None and str(now) != kind and now != joined(types()[column], now):
             raise InputError(
                 f"Column {column!r} was {kind} and is {now} now.",
                 hint=f"Cast it back to {kind}, or import into a dataset of another name.",
             )
+    return schema
 
 
 class _Nulls:
@@ -138,18 +151,6 @@ class _Nulls:
             )
 
 
-def _check_gold(schema: pl.Schema, gold: str | None) -> None:
-    if GOLD in schema:
-        raise InputError(
-            f"A column cannot be named {GOLD!r}: datahub's own is.", hint="Rename the column."
-        )
-    if gold is not None and gold not in schema:
-        raise InputError(
-            f"There is no column {gold!r} to keep as gold.",
-            hint=f"Columns are {', '.join(schema.names())}.",
-        )
-
-
 def check_key(schema: pl.Schema, key: str | None) -> None:
     """Raise InputError where this column cannot be the key; None: one is made."""
     if not schema:
@@ -175,12 +176,6 @@ def check_key(schema: pl.Schema, key: str | None) -> None:
             f"Column {key!r} is {schema[key]}; a key is text or whole numbers.",
             hint="Cast it first, or leave --key away and import makes a key.",
         )
-
-
-def _with_gold(frame: pl.DataFrame, gold: str | None) -> pl.DataFrame:
-    if gold is None:
-        return frame
-    return frame.drop(gold).with_columns(frame[gold].cast(pl.String).alias(GOLD))
 
 
 def _with_key(frame: pl.DataFrame, key: str | None) -> pl.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import polars as pl
@@ -9,10 +10,14 @@ import polars as pl
 from datahub.core.conflicts import DATASET, Conflict, Settling
 from datahub.core.dataset import Dataset
 from datahub.core.errors import InputError
+from datahub.core.nulltypes import joined
 from datahub.core.parts import aligned
 from datahub.core.rowmerge import compare, merged_columns, merged_value
 from datahub.core.versions import ObjectId
+from datahub.flow.filetable import types_at
 from datahub.flow.sides import Sides, content_unit
+
+Types = Mapping[str, pl.DataType]
 
 BOTH = ("ours", "theirs")
 FIELDS = ("key", "key_made", "text", "classes")
@@ -20,13 +25,17 @@ FIELDS = ("key", "key_made", "text", "classes")
 
 @dataclass
 class Content:
-    """The merged dataset, what is to change on ours for it, and what is left to decide."""
+    """The merged dataset, what is to change on ours for it, and what is left to decide.
+
+    `kinds` are types of the merged columns, where the sides have not the same columns.
+    """
 
     known: Dataset
     changes: dict[str, ObjectId | None] = field(default_factory=dict)
     conflicts: list[Conflict] = field(default_factory=list)
     left: list[Conflict] = field(default_factory=list)
     rows_from_both: int = 0
+    kinds: dict[str, pl.DataType] = field(default_factory=dict)
 
 
 def merged_fields(sides: Sides, settling: Settling) -> tuple[Content, dict[str, str]]:
@@ -46,7 +55,9 @@ def merged_fields(sides: Sides, settling: Settling) -> tuple[Content, dict[str, 
     if kinds[0].get(ours.key) != kinds[1].get(theirs.key):
         a, b = kinds[0].get(ours.key), kinds[1].get(theirs.key)
         _decide(sides, merged, settling, "key type", None, a, b)
-    schema, clashing = merged_columns(base.columns if base else (), ours.columns, theirs.columns)
+    stored = _stored(sides)
+    columns = (_joined(side.columns, *stored) for side in (ours, theirs))
+    schema, clashing = merged_columns(base.columns if base else (), *columns)
     for name in clashing:
         old = dict(base.columns).get(name) if base else None
         taken = _decide(sides, merged, settling, name, old, kinds[0].get(name), kinds[1].get(name))
@@ -62,9 +73,40 @@ def merged_fields(sides: Sides, settling: Settling) -> tuple[Content, dict[str, 
                 taken = _decide(sides, merged, settling, name, was, *seen)
                 if taken == BOTH[other]:
                     schema[name] = was
+    for name, kind in schema.items():
+        types = (one[name] for one in (_both(name, *stored), *stored) if name in one)
+        found = next((one for one in types if str(one) == kind), None)
+        merged.kinds |= {} if found is None else {name: found}
     gold = ours.has_gold or theirs.has_gold
     merged.known = replace(ours, has_gold=gold, **values)  # type: ignore[arg-type]
     return merged, schema
+
+
+def _stored(sides: Sides) -> tuple[Types, Types]:
+    """Columns of ours and of theirs with their types; none where all are the same."""
+    ours, theirs = (sides.known[side] for side in BOTH)
+    if ours.columns == theirs.columns:
+        return {}, {}
+    a, b = (types_at(sides.store, sides.rows, known)() for known in (ours, theirs))
+    return a, b
+
+
+def _both(name: str, ours: Types, theirs: Types) -> Types:
+    """The type of a column that holds what both sides have in it, where there is one."""
+    kind = joined(ours[name], theirs[name]) if name in ours and name in theirs else None
+    return {} if kind is None else {name: kind}
+
+
+def _joined(
+    columns: Sequence[tuple[str, str]], ours: Types, theirs: Types
+) -> list[tuple[str, str]]:
+    """Columns of a side, where those that differ on the sides in nulls alone have one type."""
+    found = []
+    for name, kind in columns:
+        both = _both(name, ours, theirs)
+        same = name not in both or str(ours[name]) == str(theirs[name])
+        found.append((name, kind if same else str(both[name])))
+    return found
 
 
 def _decide(

@@ -47,7 +47,7 @@ def merged_content(sides: Sides, settling: Settling) -> Content:
         return one_side(sides, merged, settling)
     groups: list[Group] = []
     try:
-        for states in _groups(sides, whole=_widened(sides, schema)):
+        for states in _groups(sides, whole=_is_widened(sides, schema)):
             groups.append(_merged_group(sides, states, schema, merged, settling))
         if not merged.left:
             _write(sides, groups, merged)
@@ -56,8 +56,8 @@ def merged_content(sides: Sides, settling: Settling) -> Content:
     return merged
 
 
-def _widened(sides: Sides, schema: dict[str, str]) -> bool:
-    """Whether the merge has other columns than ours: then no part of ours stays as it is."""
+def _is_widened(sides: Sides, schema: dict[str, str]) -> bool:
+    """Whether the merge has other columns or types than ours: then no part of ours stays."""
     return tuple(schema.items()) != sides.known["ours"].columns
 
 
@@ -103,9 +103,10 @@ def _merged_group(
             return Group(states[1], None)
         return Group(states[1], rewritten(sides.store, sides.rows, states[1][0], new))
     frames = _whole_frames(sides, states)
-    kinds = _kinds(sides, frames, schema, gold=merged.known.has_gold)
+    kinds = _kinds(sides, frames, schema, merged, gold=merged.known.has_gold)
     found = _merged(sides, frames, kinds, merged, settling)
-    return Group(states[1], found if found.rows or _widened(sides, schema) else None)
+    stays = not found.rows and not _is_widened(sides, schema)
+    return Group(states[1], None if stays else found)
 
 
 def _merged_columns(
@@ -120,7 +121,7 @@ def _merged_columns(
     key = merged.known.key
     frames = _frames_in_step(sides, states, (key, *columns))
     there = {name: schema[name] for name in (key, *columns) if name != GOLD}
-    kinds = _kinds(sides, frames, there, gold=GOLD in columns)
+    kinds = _kinds(sides, frames, there, merged, gold=GOLD in columns)
     found = _merged(sides, frames, kinds, merged, settling)
     ours = frames[1]
     if not found.rows or ours is None:
@@ -210,11 +211,14 @@ def _is_ours(sides: Sides, group: States) -> bool:
 
 
 def _kinds(
-    sides: Sides, frames: Frames, schema: dict[str, str], *, gold: bool
+    sides: Sides, frames: Frames, schema: dict[str, str], merged: Content, *, gold: bool
 ) -> dict[str, pl.DataType]:
-    """The types of the merged columns, as frames that have them say, or any part of a side."""
+    """The types of the merged columns, as the fields, frames or any part of a side say."""
     kinds: dict[str, pl.DataType] = {}
     for name, kind in schema.items():
+        if name in merged.kinds:
+            kinds[name] = merged.kinds[name]
+            continue
         found = [f.schema[name] for f in frames if f is not None and name in f.columns]
         told = next((one for one in found if str(one) == kind), None)
         kinds[name] = _kind(sides, name, kind) if told is None else told

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
 import polars as pl
 
 from datahub.core.dataset import (
+    MADE_KEY,
     Dataset,
     checked_classes,
     checked_name,
@@ -27,16 +28,18 @@ from datahub.core.layout import (
 from datahub.core.manifest import VotesManifest
 from datahub.core.setaside import SetAside
 from datahub.core.versions import Commit, ObjectId
-from datahub.flow.incoming import check_same_types, incoming
+from datahub.flow.filetable import FileTable, Types, types_at
+from datahub.flow.incoming import checked_types, incoming
 from datahub.flow.keeping import Kept, kept_labels, told_of
 from datahub.flow.parts import RowsWriter, changed_rows
 from datahub.flow.setaside import CAREFUL, Caution
 from datahub.flow.steps import Step, begin, end
 from datahub.flow.tables import dataset_at, has_table, table_paths
 from datahub.flow.upsert import upserted
-from datahub.ports import Rows, VersionStore
+from datahub.ports import PandasIndex, Rows, VersionStore
 
 Mode = Literal["replace", "append", "upsert"]
+MOST_NAMED = 50  # of what was left out
 _DONE = {"replace": "Import", "append": "Append", "upsert": "Upsert"}
 
 
@@ -44,7 +47,9 @@ _DONE = {"replace": "Import", "append": "Append", "upsert": "Upsert"}
 class Imported:
     """What an import made. Labels of `kept` rows stay, `unlabeled` have none yet.
 
-    `set_aside` is what it took from people's work, where that was agreed to.
+    `set_aside` is what it took from people's work, where that was agreed to. `left_out` names
+    what else lay in the folder, its first `MOST_NAMED` of `left_out_count`. `index` is what
+    pandas says of its index; columns of it that are not the dataset's were left out.
     """
 
     dataset: Dataset
@@ -52,6 +57,9 @@ class Imported:
     kept: int = 0
     unlabeled: int = 0
     set_aside: tuple[SetAside, ...] = ()
+    left_out: tuple[str, ...] = ()
+    left_out_count: int = 0
+    index: PandasIndex = field(default_factory=PandasIndex)
 
 
 def import_rows(
@@ -67,6 +75,7 @@ def import_rows(
     step: Step,
     mode: Mode = "replace",
     caution: Caution = CAREFUL,
+    partitions: bool = True,
 ) -> Imported:
     """Make the rows of a file, or of a folder's files, a dataset's rows, in one commit.
 
@@ -77,6 +86,9 @@ def import_rows(
     Annotations stay, and count for rows of which what was shown is still the same; where answers
     or open tasks would be set aside, `caution` decides. The same rows again change nothing.
 
+    With `partitions` the names of folders (`klass=spam/`) are columns too. An index of pandas that
+    has no name is no content, unless it is named here or the dataset has it.
+
     Raises SourceError (unreadable, empty), InputError (key, classes, a column that changed type,
     a key that is there already), Guarded, AnswersSetAside.
     """
@@ -84,12 +96,14 @@ def import_rows(
     name = checked_name(dataset)
     known = known_at(store, head.id, name)
     key = key or (known.key if known and not known.key_made else None)
-    files = rows.files(path)
+    types = types_at(store, rows, known)
+    keep = columns_to_keep(key, gold, known)
+    table = FileTable.at(path, rows, keep=keep, types=types, partitions=partitions)
+    if known is not None:
+        table = fitted_to(known, table, key=key or MADE_KEY, gold=gold, types=types)
     with incoming(
-        files, key=key, gold=gold, store=store, rows=rows, progress=step.progress
+        table, key=key, gold=gold, store=store, rows=rows, progress=step.progress
     ) as came:
-        if known is not None:
-            check_same_types(known, came.key, came.schema)
         named = named_classes(classes, sorted(came.golds), known)
         text = text_column(came.schema, came.key, text, known)
         came.frames = _watched(came.frames, came.count, step)
@@ -110,7 +124,7 @@ def import_rows(
         key_made=came.key_made,
         has_gold=came.has_gold or (mode != "replace" and known is not None and known.has_gold),
     )
-    return committed(
+    done = committed(
         store,
         rows,
         step,
@@ -121,6 +135,31 @@ def import_rows(
         count=came.count,
         mode=mode,
         caution=caution,
+    )
+    return said_of(table, done)
+
+
+def columns_to_keep(key: str | None, gold: str | None, known: Dataset | None) -> set[str]:
+    """Columns that are content though they may be an index: those that somebody named before."""
+    columns = {name for name, _ in known.columns} if known is not None else set()
+    return columns | {name for name in (key, gold) if name is not None}
+
+
+def fitted_to(
+    known: Dataset, table: FileTable, *, key: str, gold: str | None, types: Types
+) -> FileTable:
+    """The table in the types of a dataset that it comes to. Raises InputError."""
+    content = pl.Schema({name: kind for name, kind in table.schema.items() if name != gold})
+    fitted = checked_types(known, key, content, types)
+    schema = {name: fitted.get(name, kind) for name, kind in table.schema.items()}
+    return replace(table, schema=pl.Schema(schema))
+
+
+def said_of(table: FileTable, made: Imported) -> Imported:
+    """The same, with what of the files was left out."""
+    left_out = table.listing.left_out
+    return replace(
+        made, left_out=left_out[:MOST_NAMED], left_out_count=len(left_out), index=table.index
     )
 
 
@@ -207,7 +246,7 @@ def named_classes(
     elif known is not None and known.classes:
         classes = known.classes
     else:
-        return checked_classes(found) if found else ()
+        classes = checked_classes(found) if found else ()
     strange = [name for name in found if name not in classes]
     if strange:
         raise InputError(

@@ -9,6 +9,7 @@ import polars as pl
 
 from datahub.core.dataset import Dataset, Part
 from datahub.core.errors import InputError
+from datahub.core.nulltypes import fitted
 from datahub.core.parts import places
 from datahub.flow.incoming import Incoming
 from datahub.flow.parts import GOLD, Edit, RowsWriter, gold_reader, rewrite_rows
@@ -26,14 +27,15 @@ def upserted(
 ) -> RowsWriter:
     """Write the dataset's rows with those that came; only the parts they fall into are read.
 
-    A new column is null in the rows that were there, and all parts are then written anew. Gold of
-    a row stays where none came. Raises InputError: a column is missing, or (`only_new`) a key is
-    there already.
+    A new column is null in the rows that were there, and one that was null throughout takes the
+    type that came; all parts are then written again. Gold of a row stays where none came. Raises
+    InputError: a column is missing, or (`only_new`) a key is there already.
     """
     columns = _columns(known, came)
     upsert = _Upsert(store, rows, ref, known, columns, only_new=only_new)
+    retyped = any(str(columns[name]) != kind for name, kind in known.columns)
     widened = len(columns) > len(known.columns) or (came.has_gold and not known.has_gold)
-    edits = upsert.edits(came.frames, all_parts=widened)
+    edits = upsert.edits(came.frames, all_parts=widened or retyped)
     return rewrite_rows(store, rows, ref, known, edits)
 
 
@@ -106,7 +108,7 @@ class _Upsert:
         absent = [
             pl.lit(None, self._columns[n]).alias(n) for n in self._columns if n not in frame.columns
         ]
-        return frame.with_columns(absent).select(self._columns.keys())
+        return fitted(frame.with_columns(absent)[list(self._columns)], pl.Schema(self._columns))
 
 
 def _columns(known: Dataset, came: Incoming) -> dict[str, pl.DataType]:
@@ -116,7 +118,9 @@ def _columns(known: Dataset, came: Incoming) -> dict[str, pl.DataType]:
     if missing:
         raise InputError(
             f"The rows have no column {missing[0]!r}, which dataset {known.name!r} has.",
-            hint="Add it, or import all rows anew without --append or --upsert.",
+            hint=f"It stands in the name of a folder: name the folder above {missing[0]}=..."
+            if missing[0] in came.above
+            else "Add it, or import all rows again without --append or --upsert.",
         )
     new = [name for name in came.schema if name not in old]
     if new and known.key_made:

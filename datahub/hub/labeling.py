@@ -39,12 +39,14 @@ class Labeling(Wiring):
         in_place: bool = False,
         hard_link: bool = False,
         set_aside: Consent = False,
+        partitions: bool = True,
     ) -> source.Imported:
         """Make a Parquet, ORC or CSV file, or a folder of them, a dataset, or put it to one.
 
         With `in_place` files that are laid out as parts become parts without a copy of their
         bytes: clones of them, or, with `hard_link` and where the file system has no clones, the
-        files themselves. Raises InputError where that cannot be.
+        files themselves. Raises InputError where that cannot be. Names of folders like
+        `klass=spam` are columns too, unless `partitions` is off.
 
         `set_aside` agrees that answers of people no longer count where what they were shown
         changes; or it is asked, with what would be lost. Else AnswersSetAside is raised.
@@ -67,6 +69,7 @@ class Labeling(Wiring):
             step=step,
             mode=mode,
             caution=self.caution(set_aside),
+            partitions=partitions,
         )
         self.ran("import", step, made.commit, {"rows": made.dataset.rows})
         return made

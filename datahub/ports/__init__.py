@@ -10,7 +10,7 @@ from datahub.ports.git import GitCommit, GitHistory, GitRepositories
 from datahub.ports.labeling import FoundLF, LFSource, LFWorkers, Loaded, Prompts
 from datahub.ports.models import EndModel, LabelModel, LabelModelFit, Opinion
 from datahub.ports.review import Pulled, ReviewQueue
-from datahub.ports.rows import Files, Remote, Rows
+from datahub.ports.rows import Files, Listing, PandasIndex, Remote, Rows
 from datahub.ports.versions import Adopting, Ranged, Remembering, Sharing, Upkeep, VersionStore
 
 __all__ = [
@@ -29,8 +29,10 @@ __all__ = [
     "LabelModel",
     "LabelModelFit",
     "LedgerEntry",
+    "Listing",
     "Loaded",
     "Opinion",
+    "PandasIndex",
     "Prompts",
     "Pulled",
     "Ranged",

@@ -23,15 +23,48 @@ class Remote:
 Files = Sequence[Path] | Remote
 
 
+@dataclass(frozen=True)
+class Listing:
+    """Files of one table by path, in a folder; `left_out` is what else lies there, as text.
+
+    A folder that is left out ends in a slash, and nothing in it is named.
+    """
+
+    folder: Path
+    files: tuple[Path, ...]
+    left_out: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class PandasIndex:
+    """What pandas says of its index in a file: columns that hold it, and names of mere ranges.
+
+    Of a range the file holds the bounds alone, so that no other reader sees a column.
+    """
+
+    columns: tuple[str, ...] = ()
+    ranges: tuple[str, ...] = ()
+
+
 class Rows(Protocol):
     """Tables in files: Parquet and ORC (and CSV on the way in)."""
 
     def files(self, path: Path) -> list[Path]:
-        """The files of one table: `path` itself, or those of a folder and its folders, by name.
+        """The files of `listing`."""
+        ...
 
-        Names that begin with . or _ are passed over, and what has no suffix of a known format.
-        Raises SourceError: not there, or a folder without such a file.
+    def listing(self, path: Path) -> Listing:
+        """The files of one table: `path` itself, or those of a folder and its folders, by path.
+
+        Told by their first bytes; CSV, which has none, by its suffix. Left out are names that
+        begin with . or _ (but for folders like _day=1), what is no table, and links to files that
+        are listed anyway. Raises SourceError: not there, not to be read, a folder without such a
+        file, links in a circle, or a file that is no table and has the name of one.
         """
+        ...
+
+    def pandas_index(self, path: Path) -> PandasIndex:
+        """The index that pandas wrote into a file; empty where it did not. Raises SourceError."""
         ...
 
     def scan(self, paths: Files) -> pl.LazyFrame:

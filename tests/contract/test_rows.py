@@ -514,7 +514,7 @@ def test_the_files_of_a_folder_are_those_of_rows(rows: Rows, tmp_path: Path) -> 
     """By path, folders in it too; a file is one itself; hidden names and others do not count."""
     for name in ("b.parquet", "a/c.orc", "_tmp/d.parquet", ".e.csv", "note.txt"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_bytes(b"PAR1")
+        (tmp_path / name).write_bytes(b"hello" if name == "note.txt" else b"PAR1")
 
     assert rows.files(tmp_path) == [tmp_path / "a" / "c.orc", tmp_path / "b.parquet"]
     assert rows.files(tmp_path / "b.parquet") == [tmp_path / "b.parquet"]

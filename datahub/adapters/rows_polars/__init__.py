@@ -13,11 +13,18 @@ from pathlib import Path
 
 import polars as pl
 
-from datahub.adapters.rows_polars import chunks, delimited, elsewhere, folders, stripes, writing
+from datahub.adapters.rows_polars import (
+    chunks,
+    delimited,
+    elsewhere,
+    folders,
+    listing,
+    pandas_index,
+    stripes,
+    writing,
+)
 from datahub.adapters.rows_polars.opening import (
     check_columns,
-    check_equal_schemas,
-    files_of,
     parquet_batches,
     parquet_schema,
     read_parquet,
@@ -26,7 +33,8 @@ from datahub.adapters.rows_polars.opening import (
     translated,
 )
 from datahub.core.errors import InputError, SourceError
-from datahub.ports import Files, Remote
+from datahub.core.nulltypes import fitted, joined_schema
+from datahub.ports import Files, Listing, PandasIndex, Remote
 
 _SCHEMA: dict[str, Callable[[Path], pl.Schema]] = {
     "parquet": parquet_schema,
@@ -40,20 +48,28 @@ class PolarsRows:
 
     def files(self, path: Path) -> list[Path]:
         """The files of one table: a file is one itself."""
-        return files_of(path)
+        return list(self.listing(path).files)
+
+    def listing(self, path: Path) -> Listing:
+        """The same with what else lies in the folder."""
+        return listing.listing_of(path)
+
+    def pandas_index(self, path: Path) -> PandasIndex:
+        """The index that pandas wrote into a Parquet file."""
+        return pandas_index.index_of(path)
 
     def scan(self, paths: Files) -> pl.LazyFrame:
         """All rows of these files, lazily. Collect it with `collect` to get our errors."""
         if isinstance(paths, Remote):
             return _scan_elsewhere(paths)
-        formats, schema = _checked(paths)
-        if set(formats) == {"parquet"}:
+        formats, schema, same = _checked(paths)
+        if same and set(formats) == {"parquet"}:
             return scan_parquet(paths)
-        if set(formats) == {"orc"}:
+        if same and set(formats) == {"orc"}:
             return stripes.scan(paths, schema)
-        return pl.concat(
-            _scan_one(path, kind, schema) for path, kind in zip(paths, formats, strict=True)
-        )
+        files = zip(paths, formats, strict=True)
+        scans = [_scan_one(path, kind, schema) for path, kind in files]
+        return pl.concat(scans if same else [one.cast(schema) for one in scans])
 
     def collect(self, frame: pl.LazyFrame) -> pl.DataFrame:
         """Compute a frame that came from `scan`; raises SourceError where a file is corrupt."""
@@ -62,9 +78,9 @@ class PolarsRows:
 
     def read(self, paths: Sequence[Path], *, columns: Sequence[str] | None = None) -> pl.DataFrame:
         """All rows of these files in memory, in file order. Raises SourceError."""
-        formats, schema = _checked(paths)
+        formats, schema, same = _checked(paths)
         wanted = check_columns(schema.names() if columns is None else columns, schema, paths[0])
-        if set(formats) == {"parquet"}:
+        if same and set(formats) == {"parquet"}:
             with translated(paths[0] if len(paths) == 1 else None):
                 return read_parquet(paths, wanted)
         empty = schema.to_frame()[wanted]
@@ -81,7 +97,7 @@ class PolarsRows:
             raise InputError(f"A batch of {size} rows was asked for.", hint="Ask for 1 or more.")
         if isinstance(paths, Remote):
             return _batches_elsewhere(paths, columns, size)
-        formats, schema = _checked(paths)
+        formats, schema, _ = _checked(paths)
         wanted = check_columns(schema.names() if columns is None else columns, schema, paths[0])
         return _batches(list(zip(paths, formats, strict=True)), schema, wanted, size)
 
@@ -112,7 +128,8 @@ class PolarsRows:
             self.write(self.read([old]).with_columns(columns.get_columns()), path)
 
 
-def _checked(paths: Sequence[Path]) -> tuple[list[str], pl.Schema]:
+def _checked(paths: Sequence[Path]) -> tuple[list[str], pl.Schema, bool]:
+    """Formats by file, the schema of all, and whether each has that one: nulls may take a type."""
     if not paths:
         raise SourceError("No file of rows was named.", hint="Name at least one file.")
     formats = [recognise(path) for path in paths]
@@ -120,8 +137,8 @@ def _checked(paths: Sequence[Path]) -> tuple[list[str], pl.Schema]:
     for path, kind in zip(paths, formats, strict=True):
         with translated(path):
             schemas.append(_SCHEMA[kind](path))
-    check_equal_schemas(paths, schemas)
-    return formats, schemas[0]
+    schema = joined_schema(zip(paths, schemas, strict=True))
+    return formats, schema, all(one == schema for one in schemas)
 
 
 def _scan_elsewhere(remote: Remote) -> pl.LazyFrame:
@@ -171,10 +188,4 @@ def _batches(
             else:
                 frames = delimited.frames(path, columns, size)
             for frame in frames:
-                yield from _fitted(frame, schema).iter_slices(size)
-
-
-def _fitted(frame: pl.DataFrame, schema: pl.Schema) -> pl.DataFrame:
-    """The frame in the types that the table has: seldom others than those it came in."""
-    wanted = pl.Schema({name: schema[name] for name in frame.columns})
-    return frame if frame.schema == wanted else frame.cast(wanted)
+                yield from fitted(frame, schema).iter_slices(size)

@@ -16,7 +16,6 @@ from datahub.core.errors import DatahubError, SourceError
 
 pa.set_memory_pool(pa.system_memory_pool())  # pyarrow's own keeps some 20 MB of what it had
 
-_SUFFIXES = (".parquet", ".orc", ".csv")
 _MAGIC = {b"PAR1": "parquet", b"ORC": "orc"}
 
 
@@ -46,26 +45,6 @@ def recognise(path: Path) -> str:
         f"{path} is of no known format.",
         hint="datahub reads Parquet and ORC, and CSV in a file that is named .csv.",
     )
-
-
-def files_of(path: Path) -> list[Path]:
-    """The file, or the files of rows in a folder, by their path. Raises SourceError."""
-    with translated(path):
-        if not path.is_dir():
-            return [path]
-        found = sorted(
-            file
-            for file in path.rglob("*")
-            if file.suffix.lower() in _SUFFIXES
-            and not any(name.startswith((".", "_")) for name in file.relative_to(path).parts)
-            and file.is_file()
-        )
-    if not found:
-        raise SourceError(
-            f"{path} is a folder without a file of rows.",
-            hint="Name a folder that holds .parquet, .orc or .csv files.",
-        )
-    return found
 
 
 @contextmanager
@@ -100,25 +79,6 @@ def corrupt(path: Path | str, reason: str) -> SourceError:
         f"{path} cannot be read: {reason.strip().splitlines()[0]}",
         hint="It may be cut off or corrupt: fetch or write it again.",
     )
-
-
-def check_equal_schemas(paths: Sequence[Path], schemas: Sequence[pl.Schema]) -> None:
-    """Raise SourceError naming the first column in which two files differ."""
-    first = schemas[0]
-    for path, other in zip(paths[1:], schemas[1:], strict=True):
-        for name in [*first, *other]:
-            ours, theirs = first.get(name), other.get(name)
-            if ours != theirs:
-                raise SourceError(
-                    f"Column {name!r} is {_type_name(ours)} in {paths[0]} "
-                    f"and {_type_name(theirs)} in {path}.",
-                    hint="Files of one table have the same columns: cast or add the column.",
-                )
-        if first.names() != other.names():
-            raise SourceError(
-                f"{path} has the columns of {paths[0]} in another order.",
-                hint=f"Write it in this order: {', '.join(first.names())}.",
-            )
 
 
 def check_columns(columns: Sequence[str], schema: pl.Schema, path: Path) -> list[str]:
@@ -183,7 +143,3 @@ def to_polars(table: Any) -> pl.DataFrame:
     frame = pl.DataFrame(table)
     frame.columns = table.schema.names
     return frame
-
-
-def _type_name(kind: pl.DataType | None) -> str:
-    return "absent" if kind is None else str(kind)

@@ -1,0 +1,38 @@
+"""The index of a pandas frame, as its Parquet file tells of it.
+
+pandas writes JSON into the schema's metadata. An index is there either the name of a column that
+holds it, or (a range) its bounds, and then no column holds it.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from datahub.adapters.rows_polars.opening import recognise, translated
+from datahub.ports import PandasIndex
+
+
+def index_of(path: Path) -> PandasIndex:
+    """What a file says of it: nothing where another wrote it, or where it is not Parquet."""
+    if recognise(path) != "parquet":
+        return PandasIndex()
+    with translated(path):
+        schema = pq.read_schema(path)
+    levels = _levels((schema.metadata or {}).get(b"pandas", b"{}"))
+    columns = tuple(one for one in levels if isinstance(one, str) and one in schema.names)
+    names = (one.get("name") for one in levels if isinstance(one, dict))
+    return PandasIndex(columns, tuple(name for name in names if isinstance(name, str)))
+
+
+def _levels(text: bytes) -> list[Any]:
+    """The levels of the index, whatever stands there: others may write it wrongly."""
+    try:
+        told = json.loads(text)
+    except ValueError:
+        return []
+    levels = told.get("index_columns") if isinstance(told, dict) else None
+    return levels if isinstance(levels, list) else []

@@ -1,0 +1,125 @@
+"""Files that are one table: which columns it has, of which types, and its rows file by file.
+
+Columns that stand in the names of folders are added, an index of pandas that has no name is left
+out, and a column that is null throughout takes the type that another file or the dataset has.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import polars as pl
+
+from datahub.core.dataset import Dataset
+from datahub.core.nulltypes import fitted, joined, joined_schema
+from datahub.core.partitions import Partitions
+from datahub.ports import Listing, PandasIndex, Rows, VersionStore
+
+_INDEX = re.compile(r"__index_level_\d+__")  # how pandas calls an index without a name
+
+Types = Callable[[], Mapping[str, pl.DataType]]
+
+
+@dataclass(frozen=True)
+class FileTable:
+    """A table in files; `schema` is that of its rows, with the columns of folders last.
+
+    `own` are the columns that are read of each file; `index` are all of pandas' index, also where
+    they are not read.
+    """
+
+    listing: Listing
+    schema: pl.Schema
+    own: tuple[str, ...]
+    index: PandasIndex
+    partitions: Partitions
+
+    @classmethod
+    def at(
+        cls,
+        path: Path,
+        rows: Rows,
+        *,
+        keep: Collection[str] = (),
+        types: Types = dict,
+        partitions: bool = True,
+    ) -> FileTable:
+        """The table in a file or in a folder's files; without `partitions` of their content alone.
+
+        `keep` are columns that stay though they are an index; `types` gives those that columns of
+        the dataset have. Raises SourceError (unreadable, files of other columns), InputError
+        (folders of other columns).
+        """
+        listing = rows.listing(path)
+        index = rows.pandas_index(listing.files[0])
+        dropped: dict[str, None] = {}
+
+        def schemas() -> Iterator[tuple[Path, pl.Schema]]:
+            for file in listing.files:
+                schema = rows.scan([file]).collect_schema()
+                unnamed = [one for one in schema if _INDEX.fullmatch(one) and one not in keep]
+                dropped.update(dict.fromkeys(unnamed))
+                yield file, pl.Schema({n: k for n, k in schema.items() if n not in unnamed})
+
+        own = joined_schema(schemas())
+        below = [file.relative_to(listing.folder) for file in listing.files]
+        found = Partitions.of(below, types) if partitions else Partitions()
+        added = {name: kind for name, kind in found.schema.items() if name not in own}
+        columns = tuple(dict.fromkeys([*index.columns, *dropped]))
+        return cls(
+            listing,
+            schema=pl.Schema({**own, **added}),
+            own=tuple(own),
+            index=PandasIndex(columns, index.ranges),
+            partitions=found,
+        )
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """By path."""
+        return self.listing.files
+
+    @property
+    def added(self) -> tuple[str, ...]:
+        """Columns that stand in no file, but in the names of folders."""
+        return tuple(name for name in self.schema if name not in self.own)
+
+    @property
+    def folders_above(self) -> set[str]:
+        """Columns in the names of folders that were not asked for: the one named, or above it."""
+        above = self.listing.folder.absolute().parts
+        return {name for name, sign, _ in (one.partition("=") for one in above) if sign}
+
+    def frames(self, file: Path, rows: Rows) -> Iterator[pl.DataFrame]:
+        """Rows of one of the files. Raises SourceError, InputError: its folders say otherwise."""
+        for frame in rows.batches([file], columns=self.own):
+            yield fitted(self.with_folders(frame, file), self.schema)
+
+    def with_folders(self, frame: pl.DataFrame, file: Path) -> pl.DataFrame:
+        """Rows of a file with the columns of its folders. Raises InputError: they say otherwise."""
+        return self.partitions.put_to(frame, file.relative_to(self.listing.folder))
+
+
+def types_at(store: VersionStore, rows: Rows, known: Dataset | None) -> Types:
+    """The types of a dataset's columns as they are stored, read when they are first asked for."""
+
+    @cache
+    def types() -> Mapping[str, pl.DataType]:
+        if known is None or not known.parts:
+            return {}
+        return rows.scan([store.fetch(known.parts[0].sha256)]).collect_schema()
+
+    return types
+
+
+def joined_with(known: Dataset, schema: pl.Schema, types: Types) -> pl.Schema:
+    """The schema in which a column without a type has that of the dataset."""
+    kinds = dict(schema)
+    for name, kind in known.columns:
+        if name in kinds and str(kinds[name]) != kind and name in types():
+            kinds[name] = joined(types()[name], kinds[name]) or kinds[name]
+    return pl.Schema(kinds)
