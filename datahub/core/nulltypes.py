@@ -104,8 +104,9 @@ def _both(
 
 def fitted(frame: pl.DataFrame, schema: pl.Schema) -> pl.DataFrame:
     """The frame in the types of a schema that has its columns: seldom others than it came in."""
-    wanted = pl.Schema({name: schema[name] for name in frame.columns})
-    return frame if frame.schema == wanted else frame.cast(wanted)
+    came = zip(frame.columns, frame.dtypes, strict=True)
+    others = {name: schema[name] for name, kind in came if kind != schema[name]}
+    return frame.cast(pl.Schema(others)) if others else frame
 
 
 def _instance(kind: PolarsDataType) -> pl.DataType:

@@ -15,7 +15,7 @@ from pathlib import Path
 import polars as pl
 
 from datahub.core.dataset import Dataset
-from datahub.core.nulltypes import fitted, joined, joined_schema
+from datahub.core.nulltypes import fitted, joined
 from datahub.core.partitions import Partitions
 from datahub.ports import Listing, PandasIndex, Rows, VersionStore
 
@@ -58,14 +58,12 @@ class FileTable:
         index = rows.pandas_index(listing.files[0])
         dropped: dict[str, None] = {}
 
-        def schemas() -> Iterator[tuple[Path, pl.Schema]]:
-            for file in listing.files:
-                schema = rows.scan([file]).collect_schema()
-                unnamed = [one for one in schema if _INDEX.fullmatch(one) and one not in keep]
-                dropped.update(dict.fromkeys(unnamed))
-                yield file, pl.Schema({n: k for n, k in schema.items() if n not in unnamed})
+        def is_unnamed(column: str) -> bool:
+            unnamed = _INDEX.fullmatch(column) is not None and column not in keep
+            dropped.update({column: None} if unnamed else {})
+            return unnamed
 
-        own = joined_schema(schemas())
+        own = rows.schema(listing.files, leave_out=is_unnamed)
         below = [file.relative_to(listing.folder) for file in listing.files]
         found = Partitions.of(below, types) if partitions else Partitions()
         added = {name: kind for name, kind in found.schema.items() if name not in own}
@@ -101,6 +99,8 @@ class FileTable:
 
     def with_folders(self, frame: pl.DataFrame, file: Path) -> pl.DataFrame:
         """Rows of a file with the columns of its folders. Raises InputError: they say otherwise."""
+        if not self.partitions.schema:
+            return frame
         return self.partitions.put_to(frame, file.relative_to(self.listing.folder))
 
 
@@ -111,7 +111,7 @@ def types_at(store: VersionStore, rows: Rows, known: Dataset | None) -> Types:
     def types() -> Mapping[str, pl.DataType]:
         if known is None or not known.parts:
             return {}
-        return rows.scan([store.fetch(known.parts[0].sha256)]).collect_schema()
+        return rows.schema([store.fetch(known.parts[0].sha256)])
 
     return types
 

@@ -153,7 +153,7 @@ def _check_files(table: FileTable, key: str, store: VersionStore, rows: Rows) ->
     checked_columns(table.schema.names())
     check_key(table.schema, key)
     for path in table.files:
-        schema = rows.scan([path]).collect_schema()
+        schema = rows.schema([path])
         for name, kind in schema.items():
             if name not in table.schema:
                 raise InputError(

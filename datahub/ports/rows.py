@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -65,6 +65,16 @@ class Rows(Protocol):
 
     def pandas_index(self, path: Path) -> PandasIndex:
         """The index that pandas wrote into a file; empty where it did not. Raises SourceError."""
+        ...
+
+    def schema(
+        self, paths: Sequence[Path], *, leave_out: Callable[[str], bool] | None = None
+    ) -> pl.Schema:
+        """The schema of these files as one table, without columns of such names.
+
+        Raises SourceError: not to be read, or of unequal schemas in what is not left out; where
+        a column has no value in a file, it is of the type that it has in the others.
+        """
         ...
 
     def scan(self, paths: Files) -> pl.LazyFrame:

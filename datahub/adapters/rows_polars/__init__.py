@@ -58,6 +58,12 @@ class PolarsRows:
         """The index that pandas wrote into a Parquet file."""
         return pandas_index.index_of(path)
 
+    def schema(
+        self, paths: Sequence[Path], *, leave_out: Callable[[str], bool] | None = None
+    ) -> pl.Schema:
+        """The one schema of these files, without columns that are left out."""
+        return joined_schema((path, _schema_of(path, leave_out)) for path in paths)
+
     def scan(self, paths: Files) -> pl.LazyFrame:
         """All rows of these files, lazily. Collect it with `collect` to get our errors."""
         if isinstance(paths, Remote):
@@ -139,6 +145,16 @@ def _checked(paths: Sequence[Path]) -> tuple[list[str], pl.Schema, bool]:
             schemas.append(_SCHEMA[kind](path))
     schema = joined_schema(zip(paths, schemas, strict=True))
     return formats, schema, all(one == schema for one in schemas)
+
+
+def _schema_of(path: Path, leave_out: Callable[[str], bool] | None) -> pl.Schema:
+    kind = recognise(path)
+    with translated(path):
+        schema = _SCHEMA[kind](path)
+    if leave_out is not None:
+        for name in filter(leave_out, schema.names()):
+            del schema[name]
+    return schema
 
 
 def _scan_elsewhere(remote: Remote) -> pl.LazyFrame:
