@@ -136,7 +136,7 @@ def import_(
             set_aside=consent(yes=yes),
             partitions=not no_partitions,
         )
-    for said in _aside(made):
+    for said in _aside(made, gold=gold):
         talk(said)
     if json:
         emit_json(made)
@@ -152,7 +152,7 @@ def import_(
     say_set_aside(made.set_aside)
 
 
-def _aside(made: Imported) -> Iterator[str]:
+def _aside(made: Imported, *, gold: str | None) -> Iterator[str]:
     """What of the files is no row and no column, and what could be the key."""
     if made.left_out:
         more = made.left_out_count - _NAMED
@@ -161,9 +161,9 @@ def _aside(made: Imported) -> Iterator[str]:
     known = made.dataset
     columns = {name for name, _ in known.columns}
     for name in made.index.columns:
-        if name not in columns:
+        if name not in columns and name != gold:
             yield f"left out: {name!r}, the index of pandas; --key {name} makes it the key"
-        elif known.key_made:
+        elif name in columns and known.key_made:
             yield f"{name!r} is the index of pandas: --key {name} makes it the key"
     for name in made.index.ranges:
         yield (

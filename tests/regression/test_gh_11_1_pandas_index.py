@@ -97,6 +97,9 @@ def test_a_named_index_is_a_column(datahub: Datahub, tmp_path: Path) -> None:
     ran = datahub("import", "rows.parquet", "--key", "mail", "--dataset", "keyed")
     assert "4 rows in keyed, key mail (given)" in ran.out
     assert "index" not in ran.err
+    ran = datahub("import", "rows.parquet", "--gold", "mail", "--dataset", "judged")
+    assert "classes: 1, 3, 5, 7" in ran.out
+    assert "index" not in ran.err
 
 
 def test_a_named_range_is_said_not_to_be_there(datahub: Datahub, tmp_path: Path) -> None:
