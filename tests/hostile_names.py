@@ -80,14 +80,14 @@ def walk(
     run("branch", "create", "two")
     rows[keys[1]][text] = "ours"
     rows[keys[4]][text] = "thanks, ours alone"
-    take([keys[1], keys[4]], "--upsert")
+    take([keys[1], keys[4]], "--upsert", "--yes")
     mine = {name: dict(row) for name, row in rows.items()}
     rows[keys[1]][text], rows[keys[5]][text] = "theirs", "free, theirs alone"
     run("switch", "two")
-    take([keys[1], keys[5]], "--upsert")
+    take([keys[1], keys[5]], "--upsert", "--yes")
     run("switch", "main")
     run("merge", "two", code=3)
-    run("merge", "two", "--theirs")
+    run("merge", "two", "--theirs", "--yes")
     run("gate", "set", "--reason", "names")
     label_on_a_branch(run)
     run("diff", "main~1", "main", "--rows", "--json")

@@ -105,7 +105,11 @@ def test_rows_imported_again_ask_again_for_answers_to_what_has_changed(
     datahub("review", "answer", "--csv", "answers.csv")
     changed = pl.when(pl.col("id") == task["key"]).then(pl.lit("Other words")).otherwise("text")
     mail().with_columns(text=changed).write_parquet("mail2.parquet")
-    for words in (["import", "mail2.parquet", "--gold", "kind"], ["lf", "run"], ["label", "fit"]):
+    for words in (
+        ["import", "mail2.parquet", "--gold", "kind", "--yes"],
+        ["lf", "run"],
+        ["label", "fit"],
+    ):
         ran = datahub(*words)
         assert ran.code == 0, ran.err
 

@@ -77,7 +77,7 @@ def test_an_answer_to_what_the_row_was_does_not_count(datahub: Datahub, labeled:
         text=pl.when(pl.col("id") == int(PRIZE)).then(pl.lit("Now free")).otherwise("text")
     )
     changed.write_parquet("changed.parquet")
-    ran = datahub("import", "changed.parquet", "--key", "id", "--gold", "kind")
+    ran = datahub("import", "changed.parquet", "--key", "id", "--gold", "kind", "--yes")
     assert ran.code == 0, ran.err
 
     told = datahub("why", PRIZE, "--json").json

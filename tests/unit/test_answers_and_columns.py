@@ -229,7 +229,7 @@ MOVES = st.sampled_from(
 )
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(
     moves=st.lists(MOVES, min_size=3, max_size=9), seed=st.integers(0, 2**32), upsert=st.booleans()
 )
