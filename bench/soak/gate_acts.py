@@ -42,7 +42,7 @@ GATE = '[[gate]]\nbranch = "main"\ndataset = "mail"\ntable = "{}"\nsuite = "rows
 
 def opened(project: Path, secret: str) -> Hub:
     """The project, for whoever has the secret."""
-    return Hub.open(project, verdict_secret=secret, author="ann")
+    return Hub.open(project, verdict_secret=secret, author="ann", end_model="none")
 
 
 def make(project: Path, *, secret: str) -> None:
@@ -75,7 +75,9 @@ def _rules(project: Path, signed_by: str = "", *, text: str | None = None) -> No
 
 def _hub_on(hub: Hub, branch: str) -> Hub:
     secret = hub.settings.verdict_secret
-    return Hub.open(hub.settings.root, branch=branch, verdict_secret=secret, author="ann")
+    return Hub.open(
+        hub.settings.root, branch=branch, verdict_secret=secret, author="ann", end_model="none"
+    )
 
 
 def _fresh(hub: Hub, chance: random.Random, at: str = "main") -> str:
