@@ -93,9 +93,11 @@ class FolderLFSource:
             environment["POLARS_MAX_THREADS"] = "1"
         limits, before = Limits(memory_of(self._memory)), list[str]()
         if self._bwrap is not None:
-            before = sandbox.command(self._bwrap, self._project, readable=self._readable)
-            apart = sandbox.counts_processes()
-            limits = replace(limits, processes=sandbox.PROCESSES if apart else None)
+            apart = not self._folder.is_relative_to(self._project)  # labeling_functions is a link
+            readable = [*self._readable, *([self._folder] if apart else [])]
+            before = sandbox.command(self._bwrap, self._project, readable=readable)
+            if sandbox.counts_processes():
+                limits = replace(limits, processes=sandbox.PROCESSES)
         return Place(self._project, self._folder, self._model_asked, before, environment, limits)
 
     @property

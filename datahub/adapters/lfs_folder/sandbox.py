@@ -33,13 +33,14 @@ PROCESSES = 4096  # and threads
 def command(bwrap: str, project: Path, *, readable: Sequence[Path] = ()) -> list[str]:
     """What to write before a command, to run it there with this project.
 
-    `readable` are files and folders that can be read beside it.
+    `readable` are files and folders that can be read beside it, where they are.
     """
     home = Path.home()
     empty = [Path("/tmp"), Path("/var/tmp"), *([home] if home != Path("/") else [])]
     words = [bwrap, *_APART, *_system()]
     words += [word for folder in empty for word in ("--tmpfs", str(folder))]
-    for folder in dict.fromkeys([*_imported(home, project), *readable]):
+    there = [path for path in readable if path.exists()]
+    for folder in dict.fromkeys([*_imported(home, project), *there]):
         words += _shown(folder)
     words += _shown(project)
     if home.is_relative_to(project) and home != project:

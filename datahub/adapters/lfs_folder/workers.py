@@ -76,11 +76,13 @@ class FolderWorkers:
         trace: TracebackType | None,
     ) -> None:
         """End all processes; at Ctrl-C, ask them first where they are."""
-        if isinstance(error, KeyboardInterrupt):
-            self._ask_where(error)
-        for child in self._children:
-            child.end()
-        self._threads.shutdown(cancel_futures=True)
+        try:
+            if isinstance(error, KeyboardInterrupt):
+                self._ask_where(error)
+        finally:  # Ctrl-C may come again
+            for child in self._children:
+                child.end()
+            self._threads.shutdown(cancel_futures=True)
 
     @property
     def found(self) -> list[FoundLF]:
