@@ -226,18 +226,20 @@ def _apart(
     words: WordsOf,
 ) -> pl.DataFrame:
     """The same rows, those that read as one before them or as one of `asked` at the end."""
-    keys = ranked[key].to_list()
-    known = words([*asked, *keys])
-    read = Read(known.values())
+    read = Read()
+    answered = words(asked)
     for one in asked:
-        if one in known:  # what was answered may be gone
-            read.is_new(known[one])
-    new = np.zeros(len(keys), dtype=np.bool_)
-    for place, one in enumerate(keys):
-        new[place] = read.is_new(known[one])
-        if new.sum() == count:
-            break
-    return ranked[np.argsort(~new, kind="stable")]
+        if one in answered:  # what was answered may be gone
+            read.is_new(answered[one])
+    keys = ranked[key].to_list()
+    new: list[bool] = []
+    for part in (keys[:count], keys[count:]):  # most texts are new: few of the rest are read
+        texts = words(part) if sum(new) < count else {}
+        wanted = count - sum(new)
+        for one in part:
+            new.append(wanted > 0 and read.is_new(texts[one]))
+            wanted -= new[-1]
+    return ranked[np.argsort(~np.array(new, dtype=np.bool_), kind="stable")]
 
 
 def asking_order(tasks: Sequence[Task]) -> list[Task]:
