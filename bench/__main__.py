@@ -20,6 +20,7 @@ MODULES = (  # each has CASES; the first line of its docstring heads its table
     "bench.rows",
     "bench.importing",
     "bench.triage",
+    "bench.alike",
     "bench.versions",
     "bench.files",
     "bench.lakefs",

@@ -29,6 +29,7 @@ from datahub.hub import Hub
 MILLION = 1_000_000
 MOST_MB = 1000
 ANSWERS = 200
+TASKS = 10_000
 WORDS = 20
 
 
@@ -101,6 +102,19 @@ def pulling(rows: int, words: int) -> Callable[[Watch], Figures | None]:
         return {"answers": pulled.annotations, "labels_changed": pulled.changed}
 
     return pull
+
+
+def asking(rows: int, words: int) -> Callable[[Watch], Figures | None]:
+    """`review push` of 10,000 tasks."""
+
+    def ask(watch: Watch) -> Figures:
+        hub = opened(named(watch, rows, words), end_model="none")
+        hub.label_fit()
+        with watch.timed():
+            pushed = hub.review_push(budget=TASKS)
+        return {"tasks": pushed.tasks, "audit": pushed.audit}
+
+    return ask
 
 
 def preparing_votes(rows: int, lfs: int) -> Callable[[Watch], Figures | None]:
@@ -206,6 +220,15 @@ CASES = (
         no_peer="Snorkel has no review",
         prepare=answering(MILLION, WORDS),
         **WITHIN,
+    ),
+    Case(
+        "review_push_10k",
+        f"review push of {TASKS:,} tasks, {MILLION // 10:,} texts of 200 words",
+        asking(MILLION // 10, 200),
+        no_peer="Snorkel has no review",
+        prepare=preparing(MILLION // 10, 200),
+        goal="5 CPU-s",
+        met=lambda result: result.ours is not None and result.ours <= 5,
     ),
     _made_case("dawid-skene"),
     _made_case("snorkel"),

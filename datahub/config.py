@@ -21,6 +21,8 @@ FILE = "datahub.toml"
 # The environment's alone: files are shared.
 SECRETS = ("lakefs_secret_access_key", "verdict_secret")
 STORES = ("embedded", "lakefs")
+GUESSES = ("shown", "hidden")
+COLUMN_KINDS = ("text", "title", "code", "image", "date")
 QUEUES = ("embedded", "label-studio")
 LABEL_MODELS = ("dawid-skene", "weighted", "bayes", "snorkel", "majority")
 END_MODELS = ("sklearn", "none")
@@ -52,6 +54,8 @@ class Settings:
     budget: int = 100
     audit_share: float = 0.2
     overlap: int = 1
+    column_kinds: str = ""
+    guesses: str = "shown"
     max_error: float = 0.05
     confidence: float = 0.95
     unmeasured: str = "accept"
@@ -79,6 +83,12 @@ class Settings:
     prompt_price_output: float = 0.0
     prompt_max_cost: float = 0.0
     prompt_max_requests: int = 0
+
+    @property
+    def kinds_of_columns(self) -> dict[str, str]:
+        """Column -> what people are shown it as, where `column_kinds` says so."""
+        pairs = [pair.rpartition("=") for pair in self.column_kinds.split(",") if pair.strip()]
+        return {name.strip(): kind.strip() for name, _, kind in pairs}
 
     @property
     def own_folder(self) -> Path:
@@ -221,6 +231,7 @@ def _checked(settings: Settings) -> Settings:
     for name, value, allowed in (
         ("store", settings.store, STORES),
         ("queue", settings.queue, QUEUES),
+        ("guesses", settings.guesses, GUESSES),
         ("label_model", settings.label_model, LABEL_MODELS),
         ("end_model", settings.end_model, END_MODELS),
         ("lf_sandbox", settings.lf_sandbox, SANDBOXES),
@@ -232,6 +243,13 @@ def _checked(settings: Settings) -> Settings:
             raise ConfigError(
                 f"[lf] environment names {name}: settings of datahub, some of them secret.",
                 hint="LFs see no variable that begins with DATAHUB_. Give it another name.",
+            )
+    for name, kind in settings.kinds_of_columns.items():
+        if not name or kind not in COLUMN_KINDS:
+            raise ConfigError(
+                f"column_kinds says {name}={kind}.",
+                hint='Write it as "headline=title, body=code"; a kind is one of '
+                f"{', '.join(COLUMN_KINDS)}.",
             )
     for name, least in (
         ("budget", 1),

@@ -14,7 +14,8 @@ import pytest
 from hypothesis import settings
 
 from datahub.core.errors import Unavailable
-from tests import lakefs_server, postgres_server
+from tests import browser, lakefs_server, postgres_server
+from tests.browser import Browser
 from tests.lakefs_server import LakeFSServer
 from tests.postgres_server import PostgresServer
 
@@ -110,3 +111,13 @@ def labelstudio(labelstudio_folder: Path) -> Iterator[ServerInfo]:
         yield server.start()
     finally:
         server.stop()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """A browser without a window, started when first asked for."""
+    why = browser.missing()
+    if why:
+        skip_or_fail("chromium", why)
+    with browser.running() as window:
+        yield window

@@ -16,6 +16,7 @@ from datahub.core.errors import Conflict, InputError, NotFound, StorageError
 from datahub.machine.disk import using_spare
 
 RULES_FOLDER = "expectations"
+GUIDELINES = "guidelines.md"
 
 
 class ProjectFolder:
@@ -73,6 +74,22 @@ class ProjectFolder:
     def rules(self) -> dict[str, bytes]:
         """Everything under expectations/ (suites and gates.toml); empty where there is none."""
         return self.read([RULES_FOLDER]) if (self._root / RULES_FOLDER).is_dir() else {}
+
+    def guidelines(self) -> str:
+        """What the project tells annotators, in Markdown; empty where it says nothing.
+
+        Raises InputError for what is not UTF-8.
+        """
+        file = self._root / GUIDELINES
+        with _translated():
+            raw = file.read_bytes() if file.is_file() else b""
+        try:
+            return raw.decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            raise InputError(
+                f"{GUIDELINES} is not UTF-8: {error.reason} at byte {error.start}.",
+                hint="Save it as UTF-8.",
+            ) from error
 
     def scaffold(self, files: Mapping[str, str]) -> list[str]:
         """Write files that are not there yet; return their paths. Nothing is overwritten."""

@@ -9,6 +9,7 @@ so that what people say of them is an unbiased estimate.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -243,22 +244,32 @@ def _apart(
 
 
 def asking_order(tasks: Sequence[Task]) -> list[Task]:
-    """The order in which people see a batch: lowest score first, the audit slice spread evenly.
+    """The order in which people see a batch: lowest score first, the audit slice among them.
 
-    Tasks without a score (the audit slice) keep their own order and stand at even distances, so
-    that a review that ends early has still audited. Equal scores keep theirs.
+    Of as many stretches of equal length as tasks have no score (the audit slice), each has one,
+    so that a review that ends early has still audited. Where in its stretch it stands is chance,
+    the same for the same tasks: nobody can count which they are. Equal scores keep their order.
 
     >>> def task(key, score):
     ...     return Task(key, "", {}, "", "audit" if score is None else "doubt", None, score)
     >>> given = [task("c", 0.3), task("a", 0.1), task("b", 0.2), task("d", 0.4)]
-    >>> [task.key for task in asking_order([*given, task("x", None), task("y", None)])]
-    ['a', 'x', 'b', 'c', 'y', 'd']
+    >>> order = [task.key for task in asking_order([*given, task("x", None), task("y", None)])]
+    >>> [key for key in order if key not in "xy"], "x" in order[:3], "y" in order[3:]
+    (['a', 'b', 'c', 'd'], True, True)
     """
     scored = iter(sorted((t for t in tasks if t.score is not None), key=lambda t: t.score or 0.0))
     unscored = [task for task in tasks if task.score is None]
     total, n = len(tasks), len(unscored)
-    spread = {(2 * i + 1) * total // (2 * n): task for i, task in enumerate(unscored)}
+    chance = np.random.default_rng(_seed(tasks))
+    ends = [(i * total // n, (i + 1) * total // n) for i in range(n)]
+    spread = {int(chance.integers(*end)): task for end, task in zip(ends, unscored, strict=True)}
     return [spread[place] if place in spread else next(scored) for place in range(total)]
+
+
+def _seed(tasks: Sequence[Task]) -> int:
+    """A number that only who knows all of the tasks can tell, whatever order they are in."""
+    lines = sorted(repr((t.key, t.row_hash, t.reason, t.slice, t.score)) for t in tasks)
+    return int.from_bytes(hashlib.sha256("\n".join(lines).encode()).digest()[:8], "big")
 
 
 def _known(soft: SoftLabels) -> npt.NDArray[np.bool_]:

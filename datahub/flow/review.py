@@ -98,7 +98,7 @@ def push(
         seed=seed,
         audit_share=audit_share,
         leave_out={*answered, *waiting},
-        words=lambda keys: _read(rows_of(store, rows, head.id, known, keys), known),
+        words=lambda keys: _read(store, rows, head.id, known, keys),
     )
     keys = picked[known.key].to_list()
     content = rows_of(store, rows, head.id, known, keys)
@@ -399,13 +399,22 @@ def _waiting(catalog: Catalog, queue_name: str, dataset: str, branch: str) -> se
     return {entry.key for entry in ledger if entry.state in ("intent", "asked")}
 
 
-def _read(content: Mapping[Key, Mapping[str, object]], known: Dataset) -> dict[Key, Words]:
+def _read(
+    store: VersionStore, rows: Rows, ref: str, known: Dataset, keys: Sequence[Key]
+) -> dict[Key, Words]:
     """What a person reads of each row: the words of its text, or its values where it has none."""
-    if known.text:
-        return {key: words(str(row[known.text] or "")) for key, row in content.items()}
+    if not known.text:
+        content = rows_of(store, rows, ref, known, keys)
+        return {
+            key: frozenset(f"{name}={value}" for name, value in row.items())
+            for key, row in content.items()
+        }
+    wanted = [known.key, known.text]
+    frames = read_keys(store, rows, ref, known, "rows", keys, columns=wanted)
     return {
-        key: frozenset(f"{name}={value}" for name, value in row.items())
-        for key, row in content.items()
+        key: words(str(text or "")[:SHOWN])
+        for frame in frames
+        for key, text in frame.select(wanted).iter_rows()
     }
 
 

@@ -16,6 +16,8 @@ dataset = "{dataset}"
 # budget = 100                  # rows that one `review push` asks about
 # audit_share = 0.2             # share of them drawn at random
 # overlap = 1                   # people who are asked about each row
+# column_kinds = "body=code"    # or title, image, date, text: how people are shown a column
+# guesses = "shown"             # or hidden: whether people see what the models guess
 # max_fault_share = 0.01        # an LF may raise on this share of rows
 # prompt_model = "..."          # prompts as LFs: also DATAHUB_PROMPT_ENDPOINT, _API_KEY
 """

@@ -215,9 +215,16 @@ class Wiring:
         project = self._queue_project(dataset)
         url, token = self._labelstudio_access()
         # A server may be shared: the first commit tells two repositories' projects apart.
-        repository = self.store.log(self.branch)[-1].id[:8]
+        first = self.store.log(self.branch)[-1].id
         studio: ReviewQueue = make(
-            url=url, token=token, project=f"{project} {repository}", overlap=self.settings.overlap
+            url=url,
+            token=token,
+            project=f"{project} {first[:8]}",
+            overlap=self.settings.overlap,
+            kinds=self.settings.kinds_of_columns,
+            guidelines=self.project.guidelines(),
+            show_guesses=self.settings.guesses == "shown",
+            secret=first,
         )
         return studio
 

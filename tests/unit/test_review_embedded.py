@@ -197,7 +197,8 @@ Dying(Path(sys.argv[1]), project="p").answer("1", "ham", annotator="ann")
 def test_the_audit_slice_is_spread_over_the_whole_order() -> None:
     asked = asking_order([*(task(str(n), n / 100) for n in range(1, 81)), *[task("x", None)] * 20])
 
-    gaps = [place for place, one in enumerate(asked) if one.score is None]
-    assert gaps == list(range(2, 100, 5))
+    places = [place for place, one in enumerate(asked) if one.score is None]
+    assert [place // 5 for place in places] == list(range(20))
+    assert len({place % 5 for place in places}) > 1  # nobody can count them out
     assert asking_order([]) == []
     assert asking_order([task("x", None)] * 3) == [task("x", None)] * 3

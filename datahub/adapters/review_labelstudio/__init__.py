@@ -2,10 +2,10 @@
 
 One queue is one project, found by its title or made by the first push. People get
 tasks in the order of their ids ("Sequential sampling"), and they are posted in
-`triage.asking_order`: Label Studio's "Uncertainty sampling" puts all tasks without
-a prediction, the audit slice, last and at random. The SDK repeats POSTs by itself,
-which asks rows twice after a lost answer; here it may not: a push looks up what is
-there of its batch, and posts what is missing. (The SDK sends no telemetry.)
+`triage.asking_order`, without predictions: those would be chosen beforehand. The
+SDK repeats POSTs by itself, which asks rows twice after a lost answer; here it may
+not: a push looks up what is there of its batch, and posts what is missing. (The
+SDK sends no telemetry.)
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import json
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -28,15 +29,13 @@ from pydantic import ValidationError
 from datahub.adapters.review_labelstudio.answers import compared, instant, read_cursor
 from datahub.adapters.review_labelstudio.page import (
     SETTINGS,
+    Page,
     classes_of,
+    hidden_columns,
     instructions,
-    label_config,
-    main_field,
-    posts,
     result,
-    task_of,
-    task_request,
 )
+from datahub.adapters.review_labelstudio.task_data import guesses, posts, task_of, task_request
 from datahub.core.errors import (
     AnnotationError,
     AuthenticationError,
@@ -60,16 +59,33 @@ TITLE_LENGTH = range(3, 51)
 class LabelStudioReviewQueue:
     """Project `project` on the server at `url`, with a personal access token.
 
-    `overlap` is the number of people who are asked about each row.
+    `overlap` is the number of people who are asked about each row, `kinds` what some fields are
+    (field -> kind), `guidelines` Markdown for people, `secret` what seals why a row is asked
+    (default: the project's name).
     """
 
-    def __init__(self, *, url: str, token: str, project: str, overlap: int = 1) -> None:
+    def __init__(
+        self,
+        *,
+        url: str,
+        token: str,
+        project: str,
+        overlap: int = 1,
+        kinds: Mapping[str, str] = MappingProxyType({}),
+        guidelines: str = "",
+        show_guesses: bool = True,
+        secret: str = "",
+    ) -> None:
         if overlap < 1:
             raise ConfigError("Nobody would be asked.", hint="`overlap` is at least 1.")
         self._url = url.rstrip("/")
         self._token = token
         self._title = _title(project)
         self._overlap = overlap
+        self._kinds = kinds
+        self._guidelines = guidelines
+        self._show_guesses = show_guesses
+        self._secret = secret or project
         self._client: LabelStudio | None = None
         self._found: Any = None
         self._accounts: dict[str, int] = {}
@@ -80,12 +96,11 @@ class LabelStudioReviewQueue:
         After Unavailable, push again: what had arrived is not asked twice.
         """
         with self._server() as server:
-            project = self._prepared_project(server, tasks, classes)
+            project, page = self._prepared_project(server, tasks, classes)
             there = self._tasks(server, project, _equal("data.batch", batch), "id,data")
             known = {json.dumps(task.data["row_key"]) for task in there if "row_key" in task.data}
             missing = [task for task in asking_order(tasks) if json.dumps(task.key) not in known]
-            shown = main_field(tasks)
-            for part in posts([task_request(task, batch, shown) for task in missing]):
+            for part in posts(self._requests(missing, batch, page, tasks)):
                 server.projects.import_tasks(
                     id=project.id, request=part, request_options={"max_retries": 0}
                 )
@@ -105,7 +120,7 @@ class LabelStudioReviewQueue:
                 found = self._tasks(server, project, UNANSWERED, "id,data", limit=limit)
             else:
                 found = self._wanting(server, project, annotator)[:limit]
-            return [(str(task.id), task_of(task.data)) for task in found if "row_key" in task.data]
+            return [(str(task.id), self._task(task)) for task in found if "row_key" in task.data]
 
     def answer(self, task_id: str, label: str | None, *, annotator: str) -> None:
         """Answer through the API as a person does in the browser.
@@ -203,22 +218,58 @@ class LabelStudioReviewQueue:
 
     def _prepared_project(
         self, server: LabelStudio, tasks: Sequence[Task], classes: Sequence[str]
-    ) -> Any:
+    ) -> tuple[Any, Page]:
+        """The project, made or brought up to date, and the page it shows rows on."""
         project = self._project(server)
         old = project.label_config if project else ""
-        details = "$details" in old or any(len(task.fields) > 1 for task in tasks)
-        config = label_config(classes, details=details)
+        page = Page.of(tasks, classes, kinds=self._kinds, old=old)
         wanted = {
-            "label_config": config,
-            "expert_instruction": instructions(classes),
+            "label_config": page.config(),
+            "expert_instruction": instructions(
+                classes, self._guidelines, guesses=self._show_guesses
+            ),
             "maximum_annotations": self._overlap,
+            "show_collab_predictions": False,  # an earlier datahub posted some, which people saw
         }
         if project is None:
             server.projects.create(title=self._title, **wanted, **SETTINGS)
-            return self._project(server)  # the oldest, should two have made one at a time
-        if (old, project.maximum_annotations) != (config, self._overlap):
+            project = self._project(server)  # the oldest, should two have made one at a time
+        elif any(getattr(project, name) != value for name, value in wanted.items()):
             server.projects.update(project.id, **wanted)
-        return project
+        self._hide_columns(server, project)
+        return project, page
+
+    def _hide_columns(self, server: LabelStudio, project: Any) -> None:
+        """Leave what is datahub's alone out of every view of the Data Manager."""
+        hidden = hidden_columns()
+        views = list(server.views.list(project=project.id))
+        if not views:
+            server.views.create(
+                project=project.id, data={"title": "Default", "hiddenColumns": hidden}
+            )
+        for view in views:
+            data = _plain(view.data)
+            before = data.get("hiddenColumns") or {}
+            after = {
+                where: list(dict.fromkeys([*(before.get(where) or ()), *names]))
+                for where, names in hidden.items()
+            }
+            if after != before:
+                changed = {**data, "hiddenColumns": after}
+                server.views.update(id=str(view.id), project=project.id, data=changed)
+
+    def _requests(
+        self, missing: Sequence[Task], batch: str, page: Page, tasks: Sequence[Task]
+    ) -> list[dict[str, Any]]:
+        shown = guesses(tasks, secret=self._secret) if self._show_guesses else [None] * len(tasks)
+        guess = {json.dumps(task.key): name for task, name in zip(tasks, shown, strict=True)}
+        return [
+            task_request(task, batch, page, secret=self._secret, guess=guess[json.dumps(task.key)])
+            for task in missing
+        ]
+
+    def _task(self, task: Any) -> Task:
+        return task_of(task.data, secret=self._secret)
 
     def _tasks(
         self,
@@ -320,6 +371,12 @@ def _connected(url: str, token: str) -> LabelStudio:
         trust_env=not _on_this_machine(url),  # no proxy to oneself
     )
     return LabelStudio(base_url=url, api_key=token, max_retries=0, httpx_client=web)
+
+
+def _plain(value: Any) -> dict[str, Any]:
+    """What the SDK gives now as a model, now as a dict."""
+    plain: dict[str, Any] = value if isinstance(value, dict) else value.dict()
+    return plain
 
 
 def _equal(column: str, value: object, kind: str = "String") -> list[dict[str, object]]:

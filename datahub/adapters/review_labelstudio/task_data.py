@@ -1,0 +1,146 @@
+"""What a task carries in Label Studio, and how it comes back.
+
+On the page: text, title, image, details, guess. For the answer: row_key, row_hash, batch. What
+would tell an audit row from a doubted one (why it is asked, what the models say) is `sealed`: to
+whoever has no more than Label Studio, all tasks look the same. That is no protection against
+people who have the repository.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from datahub.adapters.review_labelstudio.kinds import is_image, shown_date
+from datahub.adapters.review_labelstudio.page import Page
+from datahub.core.errors import Rejected
+from datahub.core.triage import Task
+
+TASKS_PER_POST = 2_500  # an import request is atomic
+CHARACTERS_PER_POST = 16_000_000
+NO_IMAGE = (  # 1000 x 1 transparent points: the page shows an image as wide as its pane
+    "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAA+gAAAABAQMAAAB3zhZwAAAAA1BMVEX///+n"
+    "xBvIAAAAAXRSTlMAQObYZgAAAAxJREFUeNpjYBhIAAAAfgABEmv7oQAAAABJRU5ErkJggg=="
+)
+SEALED_FIELDS = ("reason", "slice", "prediction", "score")
+SEALED_LENGTHS = 512  # characters: lengths are multiples of it, so that they tell nothing
+
+
+def task_request(
+    task: Task, batch: str, page: Page, *, secret: str, guess: str | None
+) -> dict[str, Any]:
+    """What is posted for a task; `guess` is the class that is shown as one, or None."""
+    others = {name: value for name, value in task.fields.items() if name != page.main}
+    sealed = {name: getattr(task, name) for name in SEALED_FIELDS}
+    return {
+        "data": {
+            "text": task.fields.get(page.main, "") if page.main is not None else "",
+            **_shown(others, page),
+            "guess": f"Guess: {guess}" if guess is not None else "No guess",
+            "row_key": task.key,
+            "row_hash": task.row_hash,
+            "batch": batch,
+            "text_field": page.main if page.main in task.fields else None,
+            "other_fields": others,
+            "sealed": _seal(sealed, secret, f"{batch}/{json.dumps(task.key)}"),
+        }
+    }
+
+
+def task_of(data: Mapping[str, Any], *, secret: str) -> Task:
+    """The task that was posted as this data, also by an earlier datahub. Raises Rejected."""
+    main = {data["text_field"]: data["text"]} if data["text_field"] is not None else {}
+    if "sealed" in data:
+        opened = _open(data["sealed"], secret, f"{data['batch']}/{json.dumps(data['row_key'])}")
+    else:
+        opened = {name: data[name] for name in SEALED_FIELDS}
+    return Task(
+        key=data["row_key"],
+        row_hash=data["row_hash"],
+        fields={**main, **data["other_fields"]},
+        **opened,
+    )
+
+
+def guesses(tasks: Sequence[Task], *, secret: str) -> list[str | None]:
+    """The guess that each task shows.
+
+    Audit rows show none. So as many of the others show none either, by lot: that a guess is
+    missing does not tell which a row is.
+    """
+    audits = sum(task.slice == "audit" for task in tasks)
+    guessed = [task for task in tasks if task.prediction is not None and task.slice != "audit"]
+    lots = sorted(guessed, key=lambda task: _digest(secret, f"{task.row_hash}/{task.key!r}"))
+    without = {id(task) for task in lots[:audits]}
+    return [
+        None if task.slice == "audit" or id(task) in without else task.prediction for task in tasks
+    ]
+
+
+def posts(requests: Sequence[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    """Cut into requests of a size that the server takes."""
+    part: list[dict[str, Any]] = []
+    size = 0
+    for request in requests:
+        length = len(request["data"]["text"]) + len(request["data"]["details"])
+        if part and (len(part) == TASKS_PER_POST or size + length > CHARACTERS_PER_POST):
+            yield part
+            part, size = [], 0
+        part.append(request)
+        size += length
+    if part:
+        yield part
+
+
+def _shown(others: Mapping[str, str], page: Page) -> dict[str, str]:
+    """Title, image and details: what the page has besides the text."""
+    title, image = (page.firsts.get(kind, "") for kind in ("title", "image"))
+    placed = {title} | ({image} if is_image(others.get(image, "")) else set())
+    lines = [
+        f"{name}: {shown_date(value) if page.kinds.get(name) == 'date' else value}"
+        for name, value in others.items()
+        if name not in placed
+    ]
+    return {
+        "title": others.get(title, ""),
+        "image": others[image] if image in placed and image in others else NO_IMAGE,
+        "details": "\n".join(lines),
+    }
+
+
+def _seal(values: Mapping[str, object], secret: str, place: str) -> str:
+    packed = json.dumps(values).encode()
+    packed = zlib.crc32(packed).to_bytes(4, "big") + packed
+    packed += b" " * (-len(packed) % SEALED_LENGTHS)
+    return base64.b64encode(_turned(packed, secret, place)).decode()
+
+
+def _open(sealed: str, secret: str, place: str) -> dict[str, Any]:
+    packed = _turned(base64.b64decode(sealed), secret, place)
+    told, text = int.from_bytes(packed[:4], "big"), packed[4:].rstrip(b" ")
+    if zlib.crc32(text) != told:
+        raise Rejected(
+            "A task in Label Studio was sealed by another repository, or changed by hand.",
+            hint="Work in a clone of the repository that pushed it, or delete the task.",
+            backend="label-studio",
+        )
+    opened: dict[str, Any] = json.loads(text)
+    return opened
+
+
+def _turned(text: bytes, secret: str, place: str) -> bytes:
+    """The text under a stream of HMAC-SHA256 over a counter; twice is once."""
+    blocks = (
+        hmac.digest(secret.encode(), f"{place}/{n}".encode(), "sha256")
+        for n in range(-(-len(text) // 32))
+    )
+    return bytes(a ^ b for a, b in zip(text, b"".join(blocks), strict=False))
+
+
+def _digest(secret: str, text: str) -> str:
+    return hashlib.sha256(f"{secret}/{text}".encode()).hexdigest()
