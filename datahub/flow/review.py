@@ -409,12 +409,12 @@ def _read(
             key: frozenset(f"{name}={value}" for name, value in row.items())
             for key, row in content.items()
         }
-    wanted = [known.key, known.text]
+    wanted = list(dict.fromkeys((known.key, known.text)))
     frames = read_keys(store, rows, ref, known, "rows", keys, columns=wanted)
     return {
         key: words(str(text or "")[:SHOWN])
         for frame in frames
-        for key, text in frame.select(wanted).iter_rows()
+        for key, text in zip(frame[known.key], frame[known.text], strict=True)
     }
 
 
