@@ -13,7 +13,7 @@ import sqlite3
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -80,7 +80,7 @@ class EmbeddedReviewQueue:
             db.executemany(
                 "insert or ignore into task (project, batch, key, task) values (?, ?, ?, ?)",
                 [
-                    (self._project, batch, json.dumps(task.key), json.dumps(asdict(task)))
+                    (self._project, batch, json.dumps(task.key), json.dumps(task.plain()))
                     for task in asking_order(tasks)
                 ],
             )

@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -56,6 +56,10 @@ class Task:
     prediction: str | None
     score: float | None
 
+    def plain(self) -> dict[str, Any]:
+        """As JSON has it; `asdict` copies every value, which costs a push a tenth."""
+        return {**vars(self), "fields": dict(self.fields)}
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -67,7 +71,8 @@ class Batch:
 
     def to_json(self) -> str:
         """Write as canonical JSON."""
-        return to_canonical_json({"format": BATCH_FORMAT, **asdict(self)})
+        tasks = [task.plain() for task in self.tasks]
+        return to_canonical_json({"format": BATCH_FORMAT, **vars(self), "tasks": tasks})
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Batch:
