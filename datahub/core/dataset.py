@@ -90,7 +90,7 @@ class Dataset:
         return cls(
             **{
                 **raw,
-                "columns": tuple((name, kind) for name, kind in raw["columns"]),
+                "columns": tuple((name, _kept_as(kind)) for name, kind in raw["columns"]),
                 "parts": tuple(Part(**part) for part in raw["parts"]),
                 "classes": tuple(raw["classes"]),
             }
@@ -99,6 +99,16 @@ class Dataset:
     def with_classes(self, classes: Sequence[str]) -> Dataset:
         """Return the dataset with these class names, checked."""
         return replace(self, classes=checked_classes(classes))
+
+
+def _kept_as(kind: str) -> str:
+    """What a column is in the parts: an earlier datahub wrote down what it had been in the file.
+
+    >>> _kept_as("List(Categorical)"), _kept_as("Int64")
+    ('List(String)', 'Int64')
+    """
+    kind = kind.replace("Extension('arrow.json', String, '')", "String")
+    return re.sub(r"(?<!')\bCategorical\b(?!')", "String", kind)
 
 
 def to_canonical_json(value: object) -> str:
@@ -166,7 +176,10 @@ def content_hash(row: Mapping[str, object]) -> str:
     >>> content_hash({"a": 1}) == content_hash({"a": "1"})
     False
     """
-    text = json.dumps(row, sort_keys=True, ensure_ascii=False, default=_plain)
+    try:
+        text = json.dumps(row, sort_keys=True, ensure_ascii=False, default=_plain)
+    except TypeError:  # a map has keys that no name in JSON can be
+        text = json.dumps(_named(row), sort_keys=True, ensure_ascii=False, default=_plain)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
@@ -177,6 +190,18 @@ def content_digest(row: Mapping[str, object]) -> str:
     True
     """
     return content_hash(row)[:16]
+
+
+def _named(value: object) -> object:
+    """The same with every key as text: of a map, JSON of a key that is none."""
+    if isinstance(value, Mapping):
+        return {
+            key if isinstance(key, str) else json.dumps(key, default=_plain): _named(item)
+            for key, item in value.items()
+        }
+    if isinstance(value, (list, tuple)):
+        return [_named(item) for item in value]
+    return value
 
 
 def _plain(value: object) -> object:

@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from datahub.core.dataset import Dataset
-from datahub.core.errors import InputError
+from datahub.core.errors import InputError, SourceError
 from datahub.flow.reading import beside, check_readable
 from datahub.flow.steps import Progress, quiet
 from datahub.flow.tables import dataset_at, part_reader
@@ -79,11 +79,39 @@ def _frames(
 def _shown(
     frames: Iterator[pl.DataFrame], suffix: str, total: int, progress: Progress
 ) -> Iterator[pl.DataFrame]:
-    """CSV holds no lists: their items stand in one cell, parted by semicolons."""
+    """The frames; for CSV, which holds no lists, the items of one as text parted by semicolons."""
     done = 0
     for frame in frames:
-        lists = [name for name, kind in frame.schema.items() if isinstance(kind, pl.List)]
-        joined = pl.col(lists).cast(pl.List(pl.String)).list.join(";")
-        yield frame.with_columns(joined) if suffix.lower() == ".csv" and lists else frame
+        yield _joined(frame) if suffix.lower() == ".csv" else frame
         done += frame.height
         progress("export", done, total)
+
+
+def _joined(frame: pl.DataFrame) -> pl.DataFrame:
+    """Lists of what a cell can show, as cells. Raises SourceError where items would be lost."""
+    lists = [series for series in frame.iter_columns() if _is_list_of_cells(series.dtype)]
+    for series in lists:
+        items = series.cast(pl.List(pl.String))
+        lost = items.list.eval(_is_lost(pl.element())).list.any()
+        if lost.any():
+            raise SourceError(
+                f"Column {series.name!r} holds lists with items that are null, empty or have a "
+                "semicolon in them: a cell of CSV, where semicolons part the items, cannot show "
+                "these.",
+                hint="Export to .parquet or .orc.",
+            )
+        frame = frame.with_columns(items.list.join(";"))
+    return frame
+
+
+def _is_lost(item: pl.Expr) -> pl.Expr:
+    return item.is_null() | (item == "") | item.str.contains(";", literal=True)
+
+
+def _is_list_of_cells(dtype: pl.DataType) -> bool:
+    if not isinstance(dtype, pl.List):
+        return False
+    inner = dtype.inner
+    return not (
+        inner.is_nested() or inner.is_extension() or isinstance(inner, (pl.Binary, pl.Duration))
+    )

@@ -17,6 +17,7 @@ import polars as pl
 
 from datahub.core.dataset import Dataset, Key, Part, checked_columns, checked_name
 from datahub.core.errors import InputError, SourceError
+from datahub.core.outside import check_shown
 from datahub.flow.filetable import FileTable, types_at
 from datahub.flow.incoming import check_key
 from datahub.flow.parts import RowsWriter
@@ -167,6 +168,11 @@ def _check_files(table: FileTable, key: str, store: VersionStore, rows: Rows) ->
                     hint=_COPY.format(does="gives it that type"),
                 )
     _check_kept(table.schema, store, rows)
+    for name, kept_as in rows.altered(table.files).items():
+        raise InputError(
+            f"Column {name!r} is {kept_as}, which datahub keeps as {table.schema[name]}.",
+            hint=_COPY.format(does="casts it"),
+        )
 
 
 def _check_kept_types(known: Dataset, schema: pl.Schema) -> None:
@@ -240,6 +246,7 @@ def _part(one: Shared, table: FileTable, key: str, rows: Rows) -> Part | None:
             if frame.schema != table.schema:
                 raise InputError(f"{path} was changed while it was read.", hint="Import it again.")
             table.with_folders(frame, path)
+            check_shown(frame, path, count)
             _check_ascending(frame[key], last, path, count)
             first = frame[key][0] if first is None else first
             last = frame[key][-1]

@@ -25,6 +25,7 @@ from datahub.core.dataset import (
 )
 from datahub.core.errors import InputError, SourceError
 from datahub.core.nulltypes import joined
+from datahub.core.outside import check_shown
 from datahub.flow.filetable import FileTable, Types, joined_with
 from datahub.flow.gold import check_gold, with_gold
 from datahub.flow.parts import GOLD
@@ -76,7 +77,10 @@ def incoming(
         golds: set[str] = set()
         nulls = _Nulls(name)
         for path in files:
+            seen = 0
             for frame in table.frames(path, rows):
+                check_shown(frame, path, seen)
+                seen += frame.height
                 taken = _with_key(with_gold(frame, gold), key)
                 nulls.see(taken[name], path)
                 if gold is not None and len(golds) <= MAX_CLASSES:

@@ -9,6 +9,7 @@ A ref is resolved once: what is returned stays that commit's.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 import polars as pl
 
@@ -73,11 +74,13 @@ def committed_files(store: VersionStore, ref: str, paths: Sequence[str], *, chec
     return _opened(store, ref, {path: held[path] for path in paths}, checked=checked)
 
 
-def _opened(store: VersionStore, ref: str, held: Objects, *, checked: bool) -> Files:
+def _opened(
+    store: VersionStore, ref: str, held: Objects, *, checked: bool, are_parts: bool = False
+) -> Files:
     if not checked and isinstance(store, Ranged):
         remote = store.remote(ref, list(held))
         if remote is not None:
-            return remote
+            return replace(remote, are_parts=are_parts)
     return [store.fetch(oid) for oid in held.values()]
 
 
@@ -183,4 +186,4 @@ class _Table:
                     hint="Somebody put them there past datahub. `datahub fsck` names all of these; "
                     "an earlier commit has the rows as they were.",
                 )
-        return _opened(self._store, self._ref, held, checked=self._checked)
+        return _opened(self._store, self._ref, held, checked=self._checked, are_parts=True)

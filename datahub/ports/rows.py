@@ -12,12 +12,16 @@ import polars as pl
 
 @dataclass(frozen=True)
 class Remote:
-    """Files of one table in a store that speaks S3, and what opens them: bucket/key each."""
+    """Files of one table in a store that speaks S3, and what opens them: bucket/key each.
+
+    `are_parts`: datahub wrote all of them, so the first tells how all are read.
+    """
 
     endpoint: str
     addresses: tuple[str, ...]
     access_key_id: str
     secret_access_key: str = field(repr=False)
+    are_parts: bool = False
 
 
 Files = Sequence[Path] | Remote
@@ -98,6 +102,13 @@ class Rows(Protocol):
         self, paths: Files, *, columns: Sequence[str] | None = None, size: int = 50_000
     ) -> Iterator[pl.DataFrame]:
         """The same rows in file order, in bounded memory, a frame of at most `size` at a time."""
+        ...
+
+    def altered(self, paths: Sequence[Path]) -> dict[str, str]:
+        """Columns of these files that come in as another type than they lie there as: the latter.
+
+        Instants in INT96, say, or UUIDs, which become text. Raises SourceError.
+        """
         ...
 
     def write(

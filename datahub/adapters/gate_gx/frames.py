@@ -145,7 +145,7 @@ def _plain_table(table: pa.Table) -> pa.Table:
 def _pandas(table: pa.Table) -> Any:
     import pandas as pd
 
-    frame = table.to_pandas(split_blocks=True, ignore_metadata=True)
+    frame = _values(table)
     for field in table.schema:
         column = table.column(field.name)
         if pa.types.is_integer(field.type) and column.null_count:
@@ -183,6 +183,21 @@ def _make_floats(frame: Any, name: str) -> None:
         )
     if numbers.is_whole(column) or column.dtype.kind == "f":
         frame[name] = column.astype("float64")
+
+
+def _values(table: pa.Table) -> Any:
+    try:
+        return table.to_pandas(split_blocks=True, ignore_metadata=True)
+    except pa.ArrowException:
+        for name in table.column_names:
+            try:
+                table.select([name]).to_pandas(ignore_metadata=True)
+            except pa.ArrowException as error:
+                raise GateError(
+                    f"Column {name!r} holds what an expectation cannot see: {error}",
+                    hint="Judge another column, or import this one as text or numbers.",
+                ) from error
+        raise
 
 
 def _is_list(kind: pa.DataType) -> bool:

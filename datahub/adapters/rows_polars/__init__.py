@@ -1,14 +1,15 @@
 """Rows on polars and pyarrow. The only package that opens files of rows.
 
-Parquet and ORC are told by their first bytes, CSV by its suffix. What `scan`
-returns is lazy: the call checks that every file is there and that its footer
-can be read, but a page that is corrupt in the middle shows only when the frame
-is collected. `collect`, `batches` and `write` turn that into SourceError.
+Parquet and ORC are told by their first bytes, CSV by its suffix. A file has one meaning, whichever
+way it is read (`parquet` and `arrow_types` say which). What `scan` returns is lazy: the call checks
+that every file is there and that its footer can be read, but a page that is corrupt in the middle
+shows only when the frame is collected. `collect`, `batches` and `write` turn that into SourceError.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
@@ -20,27 +21,44 @@ from datahub.adapters.rows_polars import (
     folders,
     listing,
     pandas_index,
+    parquet,
+    sources,
     stripes,
     writing,
 )
 from datahub.adapters.rows_polars.opening import (
     check_columns,
-    parquet_batches,
-    parquet_schema,
-    read_parquet,
     recognise,
-    scan_parquet,
     translated,
 )
 from datahub.core.errors import InputError, SourceError
 from datahub.core.nulltypes import fitted, joined_schema
 from datahub.ports import Files, Listing, PandasIndex, Remote
 
-_SCHEMA: dict[str, Callable[[Path], pl.Schema]] = {
-    "parquet": parquet_schema,
-    "orc": stripes.schema,
-    "csv": delimited.schema,
-}
+
+@dataclass(frozen=True)
+class _Source:
+    """One file that can be read: of a format, with the form that a Parquet file has."""
+
+    path: Path
+    kind: str
+    schema: pl.Schema
+    form: parquet.Form | None = None
+
+    @classmethod
+    def of(cls, path: Path) -> _Source:
+        kind = recognise(path)
+        with translated(path):
+            if kind == "parquet":
+                form = parquet.form_of(path, path, native=parquet.native_scan([path]))
+                return cls(path, kind, form.schema, form)
+            schema = stripes.schema(path) if kind == "orc" else delimited.schema(path)
+        return cls(path, kind, schema)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is Parquet that polars itself reads rightly."""
+        return self.form is not None and self.form.plain
 
 
 class PolarsRows:
@@ -68,14 +86,12 @@ class PolarsRows:
         """All rows of these files, lazily. Collect it with `collect` to get our errors."""
         if isinstance(paths, Remote):
             return _scan_elsewhere(paths)
-        formats, schema, same = _checked(paths)
-        if same and set(formats) == {"parquet"}:
-            return scan_parquet(paths)
-        if same and set(formats) == {"orc"}:
+        files, schema, same = _checked(paths)
+        if same and all(file.is_plain for file in files):
+            return parquet.scan(paths, schema)
+        if same and all(file.kind == "orc" for file in files):
             return stripes.scan(paths, schema)
-        files = zip(paths, formats, strict=True)
-        scans = [_scan_one(path, kind, schema) for path, kind in files]
-        return pl.concat(scans if same else [one.cast(schema) for one in scans])
+        return pl.concat(_scan_one(file, schema) for file in files)
 
     def collect(self, frame: pl.LazyFrame) -> pl.DataFrame:
         """Compute a frame that came from `scan`; raises SourceError where a file is corrupt."""
@@ -84,11 +100,11 @@ class PolarsRows:
 
     def read(self, paths: Sequence[Path], *, columns: Sequence[str] | None = None) -> pl.DataFrame:
         """All rows of these files in memory, in file order. Raises SourceError."""
-        formats, schema, same = _checked(paths)
+        files, schema, same = _checked(paths)
         wanted = check_columns(schema.names() if columns is None else columns, schema, paths[0])
-        if same and set(formats) == {"parquet"}:
+        if same and all(file.is_plain for file in files):
             with translated(paths[0] if len(paths) == 1 else None):
-                return read_parquet(paths, wanted)
+                return fitted(parquet.read(paths, wanted), schema)
         empty = schema.to_frame()[wanted]
         return pl.concat([empty, *self.batches(paths, columns=wanted)])
 
@@ -103,9 +119,9 @@ class PolarsRows:
             raise InputError(f"A batch of {size} rows was asked for.", hint="Ask for 1 or more.")
         if isinstance(paths, Remote):
             return _batches_elsewhere(paths, columns, size)
-        formats, schema, _ = _checked(paths)
+        files, schema, _ = _checked(paths)
         wanted = check_columns(schema.names() if columns is None else columns, schema, paths[0])
-        return _batches(list(zip(paths, formats, strict=True)), schema, wanted, size)
+        return _batches(files, schema, wanted, size)
 
     def write(self, frame: writing.Table, path: Path, *, slab: int = writing.SLAB) -> int:
         """Write all rows in their order. Raises StorageError, SourceError.
@@ -114,6 +130,11 @@ class PolarsRows:
         lists, and reads timestamps back as nanoseconds, those with a zone as UTC.
         """
         return writing.write(frame, path, slab=slab)
+
+    def altered(self, paths: Sequence[Path]) -> dict[str, str]:
+        """Columns that do not lie in these files as they are read, and what they lie there as."""
+        files, _, _ = _checked(paths)
+        return {n: k for file in files if file.form for n, k in file.form.other.items()}
 
     def write_folder(
         self, frames: Iterable[pl.DataFrame], folder: Path, *, suffix: str
@@ -134,23 +155,17 @@ class PolarsRows:
             self.write(self.read([old]).with_columns(columns.get_columns()), path)
 
 
-def _checked(paths: Sequence[Path]) -> tuple[list[str], pl.Schema, bool]:
-    """Formats by file, the schema of all, and whether each has that one: nulls may take a type."""
+def _checked(paths: Sequence[Path]) -> tuple[list[_Source], pl.Schema, bool]:
+    """The files, the schema of all, and whether each has that one: nulls may take a type."""
     if not paths:
         raise SourceError("No file of rows was named.", hint="Name at least one file.")
-    formats = [recognise(path) for path in paths]
-    schemas = []
-    for path, kind in zip(paths, formats, strict=True):
-        with translated(path):
-            schemas.append(_SCHEMA[kind](path))
-    schema = joined_schema(zip(paths, schemas, strict=True))
-    return formats, schema, all(one == schema for one in schemas)
+    files = [_Source.of(path) for path in paths]
+    schema = joined_schema((file.path, file.schema) for file in files)
+    return files, schema, all(file.schema == schema for file in files)
 
 
 def _schema_of(path: Path, leave_out: Callable[[str], bool] | None) -> pl.Schema:
-    kind = recognise(path)
-    with translated(path):
-        schema = _SCHEMA[kind](path)
+    schema = pl.Schema(_Source.of(path).schema)
     if leave_out is not None:
         for name in filter(leave_out, schema.names()):
             del schema[name]
@@ -177,31 +192,33 @@ def _batches_elsewhere(
     for file in elsewhere.files_of(remote):
         with translated(str(file)), elsewhere.answered(file):
             if elsewhere.recognise(file) == "orc":
-                names = list(columns or stripes.schema(file).names())
-                for frame in stripes.frames(file, names):
-                    yield from frame.iter_slices(size)
-                continue
-            with file.opened() as opened:
-                names = list(columns or elsewhere.parquet_columns(opened))
-                yield from parquet_batches(opened, names, size)
+                schema = stripes.schema(file)
+                frames = stripes.frames(file, list(columns or schema.names()))
+            else:
+                schema, frames = elsewhere.parquet_frames(file, columns, size)
+            for frame in frames:
+                yield from fitted(frame, schema).iter_slices(size)
 
 
-def _scan_one(path: Path, kind: str, schema: pl.Schema) -> pl.LazyFrame:
-    if kind == "parquet":
-        return scan_parquet([path])
-    return stripes.scan([path], schema) if kind == "orc" else delimited.scan(path)
+def _scan_one(file: _Source, schema: pl.Schema) -> pl.LazyFrame:
+    if file.is_plain:
+        return parquet.scan([file.path], schema)
+    if file.kind == "csv":
+        return parquet.fitted_lazily(delimited.scan(file.path), schema)
+    name = file.kind.upper()
+    return sources.scan(lambda columns: _batches([file], schema, columns), schema, name)
 
 
 def _batches(
-    files: list[tuple[Path, str]], schema: pl.Schema, columns: list[str], size: int
+    files: Sequence[_Source], schema: pl.Schema, columns: Sequence[str], size: int = 50_000
 ) -> Iterator[pl.DataFrame]:
-    for path, kind in files:
-        with translated(path):
-            if kind == "parquet":
-                frames = parquet_batches(path, columns, size)
-            elif kind == "orc":
-                frames = stripes.frames(path, columns)
+    for file in files:
+        with translated(file.path):
+            if file.form is not None:
+                frames = parquet.frames(file.path, file.path, file.form, columns, size)
+            elif file.kind == "orc":
+                frames = stripes.frames(file.path, columns)
             else:
-                frames = delimited.frames(path, columns, size)
+                frames = delimited.frames(file.path, columns, size)
             for frame in frames:
                 yield from fitted(frame, schema).iter_slices(size)

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import polars as pl
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from datahub.adapters.rows_polars.opening import format_of
+from datahub.adapters.rows_polars import parquet, sources
+from datahub.adapters.rows_polars.opening import check_equal_schemas, format_of, translated
 from datahub.core.errors import DatahubError, SourceError, Unavailable
 from datahub.ports import Remote
 
 _REGION = "us-east-1"  # stores of one's own take any
+_BATCH = 50_000  # rows
 _SUFFIXES = {".parquet": "parquet", ".orc": "orc"}
 
 
@@ -67,19 +69,49 @@ def recognise(file: Elsewhere) -> str:
     )
 
 
-def parquet_columns(opened: Any) -> list[str]:
-    """The names of a Parquet file's columns."""
-    return list(pq.ParquetFile(opened).schema_arrow.names)
+def parquet_frames(
+    file: Elsewhere, columns: Sequence[str] | None, size: int
+) -> tuple[pl.Schema, Iterator[pl.DataFrame]]:
+    """The types of a Parquet file's columns, and its frames of at most `size` rows."""
+    opened = file.opened()
+    form = parquet.form_of(opened, str(file))
+    names = list(columns or form.schema.names())
+    return form.schema, parquet.frames(opened, str(file), form, names, size)
 
 
 def scan_parquet(remote: Remote) -> pl.LazyFrame:
-    """Exactly these files. The keys are no part of the plan, so no print of it shows them."""
+    """Exactly these files, read by polars where it reads each rightly, else by pyarrow."""
+    native = [_native_scan(remote, [address]) for address in remote.addresses]
+    files = files_of(remote)
+    looked_at = files[:1] if remote.are_parts else files
+    forms = [
+        parquet.form_of(file.opened(), str(file), native=scan)
+        for file, scan in zip(looked_at, native[: len(looked_at)], strict=True)
+    ]
+    check_equal_schemas([Path(str(file)) for file in looked_at], [form.schema for form in forms])
+    schema = forms[0].schema
+    if all(form.plain for form in forms):
+        return parquet.fitted_lazily(_native_scan(remote, remote.addresses), schema)
+    return sources.scan(lambda columns: _frames(files, columns), schema, "PARQUET")
+
+
+def _frames(files: Sequence[Elsewhere], columns: Sequence[str]) -> Iterator[pl.DataFrame]:
+    for file in files:
+        with translated(str(file)), answered(file):
+            schema, frames = parquet_frames(file, columns, _BATCH)
+            kept = pl.Schema({name: schema[name] for name in columns})
+            for frame in frames:
+                yield frame if frame.schema == kept else frame.cast(kept)
+
+
+def _native_scan(remote: Remote, addresses: Sequence[str]) -> pl.LazyFrame:
+    """The keys are no part of the plan, so no print of it shows them."""
     keys = {
         "aws_access_key_id": remote.access_key_id,
         "aws_secret_access_key": remote.secret_access_key,
     }
     return pl.scan_parquet(
-        [f"s3://{address}" for address in remote.addresses],
+        [f"s3://{address}" for address in addresses],
         glob=False,
         hive_partitioning=False,
         storage_options={

@@ -9,8 +9,6 @@ from typing import Any
 
 import polars as pl
 import pyarrow as pa
-import pyarrow.parquet as pq
-from polars import selectors
 
 from datahub.core.errors import DatahubError, SourceError
 
@@ -63,14 +61,18 @@ def translated(path: Path | str | None = None) -> Iterator[None]:
         raise SourceError(
             f"{name} may not be read.", hint="Give yourself the right to read it."
         ) from error
-    except (
-        OSError,
-        UnicodeDecodeError,
-        pa.ArrowException,
-        pl.exceptions.PolarsError,
-        pl.exceptions.PanicException,
-    ) as error:
-        raise corrupt(name, str(error) or type(error).__name__) from error
+    except pl.exceptions.PanicException as error:
+        raise SourceError(
+            f"{name} cannot be read: polars broke off ({_first_line(error)})",
+            hint="It may be corrupt, or hold values that polars does not know: write it again, "
+            "with columns of other types.",
+        ) from error
+    except (OSError, UnicodeDecodeError, pa.ArrowException, pl.exceptions.PolarsError) as error:
+        raise corrupt(name, _first_line(error)) from error
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def corrupt(path: Path | str, reason: str) -> SourceError:
@@ -96,50 +98,46 @@ def check_columns(columns: Sequence[str], schema: pl.Schema, path: Path) -> list
     return list(columns)
 
 
-def parquet_schema(path: Path) -> pl.Schema:
-    """The schema as polars has it; reads the whole footer, twice, by both readers."""
-    pq.ParquetFile(path).close()
-    return scan_parquet([path]).collect_schema()
+def to_polars(table: Any, where: Path | str = "", before: int = 0) -> pl.DataFrame:
+    """An Arrow table as a frame; `before` rows of the file `where` came before it.
 
-
-def scan_parquet(paths: Sequence[Path]) -> pl.LazyFrame:
-    """Scan exactly these files: no glob patterns, no columns out of folder names."""
-    return pl.scan_parquet(list(paths), glob=False, hive_partitioning=False)
-
-
-def parquet_batches(path: Any, columns: list[str], size: int) -> Iterator[pl.DataFrame]:
-    """Frames of at most `size` rows, the columns in the order asked for."""
-    with pq.ParquetFile(path, pre_buffer=False) as file:  # else all of the file is in memory
-        # one thread: batches are small, and pyarrow's hand-over between threads costs a third more
-        for batch in file.iter_batches(batch_size=size, columns=columns, use_threads=False):
-            yield to_polars(batch)[columns]  # `select` takes a name like * or ^a$ for a pattern
-
-
-def read_parquet(paths: Sequence[Path], columns: list[str]) -> pl.DataFrame:
-    """All rows of these files, the columns in the order asked for.
-
-    By polars' own reader, at half the cost of pyarrow's. It promises no order of rows, so their
-    numbers come with them.
+    A table, and no batch: of batches polars reads small decimals wrongly. Validated first: polars
+    aborts with a panic on, say, text that is not UTF-8. Names are put back, for polars renames a
+    column without a name. Raises SourceError.
     """
-    number = next(
-        name for name in map("_{}".format, range(len(columns) + 1)) if name not in columns
-    )
-    scanned = pl.scan_parquet(
-        list(paths), glob=False, hive_partitioning=False, row_index_name=number
-    )
-    frame = scanned.select(selectors.by_name(number, *columns)).collect(engine="in-memory")
-    if not frame[number].is_sorted():
-        frame = frame.sort(number)
-    return frame[columns]
-
-
-def to_polars(table: Any) -> pl.DataFrame:
-    """An Arrow table or batch as a frame.
-
-    Validated first: polars aborts with a panic on, say, text that is not UTF-8. Names are put
-    back, for polars renames a column without a name.
-    """
-    table.validate(full=True)
+    try:
+        table.validate(full=True)
+    except pa.ArrowInvalid as error:
+        raise _invalid(table, where, before) or error from error
     frame = pl.DataFrame(table)
     frame.columns = table.schema.names
     return frame
+
+
+def _invalid(table: Any, where: Path | str, before: int) -> SourceError | None:
+    """What is wrong with a value, by its column and row; None: with the table as such."""
+    for name, column in zip(table.schema.names, table.columns, strict=True):
+        reason = _why_invalid(column)
+        if reason is None:
+            continue
+        start, length = 0, len(column)
+        while length > 1:  # the half in which the first such row is
+            half = length // 2
+            if _why_invalid(column.slice(start, half)) is None:
+                start, length = start + half, length - half
+            else:
+                length = half
+        return SourceError(
+            f"Row {before + start + 1} of {where} has no valid value in column {name!r}: {reason}",
+            hint="Correct it, or write the column as bytes or numbers. If it was right once, the "
+            "file is corrupt: fetch or write it again.",
+        )
+    return None
+
+
+def _why_invalid(column: Any) -> str | None:
+    try:
+        column.validate(full=True)
+    except pa.ArrowInvalid as error:
+        return str(error).strip().splitlines()[0]
+    return None

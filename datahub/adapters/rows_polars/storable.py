@@ -20,8 +20,19 @@ _WIDER: dict[type[pl.DataType], pl.DataType] = {
     pl.Null: pl.String(),
 }
 _NOT_IN_PARQUET = (pl.Int128, pl.UInt128, pl.Object, pl.Unknown)
-_NOT_IN_ORC = (*_NOT_IN_PARQUET, pl.Time, pl.Duration)
-_NOT_IN_CSV = (pl.List, pl.Array, pl.Struct, pl.Binary, pl.Object, pl.Unknown)
+_NOT_IN_ORC = (*_NOT_IN_PARQUET, pl.Time, pl.Duration, pl.BaseExtension)
+_NESTED = (pl.List, pl.Array, pl.Struct, pl.Map)
+_NOT_IN_CSV = (*_NESTED, pl.Binary, pl.Duration, pl.Object, pl.Unknown, pl.BaseExtension)
+
+
+def without_categories(dtype: PolarsDataType) -> pl.DataType:
+    """The type with text in the place of categories, whose order is each process's own."""
+    kind = _instance(dtype)
+    if isinstance(kind, pl.Categorical):
+        return pl.String()
+    if isinstance(kind, pl.Array):
+        return pl.Array(without_categories(kind.inner), kind.size)
+    return _inside(kind, without_categories)
 
 
 def storable(frame: pl.DataFrame, path: Path) -> pl.DataFrame:
@@ -91,6 +102,8 @@ def _inside(dtype: pl.DataType, held: Callable[[pl.DataType], pl.DataType]) -> p
         return pl.List(held(_inner(dtype)))
     if isinstance(dtype, pl.Struct):
         return pl.Struct({field.name: held(_instance(field.dtype)) for field in dtype.fields})
+    if isinstance(dtype, pl.Map):
+        return pl.Map(held(_instance(dtype.key)), held(_instance(dtype.value)))
     return dtype
 
 

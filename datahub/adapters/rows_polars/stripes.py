@@ -7,28 +7,30 @@ Footers are read here, data in child processes (orc_child.py says why).
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import polars as pl
+import pyarrow as pa
 import pyarrow.orc as orc
-from polars.io.plugins import register_io_source
 
-from datahub.adapters.rows_polars import orc_children
+from datahub.adapters.rows_polars import orc_children, sources
+from datahub.adapters.rows_polars.arrow_types import converted, polars_schema, taken
 from datahub.adapters.rows_polars.elsewhere import Elsewhere
 from datahub.adapters.rows_polars.opening import to_polars, translated
+from datahub.adapters.rows_polars.storable import without_categories
 from datahub.core.errors import SourceError
+
+_TOO_FAR = "out of range for nanosecond resolution"
 
 
 def schema(path: Path | Elsewhere) -> pl.Schema:
-    """The schema as polars has it. Raises SourceError for two columns of one name."""
-    arrow = _opened(path).schema
-    if len(set(arrow.names)) != len(arrow.names):
-        twice = next(name for name in arrow.names if arrow.names.count(name) > 1)
-        raise SourceError(
-            f"{path} has two columns named {twice!r}.", hint="Rename one and write it again."
-        )
-    return to_polars(arrow.empty_table()).schema
+    """The schema as polars has it. Raises SourceError for a column that cannot come in."""
+    came = _opened(path).schema
+    taken(came, str(path))
+    schema = polars_schema(came)
+    return pl.Schema({name: without_categories(kind) for name, kind in schema.items()})
 
 
 def frames(path: Path | Elsewhere, columns: Sequence[str]) -> Iterator[pl.DataFrame]:
@@ -36,35 +38,28 @@ def frames(path: Path | Elsewhere, columns: Sequence[str]) -> Iterator[pl.DataFr
     file = _opened(path)
     if file.nstripes == 0:
         return
+    came = file.schema
+    target = taken(came, str(path))
     # pyarrow takes a dot in a name for a path into a struct: then all columns are read.
-    dotted = any("." in name for name in file.schema.names)
-    for batch in orc_children.batches(path, None if dotted else list(columns), file.nstripes):
-        yield to_polars(batch)[list(columns)]  # `select` takes a name like * or ^a$ for a pattern
-
-
-def _opened(path: Path | Elsewhere) -> Any:
-    return orc.ORCFile(path.opened() if isinstance(path, Elsewhere) else path)
+    dotted = any("." in name for name in came.names)
+    asked = None if dotted else list(columns)
+    before = 0
+    with _far_instants_named(path, came, columns, file.nstripes):
+        for batch in orc_children.batches(path, asked, file.nstripes):
+            table = pa.Table.from_batches([batch])
+            kept = pa.schema([target.field(name) for name in table.column_names])
+            # `select` takes a name like * or ^a$ for a pattern
+            yield to_polars(converted(table, kept, str(path)), str(path), before)[list(columns)]
+            before += batch.num_rows
 
 
 def scan(paths: Sequence[Path | Elsewhere], schema: pl.Schema) -> pl.LazyFrame:
     """These files of equal schema as one lazy frame, rows in file order."""
+    return sources.scan(lambda columns: _all_frames(paths, columns), schema, "ORC")
 
-    def source(
-        with_columns: list[str] | None,
-        predicate: pl.Expr | None,
-        n_rows: int | None,
-        _batch_size: int | None,
-    ) -> Iterator[pl.DataFrame]:
-        left = n_rows
-        for frame in _all_frames(paths, with_columns or schema.names()):
-            if left is not None:  # polars counts rows before it filters them
-                frame = frame.head(left)
-                left -= frame.height
-            yield frame if predicate is None else frame.filter(predicate)
-            if left == 0:
-                return
 
-    return register_io_source(source, schema=schema, is_pure=True, explain_name="ORC")
+def _opened(path: Path | Elsewhere) -> Any:
+    return orc.ORCFile(path.opened() if isinstance(path, Elsewhere) else path)
 
 
 def _all_frames(
@@ -73,3 +68,32 @@ def _all_frames(
     for path in paths:
         with translated(str(path)):
             yield from frames(path, columns)
+
+
+@contextmanager
+def _far_instants_named(
+    path: Path | Elsewhere, came: pa.Schema, columns: Sequence[str], stripes: int
+) -> Iterator[None]:
+    """Pyarrow reads instants of ORC as nanoseconds: say in which column there is one too far."""
+    try:
+        yield
+    except SourceError as error:
+        if _TOO_FAR not in error.message:
+            raise
+        name = next((n for n in columns if _holds_far_instant(path, came, n, stripes)), None)
+        raise SourceError(
+            f"Column {name!r} of {path} cannot come in: it holds an instant before 1677-09-21 or "
+            "after 2262-04-11, and instants of ORC are read as nanoseconds.",
+            hint="Write the file as Parquet, or the column as dates or text.",
+        ) from error
+
+
+def _holds_far_instant(path: Path | Elsewhere, came: pa.Schema, column: str, stripes: int) -> bool:
+    if "." in column or "timestamp" not in str(came.field(column).type):
+        return False
+    try:
+        for _ in orc_children.batches(path, [column], stripes):
+            pass
+    except SourceError as error:
+        return _TOO_FAR in error.message
+    return False

@@ -1,0 +1,265 @@
+"""Parquet, read by polars where it agrees with pyarrow on all columns, else by pyarrow alone.
+
+`Form` says which, for one file, by its footer. A file whose columns are all `plain` is scanned by
+polars itself. Of any other, columns come in as `arrow_types` says, in memory bounded by a batch,
+so that scan, batches and read give one answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pyarrow.types as kinds
+from polars import selectors
+
+from datahub.adapters.rows_polars.arrow_types import (
+    NotTakenError,
+    check_names,
+    converted,
+    polars_schema,
+    taken,
+)
+from datahub.adapters.rows_polars.opening import to_polars
+from datahub.adapters.rows_polars.storable import without_categories
+from datahub.core.errors import SourceError
+
+_OLD_INSTANTS = "INT96"  # 96 bits: nanoseconds of a day, and the day
+_INTERVAL = "INTERVAL"
+_MOST_BITS = 64
+
+
+@dataclass(frozen=True)
+class Form:
+    """How a file is read: the types of its frames, and what its columns lie there as.
+
+    `plain`: polars reads it as pyarrow does. `other` has the columns that do not lie in the file
+    as they are kept, and as what; `old_instants` those with instants in INT96.
+    """
+
+    schema: pl.Schema
+    plain: bool
+    target: pa.Schema
+    other: dict[str, str]
+    old_instants: frozenset[str] = frozenset()
+
+
+def form_of(opened: Path | Any, where: Path | str, *, native: pl.LazyFrame | None = None) -> Form:
+    """The form of a file, by its footer. `native` is polars' scan of the same.
+
+    Raises SourceError for a column that cannot come in, and lets errors of the readers through.
+    """
+    came, old = _arrow_schema(opened, where, native)
+    target = taken(came, where)
+    ours = polars_schema(came)
+    schema = pl.Schema({name: without_categories(kind) for name, kind in ours.items()})
+    other = {
+        field.name: _called(field, is_old=field.name in old)
+        for field, kept in zip(came, target, strict=True)
+        if field.type != kept.type or field.name in old
+    }
+    if not other and native is not None:
+        theirs = _native_schema(native)
+        other = {
+            name: f"{came.field(name).type}, which not all readers take for the same"
+            for name, kind in ours.items()
+            if theirs is None or theirs.get(name) != kind
+        }
+    is_plain = not other
+    other |= {name: str(kind) for name, kind in ours.items() if kind != schema[name]}
+    return Form(schema, is_plain, target, other, old)
+
+
+def scan(paths: Sequence[Path], schema: pl.Schema) -> pl.LazyFrame:
+    """Exactly these plain files: no glob patterns, no columns out of folder names."""
+    return fitted_lazily(native_scan(paths), schema)
+
+
+def native_scan(paths: Sequence[Path]) -> pl.LazyFrame:
+    """The scan of polars, in its own types."""
+    return pl.scan_parquet(list(paths), glob=False, hive_partitioning=False)
+
+
+def fitted_lazily(frame: pl.LazyFrame, schema: pl.Schema) -> pl.LazyFrame:
+    """The frame in these types, which are its own but for categories."""
+    own = frame.collect_schema()
+    changed = {n: kind for n, kind in schema.items() if n in own and own[n] != kind}
+    return frame.cast({selectors.by_name(n): k for n, k in changed.items()}) if changed else frame
+
+
+def frames(
+    opened: Path | Any, where: Path | str, form: Form, columns: Sequence[str], size: int
+) -> Iterator[pl.DataFrame]:
+    """Frames of at most `size` rows, the columns in the order asked for."""
+    before = 0
+    exact = _Exact(opened, where, [name for name in columns if name in form.old_instants], size)
+    with _opened(opened, "us") as file:
+        # one thread: batches are small, and pyarrow's hand-over between threads costs a third more
+        for batch in file.iter_batches(batch_size=size, columns=columns, use_threads=False):
+            table = pa.Table.from_batches([batch])
+            exact.check(table, before)
+            if form.other:
+                kept = pa.schema([form.target.field(name) for name in table.column_names])
+                table = converted(table, kept, where)
+            # `select` takes a name like * or ^a$ for a pattern
+            yield to_polars(table, where, before)[list(columns)]
+            before += batch.num_rows
+
+
+def read(paths: Sequence[Path], columns: Sequence[str]) -> pl.DataFrame:
+    """All rows of these plain files, the columns in the order asked for.
+
+    By polars' own reader, at half the cost of pyarrow's. It promises no order of rows, so their
+    numbers come with them.
+    """
+    number = next(
+        name for name in map("_{}".format, range(len(columns) + 1)) if name not in columns
+    )
+    scanned = pl.scan_parquet(
+        list(paths), glob=False, hive_partitioning=False, row_index_name=number
+    )
+    frame = scanned.select(selectors.by_name(number, *columns)).collect(engine="in-memory")
+    if not frame[number].is_sorted():
+        frame = frame.sort(number)
+    return frame[list(columns)]
+
+
+def _opened(opened: Path | Any, unit: str) -> pq.ParquetFile:
+    # without pre_buffer=False all of the file is in memory
+    return pq.ParquetFile(opened, pre_buffer=False, coerce_int96_timestamp_unit=unit)
+
+
+def _native_schema(native: pl.LazyFrame) -> pl.Schema | None:
+    """What polars makes of the file; None: it does not know a type in it, which pyarrow does."""
+    try:
+        return native.collect_schema()
+    except pl.exceptions.PolarsError:
+        return None
+
+
+def _arrow_schema(
+    opened: Path | Any, where: Path | str, native: pl.LazyFrame | None
+) -> tuple[pa.Schema, frozenset[str]]:
+    """The columns in Arrow's types, and the names of those with instants in INT96."""
+    try:
+        with _opened(opened, "us") as file:
+            schema, leaves = file.schema_arrow, file.schema
+    except pa.ArrowNotImplementedError as error:
+        raise _too_long(native, where) or error from error
+    check_names(schema.names, where)
+    old = set()
+    number = 0
+    for field in schema:
+        count = _count(field.type)
+        if _may_be_odd(field.type):
+            physical = [leaves.column(leaf) for leaf in range(number, number + count)]
+            for leaf in physical:
+                if leaf.converted_type == _INTERVAL:
+                    reason = "months and days are no length of time"
+                    raise NotTakenError(leaf.path, "an INTERVAL", reason).of(where)
+            if any(leaf.physical_type == _OLD_INSTANTS for leaf in physical):
+                old.add(field.name)
+        number += count
+    return schema, frozenset(old)
+
+
+def _too_long(native: pl.LazyFrame | None, where: Path | str) -> SourceError | None:
+    """The error for whole numbers of 128 bits, at which pyarrow opens no file; None: no such."""
+    for name, kind in (_native_schema(native) or {} if native is not None else {}).items():
+        if "Int128" in str(kind):
+            reason = f"whole numbers of at most {_MOST_BITS} bits are kept"
+            return NotTakenError(name, kind, reason).of(where)
+    return None
+
+
+def _count(kind: Any) -> int:
+    """How many columns of a Parquet file hold an Arrow column."""
+    if isinstance(kind, pa.BaseExtensionType):
+        return _count(kind.storage_type)
+    if kinds.is_dictionary(kind) or not kinds.is_nested(kind):
+        return 1
+    return sum(_count(kind.field(number).type) for number in range(kind.num_fields))
+
+
+def _may_be_odd(kind: Any) -> bool:
+    """Whether only the file tells what lies there: instants may be INT96, 12 bytes an interval."""
+    if isinstance(kind, pa.BaseExtensionType):
+        return _may_be_odd(kind.storage_type)
+    if kinds.is_nested(kind):
+        return any(_may_be_odd(kind.field(number).type) for number in range(kind.num_fields))
+    is_long = kinds.is_fixed_size_binary(kind) and kind.byte_width == 12
+    return bool(is_long or kinds.is_timestamp(kind))
+
+
+def _called(field: pa.Field, *, is_old: bool) -> str:
+    return f"{field.type} in {_OLD_INSTANTS}" if is_old else str(field.type)
+
+
+class _Exact:
+    """Holds that instants in INT96 are whole microseconds of the range of 64 bits, as they come.
+
+    pyarrow wraps what does not fit a unit, and cuts off what is smaller: so the columns are read
+    twice more, as seconds, which all fit, and as nanoseconds, of which those of a second are right.
+    """
+
+    def __init__(
+        self, opened: Path | Any, where: Path | str, columns: Sequence[str], size: int
+    ) -> None:
+        self._where = where
+        self._columns = columns
+        self._seconds = _batches(opened, "s", columns, size)
+        self._nanoseconds = _batches(opened, "ns", columns, size)
+
+    def check(self, table: Any, before: int) -> None:
+        """Raise SourceError for the first instant of the next rows that is not what it was."""
+        if not self._columns:
+            return
+        seconds, nanoseconds = next(self._seconds), next(self._nanoseconds)
+        for name in self._columns:
+            columns = (table[name], seconds.column(name), nanoseconds.column(name))
+            leaves = zip(*(_instants(column) for column in columns), strict=True)
+            for micro, second, nano in leaves:
+                if not _are_whole(micro, second, nano):
+                    raise SourceError(
+                        f"Column {name!r} of {self._where} cannot come in: rows {before + 1} to "
+                        f"{before + table.num_rows} hold instants in {_OLD_INSTANTS} that are no "
+                        "whole microseconds, or too far off.",
+                        hint="Write the column as timestamps in nanoseconds, or round it.",
+                    )
+
+
+def _batches(opened: Path | Any, unit: str, columns: Sequence[str], size: int) -> Iterator[Any]:
+    with _opened(opened, unit) as file:
+        yield from file.iter_batches(batch_size=size, columns=columns, use_threads=False)
+
+
+def _instants(column: Any) -> list[Any]:
+    """The instants in a column, wherever they are nested, as numbers; nulls left out."""
+    if isinstance(column, pa.ChunkedArray):
+        column = column.combine_chunks()
+    kind = column.type
+    if kinds.is_timestamp(kind):
+        return [column.drop_null().cast(pa.int64()).to_numpy()]
+    if kinds.is_struct(kind):
+        children = column.flatten()
+    elif kinds.is_map(kind):
+        whole = column.take(pa.array(range(len(column)), pa.int64()))
+        children = [whole.keys, whole.items]
+    elif kinds.is_nested(kind):
+        children = [pc.list_flatten(column)]
+    else:
+        children = []
+    return [found for child in children for found in _instants(child)]
+
+
+def _are_whole(micro: Any, second: Any, nano: Any) -> bool:
+    """Whether these are the instants that seconds and nanoseconds (modulo 2^64) tell."""
+    wrapped = nano.view("uint64") - second.view("uint64") * 10**9  # of a second: under 10^9
+    is_near = (abs(second) < 2**63 // 10**6 - 1).all()
+    return bool(is_near and (wrapped == (micro - second * 10**6).view("uint64") * 1000).all())

@@ -1,0 +1,16 @@
+"""Forty files of random types, names and writers; `make soak` tries more."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bench.soak.files import soak
+
+
+def test_every_way_out_says_what_pyarrow_and_duckdb_read(tmp_path: Path) -> None:
+    """Accepted and equal, or refused by column: never altered, never a panic."""
+    outcome = soak(tmp_path, count=40, seed=11)
+
+    assert not outcome.wrong, "\n".join(outcome.findings)
+    assert outcome.tried["accepted"] > 30
+    assert outcome.tried["columns by DuckDB"] > 50
