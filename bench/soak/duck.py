@@ -13,8 +13,8 @@ def table_by_duckdb(path: Path) -> pa.Table | None:
     """All rows in file order; None: DuckDB does not read the file."""
     try:
         with duckdb.connect() as connection:
-            said: Any = connection.execute("select * from read_parquet(?)", [str(path)])
-            table: pa.Table = said.to_arrow_table()
+            read: Any = connection.read_parquet(str(path))
+            table: pa.Table = read.to_arrow_table()
     except duckdb.Error:
         return None
     return table

@@ -59,10 +59,10 @@ def of_csv(path: Path) -> dict[str, Column]:
         names = next(csv.reader(handle))
     options = "all_varchar = true, header = true, allow_quoted_nulls = false, nullstr = ''"
     with duckdb.connect() as connection:
-        said: Any = connection.execute(
+        said: Any = connection.sql(
             f"select * from read_csv(?, {options}, delim = ',', quote = '\"', escape = '\"', "
             "new_line = '\\n', max_line_size = 10000000, strict_mode = true)",
-            [str(path)],
+            params=[str(path)],
         )
         table = said.to_arrow_table()
     return {name: table.column(number).to_pylist() for number, name in enumerate(names)}

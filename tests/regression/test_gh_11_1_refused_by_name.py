@@ -75,6 +75,17 @@ def test_the_column_is_named_and_the_file_is_not_called_corrupt(
     assert "panicked" not in capfd.readouterr().err
 
 
+def test_a_column_that_pyarrow_cannot_decode_is_named(tmp_path: Path) -> None:
+    """DuckDB 2.0 writes arrays with nulls in a way that it alone reads."""
+    hub = Hub.init(tmp_path / "project", dataset="x")[0]
+    odd = "case when range % 3 <> 1 then array_value(range, 2) end"
+    target = f"'{tmp_path / 'rows.parquet'}' (format parquet, parquet_version V2)"
+    duckdb.sql(f"copy (select range as id, {odd} as odd from range(200)) to {target}")
+
+    with pytest.raises(SourceError, match=r"Column 'odd' of .* cannot be read: Length spanned"):
+        hub.import_rows(tmp_path / "rows.parquet", key="id")
+
+
 def test_a_far_instant_in_orc_is_refused_by_its_column(tmp_path: Path) -> None:
     """Pyarrow reads those of ORC as nanoseconds, and says no column."""
     hub = Hub.init(tmp_path / "project", dataset="x")[0]

@@ -112,3 +112,25 @@ def test_a_time_finer_than_pandas_has_is_named_by_the_gate(tmp_path: Path) -> No
     assert frame_of([tmp_path / "part.parquet"], ["n"], schema)["n"].to_list() == [1]
     with pytest.raises(GateError, match="'fine'"):
         frame_of([tmp_path / "part.parquet"], ["fine", "n"], schema)
+
+
+def test_the_gate_sees_numbers_past_63_bits_beside_nulls(tmp_path: Path) -> None:
+    """It was an OverflowError of pandas, and a traceback."""
+    table = pa.table({"n": pa.array([2**64 - 1, None], pa.uint64())})
+    pq.write_table(table, tmp_path / "part.parquet")
+    schema, _ = schema_of([tmp_path / "part.parquet"])
+
+    seen = frame_of([tmp_path / "part.parquet"], ["n"], schema)["n"]
+
+    assert (seen[0], seen.isna().to_list()) == (2**64 - 1, [False, True])
+
+
+def test_the_gate_sees_the_values_of_a_type_that_it_does_not_know(tmp_path: Path) -> None:
+    """It was a KeyError."""
+    shape = pa.fixed_shape_tensor(pa.int32(), [2])
+    storage = pa.array([[1, 2], [3, 4]], pa.list_(pa.int32(), 2))
+    table = pa.table({"t": pa.ExtensionArray.from_storage(shape, storage)})
+    pq.write_table(table, tmp_path / "part.parquet")
+    schema, _ = schema_of([tmp_path / "part.parquet"])
+
+    assert frame_of([tmp_path / "part.parquet"], ["t"], schema)["t"].to_list() == [(1, 2), (3, 4)]

@@ -407,3 +407,18 @@ def test_half_a_file_of_a_killed_process_is_removed_by_the_next(tmp_path: Path) 
     assert Hub.open(tmp_path).fsck() == []
 
     assert list(staging.iterdir()) == []
+
+
+def test_lists_of_fixed_size_with_nulls_come_in_by_batches(tmp_path: Path) -> None:
+    """A batch is a slice of a row group, at which polars breaks off."""
+    lists = [[1, 2], None, [None, 4], None, [5, 6], [7, 8]]
+    inner = pa.array(lists, pa.list_(pa.int64(), 2))
+    nested = pa.StructArray.from_arrays([inner], ["at"])
+    pq.write_table(pa.table({"flat": inner, "nested": nested}), tmp_path / "rows.parquet")
+    rows = PolarsRows()
+
+    frame = pl.concat(rows.batches([tmp_path / "rows.parquet"], size=4))
+
+    assert frame["flat"].to_list() == lists
+    assert frame["nested"].to_list() == [{"at": pair} for pair in lists]
+    assert frame.equals(rows.collect(rows.scan([tmp_path / "rows.parquet"])))

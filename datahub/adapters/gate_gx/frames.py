@@ -127,6 +127,8 @@ def _plain_schema(schema: pa.Schema) -> pa.Schema:
 
 def _plain(kind: pa.DataType) -> pa.DataType:
     types = pa.types
+    if isinstance(kind, pa.BaseExtensionType):
+        return _plain(kind.storage_type)
     if types.is_dictionary(kind):
         return _plain(kind.value_type)
     if types.is_string(kind) or types.is_string_view(kind):
@@ -139,7 +141,17 @@ def _plain(kind: pa.DataType) -> pa.DataType:
 
 
 def _plain_table(table: pa.Table) -> pa.Table:
-    return table.cast(_plain_schema(table.schema))
+    schema = _plain_schema(table.schema)
+    columns = []
+    for field, column in zip(schema, table.columns, strict=True):
+        try:
+            columns.append(column if column.type == field.type else column.cast(field.type))
+        except pa.ArrowException as error:
+            raise GateError(
+                f"Column {field.name!r} holds what an expectation cannot see: {error}",
+                hint="Judge another column, or import this one as text or numbers.",
+            ) from error
+    return pa.table(columns, schema=schema)
 
 
 def _pandas(table: pa.Table) -> Any:
@@ -149,7 +161,8 @@ def _pandas(table: pa.Table) -> Any:
     for field in table.schema:
         column = table.column(field.name)
         if pa.types.is_integer(field.type) and column.null_count:
-            frame[field.name] = pd.array(column.to_pandas(integer_object_nulls=True), dtype="Int64")
+            dtype = "UInt64" if field.type == pa.uint64() else "Int64"
+            frame[field.name] = pd.array(column.to_pandas(integer_object_nulls=True), dtype=dtype)
         elif _is_list(field.type):
             tuples = [None if value is None else _hashable(value) for value in column.to_pylist()]
             frame[field.name] = pd.Series(tuples, dtype=object, index=frame.index)

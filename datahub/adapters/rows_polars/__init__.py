@@ -88,7 +88,7 @@ class PolarsRows:
             return _scan_elsewhere(paths)
         files, schema, same = _checked(paths)
         if same and all(file.is_plain for file in files):
-            return parquet.scan(paths, schema)
+            return parquet.scan(paths, [file.form for file in files if file.form is not None])
         if same and all(file.kind == "orc" for file in files):
             return stripes.scan(paths, schema)
         return pl.concat(_scan_one(file, schema) for file in files)
@@ -201,8 +201,8 @@ def _batches_elsewhere(
 
 
 def _scan_one(file: _Source, schema: pl.Schema) -> pl.LazyFrame:
-    if file.is_plain:
-        return parquet.scan([file.path], schema)
+    if file.form is not None and file.form.plain:
+        return parquet.fitted_lazily(parquet.scan([file.path], [file.form]), schema)
     if file.kind == "csv":
         return parquet.fitted_lazily(delimited.scan(file.path), schema)
     name = file.kind.upper()

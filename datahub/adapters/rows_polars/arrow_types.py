@@ -8,6 +8,7 @@ UUIDs and JSON become text. Nothing is read here but types; `converted` casts ta
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ import pyarrow as pa
 import pyarrow.types as kinds
 
 from datahub.adapters.rows_polars.opening import to_polars
+from datahub.adapters.rows_polars.storable import without_categories
 from datahub.core.errors import SourceError
 
 _MOST_DIGITS = 38  # of a decimal in polars
@@ -46,15 +48,44 @@ def check_names(names: Sequence[str], where: Path | str) -> None:
         )
 
 
-def polars_schema(came: pa.Schema) -> pl.Schema:
-    """The types of a frame that is made of tables of these types; those must have been `taken`."""
-    return _polars_schema(came.remove_metadata().serialize().to_pybytes())
+@dataclass(frozen=True)
+class Taken:
+    """What the columns of a schema come in as.
+
+    `target` is in Arrow's types, `native` what polars makes of it, `schema` the same without
+    categories. `other` has the columns whose type changes in one of these steps, as they came.
+    """
+
+    target: pa.Schema
+    native: pl.Schema
+    schema: pl.Schema
+    other: dict[str, str]
+
+    @property
+    def is_as_it_came(self) -> bool:
+        """Whether nothing is cast before polars has it."""
+        return all(str(self.native[name]) == kind for name, kind in self.other.items())
 
 
-@lru_cache(maxsize=64)  # parts of one table have one schema
-def _polars_schema(serialized: bytes) -> pl.Schema:
+def taken_of(came: pa.Schema, where: Path | str) -> Taken:
+    """What is `taken` of a schema; that of a table's parts, which is one, is made once."""
+    try:
+        return _taken_of(came.remove_metadata().serialize().to_pybytes())
+    except SourceError:
+        taken(came, where)  # raises it with the file's name
+        raise
+
+
+@lru_cache(maxsize=64)
+def _taken_of(serialized: bytes) -> Taken:
     came = pa.ipc.read_schema(pa.py_buffer(serialized))
-    return to_polars(pa.Table.from_batches([], taken(came, ""))).schema
+    target = taken(came, "")
+    native = to_polars(pa.Table.from_batches([], target)).schema
+    schema = pl.Schema({name: without_categories(kind) for name, kind in native.items()})
+    other = {name: str(kind) for name, kind in native.items() if kind != schema[name]}
+    pairs = zip(came, target, strict=True)
+    other |= {of.name: str(of.type) for of, to in pairs if of.type != to.type}
+    return Taken(target, native, schema, other)
 
 
 def converted(table: Any, target: pa.Schema, where: Path | str) -> Any:

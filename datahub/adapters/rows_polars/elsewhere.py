@@ -91,7 +91,7 @@ def scan_parquet(remote: Remote) -> pl.LazyFrame:
     check_equal_schemas([Path(str(file)) for file in looked_at], [form.schema for form in forms])
     schema = forms[0].schema
     if all(form.plain for form in forms):
-        return parquet.fitted_lazily(_native_scan(remote, remote.addresses), schema)
+        return parquet.fitted_lazily(_native_scan(remote, remote.addresses), forms)
     return sources.scan(lambda columns: _frames(files, columns), schema, "PARQUET")
 
 

@@ -109,9 +109,30 @@ def to_polars(table: Any, where: Path | str = "", before: int = 0) -> pl.DataFra
         table.validate(full=True)
     except pa.ArrowInvalid as error:
         raise _invalid(table, where, before) or error from error
-    frame = pl.DataFrame(table)
+    frame = pl.DataFrame(_whole(table))
     frame.columns = table.schema.names
     return frame
+
+
+def _whole(table: Any) -> Any:
+    """The table with lists of fixed size that are slices of nothing: polars takes no other."""
+    fixed = [n for n, kind in enumerate(table.schema.types) if _has_fixed_lists(kind)]
+    if not fixed:
+        return table
+    table = table.combine_chunks()
+    places = pa.array(range(table.num_rows), pa.int64())
+    for number in fixed:
+        column = table.column(number).take(places)
+        table = table.set_column(number, table.schema.field(number), column)
+    return table
+
+
+def _has_fixed_lists(kind: Any) -> bool:
+    if isinstance(kind, pa.BaseExtensionType):
+        return _has_fixed_lists(kind.storage_type)
+    return pa.types.is_fixed_size_list(kind) or any(
+        _has_fixed_lists(kind.field(number).type) for number in range(kind.num_fields)
+    )
 
 
 def _invalid(table: Any, where: Path | str, before: int) -> SourceError | None:

@@ -8,7 +8,9 @@ so that scan, batches and read give one answer.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -23,16 +25,15 @@ from datahub.adapters.rows_polars.arrow_types import (
     NotTakenError,
     check_names,
     converted,
-    polars_schema,
-    taken,
+    taken_of,
 )
 from datahub.adapters.rows_polars.opening import to_polars
-from datahub.adapters.rows_polars.storable import without_categories
 from datahub.core.errors import SourceError
 
 _OLD_INSTANTS = "INT96"  # 96 bits: nanoseconds of a day, and the day
 _INTERVAL = "INTERVAL"
 _MOST_BITS = 64
+_BATCH = 50_000  # rows
 
 
 @dataclass(frozen=True)
@@ -56,29 +57,26 @@ def form_of(opened: Path | Any, where: Path | str, *, native: pl.LazyFrame | Non
     Raises SourceError for a column that cannot come in, and lets errors of the readers through.
     """
     came, old = _arrow_schema(opened, where, native)
-    target = taken(came, where)
-    ours = polars_schema(came)
-    schema = pl.Schema({name: without_categories(kind) for name, kind in ours.items()})
-    other = {
-        field.name: _called(field, is_old=field.name in old)
-        for field, kept in zip(came, target, strict=True)
-        if field.type != kept.type or field.name in old
-    }
-    if not other and native is not None:
+    types = taken_of(came, where)
+    other = dict(types.other)
+    is_plain = not old and types.is_as_it_came
+    for name in old:
+        other[name] = f"{came.field(name).type} in {_OLD_INSTANTS}"
+    if is_plain and native is not None:
         theirs = _native_schema(native)
-        other = {
-            name: f"{came.field(name).type}, which not all readers take for the same"
-            for name, kind in ours.items()
-            if theirs is None or theirs.get(name) != kind
-        }
-    is_plain = not other
-    other |= {name: str(kind) for name, kind in ours.items() if kind != schema[name]}
-    return Form(schema, is_plain, target, other, old)
+        if theirs != types.native:
+            is_plain = False
+            other |= {
+                name: f"{came.field(name).type}, which not all readers take for the same"
+                for name, kind in types.native.items()
+                if theirs is None or theirs.get(name) != kind
+            }
+    return Form(types.schema, is_plain, types.target, other, old)
 
 
-def scan(paths: Sequence[Path], schema: pl.Schema) -> pl.LazyFrame:
+def scan(paths: Sequence[Path], forms: Sequence[Form]) -> pl.LazyFrame:
     """Exactly these plain files: no glob patterns, no columns out of folder names."""
-    return fitted_lazily(native_scan(paths), schema)
+    return fitted_lazily(native_scan(paths), forms)
 
 
 def native_scan(paths: Sequence[Path]) -> pl.LazyFrame:
@@ -86,11 +84,11 @@ def native_scan(paths: Sequence[Path]) -> pl.LazyFrame:
     return pl.scan_parquet(list(paths), glob=False, hive_partitioning=False)
 
 
-def fitted_lazily(frame: pl.LazyFrame, schema: pl.Schema) -> pl.LazyFrame:
-    """The frame in these types, which are its own but for categories."""
-    own = frame.collect_schema()
-    changed = {n: kind for n, kind in schema.items() if n in own and own[n] != kind}
-    return frame.cast({selectors.by_name(n): k for n, k in changed.items()}) if changed else frame
+def fitted_lazily(frame: pl.LazyFrame, forms: Sequence[Form]) -> pl.LazyFrame:
+    """The scan of plain files as they are read: text in the place of categories."""
+    names = {name for form in forms for name in form.other}
+    schema = forms[0].schema
+    return frame.cast({selectors.by_name(n): schema[n] for n in names}) if names else frame
 
 
 def frames(
@@ -99,9 +97,8 @@ def frames(
     """Frames of at most `size` rows, the columns in the order asked for."""
     before = 0
     exact = _Exact(opened, where, [name for name in columns if name in form.old_instants], size)
-    with _opened(opened, "us") as file:
-        # one thread: batches are small, and pyarrow's hand-over between threads costs a third more
-        for batch in file.iter_batches(batch_size=size, columns=columns, use_threads=False):
+    with _naming(opened, where, columns):
+        for batch in _batches(opened, "us", columns, size):
             table = pa.Table.from_batches([batch])
             exact.check(table, before)
             if form.other:
@@ -130,6 +127,25 @@ def read(paths: Sequence[Path], columns: Sequence[str]) -> pl.DataFrame:
     return frame[list(columns)]
 
 
+@contextmanager
+def _naming(opened: Path | Any, where: Path | str, columns: Sequence[str]) -> Iterator[None]:
+    """Where pyarrow reads no further, say in which column: SourceError."""
+    try:
+        yield
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        for name in columns:
+            try:
+                for _ in _batches(opened, "us", [name], _BATCH):
+                    pass
+            except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as reason:
+                raise SourceError(
+                    f"Column {name!r} of {where} cannot be read: {str(reason).splitlines()[0]}",
+                    hint="It may be corrupt, or laid out in a way that pyarrow does not know: "
+                    "fetch the file again, or write it by another writer.",
+                ) from error
+        raise
+
+
 def _opened(opened: Path | Any, unit: str) -> pq.ParquetFile:
     # without pre_buffer=False all of the file is in memory
     return pq.ParquetFile(opened, pre_buffer=False, coerce_int96_timestamp_unit=unit)
@@ -154,18 +170,13 @@ def _arrow_schema(
         raise _too_long(native, where) or error from error
     check_names(schema.names, where)
     old = set()
-    number = 0
-    for field in schema:
-        count = _count(field.type)
-        if _may_be_odd(field.type):
-            physical = [leaves.column(leaf) for leaf in range(number, number + count)]
-            for leaf in physical:
-                if leaf.converted_type == _INTERVAL:
-                    reason = "months and days are no length of time"
-                    raise NotTakenError(leaf.path, "an INTERVAL", reason).of(where)
-            if any(leaf.physical_type == _OLD_INSTANTS for leaf in physical):
-                old.add(field.name)
-        number += count
+    for name, number in _odd_leaves(schema.remove_metadata().serialize().to_pybytes()):
+        leaf = leaves.column(number)
+        if leaf.converted_type == _INTERVAL:
+            reason = "months and days are no length of time"
+            raise NotTakenError(leaf.path, "an INTERVAL", reason).of(where)
+        if leaf.physical_type == _OLD_INSTANTS:
+            old.add(name)
     return schema, frozenset(old)
 
 
@@ -178,27 +189,29 @@ def _too_long(native: pl.LazyFrame | None, where: Path | str) -> SourceError | N
     return None
 
 
-def _count(kind: Any) -> int:
-    """How many columns of a Parquet file hold an Arrow column."""
+@lru_cache(maxsize=64)
+def _odd_leaves(serialized: bytes) -> tuple[tuple[str, int], ...]:
+    """Columns of the file of which only it tells what lies there, each with its column in Arrow.
+
+    Instants may be INT96, and 12 bytes an interval.
+    """
+    number, found = 0, []
+    for field in pa.ipc.read_schema(pa.py_buffer(serialized)):
+        for kind in _leaves(field.type):
+            if kinds.is_timestamp(kind) or kind == pa.binary(12):
+                found.append((field.name, number))
+            number += 1
+    return tuple(found)
+
+
+def _leaves(kind: Any) -> list[Any]:
+    """The types that the columns of a Parquet file have, of an Arrow column."""
     if isinstance(kind, pa.BaseExtensionType):
-        return _count(kind.storage_type)
+        return _leaves(kind.storage_type)
     if kinds.is_dictionary(kind) or not kinds.is_nested(kind):
-        return 1
-    return sum(_count(kind.field(number).type) for number in range(kind.num_fields))
-
-
-def _may_be_odd(kind: Any) -> bool:
-    """Whether only the file tells what lies there: instants may be INT96, 12 bytes an interval."""
-    if isinstance(kind, pa.BaseExtensionType):
-        return _may_be_odd(kind.storage_type)
-    if kinds.is_nested(kind):
-        return any(_may_be_odd(kind.field(number).type) for number in range(kind.num_fields))
-    is_long = kinds.is_fixed_size_binary(kind) and kind.byte_width == 12
-    return bool(is_long or kinds.is_timestamp(kind))
-
-
-def _called(field: pa.Field, *, is_old: bool) -> str:
-    return f"{field.type} in {_OLD_INSTANTS}" if is_old else str(field.type)
+        return [kind]
+    children = (kind.field(number).type for number in range(kind.num_fields))
+    return [leaf for child in children for leaf in _leaves(child)]
 
 
 class _Exact:
@@ -236,6 +249,7 @@ class _Exact:
 
 def _batches(opened: Path | Any, unit: str, columns: Sequence[str], size: int) -> Iterator[Any]:
     with _opened(opened, unit) as file:
+        # one thread: batches are small, and pyarrow's hand-over between threads costs a third more
         yield from file.iter_batches(batch_size=size, columns=columns, use_threads=False)
 
 

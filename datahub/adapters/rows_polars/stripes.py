@@ -16,10 +16,9 @@ import pyarrow as pa
 import pyarrow.orc as orc
 
 from datahub.adapters.rows_polars import orc_children, sources
-from datahub.adapters.rows_polars.arrow_types import converted, polars_schema, taken
+from datahub.adapters.rows_polars.arrow_types import converted, taken_of
 from datahub.adapters.rows_polars.elsewhere import Elsewhere
 from datahub.adapters.rows_polars.opening import to_polars, translated
-from datahub.adapters.rows_polars.storable import without_categories
 from datahub.core.errors import SourceError
 
 _TOO_FAR = "out of range for nanosecond resolution"
@@ -27,10 +26,7 @@ _TOO_FAR = "out of range for nanosecond resolution"
 
 def schema(path: Path | Elsewhere) -> pl.Schema:
     """The schema as polars has it. Raises SourceError for a column that cannot come in."""
-    came = _opened(path).schema
-    taken(came, str(path))
-    schema = polars_schema(came)
-    return pl.Schema({name: without_categories(kind) for name, kind in schema.items()})
+    return taken_of(_opened(path).schema, str(path)).schema
 
 
 def frames(path: Path | Elsewhere, columns: Sequence[str]) -> Iterator[pl.DataFrame]:
@@ -39,7 +35,7 @@ def frames(path: Path | Elsewhere, columns: Sequence[str]) -> Iterator[pl.DataFr
     if file.nstripes == 0:
         return
     came = file.schema
-    target = taken(came, str(path))
+    target = taken_of(came, str(path)).target
     # pyarrow takes a dot in a name for a path into a struct: then all columns are read.
     dotted = any("." in name for name in came.names)
     asked = None if dotted else list(columns)
