@@ -16,7 +16,8 @@ from bench.soak.values import float_value
 
 _EPOCH = dt.date(1970, 1, 1)
 _CLOCK = r"(\d\d):(\d\d):(\d\d)(?:\.(\d+))?"
-_INSTANT = re.compile(rf"(\d{{4}}-\d\d-\d\d)T{_CLOCK}(?:([+-])(\d\d):?(\d\d))?")
+_AHEAD = r"(?:([+-])(\d\d):?(\d\d)(?::(\d\d))?)?"
+_INSTANT = re.compile(rf"(\d{{4}}-\d\d-\d\d)[T ]{_CLOCK}{_AHEAD}")
 _SECOND = 10**9  # nanoseconds
 
 
@@ -57,9 +58,9 @@ def _instant(kind: Any) -> Callable[[str], Any]:
     def read(cell: str) -> Any:
         found = _INSTANT.fullmatch(cell)
         assert found, cell
-        day, *clock, sign, hours, minutes = found.groups()
+        day, *clock, sign, hours, minutes, seconds = found.groups()
         days = dt.date.fromisoformat(day).toordinal() - _EPOCH.toordinal()
-        ahead = (int(hours) * 60 + int(minutes)) * 60 * _SECOND if sign else 0
+        ahead = _nanoseconds((hours, minutes, seconds, None)) if sign else 0
         whole = days * 86_400 * _SECOND + _nanoseconds(clock)
         name = "instant" if kind.tz is None else "instant with zone"
         return (name, whole - (ahead if sign != "-" else -ahead))

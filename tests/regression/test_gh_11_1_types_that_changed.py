@@ -103,6 +103,25 @@ def test_what_a_cell_of_csv_cannot_show_is_refused_by_name(
     assert not (tmp_path / "out.csv").exists()
 
 
+def test_an_instant_of_a_clock_that_was_off_by_seconds_is_right_in_csv(
+    hub: Hub, tmp_path: Path
+) -> None:
+    """Berlin was 53 minutes and 28 seconds ahead until 1893, and CSV said 53 minutes."""
+    instants = pa.array([-3_803_461_637, 1_700_000_000], pa.int64()).cast(
+        pa.timestamp("s", "Europe/Berlin")
+    )
+    pq.write_table(pa.table({"id": [1, 2], "at": instants}), tmp_path / "rows.parquet")
+    hub.import_rows(tmp_path / "rows.parquet", key="id")
+
+    hub.export_rows(tmp_path / "out.csv", table="rows")
+
+    cells = [line.split(",")[1] for line in (tmp_path / "out.csv").read_text().splitlines()[1:]]
+    assert [dt.datetime.fromisoformat(cell).timestamp() for cell in cells] == [
+        -3_803_461_637,
+        1_700_000_000,
+    ]
+
+
 def test_a_time_finer_than_pandas_has_is_named_by_the_gate(tmp_path: Path) -> None:
     """It was an error of Arrow's, and a traceback."""
     table = pa.table({"fine": pa.array([1], pa.time64("ns")), "n": [1]})

@@ -193,7 +193,20 @@ class _Unfailing:
 
 def _write_csv(slabs: _Counted, handle: BinaryIO) -> None:
     for number, slab in enumerate(slabs):
-        handle.write(slab.write_csv(include_header=number == 0).encode())
+        handle.write(_in_whole_minutes(slab).write_csv(include_header=number == 0).encode())
+
+
+def _in_whole_minutes(slab: pl.DataFrame) -> pl.DataFrame:
+    """Instants in UTC where the clock of their zone was off by seconds, as before 1900: a cell
+    has but minutes of an offset.
+    """
+    for number, series in enumerate(slab.get_columns()):
+        if not isinstance(series.dtype, pl.Datetime) or series.dtype.time_zone is None:
+            continue
+        offset = series.dt.base_utc_offset() + series.dt.dst_offset()
+        if (offset.dt.total_seconds() % 60 != 0).any():
+            slab = slab.clone().replace_column(number, series.dt.convert_time_zone("UTC"))
+    return slab
 
 
 _WRITERS: dict[str, Callable[[_Counted, BinaryIO], None]] = {
