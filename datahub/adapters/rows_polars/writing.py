@@ -197,8 +197,9 @@ def _write_csv(slabs: _Counted, handle: BinaryIO) -> None:
 
 
 def _in_whole_minutes(slab: pl.DataFrame) -> pl.DataFrame:
-    """Instants in UTC where the clock of their zone was off by seconds, as before 1900: a cell
-    has but minutes of an offset.
+    """Instants in UTC where the clock of their zone was off by seconds, as before 1900.
+
+    The offset in a cell has no seconds.
     """
     for number, series in enumerate(slab.get_columns()):
         if not isinstance(series.dtype, pl.Datetime) or series.dtype.time_zone is None:
