@@ -141,6 +141,8 @@ def _plain(kind: pa.DataType) -> pa.DataType:
 
 
 def _plain_table(table: pa.Table) -> pa.Table:
+    if not table.num_columns:
+        return table  # which has a number of rows all the same
     schema = _plain_schema(table.schema)
     columns = []
     for field, column in zip(schema, table.columns, strict=True):
