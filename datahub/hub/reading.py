@@ -92,8 +92,16 @@ class Reading(Wiring):
         checked: bool = False,
     ) -> pl.DataFrame:
         """The first lines of a table, by key."""
+        import polars as pl
+
         frames = self.batches(dataset, ref=ref, table=table, size=max(count, 1), checked=checked)
-        return next(frames).head(count)
+        taken = [next(frames)]
+        while sum(frame.height for frame in taken) < count:  # a file may have small row groups
+            following = next(frames, None)
+            if following is None:
+                break
+            taken.append(following)
+        return pl.concat(taken).head(count)
 
     def _committed(self, paths: Sequence[str], ref: str | None, *, checked: bool) -> Files:
         commit = self.store.commit_at(self.ref(ref))

@@ -76,7 +76,9 @@ def _far_instants_named(
     except SourceError as error:
         if _TOO_FAR not in error.message:
             raise
-        name = next((n for n in columns if _holds_far_instant(path, came, n, stripes)), None)
+        instants = [n for n in columns if "timestamp" in str(came.field(n).type)]
+        far = (n for n in instants if _holds_far_instant(path, n, stripes))
+        name = next(far, next((n for n in instants if "." in n), None))
         raise SourceError(
             f"Column {name!r} of {path} cannot come in: it holds an instant before 1677-09-21 or "
             "after 2262-04-11, and instants of ORC are read as nanoseconds.",
@@ -84,8 +86,8 @@ def _far_instants_named(
         ) from error
 
 
-def _holds_far_instant(path: Path | Elsewhere, came: pa.Schema, column: str, stripes: int) -> bool:
-    if "." in column or "timestamp" not in str(came.field(column).type):
+def _holds_far_instant(path: Path | Elsewhere, column: str, stripes: int) -> bool:
+    if "." in column:  # pyarrow takes it for a path into a struct
         return False
     try:
         for _ in orc_children.batches(path, [column], stripes):
