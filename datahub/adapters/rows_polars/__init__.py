@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
+from polars import selectors
 
 from datahub.adapters.rows_polars import (
     chunks,
@@ -202,11 +203,14 @@ def _batches_elsewhere(
 
 def _scan_one(file: _Source, schema: pl.Schema) -> pl.LazyFrame:
     if file.form is not None and file.form.plain:
-        return parquet.fitted_lazily(parquet.scan([file.path], [file.form]), schema)
-    if file.kind == "csv":
-        return parquet.fitted_lazily(delimited.scan(file.path), schema)
-    name = file.kind.upper()
-    return sources.scan(lambda columns: _batches([file], schema, columns), schema, name)
+        scanned = parquet.scan([file.path], [file.form])
+    elif file.kind == "csv":
+        scanned = delimited.scan(file.path)
+    else:
+        name = file.kind.upper()
+        return sources.scan(lambda columns: _batches([file], schema, columns), schema, name)
+    others = {name: schema[name] for name, kind in file.schema.items() if kind != schema[name]}
+    return scanned.cast({selectors.by_name(n): k for n, k in others.items()}) if others else scanned
 
 
 def _batches(

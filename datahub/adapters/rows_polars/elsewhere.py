@@ -13,8 +13,9 @@ import polars as pl
 import pyarrow as pa
 
 from datahub.adapters.rows_polars import parquet, sources
-from datahub.adapters.rows_polars.opening import check_equal_schemas, format_of, translated
+from datahub.adapters.rows_polars.opening import format_of, translated
 from datahub.core.errors import DatahubError, SourceError, Unavailable
+from datahub.core.nulltypes import fitted, joined_schema
 from datahub.ports import Remote
 
 _REGION = "us-east-1"  # stores of one's own take any
@@ -88,20 +89,22 @@ def scan_parquet(remote: Remote) -> pl.LazyFrame:
         parquet.form_of(file.opened(), str(file), native=scan)
         for file, scan in zip(looked_at, native[: len(looked_at)], strict=True)
     ]
-    check_equal_schemas([Path(str(file)) for file in looked_at], [form.schema for form in forms])
-    schema = forms[0].schema
-    if all(form.plain for form in forms):
+    schema = joined_schema(
+        (Path(str(file)), form.schema) for file, form in zip(looked_at, forms, strict=True)
+    )
+    if all(form.plain and form.schema == schema for form in forms):
         return parquet.fitted_lazily(_native_scan(remote, remote.addresses), forms)
-    return sources.scan(lambda columns: _frames(files, columns), schema, "PARQUET")
+    return sources.scan(lambda columns: _frames(files, schema, columns), schema, "PARQUET")
 
 
-def _frames(files: Sequence[Elsewhere], columns: Sequence[str]) -> Iterator[pl.DataFrame]:
+def _frames(
+    files: Sequence[Elsewhere], schema: pl.Schema, columns: Sequence[str]
+) -> Iterator[pl.DataFrame]:
     for file in files:
         with translated(str(file)), answered(file):
-            schema, frames = parquet_frames(file, columns, _BATCH)
-            kept = pl.Schema({name: schema[name] for name in columns})
+            _, frames = parquet_frames(file, columns, _BATCH)
             for frame in frames:
-                yield frame if frame.schema == kept else frame.cast(kept)
+                yield fitted(frame, schema)
 
 
 def _native_scan(remote: Remote, addresses: Sequence[str]) -> pl.LazyFrame:
