@@ -24,6 +24,7 @@ MODULES = (  # each has CASES; the first line of its docstring heads its table
     "bench.versions",
     "bench.files",
     "bench.lakefs",
+    "bench.review_pull",
     "bench.rowmerge",
     "bench.crash",
     "bench.crash_cli",

@@ -22,7 +22,7 @@ from datahub.core.relabel import Annotation, checked_label
 from datahub.core.shown import columns_of
 from datahub.core.triage import Task, asking_order
 from datahub.machine.disk import connected
-from datahub.ports import Pulled
+from datahub.ports import FORGOTTEN, Kept, Memory, Pulled, Reconciled
 
 FORMAT_VERSION = 2  # in format 1 answers did not say which columns they saw; nothing else differs
 BUSY_SECONDS = 30
@@ -67,7 +67,23 @@ class EmbeddedReviewQueue:
         self._project = project
         self._clock = clock
 
-    def push(self, batch: str, tasks: Sequence[Task], *, classes: Sequence[str]) -> None:
+    def check(self, cursor: str | None, memory: Memory = FORGOTTEN) -> tuple[Reconciled, Kept]:
+        """What is asked in the file: nobody takes it away, nor doubles it."""
+        with self._reading() as db:
+            found = db.execute("select task from task where project = ?", (self._project,))
+            tasks = [Task(**json.loads(task)) for (task,) in found]
+        present = frozenset((task.key, task.row_hash) for task in tasks)
+        return Reconciled(present), Kept(cursor or "")
+
+    def push(
+        self,
+        batch: str,
+        tasks: Sequence[Task],
+        *,
+        classes: Sequence[str],
+        cursor: str | None = None,
+        memory: Memory = FORGOTTEN,
+    ) -> Kept:
         """Ask these tasks, in `triage.asking_order`, after those asked before.
 
         A task is known by its batch and key: pushing it again changes nothing.
@@ -84,6 +100,7 @@ class EmbeddedReviewQueue:
                     for task in asking_order(tasks)
                 ],
             )
+        return Kept(cursor or "")
 
     def open_tasks(
         self, *, limit: int | None = None, annotator: str = ""
@@ -144,7 +161,7 @@ class EmbeddedReviewQueue:
             )
             self._log(db, replace(known, withdrawn=True, time=self._time(after=known)))
 
-    def pull(self, cursor: str | None) -> Pulled:
+    def pull(self, cursor: str | None, memory: Memory = FORGOTTEN) -> Pulled:
         """Every change after the cursor, oldest first, each once; nothing is ever refused here.
 
         A cursor that is not of this file reads from the beginning.
@@ -159,7 +176,7 @@ class EmbeddedReviewQueue:
             ).fetchall()
         last = found[-1][0] if found else after
         entries = tuple(Annotation.from_json(entry) for _, entry in found)
-        return Pulled(entries, (), f"{identity}:{last}")
+        return Pulled(entries, (), Kept(f"{identity}:{last}"))
 
     def where(self) -> str:
         """The command that asks in the terminal."""

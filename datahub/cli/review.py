@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from datahub.core.agreement import Agreement
     from datahub.core.triage import Task
     from datahub.core.trust import Estimate
+    from datahub.flow.asking import Found
     from datahub.flow.trust import Plain, Trust
     from datahub.hub import Hub
 
@@ -43,6 +44,9 @@ def push(
         emit_json(pushed)
         return
     line(f"{pushed.tasks} rows asked: {pushed.doubt} doubted, {pushed.audit} drawn at random")
+    _say_found(pushed.found)
+    if pushed.asked_again:
+        talk(f"asked again: {pushed.asked_again} rows that changed, or whose task was deleted")
     line(f"answer them: {pushed.where}")
 
 
@@ -86,21 +90,27 @@ def pull(
     branch: Branch = None,
     json: Json = False,
 ) -> None:
-    """Take people's answers into the labels. Exits 1 when answers were refused."""
+    """Take people's answers into the labels. Exits 1 while answers are refused.
+
+    A refused answer is told at each pull until a person has fixed or withdrawn it.
+    """
     with opened(branch, queue=queue) as hub:
         report = hub.review_pull(dataset)
     if json:
         emit_json(report)
     else:
+        withdrawn = f" ({report.withdrawn} withdrawn)" if report.withdrawn else ""
         line(
-            f"{report.annotations} annotations taken, {report.changed} labels changed, "
+            f"{report.annotations} annotations taken{withdrawn}, {report.changed} labels changed, "
             f"{report.commit.id[:12]}"
         )
+        _say_found(report.found)
         table(["status", "rows"], list(report.statuses.items()))
         for key, reason in report.refused:
             talk(f"refused: {key!r}: {reason}")
         if report.asked_again:
-            talk(f"asked again: {len(report.asked_again)} rows that changed")
+            again = len(report.asked_again)
+            talk(f"asked again: {again} rows that changed, or whose task was deleted")
     if report.refused:
         raise typer.Exit(1)
 
@@ -112,6 +122,7 @@ def report(
     """Say what is accepted and how wrong unchecked labels are, by the rows drawn at random."""
     with opened(branch) as hub:
         found = hub.review_report(dataset, ref=ref)
+        refused = hub.review_refused(dataset)
     if json:
         groups = {name: getattr(found, name) for name in ("accepted", "doubted", "uncovered")}
         emit_json(
@@ -120,9 +131,27 @@ def report(
             | {"model": found.model, "class_balance": found.class_balance}
             | {"balance_from": found.balance_from, "agreement": found.agreement}
             | {name: _with_error(group) for name, group in groups.items()}
+            | {"refused": refused}
         )
         return
     print_trust(found)
+    if refused:
+        line("answers that could not be taken:")
+        table(["key", "reason"], refused)
+
+
+def _say_found(found: Found) -> None:
+    """Print what the queue held against the ledger."""
+    counts = (
+        (found.deleted, "tasks were deleted in the queue"),
+        (found.doubled, "tasks were there twice, and were taken back"),
+        (found.foreign, "tasks there are not datahub's"),
+    )
+    for count, what in counts:
+        if count:
+            talk(f"{count} {what}")
+    for note in found.notes:
+        talk(note)
 
 
 def print_trust(found: Trust) -> None:

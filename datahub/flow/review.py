@@ -5,17 +5,31 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import starmap
 
 import polars as pl
 
 from datahub.core.alike import Words, words
 from datahub.core.dataset import Dataset, Key, content_hash
-from datahub.core.errors import AnnotationError, NotFound
-from datahub.core.layout import annotations_file, review_file, review_prefix
+from datahub.core.errors import AnnotationError
+from datahub.core.layout import annotations_file
 from datahub.core.relabel import Annotation, checked_label, current
-from datahub.core.triage import QUEUED, Batch, Task, queue
+from datahub.core.triage import QUEUED, Task, queue
 from datahub.core.versions import Commit
-from datahub.flow.annotations import Hashes, decisions_at, hashes_of, log_at
+from datahub.flow.annotations import decisions_at, hashes_of, log_at
+from datahub.flow.asking import (
+    NOTHING_FOUND,
+    SHOWN,
+    Asking,
+    Found,
+    ask,
+    ask_again,
+    lost,
+    noticed,
+    reconcile,
+    shown_fields,
+    waiting,
+)
 from datahub.flow.judging import drawn_at
 from datahub.flow.judging_again import check_fitted, judged_again, relabeled
 from datahub.flow.label import counts_of
@@ -26,9 +40,16 @@ from datahub.flow.tables import (
     read_parts,
     rows_of,
 )
-from datahub.ports import Catalog, EndModel, LedgerEntry, ReviewQueue, Rows, VersionStore
-
-SHOWN = 20_000  # characters of a field that a person is shown
+from datahub.flow.taking import (
+    Sorted,
+    latest,
+    marks,
+    read,
+    remembered,
+    still_waiting,
+    told,
+)
+from datahub.ports import Catalog, EndModel, LedgerEntry, ReviewQueue, Rows, VersionStore, Where
 
 
 @dataclass(frozen=True)
@@ -41,11 +62,16 @@ class Pushed:
     audit: int
     where: str
     commit: Commit
+    asked_again: int = 0  # rows asked before whose task was deleted, or that changed
+    found: Found = NOTHING_FOUND
 
 
 @dataclass(frozen=True)
 class PullReport:
-    """What a pull brought: new log lines, answers it refused, rows it asked again."""
+    """What a pull brought: new log lines, answers it refused, rows it asked again.
+
+    `refused` are (key, reason) of answers that wait until a person settles them, at each pull.
+    """
 
     dataset: str
     annotations: int
@@ -54,6 +80,8 @@ class PullReport:
     statuses: dict[str, int]
     changed: int
     commit: Commit
+    withdrawn: int = 0
+    found: Found = NOTHING_FOUND
 
 
 @dataclass(frozen=True)
@@ -81,23 +109,25 @@ def push(
 
     The commit comes first, so that a push cut short is finished by the next one.
     """
-    head = begin(store, step)
-    known = dataset_at(store, head.id, dataset)
-    _finish_earlier(known, head.id, queue_name, queue_, store, catalog, step)
+    begin(store, step)
+    known = dataset_at(store, step.branch, dataset)
+    asking = Asking(known, queue_name, queue_, store, rows, catalog, step)
+    found = reconcile(asking)
+    again = len(ask_again(asking, step.branch))
+    head = store.commit_at(step.branch)
     check_fitted(store, head.id, dataset)
     wanted = [known.key, *QUEUED]
     parts = read_parts(store, rows, head.id, known, "soft_labels", columns=wanted)
     names = pl.col("label", "end_label").cast(pl.Enum(known.classes))  # numbers, for want of room
     scores = pl.concat([frame.with_columns(names) for _, frame in parts])
     answered = decisions_at(store, rows, head.id, known)
-    waiting = _waiting(catalog, queue_name, dataset, step.branch)
     picked = queue(
         scores,
         key=known.key,
         budget=budget,
         seed=seed,
         audit_share=audit_share,
-        leave_out={*answered, *waiting},
+        leave_out={*answered, *waiting(asking.ledger())},
         words=lambda keys: _read(store, rows, head.id, known, keys),
     )
     keys = picked[known.key].to_list()
@@ -107,7 +137,7 @@ def push(
         Task(
             key=line[known.key],
             row_hash=content_hash(content[line[known.key]]),
-            fields=_fields(known, content[line[known.key]]),
+            fields=shown_fields(known, content[line[known.key]]),
             reason=(line["slice"] == "doubt" and doubts.get(line[known.key])) or line["reason"],
             slice=line["slice"],
             prediction=line["prediction"],
@@ -116,8 +146,11 @@ def push(
         for line in picked.iter_rows(named=True)
     ]
     if not tasks:
-        return Pushed("", 0, 0, 0, queue_.where(), head)
-    return _ask(tasks, known, queue_name, queue_, store, catalog, step)
+        return Pushed("", 0, 0, 0, queue_.where(), head, again, found)
+    batch, commit = ask(asking, tasks, step=step)
+    audit = sum(task.slice == "audit" for task in tasks)
+    doubt = len(tasks) - audit
+    return Pushed(batch.id, len(tasks), doubt, audit, queue_.where(), commit, again, found)
 
 
 def pull(
@@ -141,20 +174,27 @@ def pull(
     """
     head = begin(store, step)
     known = dataset_at(store, head.id, dataset)
-    where = {"queue": queue_name, "dataset": dataset, "branch": step.branch}
-    pulled = queue_.pull(catalog.cursor(**where))
+    asking = Asking(known, queue_name, queue_, store, rows, catalog, step)
+    cursor = catalog.cursor(**asking.where)
+    pulled = queue_.pull(cursor, catalog.memory("seen", **asking.where))
     step.progress("pull", len(pulled.annotations), len(pulled.annotations))
-    old = {replace(entry, columns=None) for entry in log_at(store, head.id, dataset)}
-    fresh = [entry for entry in pulled.annotations if replace(entry, columns=None) not in old]
+    before = catalog.memory("refused", **asking.where).recall()
+    waiting_on = still_waiting(before, pulled)
+    earlier = [refused.entry for refused in waiting_on if refused.entry]
+    log = log_at(store, head.id, dataset)
+    old = {replace(entry, columns=None) for entry in log}
+    lines = (*pulled.annotations, *earlier)
+    fresh = [entry for entry in lines if replace(entry, columns=None) not in old]
     now = hashes_of(store, rows, [head.id], known, fresh)
-    taken, refused, stale = _sorted_out(fresh, known, now)
-    asked = {entry.key: entry.row_hash for entry in catalog.asked(**where)}
-    stale = [entry for entry in stale if asked.get(entry.key) in (None, entry.row_hash)]
-    refused = [*pulled.refused, *refused]
+    found = Sorted(refused=[*pulled.refused, *(r for r in waiting_on if r.entry is None)])
+    logged = latest(log)
+    for entry in fresh:
+        found.sort(entry, known, now, logged)
+    taken = found.taken
     check_fitted(store, head.id, dataset)
     commit, moved = head, 0
     if taken:
-        found = judged_again(
+        judged = judged_again(
             store,
             rows,
             head.id,
@@ -164,9 +204,9 @@ def pull(
             drawn=drawn_at(store, head.id, known),
             progress=step.progress,
         )
-        changes, _, moved = relabeled(store, rows, head.id, known, found, step_id=step.id)
-        log = "".join(entry.to_json() + "\n" for entry in taken)
-        changes[annotations_file(dataset, step.id)] = store.put_bytes(log.encode())
+        changes, _, moved = relabeled(store, rows, head.id, known, judged, step_id=step.id)
+        written = "".join(entry.to_json() + "\n" for entry in taken)
+        changes[annotations_file(dataset, step.id)] = store.put_bytes(written.encode())
         commit = end(
             store,
             step,
@@ -175,18 +215,38 @@ def pull(
             message=f"Take {len(taken)} annotations into {dataset}",
             metadata={"step": "review pull", "dataset": dataset, "annotations": str(len(taken))},
         )
-    _mark(catalog, where, taken, stale)
-    catalog.set_cursor(pulled.cursor, **where)
-    again = _ask_again(stale, known, queue_name, queue_, store, rows, catalog, step)
+    ledger = catalog.asked(**asking.where)
+    if cursor is None:  # the catalog was lost: it does not say who asked
+        ledger += _asked_by_all(asking, ledger, found.stale)
+    keys = {entry.key for entry in pulled.annotations}
+    marked = {e.key: e for e in marks(ledger, [*log, *taken], keys, found.stale)}
+    gone = lost([marked.get(entry.key, entry) for entry in ledger], pulled.reconciled)
+    catalog.keep(
+        pulled.kept,
+        asked={**marked, **{entry.key: entry for entry in gone}}.values(),
+        refused=remembered(found.refused, before),
+        **asking.where,
+    )
+    again = () if pulled.reconciled.closed else ask_again(asking, step.branch)
     return PullReport(
         dataset=dataset,
         annotations=len(taken),
-        refused=tuple(refused),
+        refused=told(found.refused, before),
         asked_again=again,
         statuses=_statuses(store, rows, commit.id, known),
         changed=moved,
         commit=commit if not again else store.commit_at(step.branch),
+        withdrawn=sum(entry.withdrawn for entry in taken),
+        found=noticed(pulled.reconciled, gone),
     )
+
+
+def refused_answers(
+    catalog: Catalog, *, queue_name: str, dataset: str, branch: str
+) -> list[tuple[Key, str]]:
+    """(key, reason) of answers that pulls could not take, and that are not settled yet."""
+    kept = catalog.memory("refused", queue=queue_name, dataset=dataset, branch=branch).recall()
+    return [(answer.key, answer.reason) for answer in starmap(read, kept.items())]
 
 
 def answer(
@@ -240,11 +300,12 @@ def asked_rows(
 
     Without `queue_` nobody is asked how many of them are answered.
     """
-    open_keys = _waiting(catalog, queue_name, dataset, branch)
+    where = Where(queue=queue_name, dataset=dataset, branch=branch)
+    open_keys = waiting(catalog.asked(**where))
     if not open_keys or queue_ is None:
         return Asked(len(open_keys), None)
-    cursor = catalog.cursor(queue=queue_name, dataset=dataset, branch=branch)
-    answered = {entry.key for entry in current(queue_.pull(cursor).annotations)}
+    pulled = queue_.pull(catalog.cursor(**where), catalog.memory("seen", **where))
+    answered = {entry.key for entry in current(pulled.annotations)}
     return Asked(len(open_keys), len(answered & open_keys))
 
 
@@ -266,139 +327,6 @@ def _statuses(store: VersionStore, rows: Rows, ref: str, known: Dataset) -> dict
     return dict(sorted(counts.items()))
 
 
-def _ask(
-    tasks: Sequence[Task],
-    known: Dataset,
-    queue_name: str,
-    queue_: ReviewQueue,
-    store: VersionStore,
-    catalog: Catalog,
-    step: Step,
-) -> Pushed:
-    batch = Batch(step.id, queue_name, tuple(tasks))
-    audit = sum(task.slice == "audit" for task in tasks)
-    entries = [
-        LedgerEntry(
-            queue_name, known.name, step.branch, batch.id, task.key, task.row_hash, "intent"
-        )
-        for task in tasks
-    ]
-    catalog.record_asked(entries)
-    commit = end(
-        store,
-        step,
-        store.commit_at(step.branch),
-        {review_file(known.name, batch.id): store.put_bytes(batch.to_json().encode())},
-        message=f"Ask people about {len(tasks)} rows of {known.name}",
-        metadata={"step": "review push", "dataset": known.name, "tasks": str(len(tasks))},
-    )
-    _post(batch, entries, known, queue_, catalog, step)
-    return Pushed(batch.id, len(tasks), len(tasks) - audit, audit, queue_.where(), commit)
-
-
-def _post(
-    batch: Batch,
-    entries: Sequence[LedgerEntry],
-    known: Dataset,
-    queue_: ReviewQueue,
-    catalog: Catalog,
-    step: Step,
-) -> None:
-    queue_.push(batch.id, batch.tasks, classes=known.classes)
-    catalog.record_asked([replace(entry, state="asked") for entry in entries])
-    step.progress("push", len(entries), len(entries))
-
-
-def _finish_earlier(
-    known: Dataset,
-    ref: str,
-    queue_name: str,
-    queue_: ReviewQueue,
-    store: VersionStore,
-    catalog: Catalog,
-    step: Step,
-) -> None:
-    """Post what an earlier push committed and may not have posted; forget what it did not."""
-    ledger = catalog.asked(queue=queue_name, dataset=known.name, branch=step.branch)
-    files = store.objects(ref, review_prefix(known.name))
-    for batch_id in sorted({entry.batch for entry in ledger if entry.state == "intent"}):
-        entries = [entry for entry in ledger if entry.batch == batch_id]
-        path = review_file(known.name, batch_id)
-        if path in files:
-            _post(Batch.from_json(store.read(files[path])), entries, known, queue_, catalog, step)
-        else:
-            catalog.record_asked([replace(entry, state="dropped") for entry in entries])
-
-
-def _ask_again(
-    stale: Sequence[Annotation],
-    known: Dataset,
-    queue_name: str,
-    queue_: ReviewQueue,
-    store: VersionStore,
-    rows: Rows,
-    catalog: Catalog,
-    step: Step,
-) -> tuple[Key, ...]:
-    content = rows_of(store, rows, step.branch, known, list({entry.key for entry in stale}))
-    tasks = [
-        Task(
-            key=key,
-            row_hash=content_hash(row),
-            fields=_fields(known, row),
-            reason="the row changed after it was answered",
-            slice="doubt",
-            prediction=None,
-            score=0.0,
-        )
-        for key, row in content.items()
-    ]
-    if tasks:
-        again = Step(step.branch, step.author, step.time, f"{step.id}-again", step.progress)
-        _ask(tasks, known, queue_name, queue_, store, catalog, again)
-    return tuple(content)
-
-
-def _sorted_out(
-    fresh: Sequence[Annotation], known: Dataset, now: Hashes
-) -> tuple[list[Annotation], list[tuple[Key, str]], list[Annotation]]:
-    taken, refused, stale = [], [], []
-    for entry in fresh:
-        try:
-            checked_label(entry.label, known.classes, key=entry.key)
-        except AnnotationError as error:
-            refused.append((entry.key, error.message))
-            continue
-        if entry.key not in now:
-            refused.append((entry.key, "The row is no longer in the dataset."))
-        elif entry.row_hash not in now[entry.key]:
-            refused.append((entry.key, "What was shown of the row has changed since."))
-            stale.append(entry)
-        else:
-            taken.append(entry)
-    return taken, refused, stale
-
-
-def _mark(
-    catalog: Catalog,
-    where: Mapping[str, str],
-    taken: Sequence[Annotation],
-    stale: Sequence[Annotation],
-) -> None:
-    ledger = {entry.key: entry for entry in catalog.asked(**where)}
-    live = {entry.id for entry in current(taken)}
-    states = {entry.key: "answered" if entry.id in live else "asked" for entry in taken}
-    states |= dict.fromkeys((entry.key for entry in stale), "stale")
-    catalog.record_asked(
-        [replace(ledger[key], state=state) for key, state in states.items() if key in ledger]
-    )
-
-
-def _waiting(catalog: Catalog, queue_name: str, dataset: str, branch: str) -> set[Key]:
-    ledger = catalog.asked(queue=queue_name, dataset=dataset, branch=branch)
-    return {entry.key for entry in ledger if entry.state in ("intent", "asked")}
-
-
 def _read(
     store: VersionStore, rows: Rows, ref: str, known: Dataset, keys: Sequence[Key]
 ) -> dict[Key, Words]:
@@ -418,13 +346,12 @@ def _read(
     }
 
 
-def _fields(known: Dataset, row: Mapping[str, object]) -> dict[str, str]:
-    """What a person is shown: the text first, other columns after it."""
-    names = sorted(row, key=lambda name: name != known.text)
-    shown = {name: "" if row[name] is None else str(row[name])[:SHOWN] for name in names}
-    if not shown:
-        raise NotFound(
-            f"Dataset {known.name!r} has no column that a person could be shown.",
-            hint="Import at least one column besides the key.",
-        )
-    return shown
+def _asked_by_all(
+    asking: Asking, ledger: Sequence[LedgerEntry], stale: Sequence[Annotation]
+) -> list[LedgerEntry]:
+    """Ledger entries of answers to rows that changed, where no ledger says who asked them."""
+    keys = {entry.key for entry in ledger}
+    return [
+        LedgerEntry(**asking.where, batch=e.batch, key=e.key, row_hash=e.row_hash, state="asked")
+        for e in {entry.key: entry for entry in stale if entry.key not in keys}.values()
+    ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from datahub.core.dataset import Key
 from datahub.core.triage import Task
 from datahub.flow import review, trust
 from datahub.hub.wiring import Wiring
@@ -85,6 +86,15 @@ class Reviewing(Wiring):
         )
         self.ran("review pull", step, report.commit, {"annotations": report.annotations})
         return report
+
+    def review_refused(self, dataset: str | None = None) -> list[tuple[Key, str]]:
+        """(key, reason) of answers that could not be taken, and that nobody has settled yet."""
+        return review.refused_answers(
+            self.catalog,
+            queue_name=self.settings.queue,
+            dataset=self.dataset_name(dataset),
+            branch=self.branch,
+        )
 
     def review_report(self, dataset: str | None = None, *, ref: str | None = None) -> trust.Trust:
         """What is accepted and at which measured error, by the random audit slice."""

@@ -108,9 +108,9 @@ class Wiring:
     def catalog(self) -> Catalog:
         """What happened and what is under way."""
         catalog: Catalog = adapter("catalog", "sql")(self.settings.catalog)
-        if not self.settings.catalog_url and not (self.settings.own_folder / "catalog.db").exists():
+        if not self.settings.catalog_url:
             _ = self.store  # its folder is the catalog's, and a clone of the project has none
-            catalog.upgrade()  # lost, or never made: what it knew is not needed to go on
+            catalog.upgrade()  # lost, or never made, or of an earlier datahub
         return catalog
 
     @cached_property
@@ -225,6 +225,9 @@ class Wiring:
             guidelines=self.project.guidelines(),
             show_guesses=self.settings.guesses == "shown",
             secret=first,
+            cursor=self.catalog.cursor(
+                queue=self.settings.queue, dataset=self.dataset_name(dataset), branch=self.branch
+            ),
         )
         return studio
 

@@ -4,16 +4,25 @@ All calls raise only errors of `datahub.core.errors`. The contract suite of each
 port (tests/contract/) runs on every registered backend.
 """
 
-from datahub.ports.catalog import Catalog, LedgerEntry, Refusal, Run
+from datahub.ports.catalog import Catalog, LedgerEntry, Refusal, Run, Where
 from datahub.ports.gate import Gate, Instead
 from datahub.ports.git import GitCommit, GitHistory, GitRepositories
 from datahub.ports.labeling import FoundLF, LFSource, LFWorkers, Loaded, Prompts
 from datahub.ports.models import EndModel, LabelModel, LabelModelFit, Opinion
-from datahub.ports.review import Pulled, ReviewQueue
+from datahub.ports.review import (
+    FORGOTTEN,
+    Kept,
+    Memory,
+    Pulled,
+    Reconciled,
+    RefusedAnswer,
+    ReviewQueue,
+)
 from datahub.ports.rows import Files, Listing, PandasIndex, Remote, Rows
 from datahub.ports.versions import Adopting, Ranged, Remembering, Sharing, Upkeep, VersionStore
 
 __all__ = [
+    "FORGOTTEN",
     "Adopting",
     "Catalog",
     "EndModel",
@@ -24,6 +33,7 @@ __all__ = [
     "GitHistory",
     "GitRepositories",
     "Instead",
+    "Kept",
     "LFSource",
     "LFWorkers",
     "LabelModel",
@@ -31,12 +41,15 @@ __all__ = [
     "LedgerEntry",
     "Listing",
     "Loaded",
+    "Memory",
     "Opinion",
     "PandasIndex",
     "Prompts",
     "Pulled",
     "Ranged",
+    "Reconciled",
     "Refusal",
+    "RefusedAnswer",
     "Remembering",
     "Remote",
     "ReviewQueue",
@@ -45,4 +58,5 @@ __all__ = [
     "Sharing",
     "Upkeep",
     "VersionStore",
+    "Where",
 ]

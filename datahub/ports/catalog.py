@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, TypedDict
 
 from datahub.core.dataset import Key
 from datahub.core.verdict import Verdict
+from datahub.ports.review import Kept, Memory
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class LedgerEntry:
     """One row that was asked: by whom it is awaited, and what became of it.
 
     state: intent (about to be posted), asked, answered, stale (the row changed: ask again),
-    dropped (never committed, so never posted).
+    gone (the task was deleted: ask again), dropped (not asked, and may be chosen again).
     """
 
     queue: str
@@ -46,6 +47,14 @@ class LedgerEntry:
     key: Key
     row_hash: str
     state: str
+
+
+class Where(TypedDict):
+    """Which part of the ledger: one queue, for one dataset on one branch."""
+
+    queue: str
+    dataset: str
+    branch: str
 
 
 class Catalog(Protocol):
@@ -77,6 +86,23 @@ class Catalog(Protocol):
 
     def asked(self, *, queue: str, dataset: str, branch: str) -> list[LedgerEntry]:
         """The ledger of one queue for one dataset on one branch, in the order it was written."""
+        ...
+
+    def memory(self, kind: str, *, queue: str, dataset: str, branch: str) -> Memory:
+        """What is remembered of a queue: what it has `seen`, and answers that were `refused`."""
+        ...
+
+    def keep(
+        self,
+        kept: Kept,
+        *,
+        queue: str,
+        dataset: str,
+        branch: str,
+        asked: Iterable[LedgerEntry] = (),
+        refused: Mapping[str, str | None] | None = None,
+    ) -> None:
+        """Remember what a push or a pull kept, ledger entries and refused answers, in one."""
         ...
 
     def cursor(self, *, queue: str, dataset: str, branch: str) -> str | None:

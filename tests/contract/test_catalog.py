@@ -26,7 +26,7 @@ from datahub.core.errors import (
 )
 from datahub.core.verdict import CheckFailure, Verdict
 from datahub.hub import REGISTRY
-from datahub.ports import Catalog, LedgerEntry, Refusal, Run
+from datahub.ports import Catalog, Kept, LedgerEntry, Refusal, Run, Where
 from tests import postgres_server
 from tests.postgres_server import PostgresServer
 
@@ -187,6 +187,51 @@ def test_the_cursor_moves(catalog: Catalog) -> None:
     catalog.set_cursor("other", queue="q", dataset="d", branch="c")
 
     assert catalog.cursor(queue="q", dataset="d", branch="b") == "2"
+
+
+WHERE = Where(queue="embedded", dataset="news", branch="main")
+ELSEWHERE = Where(queue="embedded", dataset="news", branch="other")
+
+
+def test_what_is_kept_comes_back_by_name_and_what_is_forgotten_does_not(catalog: Catalog) -> None:
+    memory = catalog.memory("seen", **WHERE)
+    many = {str(number): f"task {number}" for number in range(1200)}
+
+    catalog.keep(Kept("1", many), **WHERE)
+    catalog.keep(
+        Kept("2", {"7": None, "8": "é \ud800 🗝".encode("unicode_escape").decode()}), **WHERE
+    )
+
+    assert memory.count() == 1199
+    assert memory.recall(["6", "7", "8", "none"]) == {"6": "task 6", "8": r"\xe9 \ud800 \U0001f5dd"}
+    assert memory.recall().keys() == many.keys() - {"7"}
+    assert catalog.cursor(**WHERE) == "2"
+
+
+def test_a_memory_is_of_one_kind_queue_dataset_and_branch(catalog: Catalog) -> None:
+    catalog.keep(Kept("1", {"a": "seen"}), refused={"a": "refused", "b": "too"}, **WHERE)
+    catalog.keep(Kept("2", {"a": "elsewhere"}), **ELSEWHERE)
+
+    catalog.keep(Kept("3", {"c": "new"}, afresh=True), refused={"a": None}, **WHERE)
+
+    assert catalog.memory("seen", **WHERE).recall() == {"c": "new"}
+    assert catalog.memory("refused", **WHERE).recall() == {"b": "too"}
+    assert catalog.memory("seen", **ELSEWHERE).recall() == {"a": "elsewhere"}
+
+
+@pytest.mark.parametrize("state", ["gone", "dropped"])
+def test_a_ledger_knows_what_is_gone(catalog: Catalog, state: str) -> None:
+    catalog.record_asked([entry("a", state=state)])
+
+    assert asked(catalog) == [entry("a", state=state)]
+
+
+def test_what_is_kept_is_kept_whole_or_not_at_all(catalog: Catalog) -> None:
+    with pytest.raises(InputError):
+        catalog.keep(Kept("1", {"a": "x"}), asked=[entry("a"), entry("b", state="lost")], **WHERE)
+
+    assert (catalog.cursor(**WHERE), asked(catalog)) == (None, [])
+    assert catalog.memory("seen", **WHERE).count() == 0
 
 
 def test_figures_that_are_no_json_and_a_time_without_zone_are_refused(catalog: Catalog) -> None:

@@ -16,7 +16,7 @@ from datahub.core.relabel import current
 from datahub.core.triage import Task, asking_order
 from datahub.hub import REGISTRY
 from datahub.hub.registry import adapter
-from datahub.ports import ReviewQueue
+from tests.remembering import RememberingQueue
 
 if TYPE_CHECKING:
     from datahub.adapters.labelstudio_server import ServerInfo
@@ -28,8 +28,8 @@ CLASSES = ("business", "sport", "tech")
 class Place:
     """A backend: how to open a project in it, and how a person takes an answer back."""
 
-    open: Callable[..., ReviewQueue]
-    withdraw: Callable[[ReviewQueue, str, str], None]
+    open: Callable[..., RememberingQueue]
+    withdraw: Callable[[RememberingQueue, str, str], None]
 
 
 def embedded_place(request: pytest.FixtureRequest) -> Place:
@@ -37,11 +37,12 @@ def embedded_place(request: pytest.FixtureRequest) -> Place:
     make = adapter("review_queue", "embedded")
 
     def withdraw(queue: Any, task_id: str, annotator: str) -> None:
-        queue.withdraw(task_id, annotator=annotator)
+        queue.inside.withdraw(task_id, annotator=annotator)
 
-    return Place(
-        lambda project, **more: make(folder / "review.db", project=project, **more), withdraw
-    )
+    def opened(project: str, **more: Any) -> Any:
+        return RememberingQueue(make(folder / "review.db", project=project, **more))
+
+    return Place(opened, withdraw)
 
 
 def labelstudio_place(request: pytest.FixtureRequest) -> Place:
@@ -53,10 +54,11 @@ def labelstudio_place(request: pytest.FixtureRequest) -> Place:
             for known in web.get(f"/api/tasks/{task_id}/").json()["annotations"]:
                 web.delete(f"/api/annotations/{known['id']}/").raise_for_status()
 
-    return Place(
-        lambda project, **more: make(url=server.url, token=server.token, project=project, **more),
-        withdraw,
-    )
+    def opened(project: str, **more: Any) -> Any:
+        made = make(url=server.url, token=server.token, project=project, **more)
+        return RememberingQueue(made)
+
+    return Place(opened, withdraw)
 
 
 def signed_in(server: ServerInfo) -> httpx.Client:
@@ -78,7 +80,7 @@ def place(request: pytest.FixtureRequest) -> Place:
 
 
 @pytest.fixture
-def queue(place: Place) -> ReviewQueue:
+def queue(place: Place) -> RememberingQueue:
     """An empty queue of a project nobody has seen."""
     return place.open(f"news@{uuid.uuid4().hex[:8]}")
 
@@ -91,7 +93,7 @@ def audit(key: str | int) -> Task:
     return Task(key, f"hash of {key}", {"text": "A."}, "random audit slice", "audit", None, None)
 
 
-def task_ids(queue: ReviewQueue) -> dict[str | int, str]:
+def task_ids(queue: RememberingQueue) -> dict[str | int, str]:
     return {task.key: task_id for task_id, task in queue.open_tasks()}
 
 
@@ -122,7 +124,7 @@ def test_a_row_is_asked_of_as_many_people_as_said_and_of_each_once(place: Place)
     }
 
 
-def test_a_queue_nobody_pushed_to_is_empty(queue: ReviewQueue) -> None:
+def test_a_queue_nobody_pushed_to_is_empty(queue: RememberingQueue) -> None:
     pulled = queue.pull(None)
 
     assert queue.open_tasks() == []
@@ -131,13 +133,13 @@ def test_a_queue_nobody_pushed_to_is_empty(queue: ReviewQueue) -> None:
     assert queue.where()
 
 
-def test_pushing_no_tasks_asks_nothing(queue: ReviewQueue) -> None:
+def test_pushing_no_tasks_asks_nothing(queue: RememberingQueue) -> None:
     queue.push("b1", [], classes=CLASSES)
 
     assert queue.open_tasks() == []
 
 
-def test_pushed_tasks_are_open_in_asking_order(queue: ReviewQueue) -> None:
+def test_pushed_tasks_are_open_in_asking_order(queue: RememberingQueue) -> None:
     """Lowest score first, and the audit slice in between, not at the end."""
     tasks = [doubt("c", 0.3), doubt("a", 0.1), doubt("b", 0.2), doubt("d", 0.4), audit("x")]
 
@@ -148,28 +150,28 @@ def test_pushed_tasks_are_open_in_asking_order(queue: ReviewQueue) -> None:
     assert [task.key for task in shown if task.key != "x"] == ["a", "b", "c", "d"]
 
 
-def test_later_batches_come_after_earlier_ones(queue: ReviewQueue) -> None:
+def test_later_batches_come_after_earlier_ones(queue: RememberingQueue) -> None:
     queue.push("b1", [doubt("first", 0.9)], classes=CLASSES)
     queue.push("b2", [doubt("second", 0.1)], classes=CLASSES)
 
     assert list(task_ids(queue)) == ["first", "second"]
 
 
-def test_a_limit_takes_the_first(queue: ReviewQueue) -> None:
+def test_a_limit_takes_the_first(queue: RememberingQueue) -> None:
     queue.push("b1", [doubt("b", 0.2), doubt("a", 0.1), doubt("c", 0.3)], classes=CLASSES)
 
     assert [task.key for _, task in queue.open_tasks(limit=2)] == ["a", "b"]
     assert queue.open_tasks(limit=0) == []
 
 
-def test_audit_tasks_carry_no_prediction(queue: ReviewQueue) -> None:
+def test_audit_tasks_carry_no_prediction(queue: RememberingQueue) -> None:
     queue.push("b1", [doubt("a", 0.1), audit("x")], classes=CLASSES)
 
     shown = {task.key: (task.prediction, task.score) for _, task in queue.open_tasks()}
     assert shown == {"a": ("sport", 0.1), "x": (None, None)}
 
 
-def test_pushing_a_batch_again_adds_only_what_is_missing(queue: ReviewQueue) -> None:
+def test_pushing_a_batch_again_adds_only_what_is_missing(queue: RememberingQueue) -> None:
     queue.push("b1", [doubt("a", 0.1)], classes=CLASSES)
 
     queue.push("b1", [doubt("a", 0.1), doubt("b", 0.2)], classes=CLASSES)
@@ -178,7 +180,7 @@ def test_pushing_a_batch_again_adds_only_what_is_missing(queue: ReviewQueue) -> 
     assert sorted(task.key for _, task in queue.open_tasks()) == ["a", "b"]
 
 
-def test_an_answered_task_is_not_asked_again_by_the_same_batch(queue: ReviewQueue) -> None:
+def test_an_answered_task_is_not_asked_again_by_the_same_batch(queue: RememberingQueue) -> None:
     queue.push("b1", [doubt("a", 0.1)], classes=CLASSES)
     queue.answer(task_ids(queue)["a"], "tech", annotator="ann")
 
@@ -187,7 +189,7 @@ def test_an_answered_task_is_not_asked_again_by_the_same_batch(queue: ReviewQueu
     assert queue.open_tasks() == []
 
 
-def test_another_batch_may_ask_the_same_row(queue: ReviewQueue) -> None:
+def test_another_batch_may_ask_the_same_row(queue: RememberingQueue) -> None:
     """A row that changed is asked again."""
     queue.push("b1", [doubt("a", 0.1)], classes=CLASSES)
 
@@ -196,7 +198,7 @@ def test_another_batch_may_ask_the_same_row(queue: ReviewQueue) -> None:
     assert [t.row_hash for _, t in queue.open_tasks()] == ["hash of a", "changed"]
 
 
-def test_an_answer_comes_back_with_its_row(queue: ReviewQueue) -> None:
+def test_an_answer_comes_back_with_its_row(queue: RememberingQueue) -> None:
     queue.push("b1", [doubt("a", 0.1), audit("x")], classes=CLASSES)
 
     queue.answer(task_ids(queue)["x"], "tech", annotator="ann@example.org")
@@ -208,7 +210,7 @@ def test_an_answer_comes_back_with_its_row(queue: ReviewQueue) -> None:
     assert list(task_ids(queue)) == ["a"]
 
 
-def test_an_answer_says_which_columns_were_shown(queue: ReviewQueue) -> None:
+def test_an_answer_says_which_columns_were_shown(queue: RememberingQueue) -> None:
     """Those of the task, whichever of them is the text, in the order of their names."""
     shown = {"text": "A text.", "title": "A title", "from": "ann"}
     queue.push("b1", [replace(doubt("a", 0.1), fields=shown)], classes=CLASSES)
@@ -218,7 +220,7 @@ def test_an_answer_says_which_columns_were_shown(queue: ReviewQueue) -> None:
     assert [got.columns for got in queue.pull(None).annotations] == [("from", "text", "title")]
 
 
-def test_a_skip_is_an_answer_without_a_label(queue: ReviewQueue) -> None:
+def test_a_skip_is_an_answer_without_a_label(queue: RememberingQueue) -> None:
     queue.push("b1", [doubt("a", 0.1)], classes=CLASSES)
 
     queue.answer(task_ids(queue)["a"], None, annotator="ann")
@@ -227,7 +229,7 @@ def test_a_skip_is_an_answer_without_a_label(queue: ReviewQueue) -> None:
     assert queue.open_tasks() == []
 
 
-def test_several_people_answer_the_same_row(queue: ReviewQueue) -> None:
+def test_several_people_answer_the_same_row(queue: RememberingQueue) -> None:
     queue.push("b1", [doubt("a", 0.1)], classes=CLASSES)
     task_id = task_ids(queue)["a"]
 
@@ -238,7 +240,7 @@ def test_several_people_answer_the_same_row(queue: ReviewQueue) -> None:
     assert said == {"ann": "tech", "Zoë “Z” 🙂": "sport", "bob@x.org": None}
 
 
-def test_a_second_answer_edits_the_first(queue: ReviewQueue) -> None:
+def test_a_second_answer_edits_the_first(queue: RememberingQueue) -> None:
     """Same id, later time; a skip may become a label and a label a skip."""
     queue.push("b1", [doubt("a", 0.1)], classes=CLASSES)
     task_id = task_ids(queue)["a"]
@@ -257,7 +259,7 @@ def test_a_second_answer_edits_the_first(queue: ReviewQueue) -> None:
 
 
 def test_a_withdrawn_answer_is_told_and_its_task_is_open_again(
-    place: Place, queue: ReviewQueue
+    place: Place, queue: RememberingQueue
 ) -> None:
     queue.push("b1", [doubt("a", 0.1)], classes=CLASSES)
     task_id = task_ids(queue)["a"]
@@ -274,7 +276,7 @@ def test_a_withdrawn_answer_is_told_and_its_task_is_open_again(
     assert queue.pull(second.cursor).annotations == ()
 
 
-def test_an_answer_after_a_withdrawal_counts(place: Place, queue: ReviewQueue) -> None:
+def test_an_answer_after_a_withdrawal_counts(place: Place, queue: RememberingQueue) -> None:
     queue.push("b1", [doubt("a", 0.1)], classes=CLASSES)
     task_id = task_ids(queue)["a"]
     queue.answer(task_id, "tech", annotator="ann")
@@ -287,7 +289,7 @@ def test_an_answer_after_a_withdrawal_counts(place: Place, queue: ReviewQueue) -
     assert [line.label for line in current(log)] == ["sport"]
 
 
-def test_each_change_is_told_once(queue: ReviewQueue) -> None:
+def test_each_change_is_told_once(queue: RememberingQueue) -> None:
     queue.push("b1", [doubt("a", 0.1), doubt("b", 0.2)], classes=CLASSES)
     ids = task_ids(queue)
     queue.answer(ids["a"], "tech", annotator="ann")
@@ -301,7 +303,7 @@ def test_each_change_is_told_once(queue: ReviewQueue) -> None:
     assert [a.key for a in second.annotations] == ["b"]
 
 
-def test_a_pull_without_a_cursor_tells_everything_again(queue: ReviewQueue) -> None:
+def test_a_pull_without_a_cursor_tells_everything_again(queue: RememberingQueue) -> None:
     """So a pull whose answer was lost loses nothing."""
     queue.push("b1", [doubt("a", 0.1)], classes=CLASSES)
     queue.answer(task_ids(queue)["a"], "tech", annotator="ann")
@@ -309,7 +311,7 @@ def test_a_pull_without_a_cursor_tells_everything_again(queue: ReviewQueue) -> N
     assert queue.pull(None).annotations == queue.pull(None).annotations != ()
 
 
-def test_an_unknown_task_is_not_found(queue: ReviewQueue) -> None:
+def test_an_unknown_task_is_not_found(queue: RememberingQueue) -> None:
     queue.push("b1", [doubt("a", 0.1)], classes=CLASSES)
 
     for unknown in ("987654", "no number", "", "-1", "9" * 30):
@@ -317,7 +319,7 @@ def test_an_unknown_task_is_not_found(queue: ReviewQueue) -> None:
             queue.answer(unknown, "tech", annotator="ann")
 
 
-def test_a_task_of_another_project_is_not_found(place: Place, queue: ReviewQueue) -> None:
+def test_a_task_of_another_project_is_not_found(place: Place, queue: RememberingQueue) -> None:
     other = place.open(f"other@{uuid.uuid4().hex[:8]}")
     other.push("b1", [doubt("a", 0.1)], classes=CLASSES)
     queue.push("b1", [], classes=CLASSES)
@@ -327,7 +329,7 @@ def test_a_task_of_another_project_is_not_found(place: Place, queue: ReviewQueue
     assert queue.open_tasks() == []
 
 
-def test_a_label_outside_the_classes_is_refused(queue: ReviewQueue) -> None:
+def test_a_label_outside_the_classes_is_refused(queue: RememberingQueue) -> None:
     queue.push("b1", [doubt("a", 0.1)], classes=CLASSES)
     task_id = task_ids(queue)["a"]
 
@@ -340,7 +342,7 @@ def test_a_label_outside_the_classes_is_refused(queue: ReviewQueue) -> None:
 
 
 @pytest.mark.parametrize("key", [7, 2**60, "7", "a b/c", "ключ 🗝 \"q\" 'q' <b>", "x" * 500])
-def test_keys_of_any_kind_come_back(queue: ReviewQueue, key: str | int) -> None:
+def test_keys_of_any_kind_come_back(queue: RememberingQueue, key: str | int) -> None:
     queue.push("b1", [doubt(key, 0.1)], classes=CLASSES)
     queue.push("b1", [doubt(key, 0.1)], classes=CLASSES)
     ((task_id, task),) = queue.open_tasks()
@@ -351,7 +353,7 @@ def test_keys_of_any_kind_come_back(queue: ReviewQueue, key: str | int) -> None:
     assert [a.key for a in queue.pull(None).annotations] == [key]
 
 
-def test_a_number_and_its_text_are_two_keys(queue: ReviewQueue) -> None:
+def test_a_number_and_its_text_are_two_keys(queue: RememberingQueue) -> None:
     queue.push("b1", [doubt(7, 0.1)], classes=CLASSES)
     queue.push("b1", [doubt(7, 0.1), doubt("7", 0.2)], classes=CLASSES)
 
@@ -359,7 +361,7 @@ def test_a_number_and_its_text_are_two_keys(queue: ReviewQueue) -> None:
 
 
 @pytest.mark.parametrize("batch", ["12", "1e3", 'b "q" 🙂', "0" * 64])
-def test_batches_may_have_any_name(queue: ReviewQueue, batch: str) -> None:
+def test_batches_may_have_any_name(queue: RememberingQueue, batch: str) -> None:
     queue.push(batch, [doubt("a", 0.1)], classes=CLASSES)
     queue.push(batch, [doubt("a", 0.1), doubt("b", 0.2)], classes=CLASSES)
 
@@ -376,7 +378,7 @@ HOSTILE = [
 ]
 
 
-def test_texts_come_through_as_they_are(queue: ReviewQueue) -> None:
+def test_texts_come_through_as_they_are(queue: RememberingQueue) -> None:
     tasks = [doubt(n, n / 10, text=text) for n, text in enumerate(HOSTILE)]
 
     queue.push("b1", tasks, classes=CLASSES)
@@ -384,7 +386,7 @@ def test_texts_come_through_as_they_are(queue: ReviewQueue) -> None:
     assert [task.fields["text"] for _, task in queue.open_tasks()] == HOSTILE
 
 
-def test_all_fields_come_through(queue: ReviewQueue) -> None:
+def test_all_fields_come_through(queue: RememberingQueue) -> None:
     fields = {"title": "Short", "body": "The longest of them all", "year": "", 'a "b"': "<i>"}
     asked = replace(doubt("a", 0.1), fields=fields)
 
@@ -393,7 +395,7 @@ def test_all_fields_come_through(queue: ReviewQueue) -> None:
     assert [dict(task.fields) for _, task in queue.open_tasks()] == [fields, {}]
 
 
-def test_class_names_may_be_hostile(queue: ReviewQueue) -> None:
+def test_class_names_may_be_hostile(queue: RememberingQueue) -> None:
     classes = ("a & b", '<b>"c"</b>', "$text", "ünï 🙂", "two words", "1")
     asked = [replace(doubt(n, n / 10), prediction=c) for n, c in enumerate(classes)]
     queue.push("b1", asked, classes=classes)
@@ -406,7 +408,7 @@ def test_class_names_may_be_hostile(queue: ReviewQueue) -> None:
     assert [a.label for a in queue.pull(None).annotations] == list(reversed(classes))
 
 
-def test_classes_may_grow_between_batches(queue: ReviewQueue) -> None:
+def test_classes_may_grow_between_batches(queue: RememberingQueue) -> None:
     queue.push("b1", [doubt("a", 0.1)], classes=CLASSES)
     queue.answer(task_ids(queue)["a"], "tech", annotator="ann")
 
@@ -416,7 +418,7 @@ def test_classes_may_grow_between_batches(queue: ReviewQueue) -> None:
     assert [a.label for a in queue.pull(None).annotations] == ["tech", "politics"]
 
 
-def test_a_hundred_and_twenty_seven_classes_can_be_asked(queue: ReviewQueue) -> None:
+def test_a_hundred_and_twenty_seven_classes_can_be_asked(queue: RememberingQueue) -> None:
     classes = tuple(f"class {n}" for n in range(127))
     queue.push("b1", [audit("a")], classes=classes)
 
@@ -425,7 +427,7 @@ def test_a_hundred_and_twenty_seven_classes_can_be_asked(queue: ReviewQueue) -> 
     assert [a.label for a in queue.pull(None).annotations] == ["class 126"]
 
 
-def test_projects_do_not_see_each_other(place: Place, queue: ReviewQueue) -> None:
+def test_projects_do_not_see_each_other(place: Place, queue: RememberingQueue) -> None:
     other = place.open(f"other@{uuid.uuid4().hex[:8]}")
     other.push("b1", [doubt("theirs", 0.1)], classes=CLASSES)
     queue.push("b1", [doubt("ours", 0.1)], classes=CLASSES)

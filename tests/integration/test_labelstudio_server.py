@@ -31,6 +31,7 @@ from datahub.core.errors import (
     Unavailable,
 )
 from datahub.core.triage import Task
+from tests.remembering import RememberingQueue
 
 CLASSES = ("business", "sport", "tech")
 
@@ -314,7 +315,7 @@ def test_a_push_whose_answer_is_lost_asks_each_row_once(
     faulty: Faulty, labelstudio: ServerInfo, fault: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of three posts the second meets the fault; pushing again brings exactly the rest."""
-    monkeypatch.setattr("datahub.adapters.review_labelstudio.page.TASKS_PER_POST", 10)
+    monkeypatch.setattr("datahub.adapters.review_labelstudio.task_data.TASKS_PER_POST", 10)
     queue = LabelStudioReviewQueue(url=faulty.url, token=labelstudio.token, project=f"lost {fault}")
     tasks = [task(f"k{n:02}", n / 100) for n in range(1, 31)]
     faulty.faults = ["", fault]
@@ -347,13 +348,14 @@ def web(labelstudio: ServerInfo) -> Iterator[httpx.Client]:
 
 
 @pytest.fixture
-def queue(labelstudio: ServerInfo, request: pytest.FixtureRequest) -> LabelStudioReviewQueue:
-    return LabelStudioReviewQueue(
-        url=str(labelstudio.url), token=labelstudio.token, project=request.node.name[-50:]
+def queue(labelstudio: ServerInfo, request: pytest.FixtureRequest) -> RememberingQueue:
+    name = request.node.name[-50:]
+    return RememberingQueue(
+        LabelStudioReviewQueue(url=labelstudio.url or "", token=labelstudio.token, project=name)
     )
 
 
-def project_of(queue: LabelStudioReviewQueue) -> str:
+def project_of(queue: RememberingQueue) -> str:
     return queue.where().split("/")[-2]
 
 
@@ -363,7 +365,7 @@ def chosen(*labels: str) -> list[dict[str, Any]]:
 
 
 def test_people_are_served_in_the_order_of_open_tasks(
-    queue: LabelStudioReviewQueue, web: httpx.Client, labelstudio: ServerInfo
+    queue: RememberingQueue, web: httpx.Client, labelstudio: ServerInfo
 ) -> None:
     """The page asks for the next task; guesses are there but for the audit slice; skips count."""
     asked = [task("b", 0.2), task("a", 0.1), task("x", None), task("c", 0.3)]
@@ -395,7 +397,7 @@ def test_people_are_served_in_the_order_of_open_tasks(
 
 
 def test_answers_that_cannot_be_taken_are_refused_once(
-    queue: LabelStudioReviewQueue, web: httpx.Client
+    queue: RememberingQueue, web: httpx.Client
 ) -> None:
     queue.push("b1", [task("a", 0.1), task("b", 0.2)], classes=CLASSES)
     (first, _), (second, _) = queue.open_tasks()
@@ -405,16 +407,14 @@ def test_answers_that_cannot_be_taken_are_refused_once(
     pulled = queue.pull(None)
 
     assert pulled.annotations == ()
-    assert sorted(pulled.refused) == [
+    assert sorted((refused.key, refused.reason) for refused in pulled.refused) == [
         ("a", "the answer is empty"),
         ("b", "the answer names 2 classes"),
     ]
     assert queue.pull(pulled.cursor).refused == ()
 
 
-def test_an_answer_that_is_emptied_is_withdrawn(
-    queue: LabelStudioReviewQueue, web: httpx.Client
-) -> None:
+def test_an_answer_that_is_emptied_is_withdrawn(queue: RememberingQueue, web: httpx.Client) -> None:
     queue.push("b1", [task("a")], classes=CLASSES)
     task_id = queue.open_tasks()[0][0]
     queue.answer(task_id, "tech", annotator="ann")
@@ -425,12 +425,10 @@ def test_an_answer_that_is_emptied_is_withdrawn(
     after = queue.pull(before.cursor)
 
     assert [line.withdrawn for line in after.annotations] == [True]
-    assert after.refused == (("a", "the answer is empty"),)
+    assert [(r.key, r.reason) for r in after.refused] == [("a", "the answer is empty")]
 
 
-def test_a_deleted_task_takes_its_answers_along(
-    queue: LabelStudioReviewQueue, web: httpx.Client
-) -> None:
+def test_a_deleted_task_takes_its_answers_along(queue: RememberingQueue, web: httpx.Client) -> None:
     """Also where its id is given to another task later."""
     queue.push("b1", [task("a", 0.1), task("b", 0.2)], classes=CLASSES)
     ids = [task_id for task_id, _ in queue.open_tasks()]
@@ -447,7 +445,7 @@ def test_a_deleted_task_takes_its_answers_along(
 
 
 def test_a_label_outside_the_classes_comes_back_as_it_is(
-    queue: LabelStudioReviewQueue, web: httpx.Client
+    queue: RememberingQueue, web: httpx.Client
 ) -> None:
     queue.push("b1", [task("a")], classes=CLASSES)
     task_id = queue.open_tasks()[0][0]
@@ -458,7 +456,7 @@ def test_a_label_outside_the_classes_comes_back_as_it_is(
 
 
 def test_a_task_that_somebody_else_put_there_is_no_trouble(
-    queue: LabelStudioReviewQueue, web: httpx.Client
+    queue: RememberingQueue, web: httpx.Client
 ) -> None:
     queue.push("b1", [task("a")], classes=CLASSES)
     mine = {"data": {"text": "mine", "details": ""}, "annotations": [{"result": chosen("tech")}]}
@@ -467,12 +465,10 @@ def test_a_task_that_somebody_else_put_there_is_no_trouble(
     pulled = queue.pull(None)
 
     assert [one.key for _, one in queue.open_tasks()] == ["a"]
-    assert [why for _, why in pulled.refused] == ["the task was not pushed by datahub"]
+    assert [refused.reason for refused in pulled.refused] == ["the task was not pushed by datahub"]
 
 
-def test_a_project_made_anew_withdraws_nothing(
-    queue: LabelStudioReviewQueue, web: httpx.Client
-) -> None:
+def test_a_project_made_anew_withdraws_nothing(queue: RememberingQueue, web: httpx.Client) -> None:
     queue.push("b1", [task("a")], classes=CLASSES)
     queue.answer(queue.open_tasks()[0][0], "tech", annotator="ann")
     before = queue.pull(None)
@@ -533,7 +529,7 @@ def test_a_server_that_is_no_label_studio_is_rejected(labelstudio: ServerInfo) -
         server.shutdown()
 
 
-def test_a_cursor_of_another_backend_is_told(queue: LabelStudioReviewQueue) -> None:
+def test_a_cursor_of_another_backend_is_told(queue: RememberingQueue) -> None:
     queue.push("b1", [task("a")], classes=CLASSES)
 
     with pytest.raises(ConfigError):

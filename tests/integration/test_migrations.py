@@ -16,9 +16,10 @@ from alembic.script import ScriptDirectory
 from datahub.adapters.catalog_sql import REVISIONS, SqlCatalog, migrations_config
 from datahub.adapters.catalog_sql.tables import metadata
 from datahub.core.errors import ConfigError
+from datahub.ports import Kept, LedgerEntry, Where
 from tests.postgres_server import PostgresServer
 
-TABLES = {"run", "refusal", "asked", "cursor"}
+TABLES = {"run", "refusal", "asked", "cursor", "remembered"}
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -99,6 +100,25 @@ def test_downgrade_takes_everything_away_and_upgrade_brings_it_back(url: str) ->
     assert "datahub db upgrade" in refused.value.hint
     SqlCatalog(url).upgrade()
     assert tables(engine) == TABLES | {"alembic_version"}
+
+
+def test_going_back_keeps_the_ledger_and_the_cursor(url: str) -> None:
+    """From the newest to the first revision: states it does not know become ones it does."""
+    catalog, where = SqlCatalog(url), Where(queue="q", dataset="d", branch="b")
+    catalog.upgrade()
+    catalog.keep(
+        Kept("7", {"12": "a task"}),
+        asked=[LedgerEntry(**where, batch="b1", key=5, row_hash="h", state="gone")],
+        **where,
+    )
+
+    with sa.create_engine(url).begin() as connection:
+        command.downgrade(migrations_config(connection), "0001")
+    again = SqlCatalog(url)
+    again.upgrade()
+
+    assert [entry.state for entry in again.asked(**where)] == ["stale"]
+    assert again.cursor(**where) == "7"
 
 
 def test_a_catalog_that_was_never_upgraded_says_what_to_do(url: str, tmp_path: Path) -> None:

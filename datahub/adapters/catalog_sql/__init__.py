@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
@@ -18,14 +18,15 @@ from typing import Any, cast
 import sqlalchemy as sa
 
 from datahub.adapters.catalog_sql import tables
+from datahub.adapters.catalog_sql.memory import SqlMemory, forget, remember
 from datahub.adapters.catalog_sql.translation import UPGRADE, URLS, translated
 from datahub.core.errors import ConfigError
 from datahub.core.verdict import Verdict
 from datahub.machine.disk import connected
 from datahub.machine.installed import shared_folder
-from datahub.ports import LedgerEntry, Refusal, Run
+from datahub.ports import Kept, LedgerEntry, Memory, Refusal, Run
 
-REVISIONS = ("0001",)  # of migrations/versions, oldest first
+REVISIONS = ("0001", "0002")  # of migrations/versions, oldest first
 LOCK_TIMEOUT = 30.0  # seconds a writer waits for its turn
 _TURN = 0x64617461687562  # "datahub": the advisory lock that writers on PostgreSQL take
 
@@ -50,6 +51,7 @@ class SqlCatalog:
             self._prefer_wal()
             with self._write(checked=False) as connection:
                 command.upgrade(migrations_config(connection), "head")
+        self._checked = True
         return REVISIONS[-1]
 
     def close(self) -> None:
@@ -105,6 +107,39 @@ class SqlCatalog:
         if rows:
             with self._write() as connection:
                 connection.execute(tables.upsert(connection, tables.AskedRow), rows)
+
+    def memory(self, kind: str, *, queue: str, dataset: str, branch: str) -> Memory:
+        """What is remembered of a queue: `seen` by it, or `refused`."""
+        return SqlMemory(
+            self._read, {"queue": queue, "dataset": dataset, "branch": branch, "kind": kind}
+        )
+
+    def keep(
+        self,
+        kept: Kept,
+        *,
+        queue: str,
+        dataset: str,
+        branch: str,
+        asked: Iterable[LedgerEntry] = (),
+        refused: Mapping[str, str | None] | None = None,
+    ) -> None:
+        """Remember what a queue saw, where it ended, what was refused (None: no more), in one.
+
+        Raises InputError as `record_asked` does.
+        """
+        where = {"queue": queue, "dataset": dataset, "branch": branch}
+        rows = [tables.ledger_row(entry) for entry in asked]
+        with self._write() as connection:
+            if kept.afresh:
+                forget(connection, {**where, "kind": "seen"})
+            remember(connection, {**where, "kind": "seen"}, kept.changes)
+            remember(connection, {**where, "kind": "refused"}, refused or {})
+            if rows:
+                connection.execute(tables.upsert(connection, tables.AskedRow), rows)
+            connection.execute(
+                tables.upsert(connection, tables.CursorRow), {**where, "cursor": kept.cursor}
+            )
 
     def asked(self, *, queue: str, dataset: str, branch: str) -> list[LedgerEntry]:
         """The ledger of one queue for one dataset on one branch, in the order it was written."""

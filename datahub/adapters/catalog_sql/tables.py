@@ -19,7 +19,7 @@ from datahub.core.dataset import Key
 from datahub.core.errors import InputError
 from datahub.ports import LedgerEntry
 
-State = Literal["intent", "asked", "answered", "stale"]
+State = Literal["intent", "asked", "answered", "stale", "gone", "dropped"]
 
 
 class Table(
@@ -96,14 +96,28 @@ class CursorRow(Table, table=True):
     cursor: str = Field(sa_type=sa.Text)
 
 
+class RememberedRow(Table, table=True):
+    """One thing that is remembered of a queue; `kind` says what sort of thing."""
+
+    __tablename__: ClassVar[Any] = "remembered"
+
+    queue: str = Field(primary_key=True)
+    dataset: str = Field(primary_key=True)
+    branch: str = Field(primary_key=True)
+    kind: str = Field(primary_key=True)
+    name: str = Field(primary_key=True, sa_type=sa.Text)
+    text: str = Field(sa_type=sa.Text)
+
+
 metadata = Table.metadata
 
 
 def upsert(connection: sa.Connection, model: type[Table]) -> Any:
-    """Insert, or overwrite the row of the same queue, dataset and branch (and key)."""
+    """Insert, or overwrite the row of the same queue, dataset and branch (and key, or name)."""
     into = table(model)
     dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
-    unique = [name for name in ("queue", "dataset", "branch", "key") if name in into.columns]
+    names = ("queue", "dataset", "branch", "key", "kind", "name")
+    unique = [name for name in names if name in into.columns]
     statement = dialect.insert(into)
     changed = {
         column.name: statement.excluded[column.name]

@@ -1,91 +1,169 @@
-"""What changed in Label Studio since a cursor: answers, edits, skips, withdrawals.
+"""What is remembered of each task, and what its answers have become since.
 
-The server says what is there now, and not what is gone. So the cursor is JSON
-that holds the project, how far the last pull saw, and every annotation it knows
-of: {name: {task, time, line}}; `line` is None where there was none to take.
+The server says what is there now, and not what is gone. So a queue remembers of each task,
+by its id, the row that it asks, when it changed last, and every answer that was seen: when,
+and the line that was told, or why it could not be taken.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from datahub.core.dataset import Key
 from datahub.core.errors import ConfigError
 from datahub.core.relabel import Annotation
 from datahub.core.shown import columns_of
-from datahub.ports import Pulled
+from datahub.ports import RefusedAnswer
 
 BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
+Answers = dict[str, dict[str, Any]]  # by name: {time, who, line: JSON text or None, fault}
 
 
 @dataclass(frozen=True)
 class Seen:
-    """What the last pull knew."""
+    """How far the last pull or push came: a project, a time, the highest task id."""
 
-    project: int
+    project: int = 0
+    made: str = ""  # when the project was: another server's has the same number
     since: datetime = BEGINNING
-    annotations: Mapping[str, dict[str, Any]] = field(default_factory=dict)
+    last: int = 0
+    earlier: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
-    @property
-    def tasks(self) -> set[int]:
-        """Ids of the tasks that had annotations."""
-        return {entry["task"] for entry in self.annotations.values()}
+    def to_json(self) -> str:
+        """The cursor."""
+        cursor = {"project": self.project, "made": self.made, "last": self.last}
+        return json.dumps(cursor | {"since": stamp(self.since)})
+
+    @classmethod
+    def from_json(cls, cursor: str | None) -> Seen:
+        """Read a cursor, also one of an earlier datahub, which held all answers itself."""
+        if not cursor:
+            return cls()
+        try:
+            raw = json.loads(cursor)
+            return cls(
+                int(raw["project"]),
+                raw.get("made", ""),
+                instant(raw["since"]),
+                int(raw.get("last", 0)),
+                dict(raw.get("annotations", {})),
+            )
+        except (ValueError, KeyError, TypeError) as error:
+            raise ConfigError(
+                "The cursor of the last pull is not one of a Label Studio queue.",
+                hint="Pull without it: known answers come again, and change nothing.",
+            ) from error
 
 
-def read_cursor(cursor: str | None, project: int) -> Seen:
-    """What a cursor knows of this project: nothing, if it is another's. Raises ConfigError."""
-    if not cursor:
-        return Seen(project)
-    try:
-        known = json.loads(cursor)
-        if known["project"] != project:
-            return Seen(project)
-        return Seen(project, instant(known["since"]), dict(known["annotations"]))
-    except (ValueError, KeyError, TypeError) as error:
-        raise ConfigError(
-            "The cursor of the last pull is not one of a Label Studio queue.",
-            hint="Pull without it: known answers come again, and change nothing.",
-        ) from error
+@dataclass(frozen=True)
+class Remembered:
+    """One task. `row` is (key, row_hash); None: it is not datahub's.
 
-
-def compared(
-    tasks: Sequence[Any],
-    seen: Seen,
-    *,
-    looked_at: set[int],
-    names: Mapping[int, str],
-    since: datetime,
-) -> Pulled:
-    """Hold what is there now of the tasks `looked_at` against what was seen of them.
-
-    A task of `looked_at` that is not in `tasks` is gone, with its annotations. `names` are the
-    annotators' by account.
+    `made` is when the server made it, "" where no pull has seen it yet: ids come again.
     """
-    known = {k: v for k, v in seen.annotations.items() if v["task"] not in looked_at}
-    lines: list[Annotation] = []
-    refused: list[tuple[Key, str]] = []
-    for task in tasks:
+
+    row: tuple[Key, str] | None
+    updated: str = ""
+    answers: Answers = field(default_factory=dict)
+    made: str = ""
+
+    def to_json(self) -> str:
+        """Write for the memory."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> Remembered:
+        """Read what `to_json` wrote."""
+        raw = json.loads(text)
+        row = raw["row"]
+        return cls(row and (row[0], row[1]), raw["updated"], raw["answers"], raw["made"])
+
+    @classmethod
+    def of(cls, data: Any, made: str = "") -> Remembered:
+        """A task that was not seen before, by its data."""
+        ours = isinstance(data, Mapping) and {"row_key", "row_hash", "batch"} <= set(data)
+        return cls((data["row_key"], data["row_hash"]) if ours else None, made=made)
+
+
+def earlier_memory(seen: Seen) -> dict[str, str]:
+    """The memory that a cursor of an earlier datahub comes to, by task."""
+    tasks: dict[str, Remembered] = {}
+    for name, entry in seen.earlier.items():
+        line = entry["line"]
+        text = line and Annotation.from_json(json.dumps(line)).to_json()
+        row = (line["key"], line["row_hash"]) if line else None
+        task = tasks.setdefault(str(entry["task"]), Remembered(row))
+        task.answers[name] = {
+            "time": entry["time"],
+            "who": line["annotator"] if line else "",
+            "line": text,
+            "fault": "" if line else "the answer is empty",
+        }
+    return {number: task.to_json() for number, task in tasks.items()}
+
+
+@dataclass
+class Changes:
+    """What became of answers, gathered task by task."""
+
+    lines: list[Annotation] = field(default_factory=list)
+    refused: list[RefusedAnswer] = field(default_factory=list)
+    settled: list[str] = field(default_factory=list)
+
+    def look(self, task: Any, before: Remembered, names: Mapping[int, str]) -> Remembered:
+        """Hold a task, with its annotations, against what was seen of it."""
+        now: Answers = {}
         for raw in task.annotations or ():
             name, time = _name(raw), stamp(instant(raw["updated_at"]))
-            before = seen.annotations.get(name)
-            if before is not None and before["time"] == time:
-                known[name] = before
-                continue
-            line, fault = _line(task.data, raw, names)
-            known[name] = {"task": task.id, "time": time, "line": line and asdict(line)}
-            lines += [line] if line else _withdrawn(before, time)
-            refused += [(task.data.get("row_key", f"task {task.id}"), fault)] if fault else []
-    moved = {task.id: stamp(instant(task.updated_at)) for task in tasks}
-    for name, entry in seen.annotations.items():
-        if name not in known:
-            lines += _withdrawn(entry, max(entry["time"], moved.get(entry["task"], "")))
-    lines.sort(key=lambda line: (line.time, line.id))
-    cursor = {"project": seen.project, "since": stamp(since), "annotations": known}
-    return Pulled(tuple(lines), tuple(refused), json.dumps(cursor))
+            known = before.answers.get(name)
+            now[name] = known if known and known["time"] == time else {}
+            if not now[name]:
+                now[name] = self._answer(task, raw, known, _who(raw, known, names))
+        for name, entry in before.answers.items():
+            if name not in now:
+                self.withdraw(name, entry, at=stamp(instant(task.updated_at)))
+        row = Remembered.of(task.data).row or before.row
+        return Remembered(row, stamp(instant(task.updated_at)), now, before.made)
+
+    def gone(self, before: Remembered) -> None:
+        """A task is gone, and its answers with it."""
+        for name, entry in before.answers.items():
+            self.withdraw(name, entry)
+
+    def withdraw(self, name: str, entry: Mapping[str, Any], *, at: str = "") -> None:
+        """An answer does not stand any more: later than when it was given, always."""
+        if entry["line"]:
+            line = Annotation.from_json(entry["line"])
+            after = stamp(instant(line.time) + timedelta(microseconds=1))
+            self.lines.append(replace(line, withdrawn=True, time=max(after, at)))
+        if entry["fault"]:
+            self.settled.append(name)
+
+    def _answer(
+        self, task: Any, raw: Mapping[str, Any], before: Mapping[str, Any] | None, who: str
+    ) -> dict[str, Any]:
+        time = stamp(instant(raw["updated_at"]))
+        line, fault = _line(task.data, raw, who, time)
+        if line is not None:
+            self.lines.append(line)
+        elif before is not None:
+            self.withdraw(_name(raw), before, at=time)
+        if fault:
+            key = task.data.get("row_key", f"task {task.id}")
+            foreign = Remembered.of(task.data).row is None
+            self.refused.append(RefusedAnswer(_name(raw), key, fault, quiet=foreign))
+        elif before is not None and before["fault"]:
+            self.settled.append(_name(raw))
+        return {"time": time, "who": who, "line": line and line.to_json(), "fault": fault}
+
+
+def in_order(lines: Sequence[Annotation]) -> tuple[Annotation, ...]:
+    """Lines of the log in the order of their time."""
+    return tuple(sorted(lines, key=lambda line: (line.time, line.id)))
 
 
 def instant(value: str | datetime) -> datetime:
@@ -103,18 +181,25 @@ def _name(raw: Mapping[str, Any]) -> str:
     return f"{raw['id']}@{stamp(instant(raw['created_at']))}"
 
 
+def _who(raw: Mapping[str, Any], before: Mapping[str, Any] | None, names: Mapping[int, str]) -> str:
+    """Who answered. Of a deleted account Label Studio keeps nothing: each answer is one's own."""
+    account = raw["completed_by"]
+    if account in names:
+        return names[account]
+    if before is not None and before["who"]:
+        return str(before["who"])
+    if account is None:
+        return f"deleted account (answer {raw['id']})"
+    return f"deleted account {account}"
+
+
 def _line(
-    data: Mapping[str, Any], raw: Mapping[str, Any], names: Mapping[int, str]
+    data: Mapping[str, Any], raw: Mapping[str, Any], who: str, time: str
 ) -> tuple[Annotation | None, str]:
     """(annotation, ""), or (None, why it cannot be taken)."""
-    if "row_key" not in data:
+    if Remembered.of(data).row is None:
         return None, "the task was not pushed by datahub"
-    said = [
-        choice
-        for item in raw["result"] or ()
-        if item.get("from_name") == "label"
-        for choice in item.get("value", {}).get("choices", ())
-    ]
+    said = list(_said(raw))
     if not raw["was_cancelled"] and len(said) != 1:
         return None, f"the answer names {len(said)} classes" if said else "the answer is empty"
     return Annotation(
@@ -122,8 +207,8 @@ def _line(
         key=data["row_key"],
         row_hash=data["row_hash"],
         label=None if raw["was_cancelled"] else str(said[0]),
-        annotator=names.get(raw["completed_by"], str(raw["completed_by"])),
-        time=stamp(instant(raw["updated_at"])),
+        annotator=who,
+        time=time,
         batch=data["batch"],
         columns=_shown(data),
     ), ""
@@ -137,7 +222,7 @@ def _shown(data: Mapping[str, Any]) -> tuple[str, ...] | None:
     return columns_of([*fields, *([] if main is None else [main])])
 
 
-def _withdrawn(entry: Mapping[str, Any] | None, time: str) -> list[Annotation]:
-    if entry is None or entry["line"] is None:
-        return []
-    return [replace(Annotation(**entry["line"]), withdrawn=True, time=time)]
+def _said(raw: Mapping[str, Any]) -> Iterator[object]:
+    for item in raw["result"] or ():
+        if isinstance(item, Mapping) and item.get("from_name") == "label":
+            yield from item.get("value", {}).get("choices", ())
