@@ -10,6 +10,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from datahub.adapters.rows_polars.opening import recognise, translated
@@ -21,7 +22,10 @@ def index_of(path: Path) -> PandasIndex:
     if recognise(path) != "parquet":
         return PandasIndex()
     with translated(path):
-        schema = pq.read_schema(path)
+        try:
+            schema = pq.read_schema(path)
+        except pa.ArrowNotImplementedError:  # `schema` names the column that cannot come in
+            return PandasIndex()
     levels = _levels((schema.metadata or {}).get(b"pandas", b"{}"))
     columns = tuple(one for one in levels if isinstance(one, str) and one in schema.names)
     names = (one.get("name") for one in levels if isinstance(one, dict))
