@@ -363,3 +363,20 @@ def test_a_memory_that_cannot_be_is_refused(project: Path, memory: str) -> None:
 
     with pytest.raises(ConfigError, match="memory"):
         hub.lf_run()
+
+
+@pytest.mark.usefixtures("bwrap")
+def test_in_the_sandbox_a_folder_of_lfs_may_be_a_link(
+    datahub: Datahub,
+    project: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """And a path that is to be readable need not be there."""
+    monkeypatch.setenv("DATAHUB_LF_SANDBOX", "bwrap")
+    monkeypatch.setenv("DATAHUB_LF_READABLE", "~/nowhere, models")
+    outside = tmp_path_factory.mktemp("shared") / "lfs"
+    (project / "labeling_functions").rename(outside)
+    (project / "labeling_functions").symlink_to(outside)
+
+    assert datahub("lf", "test", "offer", "--json").json["votes"] == {"spam": 18}
