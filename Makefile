@@ -50,7 +50,7 @@ check: $(INSTALLED) ## ruff, mypy --strict, import-linter
 bench: $(INSTALLED) ## measure against peers, write docs/benchmarks.md; CASES="name name" for some, BENCH_DATA=folder
 	@$(BIN)/python -m bench $(CASES)
 
-soak: $(INSTALLED) ## long hunts: generated files, faults of a server, attacks on the gate; RUNS="name name" for some
+soak: $(INSTALLED) ## long hunts: generated files, hostile names, faults of a server, attacks on the gate; RUNS="name name" for some
 	@$(BIN)/python -m bench.soak $(RUNS)
 
 up: ## start the team's services with Docker; needs a .env with their secrets

@@ -69,7 +69,7 @@ def walk(
 
     run("init", "--dataset", "mail")
     (folder / "labeling_functions" / "first.py").write_text(LFS.format(text=text))
-    _write_gate(folder, key=key, text=text)
+    _write_gate(folder, key=key)
     take(old, "--classes", "ham,spam")
     label()
     take(new, "--append")  # over labels, between keys that are there
@@ -99,7 +99,8 @@ def walk(
     wanted = {name: mine[name] | {text: rows[name][text]} for name in keys}
     wanted[keys[4]] = mine[keys[4]]
     labeled = pl.read_parquet(folder / "labels.parquet")
-    assert labeled.height == len(keys)
+    content = [{name: row[name] for name in wanted[keys[0]]} for row in labeled.to_dicts()]
+    assert {row[key]: row for row in content} == wanted
     run("export", "rows.parquet", "--table", "rows")
     rows_out = pl.read_parquet(folder / "rows.parquet")
     return {row[key]: row for row in rows_out.to_dicts()}, wanted
@@ -125,13 +126,13 @@ def _answer(run: Any, folder: Path, *, key: str, wrong: Mapping[str, str]) -> No
     run("review", "pull")
 
 
-def _write_gate(folder: Path, *, key: str, text: str) -> None:
+def _write_gate(folder: Path, *, key: str) -> None:
+    kinds = ["expect_column_values_to_be_unique", "expect_column_values_to_not_be_null"]
+    if not key:  # Great Expectations speaks of no column without a name
+        key, kinds = "label", ["expect_column_to_exist"]
     suite = {
         "name": "labels",
-        "expectations": [
-            {"type": "expect_column_values_to_be_unique", "kwargs": {"column": key}},
-            {"type": "expect_column_values_to_not_be_null", "kwargs": {"column": key}},
-        ],
+        "expectations": [{"type": kind, "kwargs": {"column": key}} for kind in kinds],
     }
     (folder / "expectations" / "labels.json").write_text(json.dumps(suite))
     (folder / "expectations" / "gates.toml").write_text(GATES)

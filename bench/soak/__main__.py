@@ -16,6 +16,7 @@ RUNS = {  # name -> module; each has COUNT and soak(folder, *, count, seed) -> O
     "files": "bench.soak.files",
     "review": "bench.soak.review",
     "gate": "bench.soak.gate",
+    "names": "bench.soak.names",
 }
 RESULTS = Path(__file__).parent / "results"
 

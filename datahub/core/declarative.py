@@ -75,8 +75,10 @@ class DeclarativeLF:
     @property
     def columns(self) -> list[str]:
         """Names of the columns that it reads."""
-        names = [*self.text_columns, *self.vote.meta.root_names()]
-        return [name for name in dict.fromkeys(names) if name != FOUND]
+        voted_by = self.vote.meta.root_names()
+        if self.search is not None:
+            voted_by = [name for name in voted_by if name != FOUND]
+        return list(dict.fromkeys([*self.text_columns, *voted_by]))
 
     def expression(self) -> pl.Expr:
         """The vote as an expression named after the LF; what it gives goes through `checked`."""
@@ -320,8 +322,10 @@ def _one_class(
 ) -> DeclarativeLF:
     held, items = _narrowed(name, condition, items, where)
     vote = pl.when(held).then(pl.lit(_checked_label(name, label), pl.Int8))
-    takes: Takes = "texts" if text else "any"
-    return DeclarativeLF(name, label, vote, kind, items, (text,) if text else (), takes=takes)
+    takes: Takes = "any" if text is None else "texts"
+    return DeclarativeLF(
+        name, label, vote, kind, items, () if text is None else (text,), takes=takes
+    )
 
 
 def _many_classes(
@@ -336,7 +340,7 @@ def _many_classes(
     if where is not None:
         held, items = _narrowed(name, None, items, where)
         vote = pl.when(held).then(vote)
-    return DeclarativeLF(name, None, vote, kind, items, (text,) if text else ())
+    return DeclarativeLF(name, None, vote, kind, items, () if text is None else (text,))
 
 
 def _narrowed(

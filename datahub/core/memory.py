@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import copy
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Callable
+from contextlib import suppress
 from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
@@ -17,14 +18,18 @@ LOOK_OF_MEMORY = (
     "2"  # part of what decides votes: another one, and LFs with preprocessors vote again
 )
 
-_SHARED = (
-    *(str, int, float, complex, bool, bytes, type(None), type, Decimal),
-    *(dt.date, dt.time, dt.timedelta),
+_SHARED = frozenset(
+    (
+        *(str, int, float, complex, bool, bytes, type(None), type, Decimal),
+        *(dt.date, dt.datetime, dt.time, dt.timedelta),
+    )
 )
 
 
 class Remembered(dict[Any, Any]):
     """A preprocessor's memory: whoever asks gets a copy, and so does the memory.
+
+    What cannot be copied is not remembered.
 
     >>> memory = Remembered()
     >>> memory["a row"] = SimpleNamespace(words=["a"])
@@ -34,7 +39,8 @@ class Remembered(dict[Any, Any]):
     """
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        super().__setitem__(key, apart(value))
+        with suppress(Exception):  # its own way to be copied may raise whatever it likes: then it
+            super().__setitem__(key, apart(value))  # is computed again for each LF; slower, right
 
     def __getitem__(self, key: Any) -> Any:
         return apart(super().__getitem__(key))
@@ -58,28 +64,85 @@ def forget(mappers: object) -> None:
 
 
 def apart(value: Any) -> Any:
-    """A copy that shares nothing that can be written to.
+    """A copy that shares nothing that can be written to; what is one inside stays one.
 
     Common containers are copied here, as `copy.deepcopy` is ten times slower; a parsed document of
     spaCy by itself, as its vocabulary must not be copied along.
+
+    >>> row = SimpleNamespace(words=["a"], pair=("a", 1))
+    >>> row.also = row.words
+    >>> new = apart(row)
+    >>> new == row, new.words is row.words, new.also is new.words
+    (True, False, True)
     """
+    return _apart(value, {})
+
+
+def _apart(value: Any, made: dict[int, Any]) -> Any:
+    """The same; `made` are the copies so far by what they are of, as `copy.deepcopy` has them."""
     kind = type(value)
     if kind in _SHARED:
         return value
-    if kind is list:
-        return _all(value)
-    if kind is dict:
-        return {key: apart(item) for key, item in value.items()}
-    if kind is tuple:
-        return tuple(_all(value))
+    if id(value) in made:
+        return made[id(value)]
+    copied = _COPIES.get(kind)
+    if copied is not None:
+        return copied(value, made)
     if isinstance(value, SimpleNamespace):
-        new = SimpleNamespace.__new__(kind)
-        new.__dict__.update({name: apart(item) for name, item in value.__dict__.items()})
-        return new
+        return _namespace(value, made)
     if kind.__module__.startswith("spacy.tokens.doc"):
-        return value.copy()
-    return copy.deepcopy(value)
+        made[id(value)] = value.copy()
+        return made[id(value)]
+    return copy.deepcopy(value, made)
 
 
-def _all(values: Iterable[Any]) -> list[Any]:
-    return [value if type(value) in _SHARED else apart(value) for value in values]
+def _list(value: list[Any], made: dict[int, Any]) -> list[Any]:
+    made[id(value)] = new = value.copy()
+    if not _SHARED.issuperset(map(type, value)):
+        new[:] = [_apart(item, made) for item in value]
+    return new
+
+
+def _dict(value: dict[Any, Any], made: dict[int, Any]) -> dict[Any, Any]:
+    plain_keys = _SHARED.issuperset(map(type, value))
+    if plain_keys and _SHARED.issuperset(map(type, value.values())):
+        made[id(value)] = new = value.copy()
+        return new
+    made[id(value)] = new = {}
+    new.update((_apart(key, made), _apart(item, made)) for key, item in value.items())
+    return new
+
+
+def _set(value: set[Any], made: dict[int, Any]) -> set[Any]:
+    if not _SHARED.issuperset(map(type, value)):
+        return copy.deepcopy(value, made)
+    made[id(value)] = new = value.copy()
+    return new
+
+
+def _tuple(value: tuple[Any, ...], made: dict[int, Any]) -> tuple[Any, ...]:
+    if _SHARED.issuperset(map(type, value)):
+        return value
+    new = tuple([_apart(item, made) for item in value])
+    made.setdefault(id(value), new)  # it may hold itself, by a list
+    again: tuple[Any, ...] = made[id(value)]
+    return again
+
+
+def _namespace(value: SimpleNamespace, made: dict[int, Any]) -> SimpleNamespace:
+    new = SimpleNamespace.__new__(type(value))
+    made[id(value)] = new
+    new.__dict__.update(value.__dict__)
+    if not _SHARED.issuperset(map(type, value.__dict__.values())):
+        for name, item in value.__dict__.items():
+            if type(item) not in _SHARED:
+                new.__dict__[name] = _apart(item, made)
+    return new
+
+
+_COPIES: dict[type, Callable[[Any, dict[int, Any]], Any]] = {
+    list: _list,
+    dict: _dict,
+    set: _set,
+    tuple: _tuple,
+}

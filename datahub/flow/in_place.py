@@ -68,7 +68,8 @@ def import_in_place(
     head = begin(store, step)
     name = checked_name(dataset)
     known = known_at(store, head.id, name)
-    key = key or (known.key if known and not known.key_made else None)
+    if key is None and known and not known.key_made:
+        key = known.key
     if gold is not None:
         raise InputError(
             f"Gold is kept apart from what labeling reads: {gold!r} cannot stay in its file.",

@@ -93,13 +93,13 @@ def incoming(
             raise SourceError(f"{where} holds no rows.", hint="Give a file with rows in it.")
         frames = sorter.frames()
         yield Incoming(
-            schema=content if key else pl.Schema({MADE_KEY: pl.String(), **content}),
+            schema=content if key is not None else pl.Schema({MADE_KEY: pl.String(), **content}),
             key=name,
             key_made=key is None,
             has_gold=gold is not None,
             count=sorter.count,
             golds=golds,
-            frames=_unique(frames, name) if key else _numbered(frames),
+            frames=_unique(frames, name) if key is not None else _numbered(frames),
             above=table.folders_above,
         )
 

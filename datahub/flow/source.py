@@ -95,12 +95,15 @@ def import_rows(
     head = begin(store, step)
     name = checked_name(dataset)
     known = known_at(store, head.id, name)
-    key = key or (known.key if known and not known.key_made else None)
+    if key is None and known and not known.key_made:
+        key = known.key
     types = types_at(store, rows, known)
     keep = columns_to_keep(key, gold, known)
     table = FileTable.at(path, rows, keep=keep, types=types, partitions=partitions)
     if known is not None:
-        table = fitted_to(known, table, key=key or MADE_KEY, gold=gold, types=types)
+        table = fitted_to(
+            known, table, key=MADE_KEY if key is None else key, gold=gold, types=types
+        )
     with incoming(
         table, key=key, gold=gold, store=store, rows=rows, progress=step.progress
     ) as came:

@@ -70,9 +70,11 @@ class _Upsert:
     def _placed(self, frames: Iterator[pl.DataFrame]) -> Iterator[tuple[int, pl.DataFrame]]:
         """The rows that came, by the number of the part that they fall into."""
         for frame in frames:
-            number = places(self._known.parts, frame[self._known.key])
-            for (place,), piece in frame.group_by(number.alias("_place"), maintain_order=True):
-                yield int(place), piece.drop("_place", strict=False)
+            runs = places(self._known.parts, frame[self._known.key]).rle().struct
+            at = 0
+            for place, length in zip(runs.field("value"), runs.field("len"), strict=True):
+                yield int(place), frame.slice(at, length)
+                at += length
 
     def _only_widened(self, parts: Sequence[Part]) -> Iterator[Edit]:
         for part in parts:

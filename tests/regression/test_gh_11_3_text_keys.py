@@ -29,8 +29,11 @@ KEYS = (
 
 
 def test_the_whole_path_goes_with_keys_that_name_columns(datahub: Datahub, tmp_path: Path) -> None:
-    """Append, upsert, review, a merge with a conflict, a gate: rows are what they should be."""
-    rows, wanted = walk(datahub, tmp_path, key="id", keys=KEYS, text="text", more=["n"])
+    """Append, upsert, review, a merge with a conflict, a gate: rows are what they should be.
+
+    An upsert grouped rows by a column `_place` of its own, and dropped the user's.
+    """
+    rows, wanted = walk(datahub, tmp_path, key="id", keys=KEYS, text="text", more=["_place"])
 
     assert rows == wanted
 
@@ -38,9 +41,11 @@ def test_the_whole_path_goes_with_keys_that_name_columns(datahub: Datahub, tmp_p
 def test_answers_are_taken_where_no_column_is_for_an_end_model(
     datahub: Datahub, tmp_path: Path
 ) -> None:
-    """Two columns of text, none of them named as the text: a pull with answers ended in a bug."""
-    rows, wanted = walk(
-        datahub, tmp_path, key="the key", keys=KEYS, text="^body", more=["label", "gold", "", "a$"]
-    )
+    """Two columns of text, none of them named as the text: a pull with answers ended in a bug.
+
+    Keywords over a column with an empty name ended in one, too.
+    """
+    more = ["label", "gold", "^body", "a$", "__found in Python"]
+    rows, wanted = walk(datahub, tmp_path, key="the key", keys=KEYS, text="", more=more)
 
     assert rows == wanted

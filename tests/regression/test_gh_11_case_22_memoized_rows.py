@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import polars as pl
@@ -14,6 +16,7 @@ from snorkel.labeling import LabelingFunction, labeling_function
 from snorkel.preprocess import preprocessor
 
 from datahub.core.labeling import apply
+from datahub.core.memory import apart
 from tests.integration.conftest import Datahub
 
 LFS = """
@@ -99,3 +102,95 @@ def test_whatever_lfs_write_none_of_them_sees(texts: list[str], order: list[int]
 
     assert applied.fault_counts == (0,) * 4
     assert (applied.votes == 1).all()
+
+
+class Uncopied:
+    """What refuses to be copied, as spaCy's spans do."""
+
+    def __init__(self) -> None:
+        self.seen: list[int] = []
+
+    def __reduce_ex__(self, protocol: object) -> str:
+        raise NotImplementedError("not to be pickled")
+
+
+def test_what_cannot_be_copied_is_computed_for_each_lf() -> None:
+    """No LF fails for it, and none sees what another wrote."""
+
+    @preprocessor(memoize=True)
+    def parsed(x):  # type: ignore[no-untyped-def]
+        x.span = Uncopied()
+        return x
+
+    def made(number: int) -> LabelingFunction:
+        @labeling_function(name=f"lf_{number}", pre=[parsed])
+        def writes(x):  # type: ignore[no-untyped-def]
+            x.span.seen.append(number)
+            return 1 if x.span.seen == [number] else 0
+
+        return writes
+
+    frame = pl.DataFrame({"id": range(4), "text": ["a", "b", "a", "a"]})
+
+    applied = apply(frame, [made(0), made(1)], key="id", cardinality=2)
+
+    assert applied.fault_counts == (0, 0)
+    assert (applied.votes == 1).all()
+
+
+@st.composite
+def tangled(draw: st.DrawFn) -> object:
+    """Containers in containers, some of them in many places, some inside themselves."""
+    made: list[object] = [1, "a", ("b", 2)]
+    for kind in draw(st.lists(st.sampled_from("ldtns"), min_size=1, max_size=8)):
+        items = draw(st.lists(st.integers(0, len(made) - 1), max_size=3))
+        some = [made[at] for at in items]
+        new: object = {
+            "l": list(some),
+            "d": {f"{i}": item for i, item in enumerate(some)},
+            "t": tuple(some),
+            "n": SimpleNamespace(**{f"a{i}": item for i, item in enumerate(some)}),
+            "s": set(items),
+        }[kind]
+        made.append(new)
+        if isinstance(new, list) and draw(st.booleans()):
+            new.append(draw(st.sampled_from(made)))
+    return [*made, made[-1]]
+
+
+@given(tangled())
+def test_a_copy_is_that_of_deepcopy(value: object) -> None:
+    """The same values, the same one in the same places, and nothing shared that can be changed."""
+    new, wanted = apart(value), copy.deepcopy(value)
+
+    assert _shape(new, {}) == _shape(wanted, {}) == _shape(value, {})
+    assert not set(_mutable(new, {})) & set(_mutable(value, {}))
+
+
+def _shape(value: object, seen: dict[int, int]) -> object:
+    """What it is made of, where what was met before is a number."""
+    if isinstance(value, str | int):
+        return value
+    if id(value) in seen:
+        return ("again", seen[id(value)])
+    if not isinstance(value, tuple):  # a copy may be itself
+        seen[id(value)] = len(seen)
+    return (type(value).__name__, [_shape(item, seen) for item in _inside(value)])
+
+
+def _mutable(value: object, seen: dict[int, object]) -> dict[int, object]:
+    if isinstance(value, str | int) or id(value) in seen:
+        return seen
+    if not isinstance(value, tuple):
+        seen[id(value)] = value
+    for item in _inside(value):
+        _mutable(item, seen)
+    return seen
+
+
+def _inside(value: object) -> list[object]:
+    if isinstance(value, SimpleNamespace):
+        value = vars(value)
+    if isinstance(value, dict):
+        return [part for pair in value.items() for part in pair]
+    return list(value) if isinstance(value, list | tuple | set) else []
