@@ -67,6 +67,14 @@ class ConfigError(DatahubError):
     code = "config"
 
 
+class PromptNotReady(ConfigError):
+    """A prompt names no model or no endpoint, and no setting does: it alone cannot run."""
+
+    def __init__(self, lf: str, lacks: str, *, hint: str) -> None:
+        super().__init__(f"LF {lf!r} is a prompt, and no {lacks} is named.", hint=hint)
+        self.lf = lf
+
+
 class InputError(DatahubError):
     """What the user handed in cannot be used."""
 

@@ -26,7 +26,7 @@ from datahub.core.batch import (
     number,
     numbered,
 )
-from datahub.core.errors import ConfigError, LabelingFunctionError
+from datahub.core.errors import LabelingFunctionError, PromptNotReady
 
 SHOWN = 80  # characters of a wrong answer in a fault
 
@@ -90,8 +90,9 @@ class PromptLF(BatchLF):
     def asking(self, model: str) -> PromptLF:
         """The same that asks `model` where it names none. Raises ConfigError: there is none."""
         if not (self.model or model):
-            raise ConfigError(
-                f"LF {self.name!r} is a prompt, and no model is named.",
+            raise PromptNotReady(
+                self.name,
+                "model",
                 hint='Say model="..." in the LF, or prompt_model in datahub.toml.',
             )
         return replace(self, model=self.model or model)

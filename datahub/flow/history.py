@@ -17,7 +17,7 @@ from datahub.flow.review import Asked
 from datahub.flow.tables import dataset_at, datasets_at, has_table
 from datahub.flow.verdicts import gates_at, verdict_at
 from datahub.flow.votes import manifest_at
-from datahub.ports import FoundLF, Rows, VersionStore
+from datahub.ports import FoundLF, LeftOut, Rows, VersionStore
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,8 @@ class DatasetState:
 class Status:
     """Where one stands: branch, head, its datasets, and what is out of date.
 
-    `isolated`: LFs run apart from this machine's files, network and other processes.
+    `isolated`: LFs run apart from this machine's files, network and other processes. `left_out`
+    are functions of the folder that give no votes, and why.
     """
 
     branch: str
@@ -53,6 +54,7 @@ class Status:
     datasets: tuple[DatasetState, ...]
     out_of_date: tuple[Stale, ...]
     isolated: bool = True
+    left_out: tuple[LeftOut, ...] = ()
 
 
 def status(
@@ -65,6 +67,7 @@ def status(
     rules: Mapping[str, bytes],
     asked: Mapping[tuple[str, str], Asked],
     isolated: bool = True,
+    left_out: Sequence[LeftOut] = (),
 ) -> Status:
     """Where a branch stands.
 
@@ -87,6 +90,7 @@ def status(
         datasets=tuple(_state(store, rows, head.id, name) for name in names),
         out_of_date=tuple(stale),
         isolated=isolated,
+        left_out=tuple(left_out),
     )
 
 

@@ -12,7 +12,7 @@ from datahub.core.labeling import Fault
 from datahub.core.labels import LFSummary, Tally
 from datahub.core.prompt_lf import Spending
 from datahub.core.versions import Commit
-from datahub.ports import FoundLF
+from datahub.ports import FoundLF, LeftOut
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class LFReport:
     estimated: tuple[float | None, ...] = ()
     kinds: tuple[str, ...] = ()
     spent: Spending | None = None
-    left_out: tuple[str, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
 
 
 def report_of(

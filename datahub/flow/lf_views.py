@@ -5,7 +5,7 @@ Nothing here commits. A part's votes are held at a time, unless the whole matrix
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -42,10 +42,11 @@ def try_lfs(
     store: VersionStore,
     rows: Rows,
     progress: Progress = quiet,
+    leave_out: Collection[str] = (),
 ) -> LFReport:
     """Let LFs vote on a random sample of rows. Faults inside `root` are told from there."""
     known = with_classes(dataset_at(store, ref, dataset))
-    lfs = [one.voting(known.classes) for one in workers.found]
+    lfs = [one.voting(known.classes) for one in workers.found if one.name not in leave_out]
     found = drawn(store, rows, ref, known, size=sample, seed=seed, progress=progress)
     applied = _applied(found.frame, lfs, workers, known, progress)
     tally = Tally(len(lfs))

@@ -7,7 +7,7 @@ the cache, and there is no other. What is held in memory is one part's votes at 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -42,16 +42,19 @@ def run_lfs(
     max_fault_share: float,
     sources: Sources,
     root: Path,
+    leave_out: Collection[str] = (),
 ) -> LFReport:
     """Let LFs vote where the head has no votes of theirs, and commit the votes with sources.
 
     Raises LabelingFunctionError when an LF returns no class, or raises on more than
     `max_fault_share` of the rows; ConfigError when the dataset has no classes. `sources` gives the
-    contents of LFs' files. Faults inside `root` are told from there.
+    contents of LFs' files. Faults inside `root` are told from there. `leave_out` are names of LFs
+    that do not run.
     """
     head = begin(store, step)
     known = with_classes(dataset_at(store, head.id, dataset))
-    lfs = [found.voting(known.classes) for found in workers.found]
+    ready = [found for found in workers.found if found.name not in leave_out]
+    lfs = [found.voting(known.classes) for found in ready]
     texts = sources(sorted({found.file for found in lfs}))
     paths = table_paths(store, head.id, dataset, "rows")
     run = _Run(known, lfs, store, _Earlier.at(store, head.id, known), str(root))

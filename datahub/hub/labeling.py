@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from datahub.core.batch import BatchLF
-from datahub.core.errors import Conflict, InputError, LabelingFunctionError
+from datahub.core.errors import Conflict, InputError, LabelingFunctionError, PromptNotReady
 from datahub.core.labeling import LabelingFunction
 from datahub.core.lf_sight import Disagreement, Sight, Votes
 from datahub.core.setaside import Consent
@@ -21,6 +21,7 @@ from datahub.hub.label_models import label_model
 from datahub.hub.lf_scaffold import lf_file
 from datahub.hub.registry import REGISTRY
 from datahub.hub.wiring import Wiring
+from datahub.ports import LeftOut, LFWorkers
 
 
 class Labeling(Wiring):
@@ -106,7 +107,7 @@ class Labeling(Wiring):
         if name and name in tables.datasets_at(self.store, self.branch):
             classes = self.dataset(name).classes
         loaded = self.lf_source.load()
-        self.warn_once(loaded.left_out)
+        self.warn_once(map(str, loaded.left_out))
         return [
             lf.named(classes) if classes and isinstance(lf, BatchLF) else lf for lf in loaded.lfs
         ]
@@ -114,8 +115,9 @@ class Labeling(Wiring):
     def lf_run(self, dataset: str | None = None, *, jobs: int | None = None) -> LFReport:
         """Let labeling functions vote where they have not; on `jobs` processes."""
         step = self.step()
-        with self.lf_workers(jobs or self.settings.jobs) as workers:
-            report = lfs.run_lfs(
+
+        def run(workers: LFWorkers, leave_out: Collection[str]) -> LFReport:
+            return lfs.run_lfs(
                 self.dataset_name(dataset),
                 workers,
                 store=self.store,
@@ -124,17 +126,21 @@ class Labeling(Wiring):
                 max_fault_share=self.settings.max_fault_share,
                 sources=self.project.read,
                 root=self.settings.root.resolve(),
+                leave_out=leave_out,
             )
+
+        report = self._with_those_ready(run, jobs or self.settings.jobs)
         figures = {"rows": report.rows, "votes": report.votes, "coverage": report.coverage}
         if self.spent is not None:
             figures |= {f"prompt_{name}": figure for name, figure in asdict(self.spent).items()}
         self.ran("lf run", step, report.commit, figures)
-        return replace(report, spent=self.spent, left_out=workers.left_out)
+        return replace(report, spent=self.spent)
 
     def lf_try(self, sample: int, dataset: str | None = None) -> LFReport:
         """Let all labeling functions vote on a random sample; nothing is committed."""
-        with self.lf_workers() as workers:
-            report = lf_views.try_lfs(
+
+        def run(workers: LFWorkers, leave_out: Collection[str]) -> LFReport:
+            return lf_views.try_lfs(
                 self.dataset_name(dataset),
                 workers,
                 ref=self.branch,
@@ -144,8 +150,32 @@ class Labeling(Wiring):
                 store=self.store,
                 rows=self.rows,
                 progress=self.progress,
+                leave_out=leave_out,
             )
-        return replace(report, spent=self.spent, left_out=workers.left_out)
+
+        return replace(self._with_those_ready(run, jobs=1), spent=self.spent)
+
+    def _with_those_ready(
+        self, run: Callable[[LFWorkers, Collection[str]], LFReport], jobs: int
+    ) -> LFReport:
+        """Run the project's LFs; again without a prompt that nobody can be asked, which is named.
+
+        A prompt without an endpoint shows only where it has to ask: votes and answers of before
+        serve without one. Raises PromptNotReady: no LF is left.
+        """
+        left_out: dict[str, LeftOut] = {}
+        while True:
+            with self.lf_workers(jobs) as workers:
+                try:
+                    report = run(workers, left_out)
+                except PromptNotReady as error:
+                    asked = next(one for one in workers.found if one.name == error.lf)
+                    left_out[error.lf] = LeftOut.until_ready(error, asked.file, asked.line)
+                    if len(left_out) == len(workers.found):
+                        raise
+                else:
+                    self.warn_once(map(str, left_out.values()))
+                    return replace(report, left_out=(*workers.left_out, *left_out.values()))
 
     def lf_stats(
         self, dataset: str | None = None, *, ref: str | None = None, gold: bool | None = None

@@ -55,6 +55,7 @@ class Publishing(Wiring):
             rules=self.project.rules(),
             asked=asked,
             isolated=bool(self.lf_source.isolation),
+            left_out=workers.left_out,
         )
 
     def verdict(self, ref: str) -> Verdict | None:

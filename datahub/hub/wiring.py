@@ -149,7 +149,7 @@ class Wiring:
         """The project's LFs in processes; at the end, a warning says what was left out, and why."""
         with self.lf_source.workers(jobs) as workers:
             yield workers
-        self.warn_once(workers.left_out)
+        self.warn_once(map(str, workers.left_out))
 
     def warn_once(self, warnings: Iterable[str]) -> None:
         """Say these, but those that were said."""

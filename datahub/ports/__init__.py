@@ -7,7 +7,7 @@ port (tests/contract/) runs on every registered backend.
 from datahub.ports.catalog import Catalog, LedgerEntry, Refusal, Run, Where
 from datahub.ports.gate import Gate, Instead
 from datahub.ports.git import GitCommit, GitHistory, GitRepositories
-from datahub.ports.labeling import FoundLF, LFSource, LFWorkers, Loaded, Prompts
+from datahub.ports.labeling import FoundLF, LeftOut, LFSource, LFWorkers, Loaded, Prompts
 from datahub.ports.models import EndModel, LabelModel, LabelModelFit, Opinion
 from datahub.ports.review import (
     FORGOTTEN,
@@ -39,6 +39,7 @@ __all__ = [
     "LabelModel",
     "LabelModelFit",
     "LedgerEntry",
+    "LeftOut",
     "Listing",
     "Loaded",
     "Memory",

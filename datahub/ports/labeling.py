@@ -12,6 +12,7 @@ from typing import Protocol, Self
 import polars as pl
 
 from datahub.core.batch import numbered
+from datahub.core.errors import PromptNotReady
 from datahub.core.labeling import Applied, LabelingFunction
 from datahub.core.prompt_lf import Question, Reply, Spending
 
@@ -48,11 +49,30 @@ class FoundLF:
 
 
 @dataclass(frozen=True)
+class LeftOut:
+    """A function of the folder that gives no votes: no LF, or one that cannot run yet."""
+
+    name: str
+    file: str  # relative to the project
+    line: int
+    why: str  # sentences
+
+    @classmethod
+    def until_ready(cls, error: PromptNotReady, file: str, line: int) -> LeftOut:
+        """A prompt that cannot be asked yet, and what that means for labels."""
+        gone = "It is left out, and votes that it gave before are in no label until it runs again."
+        return cls(error.lf, file, line, f"{error.message} {gone} {error.hint}")
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}: {self.why}"
+
+
+@dataclass(frozen=True)
 class Loaded:
-    """LFs that can be called in this process, and what was left out, and why: a sentence each."""
+    """LFs that can be called in this process, and what was left out."""
 
     lfs: list[LabelingFunction]
-    left_out: tuple[str, ...]
+    left_out: tuple[LeftOut, ...]
 
 
 class LFSource(Protocol):
@@ -105,8 +125,8 @@ class LFWorkers(Protocol):
         ...
 
     @property
-    def left_out(self) -> tuple[str, ...]:
-        """What is not among `found`, and why: a sentence each. Empty until that was asked."""
+    def left_out(self) -> tuple[LeftOut, ...]:
+        """What is not among `found`, and why. Empty until that was asked."""
         ...
 
     def apply(

@@ -46,9 +46,26 @@ def test_a_prompt_without_a_model_alone_is_left_out(datahub: Datahub, project: P
     assert "'asked' is a prompt, and no model is named" in status.err
     assert "asked" not in [lf["name"] for lf in ran.json["table"]]
     (left,) = ran.json["left_out"]
-    assert left.startswith("labeling_functions/asks.py:")
-    assert "votes that it gave before are in no label until it runs again" in left
+    assert (left["name"], left["file"], left["line"]) == ("asked", "labeling_functions/asks.py", 4)
+    assert "votes that it gave before are in no label until it runs again" in left["why"]
     assert "'asked'" in ran.err
+    assert datahub("status", "--json").json["left_out"] == [left]
+
+
+def test_a_prompt_without_an_endpoint_alone_is_left_out(datahub: Datahub, project: Path) -> None:
+    """Its model is named, so that only asking shows that nobody can be asked."""
+    asks = PROMPT.replace("answers", 'model="small", answers')
+    (project / "labeling_functions" / "asks.py").write_text(asks)
+
+    tried, ran = datahub("lf", "run", "--sample", "9", "--json"), datahub("lf", "run", "--json")
+
+    assert (tried.code, ran.code) == (0, 0), (tried.err, ran.err)
+    assert [lf["name"] for lf in ran.json["table"]][:2] == ["offer", "link"]
+    (left,) = ran.json["left_out"]
+    assert left["name"] == "asked"
+    assert "no endpoint is named" in left["why"]
+    assert tried.json["left_out"] == [left]
+    assert left["why"] in ran.err
 
 
 def test_a_run_without_any_lf_that_can_run_is_an_error(datahub: Datahub, project: Path) -> None:
@@ -70,4 +87,6 @@ def test_slices_and_transformations_are_no_lfs(datahub: Datahub, project: Path) 
     names = [lf["name"] for lf in ran.json["table"]]
     assert names == ["offer", "link", "thanks", "shouting", "short"]
     (left,) = ran.json["left_out"]
-    assert left.endswith("slicing function 'long_ones' is no labeling function, and is left out.")
+    assert (left["name"], left["file"]) == ("long_ones", "labeling_functions/first.py")
+    assert left["why"] == "slicing function 'long_ones' is no labeling function, and is left out."
+    assert datahub("status", "--json").json["left_out"] == [left]

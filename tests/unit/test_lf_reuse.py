@@ -27,7 +27,7 @@ from datahub.flow.lf_views import lf_stats
 from datahub.flow.steps import Step
 from datahub.flow.votes import manifest_at
 from datahub.hub.registry import adapter
-from datahub.ports import FoundLF, Rows, VersionStore
+from datahub.ports import FoundLF, LeftOut, Rows, VersionStore
 
 WORDS = ["free", "prize", "dinner"]
 TEXTS = ["free", "a prize", "dinner, free", "boom", "boom free", ""]
@@ -61,7 +61,7 @@ class Known:
 class Here:
     """LFWorkers without a process: LFs of this one."""
 
-    left_out: tuple[str, ...]
+    left_out: tuple[LeftOut, ...]
 
     def __init__(self, lfs: Sequence[Known]) -> None:
         self.found = [one.found for one in lfs]

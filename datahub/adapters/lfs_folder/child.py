@@ -13,6 +13,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from queue import SimpleQueue
 from typing import IO, Any
@@ -82,7 +83,10 @@ def _answered(folder: _Folder, question: Mapping[str, Any], content: bytes) -> A
     try:
         if question["do"] == "discover":
             found = folder.found()
-            return {"lfs": described_all(found.lfs), "left_out": found.left_out}, b""
+            return {
+                "lfs": described_all(found.lfs),
+                "left_out": [*map(asdict, found.left_out)],
+            }, b""
         return folder.applied(question, pl.read_ipc_stream(content))
     except (LabelingFunctionError, ConfigError) as error:
         return {"refused": told_error(error)}, b""

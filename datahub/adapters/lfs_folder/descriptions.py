@@ -21,7 +21,7 @@ from datahub.core.declarative import DeclarativeLF
 from datahub.core.errors import DatahubError, storable
 from datahub.core.plain_lfs import described, rebuilt
 from datahub.core.prompt_lf import PromptLF
-from datahub.ports import FoundLF
+from datahub.ports import FoundLF, LeftOut
 
 _MOST = 10_000  # LFs of a folder
 _KIND = re.compile(r"[A-Za-z][A-Za-z _-]{0,39}")
@@ -53,9 +53,18 @@ def described_all(lfs: list[LiveLF]) -> list[dict[str, Any]]:
     return told
 
 
-def believed_left_out(told: object) -> tuple[str, ...]:
+def believed_left_out(told: object) -> tuple[LeftOut, ...]:
     """What is left out, and why. Raises BadMessage."""
-    return tuple(storable(one) for one in _texts(told))
+    if not isinstance(told, list) or len(told) > _MOST:
+        raise BadMessage("no list of what is left out")
+    return tuple(_believed_left_out(one) for one in told)
+
+
+def _believed_left_out(told: object) -> LeftOut:
+    if not isinstance(told, Mapping):
+        raise BadMessage("no description of what is left out")
+    name, file, why = (storable(text(told.get(part))) for part in ("name", "file", "why"))
+    return LeftOut(name, file, number(told.get("line"), 1, 10**7), why)
 
 
 def believed(told: object, *, files: Collection[str]) -> list[ToldLF]:

@@ -15,20 +15,21 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
-from typing import TypeGuard
+from typing import Any, TypeGuard
 
 from datahub.adapters.lfs_folder.fingerprints import fingerprint
 from datahub.adapters.lfs_folder.loading import LoadedFile, Sources, load
 from datahub.adapters.lfs_folder.onnx_files import OnnxPredictor
 from datahub.core.batch import BatchLF
 from datahub.core.declarative import DeclarativeLF
-from datahub.core.errors import ConfigError, LabelingFunctionError
+from datahub.core.errors import LabelingFunctionError, PromptNotReady
 from datahub.core.labeling import LabelingFunction
 from datahub.core.model_lf import ModelLF
 from datahub.core.prompt_lf import PromptLF
-from datahub.ports import FoundLF
+from datahub.ports import FoundLF, LeftOut
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
+_NO_LF = "{} {!r} is no labeling function, and is left out."
 
 
 @dataclass(frozen=True)
@@ -46,10 +47,10 @@ class LiveLF:
 
 @dataclass(frozen=True)
 class Discovered:
-    """All LFs of a folder, and what is left out of it, and why: a sentence each."""
+    """All LFs of a folder, and what is left out of it, and why."""
 
     lfs: list[LiveLF]
-    left_out: list[str]
+    left_out: list[LeftOut]
 
 
 def discovered(project: Path, folder: Path, *, model: str | None = None) -> Discovered:
@@ -71,14 +72,14 @@ class _Discovery:
         self._project = project
         self._folder = folder
         self._model = model
-        self._left_out: list[str] = []
+        self._left_out: list[LeftOut] = []
 
     def found(self) -> Discovered:
         sources = load(self._folder, shown=self._shown)
         self._left_out = [
-            f"{self._shown(file.path)}: {kind} {name!r} is no labeling function, and is left out."
+            LeftOut(name, self._shown(file.path), _line(other, file), _NO_LF.format(kind, name))
             for file in sources.files
-            for kind, name in _others(vars(file.module).values())
+            for kind, name, other in _others(vars(file.module).values())
         ]
         placed = sorted(self._placed(sources), key=lambda one: one.file.path.name)
         self._check_names(placed)
@@ -129,11 +130,9 @@ class _Discovery:
         """None for a prompt that nobody can be asked: the others can run without it."""
         try:
             return self._live(one, sources)
-        except ConfigError as error:
-            self._left_out.append(
-                f"{self._at(one.file, one.line)}: {error.message} It is left out, and votes that "
-                f"it gave before are in no label until it runs again. {error.hint}"
-            )
+        except PromptNotReady as error:
+            file = self._shown(one.file.path)
+            self._left_out.append(LeftOut.until_ready(error, file, one.line))
             return None
 
     def _live(self, one: _Placed, sources: Sources) -> LiveLF:
@@ -204,14 +203,14 @@ def _is_snorkels(value: object, package: str, kind: str) -> bool:
     )
 
 
-def _others(values: Iterable[object]) -> Iterator[tuple[str, str]]:
-    """What Snorkel has beside LFs: (what it is, its name)."""
+def _others(values: Iterable[object]) -> Iterator[tuple[str, str, Any]]:
+    """What Snorkel has beside LFs: (what it is, its name, itself)."""
     for value in values:
         for one in value if isinstance(value, list | tuple) else (value,):
             if _is_slice(one):
-                yield "slicing function", str(getattr(one, "name", "?"))
+                yield "slicing function", str(getattr(one, "name", "?")), one
             elif _is_snorkels(one, "augmentation", "TransformationFunction"):
-                yield "transformation function", str(getattr(one, "name", "?"))
+                yield "transformation function", str(getattr(one, "name", "?")), one
 
 
 def _line(lf: LabelingFunction, file: LoadedFile) -> int:

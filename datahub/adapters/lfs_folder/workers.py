@@ -29,7 +29,7 @@ from datahub.adapters.lfs_folder.children import Child, Place
 from datahub.adapters.lfs_folder.descriptions import ToldLF, believed, believed_left_out
 from datahub.core.batch import BatchLF
 from datahub.core.labeling import Applied, LabelingFunction, apply
-from datahub.ports import FoundLF
+from datahub.ports import FoundLF, LeftOut
 
 Wired = Callable[[LabelingFunction], LabelingFunction]
 T = TypeVar("T")
@@ -59,7 +59,7 @@ class FolderWorkers:
         self._children: list[Child] = []
         self._idle = SimpleQueue[Child]()
         self._told: dict[str, ToldLF] | None = None
-        self.left_out: tuple[str, ...] = ()
+        self.left_out: tuple[LeftOut, ...] = ()
         self._voting: dict[tuple[str, ...], dict[str, LabelingFunction]] = {}
 
     def __enter__(self) -> Self:
@@ -129,8 +129,8 @@ class FolderWorkers:
                 self._children[0].end()  # nothing is left for it to do
         return self._told
 
-    def _discovered(self) -> tuple[list[ToldLF], tuple[str, ...]]:
-        def taken(told: dict[str, Any], _: bytes) -> tuple[list[ToldLF], tuple[str, ...]]:
+    def _discovered(self) -> tuple[list[ToldLF], tuple[LeftOut, ...]]:
+        def taken(told: dict[str, Any], _: bytes) -> tuple[list[ToldLF], tuple[LeftOut, ...]]:
             left_out = believed_left_out(told.get("left_out"))
             return believed(told.get("lfs"), files=self._files), left_out
 

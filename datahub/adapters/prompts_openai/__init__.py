@@ -22,6 +22,7 @@ from datahub.adapters.prompts_openai.limits import Pace, Prices, Purse
 from datahub.core.errors import (
     AuthenticationError,
     ConfigError,
+    PromptNotReady,
     Rejected,
     Unavailable,
     storable,
@@ -99,8 +100,9 @@ class OpenAIPrompts:
 
     def _sent(self, lf: str, questions: Sequence[Question]) -> dict[str, Reply]:
         if not self._endpoint and not all(question.endpoint for question in questions):
-            raise ConfigError(
-                f"LF {lf!r} is a prompt, and no endpoint is named.",
+            raise PromptNotReady(
+                lf,
+                "endpoint",
                 hint="Set DATAHUB_PROMPT_ENDPOINT (such as http://127.0.0.1:11434/v1), and "
                 "DATAHUB_PROMPT_API_KEY where it asks for a key.",
             )
