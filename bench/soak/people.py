@@ -6,6 +6,7 @@ They work on the server itself, past the proxy: what they did is certain.
 from __future__ import annotations
 
 import random
+import re
 import time
 from collections import Counter
 from dataclasses import dataclass, field
@@ -151,7 +152,8 @@ class People:
     def strange(self) -> None:
         """Add a task of one's own."""
         if self.project:
-            mine = [{"data": {"text": "mine", "details": ""}}]
+            page = self._call("GET", f"/api/projects/{self.project}/")["label_config"]
+            mine = [{"data": dict.fromkeys(re.findall(r'"\$(\w+)"', page), "mine")}]
             self._call("POST", f"/api/projects/{self.project}/import", json=mine)
             self.did["tasks of others"] += 1
 
