@@ -29,6 +29,8 @@ def set_(
         emit_json(merged)
         return
     line(f"rules of {into} set: {merged.commit.id[:12]}, {expectations(merged.checks)}")
+    if unguard and not merged.checks:
+        line(f"{into} is no longer guarded; `datahub audit {into}` will say so")
 
 
 @app.command()

@@ -145,7 +145,7 @@ def import_(
     origin = "made from content" if known.key_made else "given"
     line(f"{known.rows} rows in {known.name}, key {known.key} ({origin}), {made.commit.id[:12]}")
     line(f"classes: {', '.join(known.classes) or 'none yet: name them with --classes'}")
-    if made.kept:
+    if made.kept or made.unlabeled:
         from datahub.core.kept import FIT
 
         line(f"labels: {made.kept} rows keep theirs, {made.unlabeled} have none yet: {FIT}")

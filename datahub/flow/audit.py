@@ -11,12 +11,13 @@ it, or where the auditor does (`since`).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-from datahub.core.errors import BranchNotFound, ConfigError, RefNotFound
+from datahub.core.errors import BranchNotFound, ConfigError, InputError, RefNotFound
 from datahub.core.layout import RULES, VERDICT
 from datahub.core.signing import Secrets, is_signed
 from datahub.core.verdict import Verdict
@@ -27,6 +28,7 @@ from datahub.flow.verdicts import gates_at, own_verdict, signed_by_at
 from datahub.ports import Remembering, Rows, VersionStore
 
 _WHOLE = 64  # digits of an id
+_ID = re.compile(r"[0-9a-f]{8,64}")
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,7 @@ def audit(
     progress: Progress,
     since: str | None = None,
 ) -> Audit:
-    """Read a branch's history. Raises BranchNotFound, RefNotFound (`since` names no commit).
+    """Read a branch's history. Raises BranchNotFound, RefNotFound, InputError (`since` is no id).
 
     A branch that was never guarded is not clean: nothing vouches for it.
     """
@@ -160,6 +162,11 @@ def _pinned(
     """The commit after which to look, and what is wrong with it."""
     if since is None:
         return None, ""
+    if not _ID.fullmatch(since):
+        raise InputError(
+            f"{since!r} is no commit id: names can be moved, and so pin nothing.",
+            hint="Give the id that you wrote down, 8 digits of it or more. `datahub log` has ids.",
+        )
     try:
         pin = store.commit_at(since).id
     except RefNotFound:

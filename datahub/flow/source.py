@@ -199,6 +199,7 @@ def committed(
         metadata["set aside"] = str(set_aside[0])
     held = store.objects(head.id, f"datasets/{name}/")
     left = f" ({kept.fresh} of {made.rows} rows have no label yet)" if kept.fresh else ""
+    lost = not kept.rows and any(path in held for path in changes if _is_label(name, path))
     commit = end(
         store,
         step,
@@ -207,7 +208,11 @@ def committed(
         message=f"{_DONE[mode]} {count} rows into {name}{left}",
         metadata=metadata,
     )
-    return Imported(made, commit, kept.rows, kept.fresh, set_aside)
+    return Imported(made, commit, kept.rows, made.rows if lost else kept.fresh, set_aside)
+
+
+def _is_label(dataset: str, path: str) -> bool:
+    return path.startswith(table_prefix(dataset, "labels"))
 
 
 def _watched(frames: Iterator[pl.DataFrame], count: int, step: Step) -> Iterator[pl.DataFrame]:

@@ -257,3 +257,16 @@ def test_data_beside_the_verdict_is_found(datahub: Datahub, guarded: Path) -> No
     assert datahub("audit").code != 0
     assert "does not belong" in datahub("fsck", "--quick").out
     assert VERDICT in store.objects(now.id)
+
+
+@pytest.mark.parametrize("name", ["main", "HEAD", "v1", "main~1"])
+def test_an_audit_is_pinned_by_an_id_and_by_no_name(
+    datahub: Datahub, guarded: Path, name: str
+) -> None:
+    """Who can move a name could make any history look clean."""
+    assert datahub("tag", "create", "v1", "main").code == 0
+
+    ran = datahub("audit", "main", "--since", name)
+
+    assert ran.code == 2, ran.out
+    assert "no commit id" in ran.err
