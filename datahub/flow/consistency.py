@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 import polars as pl
 
 from datahub.core.dataset import Dataset, Key
+from datahub.core.kept import NEW
 from datahub.core.layout import (
     label_model_file,
     lfs_file,
@@ -96,7 +97,12 @@ def disowned(store: VersionStore, rows: Rows, ref: str, name: str) -> list[str]:
 
 
 def _not_said(labels: pl.DataFrame, said: Mapping[Key, str | None], key: str) -> int:
-    """How many labels name people who said otherwise, or are otherwise where people said so."""
+    """How many labels name people who said otherwise, or are otherwise where people said so.
+
+    Rows that have no label yet are left out: answers can count again since one changed back.
+    """
+    if "status" in labels.columns:
+        labels = labels.filter(pl.col("status").ne_missing(NEW) | pl.col("label").is_not_null())
     answered = pl.Series(list(said), dtype=labels.schema[key])
     by_people = pl.col("source").eq_missing("annotation")
     asked = labels.filter(by_people | pl.col(key).is_in(answered.implode()))
