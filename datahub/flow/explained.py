@@ -25,12 +25,14 @@ from datahub.core.layout import (
 from datahub.core.relabel import Annotation
 from datahub.core.triage import Batch
 from datahub.core.versions import Change, Commit, ObjectId, Objects
+from datahub.flow.annotations import log_at
 from datahub.flow.consistency import disowned
-from datahub.flow.tables import dataset_at, datasets_at, read_keys
+from datahub.flow.tables import dataset_at, datasets_at, has_table, read_keys
 from datahub.flow.verdicts import own_verdict
 from datahub.ports import Rows, VersionStore
 
 _EDITS = frozenset({"revert", "cherry-pick", "restore"})  # they bring what another commit holds
+_FAR = 1000  # commits back in which a push is looked for that is not in the tree any more
 _STEPS = {
     "annotations": frozenset({"review pull"}) | _EDITS,
     "labels": frozenset({"label fit", "review pull", "import"}) | _EDITS,
@@ -51,6 +53,7 @@ class Explaining:
         self._store = store
         self._rows = rows
         self._asked: dict[ObjectId, dict[Key, str]] = {}
+        self._batches: dict[tuple[str, str], ObjectId | None] = {}  # by commit and path
 
     def faults(self, commit: Commit) -> list[str]:
         """What of a commit's annotations, labels and votes no step explains."""
@@ -84,14 +87,35 @@ class Explaining:
 
     def tasks(self, commit: Commit, name: str, batch: str) -> Mapping[Key, str]:
         """Key -> content hash of the rows that people were asked about in a batch."""
-        path = review_file(name, batch)
-        oid = self._store.objects(commit.id, path).get(path)
+        oid = self._batch(commit, review_file(name, batch))
         if oid is None:
             return {}
         if oid not in self._asked:
             tasks = Batch.from_json(self._store.read(oid)).tasks
             self._asked[oid] = {task.key: task.row_hash for task in tasks}
         return self._asked[oid]
+
+    def labels_of(self, ref: str, name: str, keys: list[Key]) -> dict[Key, str | None]:
+        """Final labels of these rows at a ref, where there are any."""
+        if not has_table(self._store, ref, name, "labels"):
+            return {}
+        known = dataset_at(self._store, ref, name)
+        columns = [known.key, "label"]
+        frames = read_keys(self._store, self._rows, ref, known, "labels", keys, columns=columns)
+        return {key: label for frame in frames for key, label in frame.iter_rows()}
+
+    def _batch(self, commit: Commit, path: str) -> ObjectId | None:
+        """A pushed batch, of the commit or of the last one before it that has it.
+
+        People can answer what was pushed when a revert or restore has taken the push back.
+        """
+        place = (commit.id, path)
+        if place not in self._batches:
+            oid = self._store.objects(commit.id, path).get(path)
+            before = [] if oid else self._store.log(commit.id, limit=_FAR)
+            held = (self._store.objects(one.id, path).get(path) for one in before)
+            self._batches[place] = oid or next(filter(None, held), None)
+        return self._batches[place]
 
 
 class _Brought:
@@ -124,8 +148,9 @@ class _Brought:
         """Whether the step is one that brings such, or it holds what another commit does.
 
         Merges make labels of their own from the answers of both sides; such a merge has a verdict.
+        Of a commit that is gone the name is all there is, as the step's is of a fit or a run.
         """
-        is_merge = len(self._commit.parents) > 1 or "squashed" in self._commit.metadata
+        is_merge = self._is_merge
         if kind == "annotations" and (is_merge or self._step in _STEPS[kind]):
             return True  # their lines are looked at
         if not is_merge and self._step not in _EDITS:
@@ -134,7 +159,7 @@ class _Brought:
             return True
         if is_merge:
             return own_verdict(self._store, self._commit) is not None
-        return kind == "labels" and self._step != "restore"
+        return bool(self._gone) or (kind == "labels" and self._step != "restore")
 
     def _is_elsewhere(self, change: Change) -> bool:
         return any(held.get(change.path) == change.new for held in self._elsewhere)
@@ -146,22 +171,40 @@ class _Brought:
         return [self._store.objects(commit, prefix) for commit in self._others]
 
     @property
+    def _is_merge(self) -> bool:
+        return len(self._commit.parents) > 1 or "squashed" in self._commit.metadata
+
+    @property
     def _step(self) -> str:
         own = self._commit.metadata.get("dataset", self._name) == self._name
         return self._commit.metadata.get("step", "") if own else ""
 
     @cached_property
-    def _others(self) -> list[str]:
-        """The commits that this one took over from: merged, reverted, picked or restored."""
-        told = [self._commit.metadata.get(word, "") for word in ("squashed", "commit")]
-        found = []
-        for named in [*self._commit.parents[1:], *filter(None, told)]:
+    def _sources(self) -> dict[str, Commit | None]:
+        """The commits that this one names as merged, reverted, picked or restored; None: gone.
+
+        A branch that was squashed or picked from can be deleted, and its commits collected.
+        Only ids name commits: a branch can be moved to what is to be explained.
+        """
+        named = [self._commit.metadata.get(word, "") for word in ("squashed", "commit")]
+        found: dict[str, Commit | None] = {}
+        for name in [*self._commit.parents[1:], *filter(_is_id, named)]:
             try:
-                source = self._store.commit_at(named)
+                found[name] = self._store.commit_at(name)
             except RefNotFound:
-                continue
-            found += [source.id, *source.parents[:1]]
+                found[name] = None
         return found
+
+    @property
+    def _others(self) -> list[str]:
+        """The commits that this one took over from, each with what it stood on."""
+        there = filter(None, self._sources.values())
+        return [one for source in there for one in (source.id, *source.parents[:1])]
+
+    @property
+    def _gone(self) -> list[str]:
+        """Ids of commits that this one took over from, and that are not in the store any more."""
+        return [name for name, source in self._sources.items() if source is None]
 
     def _of(self, kind: str) -> list[Change]:
         name = self._name
@@ -186,9 +229,69 @@ class _Brought:
                 found.append(f"it {change.kind} lines of the log of annotations")
             elif self._step == "review pull":
                 found += self._pulled(self._lines(change.new))
-            elif not all(entry.settles for entry in self._lines(change.new)):
-                found.append("it brings annotations that no other commit holds")
+            else:
+                found += self._taken_over(self._lines(change.new))
         return found
+
+    def _taken_over(self, lines: list[Annotation]) -> list[str]:
+        """What is wrong with lines that no other commit holds: they settle something, or one did.
+
+        Where the commit that held them is gone, they are looked at as those of a pull.
+        """
+        settled = self._settlements(lines)
+        rest = [entry for entry in lines if entry not in settled]
+        if rest and not self._gone:
+            return ["it brings annotations that no other commit holds"]
+        return self._unasked(rest)
+
+    def _settlements(self, lines: list[Annotation]) -> set[Annotation]:
+        """The lines by which a merge or edit settled rows: of answers, or of what models said."""
+        made = [
+            entry
+            for entry in lines
+            if re.fullmatch(r"merge-.+", entry.batch)
+            and entry.id == f"{entry.batch}-{entry.key}"
+            and entry.label in self._classes
+        ]
+        of_answers = {
+            entry
+            for entry in made
+            if entry.settles
+            and {(settled, entry.key) for settled in entry.settles} <= self._answers
+        }
+        bare = [entry for entry in made if not entry.settles]
+        apart = self._models_disagree([entry.key for entry in bare])
+        return of_answers | {entry for entry in bare if entry.key in apart}
+
+    def _models_disagree(self, keys: list[Key]) -> set[Key]:
+        """Rows that the labels of the two sides differ on; all, by the verdict, if one is gone."""
+        if not keys:
+            return set()
+        if self._is_merge and self._gone:
+            return set(keys) if self._is_judged else set()
+        ours = self._explaining.labels_of(self._commit.parents[0], self._name, keys)
+        sides = [self._explaining.labels_of(at, self._name, keys) for at in self._others]
+        return {
+            key
+            for theirs in sides
+            for key in ours.keys() & theirs.keys()
+            if ours[key] != theirs[key]
+        }
+
+    @property
+    def _is_judged(self) -> bool:
+        """Whether the commit has a verdict that passes just it, on what it stands on."""
+        verdict = own_verdict(self._store, self._commit)
+        if verdict is None or not verdict.passed:
+            return False
+        own = self._store.content_of(self._commit.id)
+        return (verdict.content_id, verdict.judged_head) == (own, self._commit.parents[0])
+
+    @cached_property
+    def _answers(self) -> set[tuple[str, Key]]:
+        """Ids and keys of what the log of the commit says, without what was taken back."""
+        log = log_at(self._store, self._commit.id, self._name)
+        return {(entry.id, entry.key) for entry in log if not entry.withdrawn}
 
     def _lines(self, oid: ObjectId | None) -> list[Annotation]:
         assert oid is not None  # of a file that was added
@@ -205,16 +308,40 @@ class _Brought:
         found = []
         if told != str(len(lines)):
             found.append(f"it brings {len(lines)} annotations and says {told or 'nothing'}")
-        asked = [entry for entry in lines if entry.withdrawn or self._is_asked(entry)]
-        if len(asked) < len(lines):
-            found.append(f"{len(lines) - len(asked)} annotations answer no task that was pushed")
-        strange = {entry.label for entry in lines} - {None, *known.classes}
-        if strange:
-            found.append(f"annotations say {', '.join(map(repr, sorted(strange, key=str)))}")
-        keys = list({entry.key for entry in lines})
+        found += self._unasked(lines)
+        keys = list({entry.key for entry in lines if not entry.withdrawn})
         if len(self._explaining.keys(self._commit, known, keys)) < len(keys):
             found.append("annotations are of rows that are not there")
         return found
+
+    def _unasked(self, lines: list[Annotation]) -> list[str]:
+        """Lines that answer nothing, say no class, or take back what nobody said.
+
+        What is taken back may be of a row or a class that is not there any more.
+        """
+        found = []
+        said = [entry for entry in lines if not entry.withdrawn]
+        unasked = sum(not self._is_asked(entry) for entry in said)
+        if unasked:
+            found.append(f"{unasked} annotations answer no task that was pushed")
+        strange = {entry.label for entry in said} - {None, *self._classes}
+        if strange:
+            found.append(f"annotations say {', '.join(map(repr, sorted(strange, key=str)))}")
+        taken = [(entry.id, entry.key) for entry in lines if entry.withdrawn]
+        if taken and not self._answers.issuperset(taken):
+            found.append("it takes back annotations that nobody gave")
+        return found
+
+    @cached_property
+    def _classes(self) -> set[str]:
+        """The classes of the dataset, with those before the commit: a squash can remove one."""
+        at = [self._commit.id, self._commit.parents[0]]
+        there = [ref for ref in at if self._name in datasets_at(self._store, ref)]
+        return {name for ref in there for name in dataset_at(self._store, ref, self._name).classes}
+
+
+def _is_id(name: str) -> bool:
+    return re.fullmatch(r"[0-9a-f]{64}", name) is not None
 
 
 def _by_dataset(changes: Iterable[Change]) -> dict[str, list[Change]]:
