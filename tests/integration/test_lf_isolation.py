@@ -245,7 +245,7 @@ def test_what_an_lf_writes_on_the_pipe_is_no_answer(
     ran = datahub("lf", "run")
 
     assert ran.code == 2, ran.err
-    assert "said what is no answer" in ran.err
+    assert "sent an invalid answer" in ran.err
     assert not marker.exists()
     assert datahub("log", "--json").json == head
 
@@ -354,7 +354,7 @@ def test_a_link_to_a_hidden_file_is_never_taken_for_an_lfs_source(
     ran = datahub("lf", "run")
 
     assert ran.code == 2
-    assert "no answer: an LF that stands in no file of the folder" in ran.err
+    assert "invalid answer: an LF that stands in no file of the folder" in ran.err
 
 
 @pytest.mark.parametrize("memory", ["a lot", "1KB", "-1"])

@@ -6,7 +6,6 @@ so that Ctrl-C is ours to answer. When we end, however we end, it ends.
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -51,7 +50,7 @@ class Child:
     """One process. It is asked one thing at a time; `stop` and `end` may come from elsewhere."""
 
     def __init__(self, place: Place) -> None:
-        code = _CODE.format(path=json.dumps([path for path in sys.path if path]))
+        code = _CODE.format(path=ascii([path for path in sys.path if path]))
         self._running = subprocess.Popen(
             [*place.before, sys.executable, "-c", code],
             stdin=subprocess.PIPE,
@@ -88,27 +87,39 @@ class Child:
     ) -> T:
         """Its answer, with as many bytes of votes, as `believed` takes it.
 
-        Raises the error that it refuses with; LabelingFunctionError where it ends or says what
-        is no answer; Stopped.
+        Raises the error that it refuses with; LabelingFunctionError where it ends, has ended or
+        sends an invalid answer; Stopped.
         """
+        if self.ended:
+            raise self._ended()
         self._asked += 1
         self._heard.clear()
         try:
-            with self._writing:
-                send(_open(self._running.stdin), {**question, "number": self._asked}, content)
-            told, said = receive(_open(self._running.stdout), content=votes)
+            told, said = self._exchanged({**question, "number": self._asked}, content, votes)
             return self._answer(told, said, believed)
         except (OSError, EOFError) as error:
             raise self._ended() from error
         except BadMessage as error:
             self.end()
             raise LabelingFunctionError(
-                f"A process that runs LFs said what is no answer: {error}.",
-                hint="An LF that writes to files it did not open, or that is hostile? Nothing of "
-                "it was taken.",
+                f"A labeling function process sent an invalid answer: {error}.",
+                hint="Check for LFs that write to file descriptors they did not open. Nothing was "
+                "committed.",
             ) from error
         finally:
             self._heard.set()
+
+    def _exchanged(
+        self, question: Mapping[str, Any], content: bytes | memoryview, votes: int
+    ) -> tuple[dict[str, Any], bytes]:
+        try:
+            with self._writing:
+                send(_open(self._running.stdin), question, content)
+            return receive(_open(self._running.stdout), content=votes)
+        except ValueError as error:
+            if self.ended:  # from another thread, which closed the pipes
+                raise EOFError from error
+            raise
 
     def _answer(
         self, told: dict[str, Any], said: bytes, believed: Callable[[dict[str, Any], bytes], T]
@@ -121,6 +132,11 @@ class Child:
         if "refused" in told:
             raise believed_error(told["refused"])
         return believed(told, said)
+
+    @property
+    def ended(self) -> bool:
+        """Whether it was ended from here; its pipes are closed then."""
+        return self._running.returncode is not None
 
     def stop(self) -> None:
         """Ask what it is at, if it is at something."""
