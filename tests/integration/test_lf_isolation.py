@@ -325,7 +325,7 @@ def test_without_a_sandbox_status_says_so_and_a_demanded_one_refuses(
         monkeypatch.delenv("DATAHUB_LF_SANDBOX")
         (broken / "bwrap").write_text("#!/bin/sh\nexit 1\n")
         (broken / "bwrap").chmod(0o755)
-        sandbox.works.cache_clear()
+        sandbox.failure.cache_clear()
 
 
 @pytest.mark.usefixtures("bwrap")

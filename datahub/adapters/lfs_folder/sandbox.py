@@ -1,9 +1,10 @@
 """A place apart for users' code, made by bubblewrap (`bwrap`) where that works.
 
 There is no network. The project can be read and not written; its hidden files (`.datahub`,
-`.env`, `.git`) and datahub.toml are not there. Of the machine there is what Python runs from and
-the system's libraries; the home folder and /tmp are empty, and what is written to them is gone at
-the end. No process of outside can be seen, and all inside end with the first.
+`.env`, `.git`, at any depth) and datahub.toml are not there: `coverings` says how far that goes.
+Of the machine there is what Python runs from and the system's libraries; the home folder and /tmp
+are empty, and what is written to them is gone at the end. No process of outside can be seen, and
+all inside end with the first.
 """
 
 from __future__ import annotations
@@ -12,9 +13,12 @@ import os
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
+
+from datahub.adapters.lfs_folder.coverings import hidden_in
+from datahub.core.errors import told
 
 _SYSTEM = (
     *("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/nix/store", "/gnu/store"),
@@ -27,32 +31,47 @@ _APART = (
     *("--unshare-all", "--die-with-parent", "--cap-drop", "ALL", "--hostname", "lfs"),
     *("--proc", "/proc", "--dev", "/dev"),
 )
+_SCRATCH = (Path("/tmp"), Path("/var/tmp"))
 PROCESSES = 4096  # and threads
 
 
 def command(bwrap: str, project: Path, *, readable: Sequence[Path] = ()) -> list[str]:
     """What to write before a command, to run it there with this project.
 
-    `readable` are files and folders that can be read beside it, where they are.
+    `readable` are files and folders that can be read beside it, where they are. A later word
+    goes over an earlier one: so the project comes after all that it may lie in, and after it
+    only what Python needs of a folder that was covered (`.venv`). Raises ConfigError where the
+    project has more hidden files than can be covered.
     """
     home = Path.home()
-    empty = [Path("/tmp"), Path("/var/tmp"), *([home] if home != Path("/") else [])]
     words = [bwrap, *_APART, *_system()]
-    words += [word for folder in empty for word in ("--tmpfs", str(folder))]
+    words += _each("--tmpfs", [path for path in (*_SCRATCH, home) if path != Path("/")])
     there = [path for path in readable if path.exists()]
-    for folder in dict.fromkeys([*_imported(home, project), *there]):
-        words += _shown(folder)
-    words += _shown(project)
+    folders = dict.fromkeys([*_imported(project), *there])
+    for folder in sorted(folders, key=lambda path: len(path.parts)):  # .venv over what holds it
+        words += _bound(folder)
+        if folder.is_dir():
+            words += _covered(hidden_in(folder, deep=False))
+    python = [*_python(project), *_package(project)]
+    words += _bound(*(path for path in python if not path.is_relative_to(project)))
+    hidden = hidden_in(project, deep=True)
+    words += [*_bound(project), *_covered(hidden)]
     if home.is_relative_to(project) and home != project:
         words += ["--tmpfs", str(home)]
-    words += [word for path in _python() for word in ("--ro-bind", str(path), str(path))]
+        hidden.append(home)
+    words += _bound(*(p for p in python if any(p.is_relative_to(one) for one in hidden)))
     words += ["--setenv", "TMPDIR", "/tmp", "--chdir", str(_start(project))]
     return [*words, "--"]
 
 
-@cache
 def works(bwrap: str, project: Path) -> bool:
     """Whether Python starts there: containers and systems may forbid it."""
+    return not failure(bwrap, project)
+
+
+@cache
+def failure(bwrap: str, project: Path) -> str:
+    """Why Python does not start there, in a line; empty where it does."""
     try:
         tried = subprocess.run(
             [*command(bwrap, project), sys.executable, "-I", "-S", "-c", ""],
@@ -62,9 +81,10 @@ def works(bwrap: str, project: Path) -> bool:
             env={},
             check=False,
         )
-    except (OSError, subprocess.TimeoutExpired):
-        return False
-    return tried.returncode == 0
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return told(error)
+    said = tried.stderr.decode(errors="replace").strip().splitlines()
+    return "" if tried.returncode == 0 else [f"exit code {tried.returncode}", *said][-1]
 
 
 def counts_processes() -> bool:
@@ -81,55 +101,73 @@ def _system() -> Iterator[str]:
             yield from ("--ro-bind", str(path.resolve()), str(path))
 
 
-def _shown(folder: Path) -> Iterator[str]:
-    """A folder without its hidden files; links to elsewhere lead nowhere."""
-    yield from ("--ro-bind", str(folder), str(folder))
-    if not folder.is_dir():
-        return
-    for path in sorted(folder.iterdir()):
-        if path.name.startswith(".") or path.name == "datahub.toml":
-            yield from _hidden(path, folder)
+def _each(word: str, paths: Iterable[Path]) -> Iterator[str]:
+    for path in paths:
+        yield from (word, str(path))
 
 
-def _hidden(path: Path, folder: Path) -> Iterator[str]:
-    target = path.resolve()
-    if target.is_relative_to(folder.resolve()) and target != folder.resolve():
-        if target.is_dir():
-            yield from ("--tmpfs", str(target))
-        elif target.exists():
-            yield from ("--ro-bind", "/dev/null", str(target))
+def _bound(*paths: Path) -> Iterator[str]:
+    for path in paths:
+        yield from ("--ro-bind", str(path), str(path))
 
 
-def _imported(home: Path, project: Path) -> Iterator[Path]:
-    """Folders that Python imports from, outside of its own; never one that others lie in."""
-    own = tuple(_python())
+def _covered(paths: Iterable[Path]) -> Iterator[str]:
+    for path in paths:
+        if path.is_dir():
+            yield from ("--tmpfs", str(path))
+        elif path.exists():
+            yield from ("--ro-bind", "/dev/null", str(path))
+
+
+def _imported(project: Path) -> Iterator[Path]:
+    """Folders of installed packages, outside of Python's own; never one that others lie in.
+
+    The folder of the script that runs, and the current one, which Python puts first, are none.
+    """
+    inside = (project, Path("/usr"), *_python(project))
+    first = _first()
     for path in map(Path, filter(None, sys.path)):
-        whole = home.is_relative_to(path) or project.is_relative_to(path)
-        inside = any(path.is_relative_to(one) for one in (project, Path("/usr"), *own))
-        if path.is_absolute() and path.exists() and not (whole or inside):
+        if not path.is_absolute() or not path.exists() or path.resolve() in first:
+            continue
+        if not (_holds_others(path, project) or any(path.is_relative_to(one) for one in inside)):
             yield path
+
+
+def _first() -> set[Path]:
+    file = getattr(sys.modules.get("__main__"), "__file__", None)
+    return {Path.cwd(), *([Path(file).resolve().parent] if file else [])}
+
+
+def _package(project: Path) -> Iterator[Path]:
+    """This package itself, where it is not installed among Python's packages."""
     package = Path(__file__).parents[2]
-    if not any(package.is_relative_to(one) for one in own):
+    if not any(package.is_relative_to(one) for one in _python(project)):
         yield package
 
 
-def _python() -> Iterator[Path]:
+def _holds_others(path: Path, project: Path) -> bool:
+    """Whether the project, the home folder or scratch files lie in it."""
+    others = (project, Path.home(), Path.home().resolve(), *_SCRATCH)
+    return any(one.is_relative_to(name) for one in others for name in (path, path.resolve()))
+
+
+def _python(project: Path) -> Iterator[Path]:
     """Where this Python and its packages stand, by every name that leads there."""
     shown = [Path("/usr")]
-    for path in (*_prefixes(), *_links(Path(sys.executable))):
+    for path in (*_prefixes(project), *_links(Path(sys.executable))):
         if path.exists() and not any(path.is_relative_to(one) for one in shown):
             shown.append(path)
             yield path
 
 
-def _prefixes() -> Iterator[Path]:
-    home = Path.home()
+def _prefixes(project: Path) -> Iterator[Path]:
     names = ("stdlib", "platstdlib", "purelib", "platlib", "scripts")
     for prefix in map(Path, (sys.base_prefix, sys.base_exec_prefix, sys.prefix, sys.exec_prefix)):
-        if not home.is_relative_to(prefix):
-            yield from dict.fromkeys((prefix.resolve(), prefix))
-        else:  # Python was installed into the home folder itself
-            yield from (prefix / "lib", prefix / "bin")
+        for name in dict.fromkeys((prefix.resolve(), prefix)):
+            if _holds_others(name, project):  # an environment made in the project, or around it
+                yield from (name / part for part in ("lib", "lib64", "bin", "pyvenv.cfg"))
+            else:
+                yield name
     yield from (Path(sysconfig.get_path(name)) for name in names)
 
 
