@@ -245,9 +245,9 @@ def status(branch: Branch = None, json: Json = False) -> None:
             f"  {known.name}: {known.rows} rows, {len(known.classes)} classes, "
             f"{known.lfs} LFs, {labeled}"
         )
-    if not found.isolated:
+    if not (found.isolated or found.refused):
         line("LFs run without isolation: they can read your files and use the network.")
-        line("    docs/security.md says what that means; where bubblewrap works, they cannot")
+        line(f"    {found.isolation_hint} docs/security.md says what that means.")
     if not found.out_of_date:
         line("Everything is up to date.")
     for stale in found.out_of_date:

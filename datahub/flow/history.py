@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
-from datahub.core.errors import LabelingFunctionError
+from datahub.core.errors import ConfigError, LabelingFunctionError
 from datahub.core.kept import FIT
 from datahub.core.layout import GATES, RULES, label_model_file
 from datahub.core.verdict import Verdict, gates_of
@@ -44,8 +44,9 @@ class DatasetState:
 class Status:
     """Where one stands: branch, head, its datasets, and what is out of date.
 
-    `isolated`: LFs run apart from this machine's files, network and other processes. `left_out`
-    are functions of the folder that give no votes, and why.
+    `isolated`: LFs run apart from this machine's files, network and other processes; else
+    `isolation_hint` says what to do. `refused`: they do not run at all, as they are to run
+    apart. `left_out` are functions of the folder that give no votes, and why.
     """
 
     branch: str
@@ -54,6 +55,8 @@ class Status:
     datasets: tuple[DatasetState, ...]
     out_of_date: tuple[Stale, ...]
     isolated: bool = True
+    isolation_hint: str = ""
+    refused: bool = False
     left_out: tuple[LeftOut, ...] = ()
 
 
@@ -63,10 +66,11 @@ def status(
     store: VersionStore,
     rows: Rows,
     found: Sequence[FoundLF],
-    broken: LabelingFunctionError | None,
+    broken: LabelingFunctionError | ConfigError | None,
     rules: Mapping[str, bytes],
     asked: Mapping[tuple[str, str], Asked],
     isolated: bool = True,
+    isolation_hint: str = "",
     left_out: Sequence[LeftOut] = (),
 ) -> Status:
     """Where a branch stands.
@@ -74,10 +78,12 @@ def status(
     `found` are the LFs on disk, or `broken` says why they cannot be had; `rules` are
     local rule files; `asked` counts rows that people were asked about, by dataset
     and queue; `isolated` says whether LFs run apart from this machine's files and network.
+    A `broken` that is a ConfigError says that they may not run at all.
     """
     head = store.commit_at(branch)
     names = datasets_at(store, head.id)
-    stale = [Stale(broken.message, broken.hint)] if broken and names else []
+    refused = isinstance(broken, ConfigError)
+    stale = [Stale(broken.message, broken.hint)] if broken and (names or refused) else []
     stale += [line for name in names for line in _stale_dataset(store, rows, head.id, name, found)]
     for (name, queue), waiting in asked.items():
         stale += _stale_questions(name, queue, waiting)
@@ -89,7 +95,9 @@ def status(
         guarded=guarded,
         datasets=tuple(_state(store, rows, head.id, name) for name in names),
         out_of_date=tuple(stale),
-        isolated=isolated,
+        isolated=isolated and not refused,
+        isolation_hint=isolation_hint,
+        refused=refused,
         left_out=tuple(left_out),
     )
 

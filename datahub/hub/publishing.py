@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from datahub.core.conflicts import Rule, Side
 from datahub.core.errors import (
+    ConfigError,
     LabelingFunctionError,
     NotFound,
 )
@@ -20,6 +21,7 @@ from datahub.hub.settling import conflicts_written, settling_of
 from datahub.hub.wiring import Wiring
 from datahub.ports import (
     FoundLF,
+    LeftOut,
     Refusal,
 )
 
@@ -29,23 +31,51 @@ class Publishing(Wiring):
 
     def status(self) -> history.Status:
         """Where the project stands, and what is out of date."""
+        source = self.lf_source
+        try:
+            isolated = bool(source.isolation)
+        except ConfigError as refusal:  # LFs may not run here; all else can be said
+            return self._status([], refusal, self._asked())
         with self.lf_workers() as workers:  # it imports while we look elsewhere
-            asked = {
-                (name, queue): review.asked_rows(
-                    self.catalog,
-                    queue_name=queue,
-                    dataset=name,
-                    branch=self.branch,
-                    queue_=self.embedded_queue(name) if queue == "embedded" else None,
-                )
-                for name in tables.datasets_at(self.store, self.branch)
-                for queue in REGISTRY["review_queue"]
-            }
+            asked = self._asked()
             try:
                 found: list[FoundLF] = workers.found
                 broken = None
             except LabelingFunctionError as error:
                 found, broken = [], error
+        hint = "" if isolated else source.isolation_hint
+        return self._status(
+            found,
+            broken,
+            asked,
+            isolated=isolated,
+            isolation_hint=hint,
+            left_out=workers.left_out,
+        )
+
+    def _asked(self) -> dict[tuple[str, str], review.Asked]:
+        return {
+            (name, queue): review.asked_rows(
+                self.catalog,
+                queue_name=queue,
+                dataset=name,
+                branch=self.branch,
+                queue_=self.embedded_queue(name) if queue == "embedded" else None,
+            )
+            for name in tables.datasets_at(self.store, self.branch)
+            for queue in REGISTRY["review_queue"]
+        }
+
+    def _status(
+        self,
+        found: Sequence[FoundLF],
+        broken: LabelingFunctionError | ConfigError | None,
+        asked: Mapping[tuple[str, str], review.Asked],
+        *,
+        isolated: bool = False,
+        isolation_hint: str = "",
+        left_out: Sequence[LeftOut] = (),
+    ) -> history.Status:
         return history.status(
             self.branch,
             store=self.store,
@@ -54,8 +84,9 @@ class Publishing(Wiring):
             broken=broken,
             rules=self.project.rules(),
             asked=asked,
-            isolated=bool(self.lf_source.isolation),
-            left_out=workers.left_out,
+            isolated=isolated,
+            isolation_hint=isolation_hint,
+            left_out=left_out,
         )
 
     def verdict(self, ref: str) -> Verdict | None:

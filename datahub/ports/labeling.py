@@ -87,6 +87,11 @@ class LFSource(Protocol):
         """Raises ConfigError where it is demanded and cannot be had."""
         ...
 
+    @property
+    def isolation_hint(self) -> str:
+        """What to do where nothing keeps them; empty where something does."""
+        ...
+
     def discover(self) -> list[FoundLF]:
         """All LFs in order of file and definition.
 

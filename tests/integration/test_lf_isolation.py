@@ -313,17 +313,27 @@ def test_without_a_sandbox_status_says_so_and_a_demanded_one_refuses(
     """No bwrap on the PATH, or one that cannot: containers often forbid it."""
     broken = tmp_path / "bin"
     broken.mkdir()
-    for path in (str(broken), f"{broken}:{os.environ['PATH']}"):
+    for path, next_step in (
+        (str(broken), "Install bubblewrap"),
+        (f"{broken}:{os.environ['PATH']}", "(No permissions): allow user namespaces"),
+    ):
         monkeypatch.setenv("PATH", path)
 
         status = datahub("status", "--json")
         assert status.json["isolated"] is False
         assert "LFs run without isolation" in datahub("status").out
+        assert next_step in datahub("status").out
         monkeypatch.setenv("DATAHUB_LF_SANDBOX", "bwrap")
-        assert datahub("lf", "run").code == 2
-        assert "user namespaces" in datahub("status").err
+        refused, said = datahub("lf", "run"), datahub("status")
+        assert refused.code == 2
+        assert next_step in refused.err
+        assert said.code == 0, said.err
+        assert 'LFs are to run in a sandbox (sandbox = "bwrap" under [lf])' in said.out
+        assert next_step in said.out
+        assert "LFs run without isolation" not in said.out
+        assert datahub("status", "--json").json["refused"] is True
         monkeypatch.delenv("DATAHUB_LF_SANDBOX")
-        (broken / "bwrap").write_text("#!/bin/sh\nexit 1\n")
+        (broken / "bwrap").write_text("#!/bin/sh\necho No permissions >&2\nexit 1\n")
         (broken / "bwrap").chmod(0o755)
         sandbox.failure.cache_clear()
 

@@ -63,6 +63,17 @@ class FolderLFSource:
         """`bwrap`, or empty. Raises ConfigError where it is demanded and does not work."""
         return "" if self._bwrap is None else "bwrap"
 
+    @property
+    def isolation_hint(self) -> str:
+        """What to do for LFs to run apart. Empty where they do."""
+        if self._sandbox == "none":
+            return 'sandbox = "none" is set; with "auto" LFs run apart where bubblewrap works.'
+        bwrap = shutil.which("bwrap")
+        if bwrap is None:
+            return "Install bubblewrap, which works on Linux (`apt install bubblewrap`)."
+        why = sandbox.failure(bwrap, self._project)
+        return why and f"bubblewrap cannot make a sandbox here ({why}): allow user namespaces."
+
     def discover(self) -> list[FoundLF]:
         """All LFs in order of file and definition.
 
@@ -112,7 +123,7 @@ class FolderLFSource:
         raise ConfigError(
             'LFs are to run in a sandbox (sandbox = "bwrap" under [lf]), and '
             + ("there is no bwrap here." if found is None else "bwrap cannot make one here."),
-            hint='Install bubblewrap; in a container it needs user namespaces. Or take "auto".',
+            hint=f'{self.isolation_hint} Or take "auto", which runs LFs without one.',
         )
 
     def _wired(self, lf: LabelingFunction) -> LabelingFunction:
