@@ -8,7 +8,7 @@ tasks no row is read.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import polars as pl
@@ -30,18 +30,22 @@ from datahub.core.triage import Batch
 from datahub.core.versions import Changes, Commit, Objects
 from datahub.flow.annotations import hashes_of, log_of
 from datahub.flow.tables import dataset_at
-from datahub.ports import Catalog, Rows, VersionStore
+from datahub.ports import LedgerEntry, Rows, VersionStore
 
 WAITING = ("intent", "asked")  # states of the ledger in which no answer was pulled
 
 
+def _nobody_asked(dataset: str, branch: str) -> Iterable[LedgerEntry]:
+    """A ledger without entries."""
+    return ()
+
+
 @dataclass(frozen=True)
 class Caution:
-    """Whether answers may be set aside, and where it is known who was asked."""
+    """Whether answers may be set aside, and who was asked: `ledger` is of a dataset and branch."""
 
     consent: Consent = False
-    catalog: Catalog | None = None
-    queues: Sequence[str] = ()
+    ledger: Callable[[str, str], Iterable[LedgerEntry]] = _nobody_asked
 
     def check(
         self,
@@ -78,12 +82,11 @@ class Caution:
         self, store: VersionStore, head: Commit, name: str, branch: str
     ) -> list[Annotation]:
         """Open tasks of a branch, as answers that say nothing."""
-        if self.catalog is None or not store.objects(head.id, review_prefix(name)):
+        if not store.objects(head.id, review_prefix(name)):
             return []
         return [
             Annotation("", asked.key, asked.row_hash, None, "", "", asked.batch)
-            for queue in self.queues
-            for asked in self.catalog.asked(queue=queue, dataset=name, branch=branch)
+            for asked in self.ledger(name, branch)
             if asked.state in WAITING
         ]
 

@@ -28,6 +28,7 @@ from datahub.ports import (
     Catalog,
     EndModel,
     Gate,
+    LedgerEntry,
     LFSource,
     LFWorkers,
     Prompts,
@@ -289,8 +290,23 @@ class Wiring:
         return Step(self.branch, self.settings.author, self.clock(), fresh, self.progress)
 
     def caution(self, consent: Consent) -> Caution:
-        """Who agrees to set answers aside, and which queues may have asked for more."""
-        return Caution(consent, self.catalog, tuple(REGISTRY["review_queue"]))
+        """Who agrees to set answers aside, and what people are asked, by any queue."""
+        return Caution(consent, self._ledger)
+
+    def _ledger(self, dataset: str, branch: str) -> list[LedgerEntry]:
+        """What people were asked about a dataset on a branch, by any queue.
+
+        A catalog that cannot say is a warning: the answers are known without it.
+        """
+        try:
+            return [
+                entry
+                for queue in REGISTRY["review_queue"]
+                for entry in self.catalog.asked(queue=queue, dataset=dataset, branch=branch)
+            ]
+        except DatahubError as error:
+            self.warn_once([f"open tasks of {dataset} are not looked at: {error.message}"])
+            return []
 
     def ran(self, name: str, step: Step, commit: Commit | None, figures: Mapping[str, Any]) -> None:
         """Keep a run in the catalog, with its seconds.

@@ -173,3 +173,24 @@ def test_a_gate_that_only_judges_warns(alone: Hub) -> None:
 
     assert verdict.passed
     assert "2 answers of 2 people about 1 row of mail" in alone.warnings[-1]
+
+
+@pytest.mark.parametrize("catalog", ["not upgraded", "down"])
+def test_a_catalog_that_cannot_say_who_was_asked_is_a_warning(
+    alone: Hub, catalog: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Import and restore tell of the answers, and go on; the open tasks are not known."""
+    url = f"sqlite:///{alone.settings.root / 'shared.db'}"
+    if catalog == "down":
+        url = "postgresql+psycopg://user:word@127.0.0.1:1/catalog"
+    monkeypatch.setenv("DATAHUB_CATALOG_URL", url)
+    hub = Hub.open(alone.settings.root)
+    kept = hub.store.commit_at("main").id
+
+    lost = refused(lambda: take(hub, edited(0), mode="upsert"), hub)
+    take(hub, edited(3), mode="upsert")
+    hub.restore(ref=kept)
+
+    assert (lost.answers, lost.tasks) == (2, 0)
+    assert hub.warnings[0].startswith("open tasks of mail are not looked at: The catalog")
+    assert sum("open tasks" in warning for warning in hub.warnings) == 1
