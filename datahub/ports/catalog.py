@@ -108,7 +108,3 @@ class Catalog(Protocol):
     def cursor(self, *, queue: str, dataset: str, branch: str) -> str | None:
         """Where the last pull ended."""
         ...
-
-    def set_cursor(self, cursor: str, *, queue: str, dataset: str, branch: str) -> None:
-        """Remember where a pull ended."""
-        ...

@@ -183,8 +183,8 @@ def test_nothing_to_record_is_nothing_recorded(catalog: Catalog) -> None:
 
 def test_the_cursor_moves(catalog: Catalog) -> None:
     for cursor in ("1", "2"):
-        catalog.set_cursor(cursor, queue="q", dataset="d", branch="b")
-    catalog.set_cursor("other", queue="q", dataset="d", branch="c")
+        catalog.keep(Kept(cursor), queue="q", dataset="d", branch="b")
+    catalog.keep(Kept("other"), queue="q", dataset="d", branch="c")
 
     assert catalog.cursor(queue="q", dataset="d", branch="b") == "2"
 

@@ -52,7 +52,7 @@ def test_upgrade_builds_all_tables_and_says_its_revision(url: str) -> None:
 def test_upgrade_again_changes_nothing(url: str) -> None:
     catalog = SqlCatalog(url)
     catalog.upgrade()
-    catalog.set_cursor("7", queue="q", dataset="d", branch="b")
+    catalog.keep(Kept("7"), queue="q", dataset="d", branch="b")
 
     assert catalog.upgrade() == REVISIONS[-1]
     assert catalog.cursor(queue="q", dataset="d", branch="b") == "7"

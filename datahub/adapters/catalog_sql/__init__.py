@@ -172,12 +172,6 @@ class SqlCatalog:
         with self._read() as connection:
             return cast("str | None", connection.execute(query).scalar())
 
-    def set_cursor(self, cursor: str, *, queue: str, dataset: str, branch: str) -> None:
-        """Remember where a pull ended."""
-        row = {"queue": queue, "dataset": dataset, "branch": branch, "cursor": cursor}
-        with self._write() as connection:
-            connection.execute(tables.upsert(connection, tables.CursorRow), row)
-
     def _newest(self, model: type[tables.Table], limit: int) -> list[Any]:
         table = tables.table(model)
         query = sa.select(table).order_by(table.c.time.desc(), table.c.id.desc()).limit(limit)
