@@ -44,20 +44,30 @@ class Memory:
                 beside.replace(self._folder / tree)
 
     def stood(self, branch: str) -> list[CommitId]:
-        """Heads at which a branch was guarded, as far as it was written to from here."""
+        """Heads at which a branch was guarded, oldest first, as far as it was written from here."""
+        found: list[CommitId] = []
         if self._folder is not None:
             with suppress(OSError, UnicodeDecodeError):
-                lines = (self._folder / _STOOD / encoded(branch)).read_text().split()
-                return [line for line in lines if re.fullmatch(r"[0-9a-f]{64}", line)]
-        return []
+                found = (self._folder / _STOOD / encoded(branch)).read_text().split()
+            with suppress(OSError):
+                noted = sorted(
+                    (f.stat().st_mtime_ns, f.name) for f in self._heads(branch).iterdir()
+                )
+                found += [head for _, head in noted if head not in found]
+        return [head for head in found if re.fullmatch(r"[0-9a-f]{64}", head)]
 
     def note_guarded(self, branch: str, head: CommitId, *, after: CommitId) -> None:
         """Remember the head of a guarded branch that was made on top of `after`."""
         if self._folder is not None:
             with suppress(OSError):
-                folder = self._folder / _STOOD
-                folder.mkdir(parents=True, exist_ok=True)
-                heads = [*(one for one in self.stood(branch) if one != after), head]
-                beside = folder / f".{encoded(branch)}"
-                beside.write_text("\n".join(heads))
-                beside.replace(folder / encoded(branch))
+                self._heads(branch).mkdir(parents=True, exist_ok=True)
+                (self._heads(branch) / head).touch()
+                (self._heads(branch) / after).unlink(missing_ok=True)
+
+    def _heads(self, branch: str) -> Path:
+        """A folder with an empty file for each head: two who write at a time lose neither's.
+
+        An earlier datahub kept a file with all heads, which is read, and not written any more.
+        """
+        assert self._folder is not None
+        return self._folder / _STOOD / f"{encoded(branch)}.heads"
