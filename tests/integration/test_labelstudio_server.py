@@ -543,3 +543,21 @@ def test_the_sdk_loads_on_use() -> None:
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert said.stdout.strip() == "False"
+
+
+def test_a_cursor_of_an_earlier_datahub_loses_no_task_that_nobody_answered(
+    labelstudio: ServerInfo,
+) -> None:
+    """It knew of answered tasks alone; the others are there all the same."""
+    inside = LabelStudioReviewQueue(
+        url=labelstudio.url or "", token=labelstudio.token, project="earlier cursor"
+    )
+    queue = RememberingQueue(inside)
+    tasks = [task(str(number)) for number in range(5)]
+    queue.push("b", tasks, classes=CLASSES)
+    number = json.loads(queue.cursor or "")["project"]
+    earlier = {"project": number, "since": "2100-01-01T00:00:00+00:00", "annotations": {}}
+
+    found = queue.pull(json.dumps(earlier)).reconciled
+
+    assert (found.present, found.gone) == ({(task.key, "h") for task in tasks}, ())

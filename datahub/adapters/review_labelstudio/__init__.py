@@ -192,6 +192,8 @@ class LabelStudioReviewQueue:
                 return Pulled((), (), place.kept(), reconciled=found)
             changed = inventory.tasks.where(later(place.seen.since), CHANGES)
             unknown = inventory.look_up([task.id for task in changed])
+            if not place.seen.last:  # an earlier datahub remembered answered tasks alone
+                unknown |= inventory.newer(0)
             unknown |= inventory.confirm(changed)
             inventory.arrive(inventory.count_again(place.tasks, unknown))
             touched = {t.id for t in changed if _touched(t, inventory.known.get(t.id))}
