@@ -175,8 +175,7 @@ def pull(
     head = begin(store, step)
     known = dataset_at(store, head.id, dataset)
     asking = Asking(known, queue_name, queue_, store, rows, catalog, step)
-    cursor = catalog.cursor(**asking.where)
-    pulled = queue_.pull(cursor, catalog.memory("seen", **asking.where))
+    pulled = queue_.pull(catalog.cursor(**asking.where), catalog.memory("seen", **asking.where))
     step.progress("pull", len(pulled.annotations), len(pulled.annotations))
     before = catalog.memory("refused", **asking.where).recall()
     waiting_on = still_waiting(before, pulled)
@@ -216,8 +215,7 @@ def pull(
             metadata={"step": "review pull", "dataset": dataset, "annotations": str(len(taken))},
         )
     ledger = catalog.asked(**asking.where)
-    if cursor is None:  # the catalog was lost: it does not say who asked
-        ledger += _asked_by_all(asking, ledger, found.stale)
+    ledger += _asked_by_all(asking, ledger, found.stale)  # a catalog was lost: who asked, it knew
     keys = {entry.key for entry in pulled.annotations}
     marked = {e.key: e for e in marks(ledger, [*log, *taken], keys, found.stale)}
     gone = lost([marked.get(entry.key, entry) for entry in ledger], pulled.reconciled)

@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 from pyarrow import orc
 
+from datahub import Hub
 from tests.integration.conftest import CARELESS, LFS, Datahub, mail
 
 
@@ -124,6 +125,29 @@ def test_rows_imported_again_ask_again_for_answers_to_what_has_changed(
     }
     assert texts[task["key"]] == "Other words"
     assert datahub("review", "pull", "--json").json["asked_again"] == []
+
+
+def test_a_push_after_a_lost_catalog_forgets_no_answer_to_what_has_changed(labeled: Path) -> None:
+    """The pull after it asks the row again, as the pull of a catalog without a cursor does."""
+    hub = Hub.open(labeled)
+    hub.review_push(budget=3)
+    tasks = hub.review_open()
+    hub.review_answer([(task_id, "ham") for task_id, _ in tasks], annotator="ann")
+    keys = {task.key for _, task in tasks}
+    changed = pl.when(pl.col("id").is_in(keys)).then(pl.lit("Other words")).otherwise("text")
+    mail().with_columns(text=changed).write_parquet("mail2.parquet")
+    hub.import_rows("mail2.parquet", gold="kind", set_aside=True)
+    hub.lf_run()
+    hub.label_fit()
+    Path(".datahub/catalog.db").unlink()
+    again = Hub.open(labeled)
+    again.review_push(budget=1)
+
+    again.review_pull()
+
+    asked = [task.key for _, task in again.review_open() if task.fields["text"] == "Other words"]
+    assert sorted(map(str, asked)) == sorted(map(str, keys))
+    assert again.review_pull().asked_again == ()
 
 
 def test_pulling_twice_adds_nothing(datahub: Datahub, labeled: Path) -> None:
