@@ -13,6 +13,7 @@ import select
 import sys
 import threading
 from contextlib import suppress
+from typing import TextIO
 
 _STEERING = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _AT_ONCE = 65536
@@ -52,5 +53,15 @@ class Talk:
 def _say(text: str) -> None:
     shown = _STEERING.sub(lambda sign: sign[0].encode("unicode_escape").decode(), text)
     with suppress(OSError, ValueError):  # nobody listens any more
-        sys.stderr.write(shown)
-        sys.stderr.flush()
+        if _is_a_file(sys.stderr):  # by its number: panics of Rust are held back from that
+            os.write(2, shown.encode("utf-8", "backslashreplace"))
+        else:
+            sys.stderr.write(shown)
+            sys.stderr.flush()
+
+
+def _is_a_file(stream: TextIO) -> bool:
+    try:
+        return stream.fileno() >= 0
+    except (OSError, ValueError):  # what stands in its place keeps text in memory
+        return False
