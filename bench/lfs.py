@@ -28,8 +28,8 @@ from bench.lfs_made import (
 )
 from datahub.adapters.rows_polars.orc_children import end_waiting
 from datahub.core.dataset import ROWS_PER_PART
-from datahub.flow.lf_report import LFReport
-from datahub.flow.votes import voted, votes_by_part
+from datahub.flow.dataset.votes import voted, votes_by_part
+from datahub.flow.label.report import LFReport
 from datahub.hub import Hub
 
 MILLION = 1_000_000

@@ -274,7 +274,7 @@ def trials(
     from datahub.core.dependence import correlated
     from datahub.core.features import Features
     from datahub.core.labels import combine
-    from datahub.flow.features import out_of_fold
+    from datahub.flow.dataset.features import out_of_fold
     from datahub.hub.registry import adapter
 
     found: dict[str, list[float]] = {}

@@ -121,12 +121,12 @@ def diffed_by_oxen(n: int, branch: str) -> Callable[[Watch], Figures]:
 
 def opened(watch: Watch, n: int) -> Hub:
     """The project, with what it needs imported."""
-    import datahub.flow.diff
+    import datahub.flow.history.diff
     from datahub import Hub
 
     hub = Hub.open(project_of(watch, n) / "project")
     hub.store.branches()
-    assert datahub.flow.diff
+    assert datahub.flow.history.diff
     assert hub.rows
     return hub
 

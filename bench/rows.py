@@ -73,7 +73,7 @@ def imported(
     store: VersionStore, rows: Rows, path: Path, *, mode: str = "replace", step: str = "first"
 ) -> Dataset:
     """Import into dataset `rows`."""
-    from datahub.flow.source import import_rows
+    from datahub.flow.rows.source import import_rows
     from datahub.flow.steps import Step
 
     return import_rows(
@@ -118,9 +118,9 @@ def relabel(count: int) -> Callable[[Watch], Figures | None]:
     """Commit new labels of some rows of many; no row of the dataset is read for it."""
 
     def side(watch: Watch) -> Figures:
-        from datahub.flow.relabel import patch_labels
+        from datahub.flow.dataset.patching import patch_labels
+        from datahub.flow.dataset.tables import dataset_at
         from datahub.flow.steps import Step, begin, end
-        from datahub.flow.tables import dataset_at
 
         store, rows = labeled(watch, count)
         keys = np.sort(np.random.default_rng(3).choice(count, RELABELED, replace=False))
@@ -142,9 +142,9 @@ def labeled(watch: Watch, count: int) -> tuple[VersionStore, Rows]:
     """A repository whose dataset has rows and labels."""
     from datahub.core.dataset import Dataset
     from datahub.core.layout import dataset_file
-    from datahub.flow.parts import RowsWriter
+    from datahub.flow.dataset.parts import RowsWriter
+    from datahub.flow.dataset.tables import write_part
     from datahub.flow.steps import Step, begin, end
-    from datahub.flow.tables import write_part
 
     store, rows = opened(watch, f"relabel_{count}")
     writer = RowsWriter(store, rows, dataset="rows", key="id")

@@ -63,7 +63,7 @@ class Pool:
         """Label all rows anew; share of right ones."""
         from datahub.core.informing import cells, informed, likeliest, taught
         from datahub.core.labels import combine
-        from datahub.flow.features import out_of_fold
+        from datahub.flow.dataset.features import out_of_fold
 
         rows = np.flatnonzero(self.answered & ~self.audited & informs)
         answers = {int(row): int(self.gold[row]) for row in rows}

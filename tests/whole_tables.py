@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from datahub.flow.tables import check_table, dataset_at, read_parts
+from datahub.flow.dataset.tables import check_table, dataset_at, read_parts
 from datahub.ports import Rows, VersionStore
 
 

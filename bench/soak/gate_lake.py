@@ -13,7 +13,8 @@ from bench.soak.outcome import Outcome
 from datahub.adapters.versions_lakefs import LakeFSVersionStore
 from datahub.adapters.versions_lakefs.history import as_metadata, exact
 from datahub.core.errors import DatahubError
-from datahub.flow import audit, upkeep
+from datahub.flow.history import upkeep
+from datahub.flow.publish import audit
 from datahub.flow.steps import quiet
 from datahub.hub.registry import adapter
 from tests import lakefs_server

@@ -30,7 +30,7 @@ from datahub.adapters.labelstudio_server import LabelStudioServer, ServerInfo
 from datahub.adapters.review_labelstudio.answers import Seen
 from datahub.core.errors import DatahubError, Unavailable
 from datahub.core.relabel import Annotation, current
-from datahub.flow.annotations import log_at
+from datahub.flow.dataset.annotations import log_at
 
 COUNT = 1_000
 ROWS = 400

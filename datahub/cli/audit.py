@@ -10,7 +10,7 @@ from datahub.cli.context import Json, opened
 from datahub.cli.output import emit_json, line, table
 
 if TYPE_CHECKING:
-    from datahub.flow.audit import Audit
+    from datahub.flow.publish.audit import Audit
 
 
 def audit(

@@ -21,7 +21,7 @@ from datahub.cli.review import print_trust
 from datahub.core.errors import Conflict, GateRefused
 
 if TYPE_CHECKING:
-    from datahub.flow.score import Score
+    from datahub.flow.label.score import Score
     from datahub.hub import Hub
 
 BUDGET = 150

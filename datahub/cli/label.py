@@ -14,9 +14,9 @@ from datahub.core.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from datahub.flow.compare import Compared, Comparison
-    from datahub.flow.label import Alike, Balance, Fitted
-    from datahub.flow.score import Score
+    from datahub.flow.label.compare import Compared, Comparison
+    from datahub.flow.label.fit import Alike, Balance, Fitted
+    from datahub.flow.label.score import Score
 
 app = typer.Typer(help="Labels: fit the label model to the votes.", no_args_is_help=True)
 

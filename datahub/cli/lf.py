@@ -13,7 +13,7 @@ from datahub.cli.output import emit_json, line, share, table, talk
 if TYPE_CHECKING:
     from datahub.core.lf_sight import SeenRow
     from datahub.core.prompt_lf import Spending
-    from datahub.flow.lf_report import LFReport, Reuse
+    from datahub.flow.label.report import LFReport, Reuse
 
 _NAMES = 6  # of LFs of one kind
 _SHOWN = 160  # characters of a text

@@ -16,7 +16,7 @@ from datahub.cli.state import state
 from datahub.core.errors import ConfigError
 
 if TYPE_CHECKING:
-    from datahub.flow.source import Imported
+    from datahub.flow.rows.source import Imported
 
 _NAMED = 10  # files in a message
 

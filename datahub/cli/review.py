@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from datahub.core.agreement import Agreement
     from datahub.core.triage import Task
     from datahub.core.trust import Estimate
-    from datahub.flow.asking import Found
-    from datahub.flow.trust import Plain, Trust
+    from datahub.flow.review.asking import Found
+    from datahub.flow.review.trust import Plain, Trust
     from datahub.hub import Hub
 
 app = typer.Typer(help="Review: rows that people are asked about.", no_args_is_help=True)

@@ -18,7 +18,7 @@ from datahub.core.errors import ConfigError
 if TYPE_CHECKING:
     from datahub.core.verdict import Verdict
     from datahub.core.versions import Change, Commit
-    from datahub.flow.diff import Difference, RowLine
+    from datahub.flow.history.diff import Difference, RowLine
     from datahub.hub import Hub
 
 

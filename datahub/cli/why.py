@@ -11,7 +11,7 @@ from datahub.cli.context import Dataset, Json, opened
 from datahub.cli.output import emit_json, expectations, line, table
 
 if TYPE_CHECKING:
-    from datahub.flow.why import Event, Why
+    from datahub.flow.history.why import Event, Why
 
 SHOWN = 200  # characters of a column
 

@@ -14,9 +14,14 @@ from datahub.core.errors import Conflict, InputError, LabelingFunctionError, Pro
 from datahub.core.labeling import LabelingFunction
 from datahub.core.lf_sight import Disagreement, Sight, Votes
 from datahub.core.setaside import Consent
-from datahub.flow import compare, export, label, lf_views, lfs, parts, score, source, tables
-from datahub.flow.in_place import import_in_place as in_place_import
-from datahub.flow.lf_report import LFReport
+from datahub.flow.dataset import parts, tables
+from datahub.flow.label import compare, score
+from datahub.flow.label import fit as label
+from datahub.flow.label import run as lfs
+from datahub.flow.label import views as lf_views
+from datahub.flow.label.report import LFReport
+from datahub.flow.rows import export, source
+from datahub.flow.rows.in_place import import_in_place as in_place_import
 from datahub.hub.label_models import label_model
 from datahub.hub.lf_scaffold import lf_file
 from datahub.hub.registry import REGISTRY
@@ -343,5 +348,5 @@ class Labeling(Wiring):
     def gold(self, dataset: str | None = None) -> dict[Any, str | None]:
         """Gold class names by key: for scores and simulated people only."""
         known = self.dataset(dataset)
-        frame = source.gold_at(self.store, self.rows, self.branch, known)
+        frame = tables.gold_at(self.store, self.rows, self.branch, known)
         return dict(frame.select(known.key, parts.GOLD_LABEL).iter_rows())

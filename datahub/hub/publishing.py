@@ -13,8 +13,11 @@ from datahub.core.errors import (
 )
 from datahub.core.setaside import Consent, SetAside
 from datahub.core.verdict import Verdict
-from datahub.flow import audit, history, publish, review, tables
-from datahub.flow import why as reasons
+from datahub.flow.dataset import tables
+from datahub.flow.history import status as history
+from datahub.flow.history import why as reasons
+from datahub.flow.publish import audit, publish
+from datahub.flow.review import pull as review
 from datahub.hub.registry import REGISTRY
 from datahub.hub.reporting import checked_reports, write_reports
 from datahub.hub.settling import conflicts_written, settling_of

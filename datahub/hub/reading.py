@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from datahub.flow import reading
+from datahub.flow.dataset import reading
 from datahub.hub.wiring import Wiring
 from datahub.ports import Files
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from datahub.core.dataset import Key
 from datahub.core.triage import Task
-from datahub.flow import review, trust
+from datahub.flow.review import pull as review
+from datahub.flow.review import trust
 from datahub.hub.wiring import Wiring
 
 

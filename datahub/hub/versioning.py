@@ -11,7 +11,9 @@ from datahub.core.dataset import checked_name
 from datahub.core.errors import BranchNotFound
 from datahub.core.setaside import Consent
 from datahub.core.versions import Collected, Commit, Damage, checked_branch
-from datahub.flow import diff, git_export, git_import, history_edit, publish, refs, upkeep
+from datahub.flow.history import diff, git_export, git_import, refs, upkeep
+from datahub.flow.history import edit as history_edit
+from datahub.flow.publish import publish
 from datahub.hub.registry import load
 from datahub.hub.settling import conflicts_written, settling_of
 from datahub.hub.wiring import Wiring

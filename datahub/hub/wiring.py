@@ -19,8 +19,8 @@ from datahub.core.outcome import Policy
 from datahub.core.prompt_lf import Spending
 from datahub.core.setaside import Consent
 from datahub.core.versions import Commit, with_current
-from datahub.flow import tables
-from datahub.flow.setaside import Caution
+from datahub.flow.dataset import tables
+from datahub.flow.rows.setaside import Caution
 from datahub.flow.steps import Progress, Step, quiet
 from datahub.hub.registry import REGISTRY, adapter, load
 from datahub.machine.bytes.files import ObjectFiles

@@ -18,7 +18,7 @@ import pytest
 from datahub.core.dataset import Dataset, Part
 from datahub.core.layout import dataset_file, table_part
 from datahub.core.versions import Damage
-from datahub.flow.upkeep import fsck
+from datahub.flow.history.upkeep import fsck
 from datahub.ports import Upkeep, VersionStore
 from tests.contract.test_rivals import SPAWN, Opened, opened
 from tests.contract.test_version_store import (

@@ -28,7 +28,7 @@ from datahub.core.errors import (
     Unavailable,
 )
 from datahub.core.verdict import Verdict
-from datahub.flow.in_place import import_in_place
+from datahub.flow.rows.in_place import import_in_place
 from datahub.flow.steps import Step
 from datahub.hub.registry import adapter
 from datahub.machine.bytes.files import ObjectFiles

@@ -9,7 +9,7 @@ import pytest
 from snorkel.labeling import LFAnalysis
 
 from datahub import Hub
-from datahub.flow import lf_views
+from datahub.flow.label import views as lf_views
 from datahub.hub.lf_scaffold import KINDS
 from tests.chat_server import Said, serving
 from tests.integration.conftest import CARELESS, LFS, Datahub, mail

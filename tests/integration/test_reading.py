@@ -21,8 +21,8 @@ from datahub.core.errors import (
     Unavailable,
 )
 from datahub.core.versions import Changes
-from datahub.flow import parts
-from datahub.flow.relabel import patch_labels
+from datahub.flow.dataset import parts
+from datahub.flow.dataset.patching import patch_labels
 from datahub.hub.registry import adapter
 from datahub.ports import Remote
 from tests.integration.conftest import LFS, mail

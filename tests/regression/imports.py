@@ -13,11 +13,11 @@ import polars as pl
 from datahub.core.conflicts import ASK
 from datahub.core.dataset import Dataset
 from datahub.core.errors import NothingToCommit
-from datahub.flow import source
-from datahub.flow.in_place import import_in_place
-from datahub.flow.merge import Report, merged
+from datahub.flow.dataset.tables import dataset_at
+from datahub.flow.merge.merge import Report, merged
+from datahub.flow.rows import source
+from datahub.flow.rows.in_place import import_in_place
 from datahub.flow.steps import Step
-from datahub.flow.tables import dataset_at
 from datahub.hub.registry import adapter
 from datahub.ports import Rows, VersionStore
 from tests.whole_tables import read_table

@@ -11,7 +11,7 @@ import pytest
 
 from datahub import Hub
 from datahub.core.relabel import Annotation
-from datahub.flow.annotations import log_at
+from datahub.flow.dataset.annotations import log_at
 from tests.contract.test_review_queue import signed_in
 from tests.integration.conftest import Datahub
 

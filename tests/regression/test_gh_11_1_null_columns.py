@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 
 from datahub import Hub
 from datahub.core.errors import InputError, MergeConflict, SourceError
-from datahub.flow import parts
-from datahub.flow.diff import diff
+from datahub.flow.dataset import parts
+from datahub.flow.history.diff import diff
 from tests.integration.conftest import Datahub
 from tests.regression.imports import Imports
 

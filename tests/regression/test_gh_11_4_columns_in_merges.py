@@ -9,8 +9,8 @@ import pytest
 
 from datahub import Hub
 from datahub.core.errors import InputError
-from datahub.flow import parts
-from datahub.flow.source import Mode
+from datahub.flow.dataset import parts
+from datahub.flow.rows.source import Mode
 
 
 @pytest.fixture

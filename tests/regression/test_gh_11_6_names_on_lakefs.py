@@ -10,9 +10,9 @@ import pytest
 from datahub.adapters.versions_lakefs import LakeFSVersionStore
 from datahub.adapters.versions_lakefs.history import as_metadata, exact
 from datahub.core.errors import RefNotFound
-from datahub.flow.audit import Audit, audit
+from datahub.flow.history.upkeep import fsck
+from datahub.flow.publish.audit import Audit, audit
 from datahub.flow.steps import quiet
-from datahub.flow.upkeep import fsck
 from datahub.hub.registry import adapter
 from tests.integration.lakes import ACTION, TIME, Lake, merge
 from tests.lakefs_server import LakeFSServer

@@ -25,14 +25,14 @@ from datahub.core.setaside import Consent, SetAside
 from datahub.core.shown import columns_of
 from datahub.core.triage import Batch, Task
 from datahub.core.versions import Changes, Commit
-from datahub.flow import parts
-from datahub.flow.annotations import hashes_of, log_at
-from datahub.flow.history_edit import restore
-from datahub.flow.merge import merged
-from datahub.flow.setaside import Caution
-from datahub.flow.source import import_rows
+from datahub.flow.dataset import parts
+from datahub.flow.dataset.annotations import hashes_of, log_at
+from datahub.flow.dataset.tables import dataset_at
+from datahub.flow.history.edit import restore
+from datahub.flow.merge.merge import merged
+from datahub.flow.rows.setaside import Caution
+from datahub.flow.rows.source import import_rows
 from datahub.flow.steps import Step, begin, end
-from datahub.flow.tables import dataset_at
 from datahub.hub.registry import adapter
 from datahub.ports import Rows, VersionStore
 from tests.whole_tables import read_table

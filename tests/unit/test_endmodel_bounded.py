@@ -10,7 +10,7 @@ import polars as pl
 from datahub.adapters.endmodel_sklearn import LogisticEndModel
 from datahub.core.features import Features
 from datahub.core.labels import SoftLabels
-from datahub.flow.features import out_of_fold
+from datahub.flow.dataset.features import out_of_fold
 
 
 def made(rows: int) -> tuple[pl.Series, Features, SoftLabels]:

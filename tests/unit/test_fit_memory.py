@@ -16,11 +16,11 @@ from datahub.adapters.endmodel_sklearn import LogisticEndModel
 from datahub.core import dependence, patterns
 from datahub.core.dataset import Key
 from datahub.core.relabel import Decision
-from datahub.flow import parts
-from datahub.flow.judging_again import judged_again, relabeled
-from datahub.flow.label import label_fit
-from datahub.flow.tables import dataset_at
-from datahub.flow.trust import trust
+from datahub.flow.dataset import parts
+from datahub.flow.dataset.tables import dataset_at
+from datahub.flow.label.fit import label_fit
+from datahub.flow.label.judging_again import judged_again, relabeled
+from datahub.flow.review.trust import trust
 from datahub.hub.registry import adapter
 from tests.unit.test_lf_memory import held_mb, lfs
 from tests.unit.test_lf_reuse import Project

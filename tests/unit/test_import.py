@@ -15,11 +15,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datahub.core.errors import DatahubError, InputError, NotFound, SourceError
-from datahub.flow import parts, sorting, source
-from datahub.flow.export import Exported, export_rows
-from datahub.flow.source import Imported, Mode
+from datahub.flow.dataset import parts
+from datahub.flow.dataset.tables import dataset_at
+from datahub.flow.rows import sorting, source
+from datahub.flow.rows.export import Exported, export_rows
+from datahub.flow.rows.source import Imported, Mode
 from datahub.flow.steps import Step
-from datahub.flow.tables import dataset_at
 from datahub.hub.registry import adapter
 from datahub.ports import Rows, VersionStore
 from tests.whole_tables import read_table

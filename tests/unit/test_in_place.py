@@ -18,10 +18,11 @@ from hypothesis import strategies as st
 
 from datahub.adapters.versions_embedded import EmbeddedVersionStore
 from datahub.core.errors import InputError, SourceError, StorageError
-from datahub.flow import in_place, parts
-from datahub.flow.source import Imported, Mode, import_rows
+from datahub.flow.dataset import parts
+from datahub.flow.dataset.tables import dataset_at
+from datahub.flow.rows import in_place
+from datahub.flow.rows.source import Imported, Mode, import_rows
 from datahub.flow.steps import Step
-from datahub.flow.tables import dataset_at
 from datahub.hub.registry import adapter
 from datahub.ports import Rows
 from tests.whole_tables import read_table

@@ -16,8 +16,8 @@ from datahub.core.outcome import Policy, measured
 from datahub.core.patterns import vote_patterns
 from datahub.core.relabel import Decision, final_labels
 from datahub.core.triage import score
-from datahub.flow.features import Looked, Seen
-from datahub.flow.judging import judged, lines_of
+from datahub.flow.dataset.features import Looked, Seen
+from datahub.flow.label.judging import judged, lines_of
 from datahub.hub.registry import adapter
 
 ROWS = 240

@@ -15,14 +15,15 @@ from hypothesis import strategies as st
 
 from datahub.core.conflicts import Settling
 from datahub.core.layout import label_model_file
-from datahub.flow import parts, relabel
-from datahub.flow.consistency import mismatches, misplaced, unfinished
-from datahub.flow.keeping import rows_without_label
-from datahub.flow.merge import merged
-from datahub.flow.relabel import patch_labels
-from datahub.flow.source import Imported, Mode, import_rows
+from datahub.flow.dataset import parts
+from datahub.flow.dataset import patching as relabel
+from datahub.flow.dataset.patching import patch_labels
+from datahub.flow.dataset.tables import dataset_at, has_table, write_part
+from datahub.flow.merge.merge import merged
+from datahub.flow.publish.consistency import mismatches, misplaced, unfinished
+from datahub.flow.rows.keeping import rows_without_label
+from datahub.flow.rows.source import Imported, Mode, import_rows
 from datahub.flow.steps import Step, begin, end
-from datahub.flow.tables import dataset_at, has_table, write_part
 from datahub.hub.registry import adapter
 from datahub.ports import Rows, VersionStore
 from tests.whole_tables import read_table

@@ -16,18 +16,19 @@ from hypothesis import strategies as st
 from datahub.core.dataset import Dataset
 from datahub.core.layout import dataset_file
 from datahub.core.versions import ObjectId
-from datahub.flow import parts, relabel
-from datahub.flow.consistency import mismatches, misplaced
-from datahub.flow.patches import patch_paths
-from datahub.flow.relabel import patch_labels
-from datahub.flow.steps import Step, begin, end
-from datahub.flow.tables import (
+from datahub.flow.dataset import parts
+from datahub.flow.dataset import patching as relabel
+from datahub.flow.dataset.patches import patch_paths
+from datahub.flow.dataset.patching import patch_labels
+from datahub.flow.dataset.tables import (
     dataset_at,
     read_keys,
     read_range,
     table_files,
     write_part,
 )
+from datahub.flow.publish.consistency import mismatches, misplaced
+from datahub.flow.steps import Step, begin, end
 from datahub.hub.registry import adapter
 from datahub.ports import Rows, VersionStore
 from tests.whole_tables import read_table

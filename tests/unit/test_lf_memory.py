@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from datahub import keywords
-from datahub.flow import parts
-from datahub.flow.lf_views import conflicts, lf_stats
+from datahub.flow.dataset import parts
+from datahub.flow.label.views import conflicts, lf_stats
 from datahub.ports import FoundLF
 from tests.unit.test_lf_reuse import Known, Project
 

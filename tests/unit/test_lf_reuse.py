@@ -20,12 +20,14 @@ from datahub.adapters.lfs_folder.discovery import discovered
 from datahub.core.errors import InputError, LabelingFunctionError
 from datahub.core.labeling import Applied, apply
 from datahub.core.manifest import VotesManifest
-from datahub.flow import lfs, parts, source
-from datahub.flow.history import status
-from datahub.flow.lf_report import LFReport, Reuse
-from datahub.flow.lf_views import lf_stats
+from datahub.flow.dataset import parts
+from datahub.flow.dataset.votes import manifest_at
+from datahub.flow.history.status import status
+from datahub.flow.label import run as lfs
+from datahub.flow.label.report import LFReport, Reuse
+from datahub.flow.label.views import lf_stats
+from datahub.flow.rows import source
 from datahub.flow.steps import Step
-from datahub.flow.votes import manifest_at
 from datahub.hub.registry import adapter
 from datahub.ports import FoundLF, LeftOut, Rows, VersionStore
 

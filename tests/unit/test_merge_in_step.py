@@ -20,11 +20,12 @@ from hypothesis import strategies as st
 
 from datahub.core.conflicts import ASK, Settling
 from datahub.core.errors import MergeConflict, NothingToCommit, StorageError
-from datahub.flow import parts, source
-from datahub.flow.diff import diff
-from datahub.flow.merge import Report, merged
+from datahub.flow.dataset import parts
+from datahub.flow.dataset.tables import dataset_at
+from datahub.flow.history.diff import diff
+from datahub.flow.merge.merge import Report, merged
+from datahub.flow.rows import source
 from datahub.flow.steps import Step
-from datahub.flow.tables import dataset_at
 from datahub.hub.registry import adapter
 from datahub.ports import Rows, VersionStore
 from tests.whole_tables import read_table

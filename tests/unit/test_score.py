@@ -8,11 +8,11 @@ import polars as pl
 import pytest
 
 from datahub.core.errors import NotFound
-from datahub.flow import parts, source
-from datahub.flow.label import label_fit
-from datahub.flow.score import score_labels
-from datahub.flow.source import gold_at
-from datahub.flow.tables import dataset_at
+from datahub.flow.dataset import parts
+from datahub.flow.dataset.tables import dataset_at, gold_at
+from datahub.flow.label.fit import label_fit
+from datahub.flow.label.score import score_labels
+from datahub.flow.rows import source
 from datahub.hub.registry import adapter
 from tests.unit.test_lf_memory import lfs
 from tests.unit.test_lf_reuse import Project

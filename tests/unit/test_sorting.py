@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datahub.core.errors import SourceError
-from datahub.flow import sorting
-from datahub.flow.sorting import Sorter
+from datahub.flow.rows import sorting
+from datahub.flow.rows.sorting import Sorter
 from datahub.hub.registry import adapter
 from datahub.ports import Rows, VersionStore
 

@@ -13,8 +13,8 @@ from hypothesis.extra import numpy as hnp
 from datahub.core import patterns
 from datahub.core.labels import LabelMatrix
 from datahub.core.patterns import Numbering, vote_patterns
-from datahub.flow import parts
-from datahub.flow.votes import VotesAt, read_votes, voted
+from datahub.flow.dataset import parts
+from datahub.flow.dataset.votes import VotesAt, read_votes, voted
 from datahub.hub.registry import REGISTRY, adapter
 from tests.unit.test_lf_memory import lfs
 from tests.unit.test_lf_reuse import Project

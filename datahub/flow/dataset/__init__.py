@@ -1,0 +1,1 @@
+"""A dataset at a commit: its tables, parts, patches, votes and annotations."""

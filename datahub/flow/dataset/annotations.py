@@ -1,0 +1,89 @@
+"""The annotation log of a dataset, and what it decides about rows as they are now."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+from datahub.core.agreement import Agreement, agreement
+from datahub.core.dataset import Dataset, Key
+from datahub.core.layout import annotations_prefix, review_prefix
+from datahub.core.relabel import Annotation, Decision, answers_by_row, decide
+from datahub.core.shown import Columns, columns_needed, columns_of, row_hashes
+from datahub.core.triage import Batch
+from datahub.core.versions import ObjectId
+from datahub.flow.dataset.tables import contents_of
+from datahub.ports import Rows, VersionStore
+
+Hashes = dict[Key, frozenset[str]]  # of rows as they are, in the columns that answers saw
+
+
+def log_at(store: VersionStore, ref: str, dataset: str) -> list[Annotation]:
+    """All lines of the log as of a ref, in the order of their time."""
+    return log_of(store, store.objects(ref, annotations_prefix(dataset)))
+
+
+def log_of(store: VersionStore, files: Mapping[str, ObjectId]) -> list[Annotation]:
+    """All lines of these files of a log (path -> object), in the order of their time."""
+    lines = [
+        Annotation.from_json(line)
+        for path in sorted(files)
+        for line in store.read(files[path]).splitlines()
+        if line
+    ]
+    return sorted(lines, key=lambda entry: (entry.time, entry.id))
+
+
+def hashes_of(
+    store: VersionStore,
+    rows: Rows,
+    refs: Sequence[str],
+    dataset: Dataset,
+    log: Collection[Annotation],
+    *,
+    keys: Collection[Key] | None = None,
+) -> Hashes:
+    """Hashes of the rows (default: all) that a log is about, as a dataset holds them.
+
+    The dataset's parts are stored, and need be in no commit yet. Only those are read that hold
+    such rows, and of them the columns that somebody saw. `refs` are commits whose batches say
+    what was shown for lines that do not.
+    """
+    about = {entry.key for entry in log} if keys is None else set(keys)
+    lines = [entry for entry in log if entry.key in about]
+    columns = columns_needed(lines, dataset.content_columns)
+    contents = contents_of(store, rows, dataset, list(about), columns=columns)
+    return row_hashes(lines, contents, earlier=_shown_earlier(store, refs, dataset, lines))
+
+
+def decisions_at(
+    store: VersionStore,
+    rows: Rows,
+    ref: str,
+    dataset: Dataset,
+    *,
+    more: tuple[Annotation, ...] = (),
+) -> dict[Key, Decision]:
+    """What people decided about rows as they are at a ref; `more` are lines yet to be written."""
+    log = [*log_at(store, ref, dataset.name), *more]
+    hashes = hashes_of(store, rows, [ref], dataset, log)
+    return decide(log, hashes, classes=dataset.classes)
+
+
+def agreement_at(store: VersionStore, rows: Rows, ref: str, dataset: Dataset) -> Agreement:
+    """How far people agree about rows as they are at a ref."""
+    log = log_at(store, ref, dataset.name)
+    hashes = hashes_of(store, rows, [ref], dataset, log)
+    return agreement(answers_by_row(log, hashes, classes=dataset.classes))
+
+
+def _shown_earlier(
+    store: VersionStore, refs: Sequence[str], dataset: Dataset, lines: Iterable[Annotation]
+) -> set[Columns]:
+    """Sets of columns that batches showed, where a line does not say what it saw."""
+    if all(entry.columns is not None for entry in lines):
+        return set()
+    prefix = review_prefix(dataset.name)
+    files = {oid for ref in refs for oid in store.objects(ref, prefix).values()}
+    return {
+        columns_of(task.fields) for oid in files for task in Batch.from_json(store.read(oid)).tasks
+    }

@@ -1,0 +1,128 @@
+"""The columns that an end model looks at, as they lie in a commit: a part at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from datahub.core.dataset import Dataset, Key, Part
+from datahub.core.errors import InputError
+from datahub.core.features import Features, feature_columns
+from datahub.core.labels import SoftLabels
+from datahub.core.lessons import Lessons
+from datahub.core.parts import places
+from datahub.flow.dataset.tables import part_reader, table_paths
+from datahub.ports import EndModel, Rows, VersionStore
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Some rows by key, and what there is to look at; nothing where no column is."""
+
+    keys: pl.Series
+    features: Features
+    letters: npt.NDArray[np.uint32]  # of each row's texts
+
+    def only(self, lines: npt.NDArray[np.integer]) -> Seen:
+        """These rows alone, by number."""
+        frame = self.features.frame
+        frame = frame[lines] if frame.width else frame  # without a column it has no row
+        features = replace(self.features, frame=frame)
+        return Seen(self.keys[lines], features, self.letters[lines])
+
+    def thin(self, fewest: int) -> npt.NDArray[np.bool_]:
+        """Rows whose texts together have fewer characters, where texts are all there is to see."""
+        texts = self.features.texts
+        if not texts or self.features.columns != texts:
+            return np.zeros(len(self.keys), dtype=np.bool_)
+        return np.asarray(self.letters < fewest, dtype=np.bool_)
+
+
+@dataclass(frozen=True)
+class Looked:
+    """Which columns are looked at, without rows, and what reads the rows of a part."""
+
+    features: Features
+    of: Callable[[Part], Seen]
+
+
+def features_at(
+    store: VersionStore,
+    rows: Rows,
+    ref: str,
+    dataset: Dataset,
+    *,
+    columns: Sequence[str] = (),
+    embedding: str | None = None,
+) -> Looked:
+    """The columns asked for (default: see `feature_columns`), in the order of the rows.
+
+    Raises ConfigError; reading raises InputError (embeddings that are missing or of unequal
+    lengths).
+    """
+    paths = table_paths(store, ref, dataset.name, "rows")
+    chosen = feature_columns(dataset, rows.scan(paths).collect_schema(), columns, embedding)
+    wanted = list(dict.fromkeys([dataset.key, *chosen.columns]))
+    read = part_reader(store, rows, ref, dataset, "rows")
+    lengths: set[int | None] = set()
+
+    def of(part: Part) -> Seen:
+        frame = read(part, wanted)
+        assert frame is not None  # dataset.json names no part that is not there
+        if embedding:
+            lengths.update(frame[embedding].cast(pl.List(pl.Float32)).list.len().unique())
+            _check_lengths(lengths, embedding)
+        features = replace(chosen, frame=frame.select(chosen.columns))
+        return Seen(frame[dataset.key], features, _letters(frame, chosen.texts))
+
+    return Looked(chosen, of)
+
+
+def seen_of(looked: Looked, dataset: Dataset, keys: Collection[Key]) -> Seen:
+    """The rows that have one of these keys, in their order; only parts that may are read."""
+    wanted = pl.Series(list(keys), dtype=pl.Null if not keys else None)
+    found = []
+    for number in places(dataset.parts, wanted).unique().sort() if len(wanted) else [0]:
+        seen = looked.of(dataset.parts[number])
+        here = seen.keys.is_in(wanted.cast(seen.keys.dtype).implode()).arg_true()
+        found.append(seen.only(here.to_numpy().astype(np.int64)))
+    frame = pl.concat([seen.features.frame for seen in found])
+    return Seen(
+        pl.concat([seen.keys for seen in found]),
+        replace(looked.features, frame=frame),
+        np.concatenate([seen.letters for seen in found]),
+    )
+
+
+def out_of_fold(
+    end_model: EndModel | None, keys: pl.Series, features: Features, soft: SoftLabels, *, seed: int
+) -> SoftLabels:
+    """What an end model that learns from these rows says of each; NaN where there is none."""
+    if end_model is None or not features.columns:
+        return np.full(soft.shape, np.nan)
+    lessons = Lessons(features, soft.shape[1], most=end_model.most_rows, seed=seed)
+    lessons.add(keys, features, soft)
+    return end_model.learn(*lessons.all(), seed=seed).of(features)
+
+
+def _check_lengths(lengths: set[int | None], embedding: str) -> None:
+    if None in lengths or 0 in lengths or len(lengths) > 1:
+        raise InputError(
+            f"The embeddings in {embedding!r} are missing or of unequal lengths.",
+            hint="Every row needs a list of as many floats.",
+        )
+
+
+def _letters(frame: pl.DataFrame, texts: Sequence[str]) -> npt.NDArray[np.uint32]:
+    """How many characters each row's texts have together."""
+    if not texts:
+        return np.zeros(frame.height, dtype=np.uint32)
+    counted = pl.sum_horizontal(
+        pl.col(name).cast(pl.String).str.strip_chars().str.len_chars().fill_null(0)
+        for name in texts
+    )
+    return frame.select(counted.cast(pl.UInt32)).to_series().to_numpy()

@@ -1,0 +1,110 @@
+"""Rows drawn at random, and what else a commit says of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from datahub.core.dataset import Dataset, Key
+from datahub.core.labels import ABSTAIN, Gold
+from datahub.flow.dataset.parts import GOLD_LABEL
+from datahub.flow.dataset.tables import has_table, read_keys, table_paths
+from datahub.flow.steps import Progress, quiet
+from datahub.ports import Rows, VersionStore
+
+PARTS = 32  # from so many parts at most: a sample of a hundred million rows reads no more
+_BATCH = 20_000
+
+Places = npt.NDArray[np.int64]  # positions of rows among all rows of a dataset, ascending
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Some rows, in order: `parts` are the numbers of the parts they lie in, `inside` where."""
+
+    dataset: Dataset
+    frame: pl.DataFrame
+    parts: Places
+    inside: Places
+
+    @classmethod
+    def at(
+        cls,
+        store: VersionStore,
+        rows: Rows,
+        ref: str,
+        dataset: Dataset,
+        places: Places,
+        progress: Progress = quiet,
+    ) -> Sample:
+        """The rows at these places; only the parts that they lie in are read."""
+        ends = np.cumsum([part.rows for part in dataset.parts])
+        parts = np.searchsorted(ends, places, side="right")
+        starts = np.concatenate([[0], ends])[parts] if len(places) else places
+        paths = table_paths(store, ref, dataset.name, "rows")
+        picked, start, total = [], 0, int(ends[-1]) if len(ends) else 0
+        read = sorted(set(parts.tolist())) or [0]
+        for part in read:
+            start = int(ends[part]) - dataset.parts[part].rows
+            for batch in rows.batches([paths[part]], size=_BATCH):
+                here = places[(places >= start) & (places < start + batch.height)] - start
+                picked.append(batch[here])
+                start += batch.height
+            progress("sample", start, total)
+        progress("sample", total, total)
+        frame = pl.concat(picked)
+        return cls(dataset, frame, parts, places - starts)
+
+    @property
+    def keys(self) -> pl.Series:
+        """Keys of the rows."""
+        return self.frame[self.dataset.key]
+
+
+def drawn(
+    store: VersionStore,
+    rows: Rows,
+    ref: str,
+    dataset: Dataset,
+    *,
+    size: int,
+    seed: int,
+    progress: Progress = quiet,
+) -> Sample:
+    """At most `size` rows at random; of a dataset of many parts, from some parts at random."""
+    rng = np.random.default_rng(seed)
+    lengths = np.array([part.rows for part in dataset.parts], dtype=np.int64)
+    starts = np.cumsum(lengths) - lengths
+    chosen: Places = np.arange(len(lengths), dtype=np.int64)
+    if len(chosen) > PARTS:
+        shares = lengths / lengths.sum()
+        chosen = np.sort(rng.choice(chosen, size=PARTS, replace=False, p=shares))
+    within = int(lengths[chosen].sum())
+    picks = np.sort(rng.choice(within, size=min(size, within), replace=False))
+    ends = np.cumsum(lengths[chosen])
+    of = np.searchsorted(ends, picks, side="right")
+    places = picks - (ends - lengths[chosen])[of] + starts[chosen][of]
+    return Sample.at(store, rows, ref, dataset, places.astype(np.int64), progress)
+
+
+def labels_of(
+    store: VersionStore, rows: Rows, ref: str, dataset: Dataset, keys: pl.Series
+) -> tuple[Gold, str]:
+    """What these rows are as class numbers, ABSTAIN where not known; and who says so.
+
+    Gold where the dataset has it, else the labels of the commit ("labels"), else nobody ("").
+    """
+    number = {name: i for i, name in enumerate(dataset.classes)}
+    for table, column, judge in (("gold", GOLD_LABEL, "gold"), ("labels", "label", "labels")):
+        if has_table(store, ref, dataset.name, table):
+            columns = [dataset.key, column]
+            lines = read_keys(store, rows, ref, dataset, table, keys.to_list(), columns=columns)
+            found: dict[Key, str] = dict(
+                line for frame in lines for line in frame.select(columns).iter_rows()
+            )
+            named = [number.get(found.get(key, ""), ABSTAIN) for key in keys]
+            return np.array(named, dtype=np.int8), judge
+    return np.full(len(keys), ABSTAIN, dtype=np.int8), ""

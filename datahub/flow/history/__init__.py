@@ -1,0 +1,1 @@
+"""What happened: status, diff, why, edits of history, upkeep."""

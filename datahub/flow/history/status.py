@@ -1,0 +1,201 @@
+"""Where one stands, and what landed a commit. Nothing here writes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+
+from datahub.core.errors import ConfigError, LabelingFunctionError
+from datahub.core.kept import FIT
+from datahub.core.layout import GATES, RULES, label_model_file
+from datahub.core.verdict import Verdict, gates_of
+from datahub.core.versions import Commit, suite_hash
+from datahub.flow.dataset.tables import dataset_at, datasets_at, has_table
+from datahub.flow.dataset.votes import manifest_at
+from datahub.flow.publish.consistency import mismatches, unfinished
+from datahub.flow.publish.verdicts import gates_at, verdict_at
+from datahub.flow.review.pull import Asked
+from datahub.flow.rows.keeping import rows_without_label
+from datahub.ports import FoundLF, LeftOut, Rows, VersionStore
+
+
+@dataclass(frozen=True)
+class Stale:
+    """Something that is out of date, and what to do about it."""
+
+    what: str
+    hint: str
+
+
+@dataclass(frozen=True)
+class DatasetState:
+    """A dataset as a branch holds it; `unlabeled` rows came or changed since it was labeled."""
+
+    name: str
+    rows: int
+    classes: tuple[str, ...]
+    lfs: int
+    labeled: bool
+    unlabeled: int = 0
+
+
+@dataclass(frozen=True)
+class Status:
+    """Where one stands: branch, head, its datasets, and what is out of date.
+
+    `isolated`: LFs run apart from this machine's files, network and other processes; else
+    `isolation_hint` says what to do. `refused`: they do not run at all, as they are to run
+    apart. `left_out` are functions of the folder that give no votes, and why.
+    """
+
+    branch: str
+    head: Commit
+    guarded: bool
+    datasets: tuple[DatasetState, ...]
+    out_of_date: tuple[Stale, ...]
+    isolated: bool = True
+    isolation_hint: str = ""
+    refused: bool = False
+    left_out: tuple[LeftOut, ...] = ()
+
+
+def status(
+    branch: str,
+    *,
+    store: VersionStore,
+    rows: Rows,
+    found: Sequence[FoundLF],
+    broken: LabelingFunctionError | ConfigError | None,
+    rules: Mapping[str, bytes],
+    asked: Mapping[tuple[str, str], Asked],
+    isolated: bool = True,
+    isolation_hint: str = "",
+    left_out: Sequence[LeftOut] = (),
+) -> Status:
+    """Where a branch stands.
+
+    `found` are the LFs on disk, or `broken` says why they cannot be had; `rules` are
+    local rule files; `asked` counts rows that people were asked about, by dataset
+    and queue; `isolated` says whether LFs run apart from this machine's files and network.
+    A `broken` that is a ConfigError says that they may not run at all.
+    """
+    head = store.commit_at(branch)
+    names = datasets_at(store, head.id)
+    refused = isinstance(broken, ConfigError)
+    stale = [Stale(broken.message, broken.hint)] if broken and (names or refused) else []
+    stale += [line for name in names for line in _stale_dataset(store, rows, head.id, name, found)]
+    for (name, queue), waiting in asked.items():
+        stale += _stale_questions(name, queue, waiting)
+    guarded = bool(gates_at(store, head.id, branch))
+    stale += _stale_rules(store, head.id, rules, guarded=guarded)
+    return Status(
+        branch=branch,
+        head=head,
+        guarded=guarded,
+        datasets=tuple(_state(store, rows, head.id, name) for name in names),
+        out_of_date=tuple(stale),
+        isolated=isolated and not refused,
+        isolation_hint=isolation_hint,
+        refused=refused,
+        left_out=tuple(left_out),
+    )
+
+
+def verdict_of(store: VersionStore, ref: str) -> Verdict | None:
+    """The verdict that landed a commit; None for a commit that is no gated merge."""
+    commit = store.commit_at(ref)
+    verdict = verdict_at(store, commit.id)
+    if verdict is None or verdict.judged_head not in commit.parents[:1]:
+        return None
+    return verdict
+
+
+def _state(store: VersionStore, rows: Rows, ref: str, name: str) -> DatasetState:
+    known = dataset_at(store, ref, name)
+    manifest = manifest_at(store, ref, name)
+    return DatasetState(
+        name,
+        known.rows,
+        known.classes,
+        len(manifest.lfs) if manifest else 0,
+        labeled=has_table(store, ref, name, "labels"),
+        unlabeled=rows_without_label(store, rows, ref, known) or 0,
+    )
+
+
+def _stale_dataset(
+    store: VersionStore, rows: Rows, ref: str, name: str, found: Sequence[FoundLF]
+) -> list[Stale]:
+    manifest, known = manifest_at(store, ref, name), dataset_at(store, ref, name)
+    all_voted = manifest and manifest.parts == tuple(part.sha256 for part in known.parts)
+    following = "`datahub label fit`" if all_voted else FIT
+    left = [Stale(what, following) for what in unfinished(store, rows, ref, name)]
+    if manifest is None:
+        return left or [Stale(f"No LF has voted on {name}", "`datahub lf run`")]
+    classes = known.classes
+    voted = {entry.name: entry.fingerprint for entry in manifest.lfs}
+    try:
+        here = {lf.name: lf.voting(classes).fingerprint for lf in found}
+    except LabelingFunctionError as error:
+        return [Stale(error.message, error.hint), *left]
+    stale = []
+    edited = sorted(lf for lf in voted.keys() & here.keys() if voted[lf] != here[lf])
+    for what, lfs in (
+        ("edited", edited),
+        ("new", sorted(here.keys() - voted.keys())),
+        ("gone", sorted(voted.keys() - here.keys()) if found else []),
+    ):
+        if lfs:
+            text = f"LFs {what} since the votes on {name}: {', '.join(lfs)}"
+            stale.append(Stale(text, "`datahub lf run`"))
+    stale += [Stale(what, FIT) for what in mismatches(store, ref, name)] + left
+    if not left and not store.objects(ref, label_model_file(name)):
+        stale.append(Stale(f"No label model is fitted to {name}", "`datahub label fit`"))
+    return stale
+
+
+def _stale_questions(name: str, queue: str, asked: Asked) -> list[Stale]:
+    pull = f"`datahub review pull --queue {queue}`"
+    if asked.rows and asked.answered is None:
+        what = f"Rows of {name} asked in {queue}, and no answer pulled yet: {asked.rows}"
+        return [Stale(what, f"answer in {queue}, then {pull}")]
+    stale = []
+    answered = asked.answered or 0
+    if asked.rows > answered:
+        what = f"Rows of {name} that wait for an answer: {asked.rows - answered}"
+        stale.append(Stale(what, f"`datahub review answer`, then {pull}"))
+    if answered:
+        stale.append(Stale(f"Rows of {name} answered, and not pulled yet: {answered}", pull))
+    return stale
+
+
+def _stale_rules(
+    store: VersionStore, ref: str, local: Mapping[str, bytes], *, guarded: bool
+) -> list[Stale]:
+    stale = []
+    if gates_of(local.get(GATES)) and not _are_rules_somewhere(store, local):
+        stale.append(
+            Stale(
+                "expectations/ holds rules that no branch has",
+                "`datahub gate set --reason ...` makes them the rules",
+            )
+        )
+    verdict = verdict_at(store, ref)
+    if (
+        guarded
+        and verdict is not None
+        and verdict.suite_hash != suite_hash(store.objects(ref, RULES))
+    ):
+        stale.append(
+            Stale(
+                "The rules are newer than the last verdict",
+                "`datahub gate run SOURCE --into BRANCH` judges by the new ones",
+            )
+        )
+    return stale
+
+
+def _are_rules_somewhere(store: VersionStore, local: Mapping[str, bytes]) -> bool:
+    wanted = {path: sha256(content).hexdigest() for path, content in local.items()}
+    return any(store.objects(head, RULES) == wanted for head in store.branches().values())

@@ -1,0 +1,1 @@
+"""The first act: labeling functions vote, a label model combines them."""

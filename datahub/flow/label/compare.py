@@ -1,0 +1,245 @@
+"""All label models on the same votes, several seeds each, side by side. Commits nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from datahub.core.dataset import Dataset
+from datahub.core.dependence import correlated
+from datahub.core.errors import ConfigError, InputError
+from datahub.core.labels import (
+    ABSTAIN,
+    Gold,
+    LabelMatrix,
+    SoftLabels,
+    chosen,
+    class_prior,
+    combine,
+)
+from datahub.core.lessons import Lessons
+from datahub.core.trust import interval
+from datahub.flow.dataset.features import Looked, features_at
+from datahub.flow.dataset.votes import gold_numbers, read_votes, voted
+from datahub.flow.label.fit import Alike, Balance, asked_balance, named_groups, predicted
+from datahub.flow.label.judging import lines_of
+from datahub.flow.steps import Progress, quiet
+from datahub.ports import EndModel, LabelModel, Rows, VersionStore
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One model's line: shares of the rows that have a vote, of the first seed unless said.
+
+    `estimated` is the model's own mean confidence; `accuracy` what gold says on `gold_rows`, with
+    its 95% interval (Wilson); a tie is not right. `accuracies` are of all seeds; `seed_spread` is
+    the share of rows whose label is not the same with every seed. `agreement` is with each other
+    model. `left_out` says why a model gave nothing.
+    """
+
+    model: str
+    agreement: Mapping[str, float]
+    estimated: float | None = None
+    accuracy: float | None = None
+    interval: tuple[float, float] | None = None
+    gold_rows: int = 0
+    accuracies: tuple[float, ...] = ()
+    seed_spread: float | None = None
+    seconds: float = 0.0
+    left_out: str = ""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All models; `default` is what `label fit` would use. Uncovered rows have no vote."""
+
+    dataset: str
+    rows: int
+    covered: int
+    uncovered: int
+    seeds: tuple[int, ...]
+    default: str
+    class_balance: dict[str, float]
+    balance_from: str
+    correlated: tuple[Alike, ...]
+    models: tuple[Compared, ...]
+
+
+@dataclass
+class _Trials:
+    """Labels of one model by seed, and the seconds of all of them.
+
+    `covered` rows have soft labels, `confidence` is their mean with the first seed.
+    """
+
+    labels: list[Gold] = field(default_factory=list)
+    covered: npt.NDArray[np.bool_] | None = None
+    confidence: float | None = None
+    seconds: float = 0.0
+    failed: str = ""
+
+    def add(self, parts: Iterable[SoftLabels]) -> None:
+        """Take one seed's soft labels, a part at a time."""
+        labels, covered, total = list[Gold](), list[npt.NDArray[np.bool_]](), 0.0
+        for soft in parts:
+            known = np.asarray(~np.isnan(soft).any(axis=1))
+            labels.append(chosen(soft))
+            covered.append(known)
+            total += float(soft[known].max(axis=1, initial=0).sum())
+        self.labels.append(np.concatenate(labels))
+        if self.covered is None:
+            self.covered = np.concatenate(covered)
+            self.confidence = total / int(self.covered.sum()) if self.covered.any() else None
+
+
+def compare(
+    dataset: str,
+    *,
+    models: Mapping[str, LabelModel],
+    end_model: EndModel | None,
+    default: str,
+    seeds: Sequence[int],
+    ref: str,
+    store: VersionStore,
+    rows: Rows,
+    clock: Callable[[], float],
+    class_balance: Balance = None,
+    columns: Sequence[str] = (),
+    embedding: str | None = None,
+    progress: Progress = quiet,
+) -> Comparison:
+    """Fit every model with every seed, alone and with the end model's word put to it.
+
+    Gold is read for the accuracies alone. Raises InputError when the votes are not of these rows,
+    NotFound when there are none, ConfigError without a seed.
+    """
+    if not seeds:
+        raise ConfigError("A comparison needs a seed.", hint="For example `--seeds 3`.")
+    known, manifest = voted(store, ref, dataset)
+    votes, k = read_votes(store, ref, known, manifest), len(known.classes)
+    looked = features_at(store, rows, ref, known, columns=columns, embedding=embedding)
+    end_model = end_model if looked.features.columns else None
+    asking = _Asking(known, looked, end_model) if end_model else None
+    alike = correlated(votes, k, seed=seeds[0])
+    plain = predicted(models["majority"], votes, k, seed=seeds[0])
+    balance, balance_from = asked_balance(class_balance, [plain])
+    trials: dict[str, _Trials] = {}
+    for number, (name, model) in enumerate(models.items()):
+        trials |= _tried(
+            name, model, asking, votes, alike.shares.tolist(), balance, seeds, k, clock
+        )
+        progress("compare", number + 1, len(models))
+    covered = int((votes != ABSTAIN).any(axis=1).sum())
+    both = default if end_model is None else f"{default}*{end_model.name}"
+    prior, given = class_prior(balance, k)
+    return Comparison(
+        dataset=dataset,
+        rows=known.rows,
+        covered=covered,
+        uncovered=known.rows - covered,
+        seeds=tuple(seeds),
+        default=next(name for name in (both, default) if name in trials),
+        class_balance=dict(zip(known.classes, map(float, prior), strict=True)),
+        balance_from=balance_from or given,
+        correlated=named_groups(alike, manifest.names),
+        models=_compared(trials, _gold(store, rows, ref, known)),
+    )
+
+
+@dataclass(frozen=True)
+class _Asking:
+    """An end model, and the rows that it is asked about."""
+
+    known: Dataset
+    looked: Looked
+    end_model: EndModel
+
+    def times(self, soft: SoftLabels, *, seed: int) -> Iterator[SoftLabels]:
+        """The product of soft labels and what the end model learns from them, part by part."""
+        most = self.end_model.most_rows
+        lessons = Lessons(self.looked.features, soft.shape[1], most=most, seed=seed)
+        for part, lines in lines_of(self.known):
+            seen = self.looked.of(part)
+            lessons.add(seen.keys, seen.features, soft[lines])
+        opinion = self.end_model.learn(*lessons.all(), seed=seed)
+        for part, lines in lines_of(self.known):
+            yield combine(soft[lines], opinion.of(self.looked.of(part).features))
+
+
+def _tried(
+    name: str,
+    model: LabelModel,
+    asking: _Asking | None,
+    votes: LabelMatrix,
+    shares: Sequence[float],
+    balance: Sequence[float] | None,
+    seeds: Sequence[int],
+    cardinality: int,
+    clock: Callable[[], float],
+) -> dict[str, _Trials]:
+    """The trials of a model, and of its product with the end model where it sees anything."""
+    alone, both = _Trials(), _Trials()
+    for seed in seeds:
+        started = clock()
+        try:
+            soft = predicted(
+                model, votes, cardinality, seed=seed, class_balance=balance, shares=shares
+            )
+        except InputError as error:
+            return {name: _Trials(failed=error.message)}
+        alone.add([soft])
+        alone.seconds += clock() - started
+        if asking is not None:
+            both.add(asking.times(soft, seed=seed))
+            both.seconds += clock() - started
+    if asking is None:
+        return {name: alone}
+    return {name: alone, f"{name}*{asking.end_model.name}": both}
+
+
+def _gold(store: VersionStore, rows: Rows, ref: str, known: Dataset) -> Gold:
+    if known.has_gold:
+        return gold_numbers(store, rows, ref, known)
+    return np.full(known.rows, ABSTAIN, dtype=np.int8)
+
+
+def _compared(trials: Mapping[str, _Trials], gold: Gold) -> tuple[Compared, ...]:
+    return tuple(
+        Compared(name, {}, left_out=tried.failed)
+        if tried.covered is None
+        else _line(name, tried, tried.covered, trials, gold)
+        for name, tried in trials.items()
+    )
+
+
+def _line(
+    name: str,
+    tried: _Trials,
+    covered: npt.NDArray[np.bool_],
+    trials: Mapping[str, _Trials],
+    gold: Gold,
+) -> Compared:
+    mine = tried.labels
+    known = covered & (gold != ABSTAIN)
+    right = [int((one[known] == gold[known]).sum()) for one in mine]
+    n = int(known.sum())
+    return Compared(
+        model=name,
+        agreement={
+            other: float((mine[0][covered] == theirs.labels[0][covered]).mean())
+            for other, theirs in trials.items()
+            if theirs.labels and other != name and covered.any()
+        },
+        estimated=tried.confidence,
+        accuracy=right[0] / n if n else None,
+        interval=interval(right[0], n) if n else None,
+        gold_rows=n,
+        accuracies=tuple(one / n for one in right) if n else (),
+        seed_spread=float((np.stack(mine) != mine[0])[:, covered].any(axis=0).mean())
+        if covered.any()
+        else None,
+        seconds=tried.seconds / len(mine),
+    )

@@ -1,0 +1,1 @@
+"""Two lines of history become one, row by row."""

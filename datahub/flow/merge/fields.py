@@ -1,0 +1,170 @@
+"""What a dataset is, merged: its fields and columns, one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import polars as pl
+
+from datahub.core.conflicts import DATASET, Conflict, Settling
+from datahub.core.dataset import Dataset
+from datahub.core.errors import InputError
+from datahub.core.nulltypes import joined
+from datahub.core.parts import aligned
+from datahub.core.rowmerge import compare, merged_columns, merged_value
+from datahub.core.versions import ObjectId
+from datahub.flow.merge.sides import Sides, content_unit
+from datahub.flow.rows.filetable import types_at
+
+Types = Mapping[str, pl.DataType]
+
+BOTH = ("ours", "theirs")
+FIELDS = ("key", "key_made", "text", "classes")
+
+
+@dataclass
+class Content:
+    """The merged dataset, what is to change on ours for it, and what is left to decide.
+
+    `kinds` are types of the merged columns, where the sides have not the same columns.
+    """
+
+    known: Dataset
+    changes: dict[str, ObjectId | None] = field(default_factory=dict)
+    conflicts: list[Conflict] = field(default_factory=list)
+    left: list[Conflict] = field(default_factory=list)
+    rows_from_both: int = 0
+    kinds: dict[str, pl.DataType] = field(default_factory=dict)
+
+
+def merged_fields(sides: Sides, settling: Settling) -> tuple[Content, dict[str, str]]:
+    """Fields and columns of the dataset; columns as name -> type."""
+    known = sides.known
+    ours, theirs = known["ours"], known["theirs"]
+    base = known.get("base")
+    merged = Content(ours)
+    values: dict[str, object] = {}
+    for name in FIELDS:
+        old = getattr(base, name) if base else None
+        mine, other = getattr(ours, name), getattr(theirs, name)
+        values[name], both = merged_value(old, mine, other)
+        if both and _decide(sides, merged, settling, name, old, mine, other) == "theirs":
+            values[name] = other
+    kinds = dict(ours.columns), dict(theirs.columns)
+    if kinds[0].get(ours.key) != kinds[1].get(theirs.key):
+        a, b = kinds[0].get(ours.key), kinds[1].get(theirs.key)
+        _decide(sides, merged, settling, "key type", None, a, b)
+    stored = _stored(sides)
+    columns = (_joined(side.columns, *stored) for side in (ours, theirs))
+    schema, clashing = merged_columns(base.columns if base else (), *columns)
+    for name in clashing:
+        old = dict(base.columns).get(name) if base else None
+        taken = _decide(sides, merged, settling, name, old, kinds[0].get(name), kinds[1].get(name))
+        if taken == "theirs":
+            schema.pop(name, None)
+            schema |= {name: kinds[1][name]} if name in kinds[1] else {}
+    for other in (0, 1):
+        for name, was in base.columns if base else ():
+            if name in schema or name in clashing or name not in kinds[other]:
+                continue
+            if _was_edited(sides, BOTH[other], name):
+                seen = kinds[0].get(name), kinds[1].get(name)
+                taken = _decide(sides, merged, settling, name, was, *seen)
+                if taken == BOTH[other]:
+                    schema[name] = was
+    for name, kind in schema.items():
+        types = (one[name] for one in (_both(name, *stored), *stored) if name in one)
+        found = next((one for one in types if str(one) == kind), None)
+        merged.kinds |= {} if found is None else {name: found}
+    gold = ours.has_gold or theirs.has_gold
+    merged.known = replace(ours, has_gold=gold, **values)  # type: ignore[arg-type]
+    return merged, schema
+
+
+def _stored(sides: Sides) -> tuple[Types, Types]:
+    """Columns of ours and of theirs with their types; none where all are the same."""
+    ours, theirs = (sides.known[side] for side in BOTH)
+    if ours.columns == theirs.columns:
+        return {}, {}
+    a, b = (types_at(sides.store, sides.rows, known)() for known in (ours, theirs))
+    return a, b
+
+
+def _both(name: str, ours: Types, theirs: Types) -> Types:
+    """The type of a column that holds what both sides have in it, where there is one."""
+    kind = joined(ours[name], theirs[name]) if name in ours and name in theirs else None
+    return {} if kind is None else {name: kind}
+
+
+def _joined(
+    columns: Sequence[tuple[str, str]], ours: Types, theirs: Types
+) -> list[tuple[str, str]]:
+    """Columns of a side, where those that differ on the sides in nulls alone have one type."""
+    found = []
+    for name, kind in columns:
+        both = _both(name, ours, theirs)
+        same = name not in both or str(ours[name]) == str(theirs[name])
+        found.append((name, kind if same else str(both[name])))
+    return found
+
+
+def _decide(
+    sides: Sides,
+    merged: Content,
+    settling: Settling,
+    column: str,
+    base: object,
+    ours: object,
+    theirs: object,
+) -> str | None:
+    """List a conflict of a field; the side that was decided for, if any."""
+    values = base, ours, theirs
+    conflict = Conflict(
+        sides.name, DATASET, None, column, "both changed", *values, *sides.content_by
+    )
+    merged.conflicts.append(conflict)
+    decided = settling.of(conflict)
+    side = settling.side if decided is None else decided.take
+    if decided is not None and side is None:
+        raise InputError(
+            f"{column!r} of {sides.name!r} cannot be decided by a value.",
+            hint="`take` ours or theirs.",
+        )
+    if side is None:
+        merged.left.append(conflict)
+    return side
+
+
+def one_side(sides: Sides, merged: Content, settling: Settling) -> Content:
+    """Where rows cannot be held against each other: all of one side, or undecided."""
+    if not merged.left:
+        decided = [settling.of(conflict) for conflict in merged.conflicts]
+        taken = {settling.side if one is None else one.take for one in decided}
+        if taken == {"theirs"}:
+            merged.known = sides.known["theirs"]
+            merged.changes = sides.taking_theirs(content_unit(sides.name))
+        elif taken == {"ours"}:
+            merged.known = sides.known["ours"]
+        else:
+            raise InputError(
+                f"{sides.name!r} has another key on each side: it can only be taken whole.",
+                hint="Take the same side in all decisions about it.",
+            )
+    return merged
+
+
+def _was_edited(sides: Sides, side: str, column: str) -> bool:
+    """Whether a side changed cells of a column that the other side took away."""
+    old, new = sides.known["base"], sides.known[side]
+    for before, after in aligned(old.parts, new.parts):
+        if not before or not after:
+            continue
+        states = [("base", before), (side, after)]
+        pair = [
+            pl.concat([sides.read[of](part, [old.key, column]) for part in parts])
+            for of, parts in states
+        ]
+        if compare(*pair, key=old.key).columns:
+            return True
+    return False

@@ -1,0 +1,141 @@
+"""The three states of a dataset that a merge is of, and what each side changed since the base."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import polars as pl
+
+from datahub.core.conflicts import MadeBy
+from datahub.core.dataset import Dataset
+from datahub.core.layout import (
+    dataset_file,
+    label_model_file,
+    lfs_file,
+    pair_counts_file,
+    table_prefix,
+    triage_file,
+)
+from datahub.core.versions import Change, Changes, Commit, ObjectId, Objects
+from datahub.flow.dataset.parts import gold_reader
+from datahub.flow.dataset.tables import dataset_at
+from datahub.flow.steps import Step
+from datahub.ports import EndModel, Rows, VersionStore
+
+Unit = Callable[[str], bool]  # whether a path is of it
+
+
+@dataclass(frozen=True)
+class Sides:
+    """Base, ours (the destination's head) and theirs (the source), of one dataset."""
+
+    name: str
+    base: Commit
+    ours: Commit
+    theirs: Commit
+    store: VersionStore
+    rows: Rows
+    step: Step
+    end_model: EndModel | None = None
+
+    @cached_property
+    def since(self) -> dict[str, dict[str, Change]]:
+        """What each side changed under the dataset, by path."""
+        prefix = f"datasets/{self.name}/"
+        return {
+            side: {c.path: c for c in self.store.changes(self.base.id, commit.id, prefix)}
+            for side, commit in (("ours", self.ours), ("theirs", self.theirs))
+        }
+
+    @cached_property
+    def known(self) -> dict[str, Dataset]:
+        """The dataset in each state that has it."""
+        path = dataset_file(self.name)
+        return {
+            side: dataset_at(self.store, commit.id, self.name)
+            for side, commit in self.commits.items()
+            if path in self.store.objects(commit.id, path)
+        }
+
+    @cached_property
+    def read(self) -> dict[str, Callable[..., pl.DataFrame]]:
+        """How each state's rows are read, gold among them (`flow.parts.gold_reader`)."""
+        return {
+            side: gold_reader(self.store, self.rows, self.commits[side].id, known)
+            for side, known in self.known.items()
+        }
+
+    @cached_property
+    def gold(self) -> dict[str, Objects]:
+        """Where the gold of each state lies."""
+        prefix = table_prefix(self.name, "gold")
+        return {side: self.store.objects(one.id, prefix) for side, one in self.commits.items()}
+
+    @property
+    def commits(self) -> dict[str, Commit]:
+        """The three commits by side."""
+        return {"base": self.base, "ours": self.ours, "theirs": self.theirs}
+
+    def news(self, side: str, unit: Unit) -> dict[str, ObjectId | None]:
+        """What a side made of a unit: its changed paths, with what they hold now."""
+        return {path: c.new for path, c in self.since[side].items() if unit(path)}
+
+    def taking_theirs(self, unit: Unit) -> dict[str, ObjectId | None]:
+        """Changes to ours that make a unit what it is on theirs."""
+        back = {path: c.old for path, c in self.since["ours"].items() if unit(path)}
+        return back | self.news("theirs", unit)
+
+    def moved_by(self, unit: Unit) -> str:
+        """Which sides changed a unit: neither, ours, theirs, same (equally) or both."""
+        mine, other = self.news("ours", unit), self.news("theirs", unit)
+        if mine == other:
+            return "same" if mine else "neither"
+        return "both" if mine and other else "ours" if mine else "theirs"
+
+    @cached_property
+    def content_by(self) -> tuple[MadeBy, MadeBy]:
+        """Who last changed the content, on ours and on theirs."""
+        unit = content_unit(self.name)
+        return self.made_by("ours", unit), self.made_by("theirs", unit)
+
+    def made_by(self, side: str, unit: Unit) -> MadeBy:
+        """The last commit of a side that changed a unit."""
+        wanted = set(self.news(side, unit))
+        for commit in self.store.log(self.commits[side].id):
+            if commit.id == self.base.id:
+                break
+            if not commit.parents:
+                continue
+            prefix = f"datasets/{self.name}/"
+            changed = self.store.changes(commit.parents[0], commit.id, prefix)
+            if any(c.path in wanted for c in changed):
+                return MadeBy(commit=commit.id, author=commit.author)
+        return MadeBy()
+
+
+def content_unit(name: str) -> Unit:
+    """Rows, gold and what the dataset is."""
+    prefixes = table_prefix(name, "rows"), table_prefix(name, "gold")
+    return lambda path: path == dataset_file(name) or path.startswith(prefixes)
+
+
+def model_unit(name: str) -> Unit:
+    """What LFs and a label model made: votes and the fit; nothing that people's answers change."""
+    files = {lfs_file(name), label_model_file(name), pair_counts_file(name)}
+    return lambda path: path in files or path.startswith(table_prefix(name, "votes"))
+
+
+def labels_unit(name: str) -> Unit:
+    """What models and answers come to: soft labels, thresholds, final labels."""
+    prefixes = table_prefix(name, "labels"), table_prefix(name, "soft_labels")
+    return lambda path: path == triage_file(name) or path.startswith(prefixes)
+
+
+def overlaid(*changes: Changes | Mapping[str, ObjectId | None]) -> dict[str, ObjectId | None]:
+    """Changes one upon the other."""
+    found: dict[str, ObjectId | None] = {}
+    for more in changes:
+        found |= more
+    return found

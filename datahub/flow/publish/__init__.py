@@ -1,0 +1,1 @@
+"""The third act: gate, merge and audit."""

@@ -1,0 +1,192 @@
+"""What the rules of a branch say of a candidate, and what a commit's verdict was.
+
+The rules are the destination's own: what a candidate brings under expectations/ judges nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Literal
+
+from datahub.core.errors import ConfigError, GateError, SuiteNotFound
+from datahub.core.layout import GATES, RULES, VERDICT, dataset_file
+from datahub.core.signing import Secrets, secret_for, signed
+from datahub.core.verdict import (
+    CheckFailure,
+    Gate,
+    Verdict,
+    gates_of,
+    guards,
+    refusing,
+    signed_by,
+)
+from datahub.core.versions import Candidate, Commit, Objects, suite_hash, touches
+from datahub.flow.dataset.tables import dataset_at, has_table, table_files
+from datahub.flow.publish.consistency import disowned, mismatches, misplaced, unfinished
+from datahub.ports import Gate as GatePort
+from datahub.ports import Rows, VersionStore
+
+
+def judge(
+    candidate: Candidate,
+    *,
+    store: VersionStore,
+    rows: Rows,
+    gate: GatePort,
+    time: datetime,
+    reason: str,
+) -> Verdict:
+    """The verdict of the destination's rules on exactly this candidate."""
+    head_rules = store.objects(candidate.judged_head, RULES)
+    changed = store.changes(candidate.judged_head, candidate.id)
+    rules, content = touches(change.path for change in changed)
+    kind: Literal["data", "rules"] = "rules" if rules and not content else "data"
+    failures: list[CheckFailure] = []
+    checks = 0
+    if kind == "rules":
+        merged_rules = store.objects(candidate.id, RULES)
+        checks = _check_rules(merged_rules, store=store, gate=gate)
+    else:
+        bounds = gates_at(store, candidate.judged_head, candidate.into)
+        failures += _apart(bounds, candidate, store, rows)
+        apart = {failure.dataset for failure in failures}  # of those there is nothing to judge
+        for bound in (bound for bound in bounds if bound.dataset not in apart):
+            count, failed = _judge_one(
+                bound, candidate, head_rules, store=store, rows=rows, gate=gate
+            )
+            checks += count
+            failures += failed
+    return Verdict(
+        passed=not refusing(failures),
+        content_id=candidate.content_id,
+        source=candidate.source,
+        judged_head=candidate.judged_head,
+        suite_hash=suite_hash(head_rules),
+        time=time,
+        kind=kind,
+        failures=tuple(failures),
+        checks=checks,
+        reason=reason,
+    )
+
+
+def sign(
+    verdict: Verdict, candidate: Candidate, *, store: VersionStore, secrets: Secrets
+) -> Verdict:
+    """The verdict, signed where the rules that judged it ask for that. Raises ConfigError."""
+    asked = signed_by_at(store, candidate.judged_head, candidate.into)
+    if not asked:
+        return verdict
+    return signed(verdict, candidate.into, secret_for(asked, secrets))
+
+
+def check_secret(candidate: Candidate, *, store: VersionStore, secrets: Secrets) -> None:
+    """Raise ConfigError where a secret is missing that the rules before or after a merge name."""
+    for ref in (candidate.judged_head, candidate.id):
+        asked = signed_by_at(store, ref, candidate.into)
+        if asked:
+            secret_for(asked, secrets)
+
+
+def signed_by_at(store: VersionStore, ref: str, branch: str) -> str:
+    """The id of the secret that a commit's rules name for a branch they guard; empty for none."""
+    try:
+        if not gates_at(store, ref, branch):
+            return ""
+        return signed_by(store.read(store.objects(ref, GATES)[GATES]))
+    except ConfigError:  # what nobody can read asks for nothing: it has to be mended
+        return ""
+
+
+def gates_at(store: VersionStore, ref: str, branch: str) -> list[Gate]:
+    """The gates that a commit's rules bind to a branch."""
+    oid = store.objects(ref, GATES).get(GATES)
+    return guards(gates_of(None if oid is None else store.read(oid)), branch)
+
+
+def own_verdict(store: VersionStore, commit: Commit) -> Verdict | None:
+    """The verdict that this very commit brought; one that it inherited, or unreadable, is none."""
+    own = store.objects(commit.id, VERDICT).get(VERDICT)
+    if own is None or not commit.parents:
+        return None
+    if own == store.objects(commit.parents[0], VERDICT).get(VERDICT):
+        return None
+    written = store.read(own)  # bytes that cannot be had are no missing verdict: that raises
+    try:
+        return Verdict.from_json(written)
+    except (ConfigError, ValueError, TypeError, KeyError):
+        return None
+
+
+def verdict_at(store: VersionStore, ref: str) -> Verdict | None:
+    """The verdict of the last merge in a commit, if there was one."""
+    oid = store.objects(ref, VERDICT).get(VERDICT)
+    return None if oid is None else Verdict.from_json(store.read(oid))
+
+
+def _apart(
+    bounds: list[Gate], candidate: Candidate, store: VersionStore, rows: Rows
+) -> list[CheckFailure]:
+    """Failures for datasets whose labels are not of their rows, or not of their votes.
+
+    Rows that have no label yet are one only where a gate asks about labels.
+    """
+    failures = []
+    for name in sorted({bound.dataset for bound in bounds}):
+        if dataset_file(name) in store.objects(candidate.id, dataset_file(name)):
+            found = mismatches(store, candidate.id, name)
+            if any(bound.dataset == name and bound.table != "rows" for bound in bounds):
+                found += unfinished(store, rows, candidate.id, name)
+            found = found or misplaced(store, rows, candidate.id, name)
+            found = found or disowned(store, rows, candidate.id, name)
+            failures += [
+                CheckFailure(
+                    "datahub",
+                    "tables_belong_together",
+                    f"{what}: run `datahub lf run` and `datahub label fit` on the source branch.",
+                    name,
+                )
+                for what in found
+            ]
+    return failures
+
+
+def _judge_one(
+    bound: Gate,
+    candidate: Candidate,
+    head_rules: Objects,
+    *,
+    store: VersionStore,
+    rows: Rows,
+    gate: GatePort,
+) -> tuple[int, list[CheckFailure]]:
+    if bound.suite not in head_rules:
+        missing = f"The suite is not committed on {candidate.into!r}: what is missing refuses."
+        return 1, [CheckFailure(bound.suite, "suite", missing, bound.dataset)]
+    suite = store.read(head_rules[bound.suite])
+    checks = gate.check_suite(suite, name=bound.suite)
+    if not has_table(store, candidate.id, bound.dataset, bound.table):
+        path = dataset_file(bound.dataset)
+        known = path in store.objects(candidate.id, path)
+        raise GateError(
+            f"The gate of {candidate.into!r} asks about {bound.table} of {bound.dataset!r}, which "
+            + ("has none" if known else "is not there")
+            + " in this merge.",
+            hint="Run `datahub lf run` and `datahub label fit` on the source branch, "
+            "or mend gates.toml by `datahub gate set`.",
+        )
+    paths, instead = table_files(store, rows, candidate.id, bound.dataset, bound.table)
+    key = dataset_at(store, candidate.id, bound.dataset).key
+    failed = gate.judge(paths, suite, name=bound.suite, key=key, instead=instead)
+    return checks, [replace(failure, dataset=bound.dataset) for failure in failed]
+
+
+def _check_rules(merged: Objects, *, store: VersionStore, gate: GatePort) -> int:
+    """New rules must at least be able to run: every bound suite is there and can be read."""
+    checks = 0
+    for bound in gates_of(store.read(merged[GATES]) if GATES in merged else None):
+        if bound.suite not in merged:
+            raise SuiteNotFound(bound.suite, bound.branch)
+        checks += gate.check_suite(store.read(merged[bound.suite]), name=bound.suite)
+    return checks

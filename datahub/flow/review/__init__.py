@@ -1,0 +1,1 @@
+"""The second act: people are asked, and their answers taken."""

@@ -1,0 +1,219 @@
+"""Rows out to people, each once, whatever was lost on the way: the ledger and the queue in step.
+
+The ledger says what should be asked, the queue what is. Before anything else a push or a pull
+holds the two against each other; what should be asked and is not is asked again.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from datahub.core.dataset import Dataset, Key, content_hash
+from datahub.core.errors import NotFound
+from datahub.core.layout import review_file, review_prefix
+from datahub.core.triage import Batch, Task
+from datahub.core.versions import Commit
+from datahub.flow.dataset.tables import rows_of
+from datahub.flow.review.answers import without_place
+from datahub.flow.steps import Step, end
+from datahub.ports import Catalog, LedgerEntry, Reconciled, ReviewQueue, Rows, VersionStore, Where
+
+SHOWN = 20_000  # characters of a field that a person is shown
+AGAIN = "-again"  # ends the id of a batch of rows that changed after they were asked
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a queue held against the ledger: counts of tasks, and sentences for a person."""
+
+    deleted: int = 0
+    doubled: int = 0
+    foreign: int = 0
+    notes: tuple[str, ...] = ()
+
+
+NOTHING_FOUND = Found()
+
+
+@dataclass(frozen=True)
+class Asking:
+    """A queue, and all it takes to ask in it about one dataset on one branch."""
+
+    known: Dataset
+    queue_name: str
+    queue: ReviewQueue
+    store: VersionStore
+    rows: Rows
+    catalog: Catalog
+    step: Step
+
+    @property
+    def where(self) -> Where:
+        """Which part of the catalog is about it."""
+        return Where(queue=self.queue_name, dataset=self.known.name, branch=self.step.branch)
+
+    def ledger(self) -> list[LedgerEntry]:
+        """What people were asked, as far as is known."""
+        return self.catalog.asked(**self.where)
+
+
+def reconcile(asking: Asking) -> Found:
+    """Hold the queue against the ledger, and note in it what is asked there no more."""
+    memory = asking.catalog.memory("seen", **asking.where)
+    found, kept = asking.queue.check(asking.catalog.cursor(**asking.where), memory)
+    gone = lost(asking.ledger(), found)
+    refused = asking.catalog.memory("refused", **asking.where).recall() if kept.afresh else {}
+    settled = refused.keys() - without_place(refused).keys()
+    asking.catalog.keep(kept, asked=gone, refused=dict.fromkeys(settled), **asking.where)
+    return noticed(found, gone)
+
+
+def lost(ledger: Iterable[LedgerEntry], found: Reconciled) -> list[LedgerEntry]:
+    """Entries of rows that should be asked, and are not asked in the queue: they are `gone`."""
+    missing = set(found.gone)
+    return [
+        replace(entry, state="gone")
+        for entry in ledger
+        if entry.state == "asked"
+        and (
+            (entry.key, entry.row_hash) in missing
+            if found.present is None
+            else (entry.key, entry.row_hash) not in found.present
+        )
+    ]
+
+
+def noticed(found: Reconciled, gone: Sequence[LedgerEntry]) -> Found:
+    """The same for a person."""
+    notes = list(found.notes)
+    if found.closed and gone:
+        notes.append(f"{len(gone)} open tasks are asked again by the next `datahub review push`")
+    return Found(found.deleted, found.doubled, found.foreign, tuple(notes))
+
+
+def ask(asking: Asking, tasks: Sequence[Task], *, step: Step) -> tuple[Batch, Commit]:
+    """Commit a batch of tasks, then post them: a push cut short is finished by the next."""
+    batch = Batch(step.id, asking.queue_name, tuple(tasks))
+    entries = [
+        LedgerEntry(**asking.where, batch=batch.id, key=t.key, row_hash=t.row_hash, state="intent")
+        for t in tasks
+    ]
+    asking.catalog.record_asked(entries)
+    name = asking.known.name
+    commit = end(
+        asking.store,
+        step,
+        asking.store.commit_at(step.branch),
+        {review_file(name, batch.id): asking.store.put_bytes(batch.to_json().encode())},
+        message=f"Ask people about {len(tasks)} rows of {name}",
+        metadata={"step": "review push", "dataset": name, "tasks": str(len(tasks))},
+    )
+    _post(asking, batch, entries)
+    return batch, commit
+
+
+def ask_again(asking: Asking, ref: str) -> tuple[Key, ...]:
+    """Ask what should be asked and is not: posts cut short, tasks deleted, rows that changed.
+
+    A row is asked as it was, where it still is so, and else as it is now; one that is no longer in
+    the dataset is let go. Returns the keys of what was asked before, and now is again.
+    """
+    open_ = [entry for entry in asking.ledger() if entry.state in ("intent", "gone", "stale")]
+    if not open_:
+        return ()
+    batches = _batches(asking, ref, open_)
+    content = rows_of(asking.store, asking.rows, ref, asking.known, [e.key for e in open_])
+    same: dict[str, list[LedgerEntry]] = defaultdict(list)
+    changed: list[LedgerEntry] = []
+    dropped: list[LedgerEntry] = []
+    for entry in open_:
+        task = batches.get(entry.batch, {}).get(entry.key)
+        if entry.state == "intent" and task is None and not entry.batch.endswith(AGAIN):
+            dropped.append(entry)  # never committed: the next queue may choose it
+        elif entry.state == "intent" and task is not None:
+            same[entry.batch].append(entry)
+        elif entry.key not in content:
+            dropped.append(entry)
+        elif entry.state == "gone" and task and _is_as_shown(task, content[entry.key]):
+            same[entry.batch].append(entry)
+        else:
+            changed.append(entry)
+    asking.catalog.record_asked([replace(entry, state="dropped") for entry in dropped])
+    for number, entries in sorted(same.items()):
+        tasks = [batches[number][entry.key] for entry in entries]
+        _post(asking, Batch(number, asking.queue_name, tuple(tasks)), entries)
+    if changed:
+        _ask_changed(asking, [entry.key for entry in changed], content)
+    posted = [e for entries in same.values() for e in entries if e.state == "gone"]
+    return tuple(entry.key for entry in (*posted, *changed))
+
+
+def waiting(ledger: Iterable[LedgerEntry]) -> set[Key]:
+    """Keys of rows that people are asked about, and no pull has brought yet."""
+    return {entry.key for entry in ledger if entry.state in ("intent", "asked")}
+
+
+def shown_fields(known: Dataset, row: Mapping[str, object]) -> dict[str, str]:
+    """What a person is shown: the text first, other columns after it."""
+    names = sorted(row, key=lambda name: name != known.text)
+    shown = {name: "" if row[name] is None else str(row[name])[:SHOWN] for name in names}
+    if not shown:
+        raise NotFound(
+            f"Dataset {known.name!r} has no column that a person could be shown.",
+            hint="Import at least one column besides the key.",
+        )
+    return shown
+
+
+def _post(asking: Asking, batch: Batch, entries: Sequence[LedgerEntry]) -> None:
+    kept = asking.queue.push(
+        batch.id,
+        batch.tasks,
+        classes=asking.known.classes,
+        cursor=asking.catalog.cursor(**asking.where),
+        memory=asking.catalog.memory("seen", **asking.where),
+    )
+    asked = [replace(entry, state="asked") for entry in entries]
+    asking.catalog.keep(kept, asked=asked, **asking.where)
+    asking.step.progress("push", len(entries), len(entries))
+
+
+def _batches(
+    asking: Asking, ref: str, entries: Sequence[LedgerEntry]
+) -> dict[str, dict[Key, Task]]:
+    """Tasks by key of the batches that these entries are of, where they were committed."""
+    files = asking.store.objects(ref, review_prefix(asking.known.name))
+    paths = {entry.batch: review_file(asking.known.name, entry.batch) for entry in entries}
+    return {
+        number: {task.key: task for task in Batch.from_json(asking.store.read(files[path])).tasks}
+        for number, path in paths.items()
+        if path in files
+    }
+
+
+def _is_as_shown(task: Task, row: Mapping[str, object]) -> bool:
+    """Whether the row still has the values that the task showed."""
+    shown = {name: row[name] for name in task.fields if name in row}
+    return len(shown) == len(task.fields) and content_hash(shown) == task.row_hash
+
+
+def _ask_changed(
+    asking: Asking, keys: Sequence[Key], content: Mapping[Key, Mapping[str, object]]
+) -> None:
+    tasks = [
+        Task(
+            key=key,
+            row_hash=content_hash(content[key]),
+            fields=shown_fields(asking.known, content[key]),
+            reason="the row changed after it was asked",
+            slice="doubt",
+            prediction=None,
+            score=0.0,
+        )
+        for key in keys
+    ]
+    step = asking.step
+    again = Step(step.branch, step.author, step.time, f"{step.id}{AGAIN}", step.progress)
+    ask(asking, tasks, step=again)

@@ -1,0 +1,55 @@
+"""Gold on its way in: a column of given labels becomes names of classes.
+
+Text and categories are names as they are, and so is binary that is UTF-8. Whole numbers, decimals,
+floats, booleans and dates become text as polars writes them: 1, 1.50, 1.0, true, 2024-01-31.
+Nothing else names a class.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from datahub.core.errors import InputError
+from datahub.flow.dataset.parts import GOLD
+
+_NAMES = (pl.String, pl.Categorical, pl.Enum, pl.Binary, pl.Boolean, pl.Date, pl.Null)
+
+
+def check_gold(schema: pl.Schema, gold: str | None) -> None:
+    """Raise InputError where this column cannot be gold; None: there is none."""
+    if GOLD in schema:
+        raise InputError(
+            f"A column cannot be named {GOLD!r}: datahub's own is.", hint="Rename the column."
+        )
+    if gold is None:
+        return
+    if gold not in schema:
+        raise InputError(
+            f"There is no column {gold!r} to keep as gold.",
+            hint=f"Columns are {', '.join(schema.names())}.",
+        )
+    if not (schema[gold].is_numeric() or isinstance(schema[gold], _NAMES)):
+        raise InputError(
+            f"Column {gold!r} is {schema[gold]}, which names no class.",
+            hint="Gold is one class name a row: text, numbers, booleans or dates. Cast it first.",
+        )
+
+
+def with_gold(frame: pl.DataFrame, gold: str | None) -> pl.DataFrame:
+    """The rows with their gold as text, in a column of datahub's own. Raises InputError."""
+    if gold is None:
+        return frame
+    values = frame[gold]
+    if values.dtype.is_float() and not (values.is_finite() | values.is_null()).all():
+        raise InputError(
+            f"Column {gold!r} holds NaN or an infinity, which names no class.",
+            hint="Make it null where a row has no gold label.",
+        )
+    try:
+        names = values.cast(pl.String)
+    except pl.exceptions.PolarsError as error:
+        raise InputError(
+            f"Column {gold!r} holds bytes that are no UTF-8 text.",
+            hint="Gold is one class name a row: cast it to text first.",
+        ) from error
+    return frame.drop(gold).with_columns(names.alias(GOLD))
