@@ -18,6 +18,7 @@ RUNS = {  # name -> module; each has COUNT and soak(folder, *, count, seed) -> O
     "gate": "bench.soak.gate",
     "names": "bench.soak.names",
 }
+BOUNDED = ("files", "names")  # their soak takes minutes=, too
 RESULTS = Path(__file__).parent / "results"
 
 
@@ -28,25 +29,24 @@ def main() -> None:
     if unknown or arguments.list:
         print(f"no run {unknown[0]!r}\n" if unknown else "", *RUNS, sep="\n")
         sys.exit(2 if unknown else 0)
-    found = False
-    for name in arguments.runs or RUNS:
-        found |= _run(name, arguments.count, arguments.seed)
-    sys.exit(1 if found else 0)
+    outcomes = [_run(name, arguments) for name in arguments.runs or RUNS]
+    sys.exit(1 if any(outcome.wrong for outcome in outcomes) else 0)
 
 
-def _run(name: str, count: int | None, seed: int) -> bool:
-    """Whether a run found anything; its figures are kept."""
+def _run(name: str, arguments: argparse.Namespace) -> Outcome:
+    """Run one, and keep its figures."""
     module = import_module(RUNS[name])
-    count = count or module.COUNT
+    count, seed = arguments.count or module.COUNT, arguments.seed
+    bound = {"minutes": arguments.minutes} if name in BOUNDED else {}
     print(f"{name}: {(module.__doc__ or '').splitlines()[0]}", file=sys.stderr, flush=True)
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix=f"soak-{name}-") as folder:
-        outcome: Outcome = module.soak(Path(folder), count=count, seed=seed)
+        outcome: Outcome = module.soak(Path(folder), count=count, seed=seed, **bound)
     figures = {"count": count, "seed": seed, **outcome.as_json()}
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / f"{name}.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     print(json.dumps({**figures, "minutes": round((time.monotonic() - began) / 60, 1)}, indent=1))
-    return bool(outcome.wrong)
+    return outcome
 
 
 def _arguments() -> argparse.Namespace:
@@ -55,6 +55,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--list", action="store_true", help="print the names of all runs")
     parser.add_argument("--count", type=int, help="how many tries [default: each run's own]")
     parser.add_argument("--seed", type=int, default=11)
+    parser.add_argument("--minutes", type=float, help="begin no new file or name after so many")
     return parser.parse_args()
 
 

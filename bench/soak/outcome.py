@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,3 +37,12 @@ class Outcome:
             "findings": self.findings,
             "skipped": self.skipped,
         }
+
+
+def tries(count: int, minutes: float | None) -> Iterator[int]:
+    """Number the tries of a run, up to `count`; no new one begins once the minutes are over."""
+    end = None if minutes is None else time.monotonic() + 60 * minutes
+    for number in range(count):
+        if end is not None and time.monotonic() > end:
+            return
+        yield number
