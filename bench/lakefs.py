@@ -154,7 +154,7 @@ def objects(watch: Watch) -> Figures:
         _commit(store, "main", {p: store.put_bytes(c) for p, c in rules.items()})
         store.create_branch("more", at="main")
         _commit(store, "more", _put(store, range(7, MANY, MANY // 10), "fourth"))
-        with steps.step("the same into a guarded branch: its hook reckons all ids", 10):
+        with steps.step("the same into a guarded branch: its hook computes all ids", 10):
             _merge(store, "more", "main")
     return {"columns": COLUMNS, "table": steps.rows}
 

@@ -60,7 +60,7 @@ class Pool:
         self.audited = np.zeros(len(self.gold), dtype=bool)
 
     def judge(self, *, informs: bool) -> float:
-        """Label all rows anew; share of right ones."""
+        """Label all rows again; share of right ones."""
         from datahub.core.informing import cells, informed, likeliest, taught
         from datahub.core.labels import combine
         from datahub.flow.dataset.features import out_of_fold

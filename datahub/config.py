@@ -156,7 +156,7 @@ def _from_file(path: Path) -> dict[str, Any]:
     try:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"{path.name} cannot be read: {error}", hint="Mend the file.") from error
+        raise ConfigError(f"{path.name} cannot be read: {error}", hint="Fix the file.") from error
     raw |= _lf_table(raw.pop("lf", {}), path.name)
     _check_names(raw, f"{path.name} has")
     for name in raw.keys() & set(SECRETS):

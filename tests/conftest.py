@@ -35,7 +35,7 @@ def skip_or_fail(system: str, why: str) -> NoReturn:
 
 @pytest.fixture
 def no_pipeline_yet(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Snorkel's NLP LFs share one spaCy pipeline in a process, and refuse a second: begin anew."""
+    """Snorkel's NLP LFs share one spaCy pipeline in a process, and refuse a second: start over."""
     from snorkel.labeling.lf.nlp import NLPLabelingFunction
 
     monkeypatch.setattr(NLPLabelingFunction, "_nlp_config", None, raising=False)

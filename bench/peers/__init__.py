@@ -103,7 +103,7 @@ def tell(watch: Watch, figures: Figures) -> None:
 
 
 def changed(files: Sequence[str], times: int) -> None:
-    """Change files, each time anew."""
+    """Change files, other ones each time."""
     for file in files:
         Path(file).write_text(f"{file}, changed for the {times}th time\n" * 20, encoding="utf-8")
 

@@ -199,7 +199,7 @@ def _unguard(hub: Hub, chance: random.Random) -> None:
 
 
 def _recut(hub: Hub, chance: random.Random) -> None:
-    """The gate off, the branch cut anew from before it, the gate on."""
+    """The gate off, the branch created again from before it, the gate on."""
     gates = hub.settings.root / "expectations" / "gates.toml"
     kept = gates.read_text()
     line = hub.log("main")
@@ -442,7 +442,7 @@ def _object(hub: Hub, chance: random.Random) -> None:
 ATTACKS: dict[str, Act] = {
     "a direct commit": _direct,
     "the gate off for a moment": _unguard,
-    "main cut anew": _recut,
+    "main created again": _recut,
     "a forged verdict": _forged_verdict,
     "a name like an id": _named_like_an_id,
     "annotations by hand": _annotations,

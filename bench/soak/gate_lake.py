@@ -127,7 +127,7 @@ def _reset(lake: Lake, chance: random.Random) -> None:
 
 
 def _recut(lake: Lake, chance: random.Random) -> None:
-    """Main deleted and cut anew, from before its gate or from a commit of its own."""
+    """Main deleted and created again, from before its gate or from a commit of its own."""
     line = lake.store.log("main")
     at = chance.choice(line[1:]).id
     lake.unprotect()
@@ -183,7 +183,7 @@ ATTACKS: dict[str, Callable[[Lake, random.Random], None]] = {
     "a merge without the hook": _without_hook,
     "a merge without a verdict": _plain_merge,
     "main reset": _reset,
-    "main cut anew": _recut,
+    "main created again": _recut,
     "a name like an id": _named_like_an_id,
     "a revert": _reverted,
     "annotations by hand": _annotations,

@@ -100,7 +100,7 @@ class Refused(Exception):
 
 
 def _command(*words: str) -> Ran:
-    """The command line, in this process. typer makes all commands anew each time: once will do."""
+    """The command line, in this process. typer builds all commands on each call: once is enough."""
     out, err = io.StringIO(), io.StringIO()
     with (
         patch.object(typer.main, "get_command", _made_once),

@@ -46,7 +46,7 @@ class GitCommandLine:
         except OSError as error:
             raise StorageError(
                 f"Could not write {folder}: {error}.",
-                hint="Choose another folder, and export anew.",
+                hint="Choose another folder, and export again.",
             ) from error
 
     def history(self, folder: Path) -> GitHistory:
@@ -209,7 +209,7 @@ def _size(folder: Path, told: bytes) -> int:
     if len(rest) != 2:
         raise InputError(
             f"{folder} lacks object {oid[:12]}: it is a partial clone, or damaged.",
-            hint="Clone the export anew, with all it holds (`git clone --mirror`).",
+            hint="Clone the export again, with all it holds (`git clone --mirror`).",
         )
     return int(rest[1])
 

@@ -1,7 +1,7 @@
 """A lakeFS server on loopback, from a `lakefs` executable that is here: for the demo and tests.
 
 Everything it keeps lies in one folder: local key-value store, local block store. Its keys are
-made anew each time it starts with an empty folder, and are for this machine alone.
+made each time it starts with an empty folder, and are for this machine alone.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ CARELESS = ('["shares", "shareholders"', '["people", "new", "year", "shares", "s
 
 
 def run(folder: Path, *, queue: str, store: str, as_json: bool) -> None:
-    """Walk a row's path from import to merge in `folder`, which is made anew."""
+    """Walk a row's path from import to merge in `folder`, which is emptied first."""
     started = time.monotonic()
     _clear(folder)
     with watched() as progress, _access(folder, store) as access:

@@ -28,7 +28,7 @@ _INSTEAD = {
     "blame": "`datahub why KEY` tells what made the label of one row.",
     "rebase": "Use `datahub merge`, or `datahub cherry-pick COMMIT` one by one.",
     "reset": "A branch's head does not go back: `datahub revert COMMIT` takes a commit back, and "
-    "`datahub branch NAME COMMIT` begins anew from one.",
+    "`datahub branch NAME COMMIT` starts a branch at one.",
     "stash": "`datahub switch` leaves your files as they are: there is nothing to put aside.",
     "reflog": "`datahub log` shows a branch's history. What lost its name stays for two weeks.",
     "ls-files": "`datahub show --json` lists a commit's objects, `datahub head` the first rows.",

@@ -393,7 +393,7 @@ def _in_python(
         raise LabelingFunctionError(
             f"LF {name!r} has a pattern that cannot be run: {error}; "
             f"polars says: {str(refused).strip().splitlines()[-1]}",
-            hint="Mend the pattern, or write a Snorkel @labeling_function.",
+            hint="Fix the pattern, or write a Snorkel @labeling_function.",
             lf=name,
         ) from error
 

@@ -399,7 +399,7 @@ class GateRefused(DatahubError):
         what = "expectation" if count == 1 else "expectations"
         super().__init__(
             f"The gate of {into!r} refused {verdict.source[:12]}: {count} {what} failed.",
-            hint="Mend what the reasons name on the source branch and merge again.",
+            hint="Fix what the reasons name on the source branch, then merge again.",
         )
         self.verdict = verdict
         self.into = into

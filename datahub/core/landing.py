@@ -123,7 +123,7 @@ def _check_named(candidate: Candidate, verdict: Verdict, head_rules: Objects) ->
         raise Guarded(
             candidate.into,
             f"The gate of {candidate.into!r} did not pass this merge.",
-            hint="Mend what the verdict's failures name on the source branch and merge again.",
+            hint="Fix what the verdict's failures name on the source branch, then merge again.",
         )
 
 
@@ -153,7 +153,7 @@ def _check_parted(into: str, verdict: Verdict, *, rules: bool, content: bool) ->
 
 
 def _asks_signature(rules: Objects, read: Read) -> bool:
-    """Whether rules name a secret. Those that nobody can read do not: they have to be mended."""
+    """Whether rules name a secret. Those that nobody can read do not: they have to be fixed."""
     try:
         return bool(GATES in rules and signed_by(read(rules[GATES])))
     except ConfigError:

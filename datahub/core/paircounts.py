@@ -54,7 +54,7 @@ class PairCounts:
             raise InputError(
                 f"Pair counts of {self.rows} rows and {self.lfs} LFs cannot be brought to votes "
                 f"of shape {votes.shape}.",
-                hint="Count these votes anew.",
+                hint="Count these votes again.",
             )
         wanted = _columns(sorted(changed), self.cardinality)
         fresh = np.zeros((len(wanted), len(self.counts)), dtype=np.int64)

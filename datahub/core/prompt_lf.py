@@ -57,7 +57,7 @@ class Reply:
 
 @dataclass(frozen=True)
 class Spending:
-    """What prompts cost: `requests` sent, questions answered anew, and answers known before.
+    """What prompts cost: `requests` sent, questions with a new answer, and answers known before.
 
     `cost` is None where no price is set.
     """

@@ -171,7 +171,7 @@ def checked_label(label: str | None, classes: tuple[str, ...], *, key: Key) -> s
         return label
     raise AnnotationError(
         f"The answer to {key!r} is {label!r}, which is no class of the dataset.",
-        hint=f"Classes are {', '.join(classes)}. Mend the answer and pull again.",
+        hint=f"Classes are {', '.join(classes)}. Fix the answer and pull again.",
     )
 
 

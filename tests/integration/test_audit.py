@@ -111,7 +111,7 @@ def test_a_merge_by_another_client_is_named(datahub: Datahub, merged: Path) -> N
 
 
 def test_a_verdict_that_was_copied_covers_nothing_else(datahub: Datahub, merged: Path) -> None:
-    """Written anew with its head put right, it still is of other content."""
+    """Rewritten with its head put right, it still has other content."""
     raw = json.loads(own_verdict(merged).to_json())
     raw["judged_head"] = datahub("log", "main", "--json").json[0]["id"]
 

@@ -23,7 +23,7 @@ def base(datahub: Datahub, project: Path) -> Path:
 
 def test_the_default_is_short_and_rows_are_listed_on_demand(datahub: Datahub, base: Path) -> None:
     """Counts by column; with --rows the rows themselves, old and new, at most --limit."""
-    new = pl.when(pl.col("id").is_in([3, 4])).then(pl.lit("mended")).otherwise("text")
+    new = pl.when(pl.col("id").is_in([3, 4])).then(pl.lit("edited")).otherwise("text")
     frame = mail().with_columns(text=new).filter(pl.col("id") != 7)
     edit(base, "work", pl.concat([frame, frame.head(1).with_columns(id=pl.lit(900, pl.Int64))]))
 
@@ -31,9 +31,9 @@ def test_the_default_is_short_and_rows_are_listed_on_demand(datahub: Datahub, ba
     found = datahub("diff", "--rows", "--json").json["rows"][0]
 
     assert "rows of mail: 1 added, 1 removed, 2 changed (text 2)" in short.out
-    assert "mended" not in short.out
+    assert "edited" not in short.out
     assert long.code == 1
-    assert "-> mended" in long.out
+    assert "-> edited" in long.out
     lines = {line["key"]: line for line in found["lines"]}
     assert {key: line["kind"] for key, line in lines.items()} == {
         3: "changed",
@@ -41,7 +41,7 @@ def test_the_default_is_short_and_rows_are_listed_on_demand(datahub: Datahub, ba
         7: "removed",
         900: "added",
     }
-    assert lines[3]["columns"]["text"][1] == "mended"
+    assert lines[3]["columns"]["text"][1] == "edited"
     assert sum(line.startswith(("added", "removed", "changed  ")) for line in long.out.split("\n"))
 
 

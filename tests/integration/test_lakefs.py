@@ -181,7 +181,7 @@ def test_a_hook_that_says_no_is_heard(lake: Lake) -> None:
     with pytest.raises(Rejected, match="no merges on a friday") as caught:
         lake.commit("work", {"_lakefs_actions/fridays.yaml": HOOK.encode()})
 
-    assert "Mend what they name" in caught.value.hint
+    assert "Fix what it names" in caught.value.hint
     assert lake.store.branches()["work"] == lake.store.branches()["main"]
 
 
@@ -189,7 +189,7 @@ def test_a_broken_action_file_is_named(lake: Lake) -> None:
     with pytest.raises(Rejected, match="action file") as caught:
         lake.commit("main", {"_lakefs_actions/broken.yaml": b"name: x\non: {never: }\nhooks: []\n"})
 
-    assert "Mend" in caught.value.hint
+    assert "Fix" in caught.value.hint
 
 
 def test_bytes_that_are_not_what_their_id_says_are_found_on_reading(lake: Lake) -> None:

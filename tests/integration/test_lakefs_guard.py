@@ -115,7 +115,7 @@ def test_rules_are_changed_for_a_reason_or_not_at_all(guarded: Lake) -> None:
     assert "carries no verdict" in refused(guarded, "free")
 
 
-# What the hook reckons
+# What the hook computes
 
 
 def test_it_reckons_the_content_as_datahub_does(guarded: Lake) -> None:

@@ -1,4 +1,4 @@
-"""Branches that relabel and mend rows merge by row; what is left is listed, and settled."""
+"""Branches that relabel and edit rows merge by row; what is left is listed, and settled."""
 
 from __future__ import annotations
 
@@ -178,7 +178,7 @@ def test_rows_merge_by_key_and_column(datahub: Datahub, base: Path) -> None:
     for name in ("three", "four"):
         datahub("branch", "create", name, "--from", "main")
     one = wide.with_columns(
-        text=pl.when(pl.col("id") == 3).then(pl.lit("mended")).otherwise("text")
+        text=pl.when(pl.col("id") == 3).then(pl.lit("edited")).otherwise("text")
     ).filter(pl.col("id") != 7)
     two = wide.with_columns(
         channel=pl.when(pl.col("id").is_in([3, 4])).then(pl.lit("mail")).otherwise("channel")
@@ -191,7 +191,7 @@ def test_rows_merge_by_key_and_column(datahub: Datahub, base: Path) -> None:
 
     assert ran.code == 0, ran.err
     rows = content(base, "main")
-    assert (rows[3]["text"], rows[3]["channel"]) == ("mended", "mail")
+    assert (rows[3]["text"], rows[3]["channel"]) == ("edited", "mail")
     assert rows[4]["channel"] == "mail"
     assert 7 not in rows
     assert 900 in rows
@@ -225,7 +225,7 @@ def test_a_column_added_on_one_branch_meets_rows_changed_on_the_other(
 ) -> None:
     """The column is there for all rows; the changed row keeps its change."""
     edit(base, "one", mail().with_columns(length=pl.col("text").str.len_chars().cast(pl.Int64)))
-    new = pl.when(pl.col("id") == 3).then(pl.lit("mended")).otherwise("text")
+    new = pl.when(pl.col("id") == 3).then(pl.lit("edited")).otherwise("text")
     edit(base, "two", mail().with_columns(text=new))
     datahub("merge", "one", "--into", "main")
 
@@ -233,7 +233,7 @@ def test_a_column_added_on_one_branch_meets_rows_changed_on_the_other(
 
     assert ran.code == 0, ran.err
     rows = content(base, "main")
-    assert rows[3]["text"] == "mended"
+    assert rows[3]["text"] == "edited"
     assert rows[4]["length"] == len(str(rows[4]["text"]))
 
 
@@ -261,7 +261,7 @@ def test_answers_to_rows_that_the_other_side_changed_do_not_count(
 ) -> None:
     """The log keeps them; labels follow the rows, and the merge says what to run."""
     relabel(base, "one", "ann", {3: "ham", 4: "ham"})
-    new = pl.when(pl.col("id") == 3).then(pl.lit("mended")).otherwise("text")
+    new = pl.when(pl.col("id") == 3).then(pl.lit("edited")).otherwise("text")
     edit(base, "two", mail().with_columns(text=new))
     datahub("merge", "one", "--into", "main")
 
@@ -333,11 +333,11 @@ def test_answers_that_a_restore_took_away_do_not_come_back(datahub: Datahub, bas
 def test_gold_merges_by_row_with_rows_that_the_other_side_changed(
     datahub: Datahub, base: Path
 ) -> None:
-    """Gold mended on one branch, also of rows that stay, and rows mended on the other."""
+    """Gold corrected on one branch, also of rows that stay, and rows corrected on the other."""
     other = pl.when(pl.col("id") == 2).then(pl.lit("ham")).otherwise("kind")
     edit(base, "one", mail().with_columns(kind=other))
     again = pl.when(pl.col("id") == 4).then(pl.lit("ham")).otherwise("kind")
-    new = pl.when(pl.col("id") == 3).then(pl.lit("mended")).otherwise("text")
+    new = pl.when(pl.col("id") == 3).then(pl.lit("edited")).otherwise("text")
     edit(base, "two", mail().with_columns(kind=again, text=new))
     datahub("merge", "one", "--into", "main")
 
@@ -346,7 +346,7 @@ def test_gold_merges_by_row_with_rows_that_the_other_side_changed(
     assert ran.code == 0, ran.err
     gold = Hub.open(base).gold()
     assert (gold[2], gold[4], gold[6]) == ("ham", "ham", "spam")
-    assert content(base, "main")[3]["text"] == "mended"
+    assert content(base, "main")[3]["text"] == "edited"
 
 
 def test_the_list_can_be_filled_in_as_json(datahub: Datahub, base: Path) -> None:

@@ -152,10 +152,10 @@ def test_a_renamed_project_is_still_ours_and_a_deleted_one_is_told(
 
     assert any(f"project {studio.number} was deleted" in note for note in gone["found"]["notes"])
     assert any("4 open tasks" in note for note in gone["found"]["notes"])
-    anew = Studio(project, web)
-    assert anew.number != studio.number
-    assert before - anew.rows() == Counter([first["data"]["row_key"]])
-    assert set(anew.rows().values()) == {1}
+    renewed = Studio(project, web)
+    assert renewed.number != studio.number
+    assert before - renewed.rows() == Counter([first["data"]["row_key"]])
+    assert set(renewed.rows().values()) == {1}
     assert answers(project) == {first["data"]["row_key"]: "ham"}
 
 

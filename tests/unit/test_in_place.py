@@ -194,7 +194,7 @@ def test_a_linked_file_cannot_be_written_by_accident(
 def test_a_linked_file_that_was_changed_all_the_same_is_found(
     store: EmbeddedVersionStore, linking: Path
 ) -> None:
-    """On reading and by fsck, with what happened; the file as it was mends it."""
+    """On reading and by fsck, with what happened; the file as it was repairs it."""
     part = taken(store, linking).dataset.parts[0]
     path = linking / "a.parquet"
     good = path.read_bytes()
@@ -204,7 +204,7 @@ def test_a_linked_file_that_was_changed_all_the_same_is_found(
     with pytest.raises(StorageError, match="second name") as raised:
         rows_of(store)
 
-    assert "mends" in raised.value.hint
+    assert "repairs" in raised.value.hint
     assert [damage.id for damage in store.check()] == [part.sha256]
     (linking / "copy").write_bytes(good)
     store.put(linking / "copy")
@@ -304,7 +304,7 @@ def test_the_same_files_again_make_no_commit(store: EmbeddedVersionStore, folder
 def test_rows_can_be_changed_in_a_dataset_of_files(
     tmp_path_factory: pytest.TempPathFactory, changed: dict[int, str]
 ) -> None:
-    """The parts they fall into are written anew; files that hold none of them stay parts."""
+    """The parts they fall into are rewritten; files that hold none of them stay parts."""
     tmp = tmp_path_factory.mktemp("project")
     store = EmbeddedVersionStore.create(tmp / ".datahub", branch="main", author="a", time=TIME)
     (tmp / "mine").mkdir()

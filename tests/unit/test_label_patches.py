@@ -1,4 +1,4 @@
-"""Labels in patches read as labels written anew."""
+"""Labels in patches read as rewritten labels do."""
 
 from __future__ import annotations
 
@@ -168,17 +168,17 @@ def test_a_part_that_is_mostly_patched_is_written_anew(tmp_path: Path) -> None:
 
 
 def test_a_patch_of_other_rows_does_not_count(tmp_path: Path) -> None:
-    """A line is of one part as it was: labels of rows written anew are under no old patch."""
+    """A line is of one part as it was: labels of rewritten rows are under no old patch."""
     made = Labeled.make(tmp_path)
     made.patch(labels(["b"])[:1])
     known = made.known
     rows = pl.DataFrame({"id": range(ROWS), "text": ["paid"] * ROWS})
     groups = [(known.parts, rows)]
     writer = parts.rewrite_rows(made.store, made.rows, "main", known, groups)
-    anew = Dataset("mail", "id", writer.columns, tuple(writer.parts), ("a", "b"))
+    rewritten = Dataset("mail", "id", writer.columns, tuple(writer.parts), ("a", "b"))
     changes = parts.changed_rows(made.store, "main", "mail", writer)
-    changes |= written(made.store, made.rows, anew, labels(["c"] * ROWS))
-    changes[dataset_file("mail")] = made.store.put_bytes(anew.to_json().encode())
+    changes |= written(made.store, made.rows, rewritten, labels(["c"] * ROWS))
+    changes[dataset_file("mail")] = made.store.put_bytes(rewritten.to_json().encode())
 
     made.commit(changes)
 

@@ -78,7 +78,7 @@ def test_only_the_columns_that_change_are_made_anew(tmp_path: Path, columns: lis
 
 @pytest.mark.parametrize("why", ["another writer", "other row groups", "nested", "another type"])
 def test_chunks_that_are_not_what_our_writer_makes_are_not_kept(tmp_path: Path, why: str) -> None:
-    """Then all of the file is written anew: the bytes are the same in any case."""
+    """Then all of the file is rewritten: the bytes are the same in any case."""
     old, flat = tmp_path / "old.parquet", MIXED.drop("struct")
     new = flat.select(pl.col("id") + 1)
     if why == "another writer":

@@ -195,7 +195,7 @@ def _raised(info: Mapping[str, Any]) -> Iterator[str]:
 def _not_computed(where: str, why: str) -> GateError:
     text = " ".join(why.split())[:300] or "Great Expectations gives no reason"
     return GateError(
-        f"{where} could not be computed: {text}", hint="Mend the suite, or the data it speaks of."
+        f"{where} could not be computed: {text}", hint="Fix the suite, or the data it checks."
     )
 
 

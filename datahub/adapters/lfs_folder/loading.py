@@ -110,14 +110,14 @@ def _said(error: BaseException) -> tuple[str, str]:
     if isinstance(error, LabelingFunctionError):
         return error.message, error.hint
     if isinstance(error, SyntaxError):
-        return f"SyntaxError: {error.msg}", "Mend that line; nothing was run."
+        return f"SyntaxError: {error.msg}", "Fix that line; nothing was run."
     text = told(error)
     if isinstance(error, ImportError) and "circular import" in text:
         return text, (
             "Two files import each other. Move what both need to a third, whose name may begin "
             "with '_'."
         )
-    return text, "Mend that line; nothing was run."
+    return text, "Fix that line; nothing was run."
 
 
 def _where(error: BaseException, sources: Sources) -> tuple[Path, int] | None:

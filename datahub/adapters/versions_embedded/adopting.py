@@ -61,6 +61,6 @@ def _written(
     if made != commit.id:
         raise InputError(
             f"Commit {commit.id[:12]} is not what it was when it got its id.",
-            hint="Export anew; a history that was rewritten cannot be trusted.",
+            hint="Export again; a history that was rewritten cannot be trusted.",
         )
     return made

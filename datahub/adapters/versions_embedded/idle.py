@@ -14,7 +14,7 @@ from pathlib import Path
 File = tuple[int, int] | None  # which file a path leads to, if any
 Held = list[tuple[int, File, sqlite3.Connection]]
 
-_KEPT = 4  # of one store: as many threads may read at a time without opening anew
+_KEPT = 4  # of one store: as many threads may read at a time without opening again
 _OF_PARENTS: list[sqlite3.Connection] = []  # never closed here: their locks are the parent's
 
 

@@ -176,7 +176,7 @@ def dead(graph: Transaction, files: ObjectFiles, *, before: datetime) -> Dead:
     if walk.damages:
         raise StorageError(
             f"The history is damaged: {walk.damages[0].what}",
-            hint="`datahub fsck` lists the damage. Nothing is removed before it is mended.",
+            hint="`datahub fsck` lists the damage. Nothing is removed until it is repaired.",
         )
     old = files.older(before.timestamp())
     return Dead(

@@ -99,7 +99,7 @@ class Builder:
             )
         except Refused409 as error:
             on, head = told["on"], self._history.head(branch)
-            ours = self._trees.differing(on, mine)  # a 409 has no list: it is reckoned here
+            ours = self._trees.differing(on, mine)  # a 409 has no list: it is computed here
             both = self._trees.shared(on, head, ours)
             raise StaleHead(branch, on, head, both=both) from error
         except Unavailable:

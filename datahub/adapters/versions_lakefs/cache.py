@@ -100,7 +100,7 @@ def downloaded(
         raise StorageError(
             f"{path} at {commit_id[:12]} does not hold the bytes that were stored: it should be "
             f"{oid[:12]} and is {found[:12]}.",
-            hint="They were changed below lakeFS. Restore its storage, or commit the path anew.",
+            hint="They were changed below lakeFS. Restore its storage, or commit the path again.",
         )
     return found
 

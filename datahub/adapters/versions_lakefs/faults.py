@@ -84,7 +84,7 @@ def _of_status(
         return StorageError(
             f"lakeFS could not {doing}: the bytes are gone from its storage.",
             hint="They were erased or lost below lakeFS. Restore them there, or commit "
-            "the path anew.",
+            "the path again.",
         )
     if status == 400 and "dirty" in said:
         return Conflict(
@@ -100,7 +100,7 @@ def _of_status(
     if status >= 500 and "action" in said:
         return Rejected(
             f"An action file under _lakefs_actions/ is broken, so lakeFS refuses: {said}",
-            hint="Mend or remove that file on the branch; until then nothing can be committed.",
+            hint="Fix or remove that file on the branch; until then nothing can be committed.",
             backend=BACKEND,
         )
     return Rejected(f"{refused} ({status})", hint=_AGAIN, backend=BACKEND)
@@ -111,7 +111,7 @@ def _hook_failed(said: str, hook_output: _HookOutput) -> DatahubError:
     output = hook_output(next(filter(None, run.groups()))) if run else ""
     return Rejected(
         f"A hook of the repository said no: {said}" + (f"\n{output}" if output else ""),
-        hint="The hook's own words are above. Mend what they name, then run the command again.",
+        hint="The hook's own message is above. Fix what it names, then run the command again.",
         backend=BACKEND,
     )
 

@@ -172,7 +172,7 @@ def rewrite_rows(
 
     Edits come in order of key; a group is some neighbouring parts, or none where rows come
     between two. Frames are sorted by key, and have the columns of `gold_reader`; a group of one
-    part may be `Rewritten`. Parts behind a group are cut anew until a cut falls where one was, so
+    part may be `Rewritten`. Parts behind a group are cut again until a cut falls where one was, so
     that the outcome is that of writing all rows afresh. Only where a part was a file that ended by
     itself, it still ends there. `changed_rows` makes a commit's changes of what is returned.
     """

@@ -1,7 +1,7 @@
 """Patches of the final labels: lines that go before those of the parts they were made for.
 
 A patch is one table of whole lines of labels with the part of the rows that each is of. It
-counts only while the dataset has that very part: labels written anew for changed rows are
+counts only while the dataset has that very part: labels rewritten for changed rows are
 under no patch. Where two patches have a line for a row, that of the later path counts.
 """
 

@@ -30,29 +30,29 @@ def patch_labels(
     lines: pl.DataFrame,
     *,
     step_id: str,
-    anew: Mapping[str, ObjectId] = MappingProxyType({}),
+    rewritten: Mapping[str, ObjectId] = MappingProxyType({}),
 ) -> dict[str, ObjectId | None]:
     """The changes of a commit on `ref` that put these lines of labels in the place of the old.
 
     `lines` are whole lines of rows that the dataset has, each key once, in any order; the commit
     has labels. No line changes nothing. Cost follows the lines, but for a fold now and then.
-    `anew` are parts of labels that are written already (path -> object): no line is of them, and
+    `rewritten` are parts of labels already written (path -> object): no line is of them, and
     those of earlier patches go.
     """
     held = patch_paths(store, ref, dataset.name)
-    if lines.height == 0 and not (held and anew):
-        return {**anew}
+    if lines.height == 0 and not (held and rewritten):
+        return {**rewritten}
     patch = _parted(lines, dataset)
     number = 1 + max((patch_number(path) for path in held), default=0)
     path = patch_file(dataset.name, number, step_id)
-    folding = bool(held and anew) or len(held) >= MOST_PATCHES
+    folding = bool(held and rewritten) or len(held) >= MOST_PATCHES
     if not folding and not _heavy(patch, dataset.parts):
-        return {**anew, path: _stored(store, rows, patch)}
+        return {**rewritten, path: _stored(store, rows, patch)}
     olds = rows.batches([store.fetch(oid) for oid in held.values()]) if held else ()
-    stay = [p.sha256 for p in dataset.parts if _path(dataset, p) not in anew]
+    stay = [p.sha256 for p in dataset.parts if _path(dataset, p) not in rewritten]
     every = newest([*olds, patch], dataset.key)
     patches = Patches(every.filter(pl.col(OF_PART).is_in(stay)), dataset.key)
-    changes: dict[str, ObjectId | None] = {**dict.fromkeys(held, None), **anew}
+    changes: dict[str, ObjectId | None] = {**dict.fromkeys(held, None), **rewritten}
     left = _rewritten(store, rows, ref, dataset, patches, changes)
     if left.height:
         changes[path] = _stored(store, rows, left)
@@ -67,7 +67,7 @@ def _rewritten(
     patches: Patches,
     changes: dict[str, ObjectId | None],
 ) -> pl.DataFrame:
-    """Write anew the parts that are patched too much; the lines that stay in a patch."""
+    """Rewrite the parts that are patched too much; the lines that stay in a patch."""
     beneath = part_reader(store, rows, ref, dataset, "labels", patches=patches)
     assert patches.lines is not None  # there is a new line at least
     heavy = _heavy(patches.lines, dataset.parts)

@@ -80,5 +80,5 @@ def _take(
         if put != oid:
             raise StorageError(
                 f"{place} holds other bytes than its name says.",
-                hint="Fetch the objects anew, or run `datahub fsck` where they come from.",
+                hint="Fetch the objects again, or run `datahub fsck` where they come from.",
             )

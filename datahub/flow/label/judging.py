@@ -45,7 +45,7 @@ class JudgedPart:
 
 @dataclass(frozen=True)
 class Judged:
-    """What tables are made under, and the tables: each walk over them makes them anew."""
+    """What tables are made under, and the tables: each walk over them computes them again."""
 
     triage: Triage
     parts: Callable[[], Iterator[JudgedPart]]

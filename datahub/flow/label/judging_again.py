@@ -1,4 +1,4 @@
-"""Labels anew without a new fit: from what the label model of a commit said, with other answers."""
+"""Labels without a new fit: what the label model of a commit said, with other answers."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def relabeled(
     name = known.name
     check_table(store, ref, name, "labels", made_by="label fit")
     read = part_reader(store, rows, ref, known, "labels")
-    lines, scores, anew = list[pl.DataFrame](), dict[str, ObjectId](), dict[str, ObjectId]()
+    lines, scores, rewritten = list[pl.DataFrame](), dict[str, ObjectId](), dict[str, ObjectId]()
     changed, moved, earlier_format = 0, 0, False
     for made in found.parts():
         before, after = read(made.part), made.labels
@@ -50,15 +50,15 @@ def relabeled(
         earlier_format |= before.columns != after.columns
         scores |= write_part(store, rows, made.scores, dataset=name, table="soft_labels", part=part)
         if differs.height > MOST_PATCHED * after.height:  # not held until all parts are there
-            anew |= write_part(store, rows, after, dataset=name, table="labels", part=part)
+            rewritten |= write_part(store, rows, after, dataset=name, table="labels", part=part)
             differs = differs[:0]
         lines.append(differs)
     changes: dict[str, ObjectId | None]
     if earlier_format:
-        changes = without_old_parts(store, ref, name, "labels", anew)
+        changes = without_old_parts(store, ref, name, "labels", rewritten)
     else:
         patch = pl.concat(lines)
-        changes = patch_labels(store, rows, ref, known, patch, step_id=step_id, anew=anew)
+        changes = patch_labels(store, rows, ref, known, patch, step_id=step_id, rewritten=rewritten)
     changes |= without_old_parts(store, ref, name, "soft_labels", scores)
     changes[triage_file(name)] = store.put_bytes(found.triage.to_json().encode())
     return changes, changed, moved
@@ -83,7 +83,7 @@ def judged_again(
     drawn: set[Key],
     progress: Progress = quiet,
 ) -> Judged:
-    """Labels anew from what the label model said, with other answers of people."""
+    """New labels from what the label model said, with other answers of people."""
     saved = model_at(store, ref, known)
     manifest = VotesManifest.from_json(store.read(saved.votes))
     return judged(

@@ -45,7 +45,7 @@ def earlier_counts(
         return None
     try:
         earlier, made_from = PairCounts.from_bytes(store.read(held))
-    except InputError:  # of another version of datahub: counted anew
+    except InputError:  # of another version of datahub: count again
         return None
     if (earlier.rows, earlier.cardinality) != (len(votes), len(dataset.classes)):
         return None

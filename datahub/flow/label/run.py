@@ -230,7 +230,7 @@ class _Run:
                 raise LabelingFunctionError(
                     f"LF {first.lf!r} raised on {count} of {rows} rows, first on {first.key!r} "
                     f"at {first.where}: {first.error}",
-                    hint=f"Mend the LF; up to {share:.1%} of rows may fail "
+                    hint=f"Fix the LF; up to {share:.1%} of rows may fail "
                     "(max_fault_share in datahub.toml). Nothing was committed.",
                     lf=first.lf,
                     key=first.key,

@@ -157,7 +157,7 @@ def _checked_class(value: object, sides: Sides) -> str | None:
     if value not in classes:
         raise InputError(
             f"{value!r} is no class of {sides.name!r}.",
-            hint=f"Classes are {', '.join(classes)}. Mend the file of decisions.",
+            hint=f"Classes are {', '.join(classes)}. Fix the file of decisions.",
         )
     return str(value)
 
@@ -269,7 +269,7 @@ def _labels_table(sides: Sides, side: str) -> pl.DataFrame:
 def _relabeled(
     sides: Sides, log: list[Annotation], keys: list[Key], side: str, found: Labels
 ) -> dict[str, ObjectId | None]:
-    """A side's labels decided anew by the joint log, of which these keys are news to it.
+    """A side's labels decided again by the joint log, of which these keys are news to it.
 
     As if one pull had taken the answers of both: rows alike are informed by all of them.
     """

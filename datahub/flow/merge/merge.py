@@ -27,7 +27,7 @@ class Report:
     """What a merge did beyond whole objects.
 
     `rows` counts rows put or taken by the row merge, `relabeled` those whose label was decided
-    anew by both sides' answers, `settled` those with an answer that settles a conflict;
+    rewritten by both sides' answers, `settled` those with an answer that settles a conflict;
     `set_aside` is what it took from people's work, where that was agreed to.
     """
 

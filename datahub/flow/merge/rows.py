@@ -260,12 +260,12 @@ def _value(
     except pl.exceptions.PolarsError as error:
         raise InputError(
             f"{value!r} cannot be a value of {conflict.column!r}, which is {kind}.",
-            hint="Mend the file of decisions.",
+            hint="Fix the file of decisions.",
         ) from error
 
 
 def _write(sides: Sides, groups: Sequence[Group], merged: Content) -> None:
-    """Write the groups anew over ours; parts that no group names stay."""
+    """Rewrite the groups over ours; parts that no group names stay."""
     ours = sides.known["ours"]
     reading = replace(merged.known, parts=ours.parts)
 

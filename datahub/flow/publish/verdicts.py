@@ -95,7 +95,7 @@ def signed_by_at(store: VersionStore, ref: str, branch: str) -> str:
         if not gates_at(store, ref, branch):
             return ""
         return signed_by(store.read(store.objects(ref, GATES)[GATES]))
-    except ConfigError:  # what nobody can read asks for nothing: it has to be mended
+    except ConfigError:  # rules that nobody can read ask for nothing: they have to be fixed
         return ""
 
 
@@ -174,7 +174,7 @@ def _judge_one(
             + ("has none" if known else "is not there")
             + " in this merge.",
             hint="Run `datahub lf run` and `datahub label fit` on the source branch, "
-            "or mend gates.toml by `datahub gate set`.",
+            "or fix gates.toml with `datahub gate set`.",
         )
     paths, instead = table_files(store, rows, candidate.id, bound.dataset, bound.table)
     key = dataset_at(store, candidate.id, bound.dataset).key

@@ -187,7 +187,7 @@ def _check_kept_types(known: Dataset, schema: pl.Schema) -> None:
 
 
 def _check_kept(schema: pl.Schema, store: VersionStore, rows: Rows) -> None:
-    """Raise where a part that is written anew some day would have columns of other types."""
+    """Raise where a part that is rewritten later would have columns of other types."""
     written = store.stage(".parquet")
     try:
         rows.write(schema.to_frame(), written)

@@ -73,16 +73,18 @@ def kept_over(
 
     A row of such a part without a line has no label yet; `no_line` says the columns.
     """
-    anew: dict[str, ObjectId] = {}
+    rewritten: dict[str, ObjectId] = {}
     fresh = 0
     for part, some in written:
         path = store.fetch(part.sha256)
         lines = lines_of(rows.read([path], columns=[made.key])[made.key], [no_line, some])
         fresh += new_lines(lines)
-        anew |= write_part(store, rows, lines, dataset=made.name, table="labels", part=part.sha256)
+        rewritten |= write_part(
+            store, rows, lines, dataset=made.name, table="labels", part=part.sha256
+        )
     there = {part.sha256 for part in made.parts}
     stay = [p for p in known.parts if p.sha256 in there]
-    stay = [p for p in stay if table_part(made.name, "labels", p.sha256) not in anew]
+    stay = [p for p in stay if table_part(made.name, "labels", p.sha256) not in rewritten]
     fresh += _still_new(store, rows, ref, known, stay)
     if fresh == made.rows:
         return Kept()
@@ -91,7 +93,7 @@ def kept_over(
         for part in known.parts
         if part.sha256 not in there
     }
-    changes |= patch_labels(store, rows, ref, made, no_line, step_id=step_id, anew=anew)
+    changes |= patch_labels(store, rows, ref, made, no_line, step_id=step_id, rewritten=rewritten)
     return Kept(changes, made.rows - fresh, fresh)
 
 

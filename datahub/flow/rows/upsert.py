@@ -128,7 +128,7 @@ def _columns(known: Dataset, came: Incoming) -> dict[str, pl.DataType]:
     if new and known.key_made:
         raise InputError(
             f"Column {new[0]!r} is new, and the keys of {known.name!r} are made from content.",
-            hint="Import all rows anew, or into a dataset with --key.",
+            hint="Import all rows again, or into a dataset with --key.",
         )
     columns = {name: came.schema[name] for name in (*old, *new)}
     if came.has_gold or known.has_gold:

@@ -167,7 +167,7 @@ class ObjectFiles:
         return content
 
     def fault(self, oid: ObjectId) -> str | None:
-        """What is wrong with an object, if anything; its bytes are read anew."""
+        """What is wrong with an object, if anything; its bytes are read again."""
         self._sound.pop(oid, None)
         try:
             self.fetch(oid)
@@ -269,12 +269,12 @@ def _mismatch(path: Path) -> StorageError:
             f"Object {oid} does not hold the bytes that were stored: its file has a second name "
             "(import --in-place --hard-link gives it one), under which it was changed.",
             hint="Undo that change, or import a copy of the file as it was: storing the same "
-            "bytes mends the object.",
+            "bytes repairs the object.",
         )
     return StorageError(
         f"Object {oid} does not hold the bytes that were stored.",
         hint="Restore objects/ from a copy, or run again the step that made it: "
-        "storing the same bytes mends it.",
+        "storing the same bytes repairs it.",
     )
 
 
