@@ -35,7 +35,7 @@ class GitCommandLine:
     def write(self, folder: Path, stream: Iterable[bytes], *, branch: str) -> None:
         """Make a repository from what `git fast-import` takes, with `branch` checked out."""
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise Conflict(f"{folder} holds something already.", hint="Name an empty folder.")
+            raise Conflict(f"{folder} is not empty.", hint="Name an empty folder.")
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._run(folder, "init", "--quiet", "--initial-branch", branch)

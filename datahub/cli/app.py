@@ -66,7 +66,8 @@ def _run() -> int:
     except OSError as error:
         _nothing_is_left_to_flush()
         raise errors.StorageError(
-            f"The results could not be written: {error.strerror}.", hint="Make room, and run again."
+            f"The results could not be written: {error.strerror}.",
+            hint="Free some space, and run the command again.",
         ) from error
     return code
 

@@ -48,7 +48,7 @@ def _tell(found: Audit) -> None:
             line(f"  {'; '.join(one.why)}")
     for change in found.ungated:
         line(f"ungated {change.commit[:12]} {change.author} {change.time:%Y-%m-%d %H:%M}")
-        line(f"  took the gate off: {change.reason or '(no reason)'}")
+        line(f"  removed the gate: {change.reason or '(no reason)'}")
     for head in found.moved:
         line(f"moved: {found.branch} stood guarded at {head[:12]}, which it holds no more")
     if found.since_fault:

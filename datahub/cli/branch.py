@@ -70,7 +70,7 @@ def create(
 def delete(
     name: Annotated[str, typer.Argument(help="Branch to remove.")],
     force: Annotated[
-        bool, typer.Option("--force", "-D", help="Also where nothing else reaches its commits.")
+        bool, typer.Option("--force", "-D", help="Even if nothing else reaches its commits.")
     ] = False,
     json: Json = False,
 ) -> None:

@@ -105,7 +105,7 @@ def _project(folder: Path, *, queue: str, access: dict[str, str]) -> Hub:
 
 def _walk(hub: Hub, told: Telling) -> dict[str, Any]:
     figures: dict[str, Any] = {}
-    with told.step("Import: 2,225 BBC articles; the given topics are kept apart as gold") as aloud:
+    with told.step("Import: 2,225 BBC articles; the known topics are kept aside as gold") as aloud:
         hub.take_demo_files()
         made = hub.import_rows(hub.settings.root / "articles.parquet", gold="topic")
         figures |= {"rows": made.dataset.rows, "classes": list(made.dataset.classes)}
@@ -146,7 +146,7 @@ def _careless(hub: Hub, told: Telling, figures: dict[str, Any]) -> None:
 
 
 def _repaired(hub: Hub, told: Telling, figures: dict[str, Any]) -> None:
-    with told.step("The edit taken back, on a branch of its own: LFs vote on every row") as aloud:
+    with told.step("Undo the edit, on a branch of its own: LFs vote on every row") as aloud:
         hub.switch("main")
         hub.switch("label-news", create=True)
         hub.lf_run()
@@ -159,7 +159,7 @@ def _repaired(hub: Hub, told: Telling, figures: dict[str, Any]) -> None:
         }
         if aloud:
             print_lf_table(report, hub.dataset().classes)
-    with told.step("Fit the label model; an end model gives a second opinion") as aloud:
+    with told.step("Fit the label model, and an end model to check it") as aloud:
         fitted = hub.label_fit()
         figures["before"] = _accuracies(hub.score())
         if aloud:
@@ -195,7 +195,7 @@ def _review(hub: Hub, told: Telling, figures: dict[str, Any]) -> None:
         if aloud:
             line(f"{pulled.annotations} annotations taken, {pulled.changed} labels changed")
             table(["status", "rows"], list(pulled.statuses.items()))
-    with told.step("What the rows drawn at random say of labels that nobody checked") as aloud:
+    with told.step("What the random rows say about labels that nobody checked") as aloud:
         measured = hub.review_report()
         figures["audited"] = {
             "accepted": measured.accepted.audited,
@@ -270,12 +270,10 @@ def _tell(figures: dict[str, Any]) -> None:
 
 def _part(hub: Hub, folder: Path) -> None:
     if (folder / LAKE).exists():
-        line(f"\nThe lakeFS that was started for this is stopped; it kept all in {folder / LAKE}.")
-        line(
-            "Set DATAHUB_LAKEFS_ENDPOINT and its keys to run this on a server, and to go on there."
-        )
+        line(f"\nThe lakeFS server started for this is stopped; its data is in {folder / LAKE}.")
+        line("Set DATAHUB_LAKEFS_ENDPOINT and its keys to run this on a server and continue there.")
         return
-    line(f"\nGo on in {folder}: `datahub status`, `datahub log main`, `datahub show main`,")
+    line(f"\nContinue in {folder}: `datahub status`, `datahub log main`, `datahub show main`,")
     if hub.settings.queue == "label-studio" and not hub.settings.labelstudio_url:
         info = hub.labelstudio.status()
         line(f"or label at {info.url} (login {info.email}, password {info.password});")

@@ -16,9 +16,12 @@ app = typer.Typer(help="Gates: rules that a merge must pass.", no_args_is_help=T
 @app.command("set")
 def set_(
     reason: Annotated[str, typer.Option(help="Why the rules change.")],
-    into: Annotated[str, typer.Option("--into", help="Branch whose rules they are.")] = "main",
+    into: Annotated[str, typer.Option("--into", help="Branch whose rules these are.")] = "main",
     unguard: Annotated[
-        bool, typer.Option("--unguard", help="Let rules that bind nothing to it take its gate off.")
+        bool,
+        typer.Option(
+            "--unguard", help="Allow rules that bind no suite to it, which removes its gate."
+        ),
     ] = False,
     json: Json = False,
 ) -> None:
@@ -44,11 +47,13 @@ def run(
         typer.Option(help="Write it to a file, .md (Markdown) or .xml (JUnit); may be repeated."),
     ] = None,
     github: Annotated[
-        bool, typer.Option("--github", help="Say failures as annotations of GitHub Actions, too.")
+        bool, typer.Option("--github", help="Also print failures as GitHub Actions annotations.")
     ] = False,
     ungated: Annotated[
         bool,
-        typer.Option("--ungated", help="A branch without a gate: only see whether it merges."),
+        typer.Option(
+            "--ungated", help="For a branch without a gate: only check whether it merges."
+        ),
     ] = False,
     json: Json = False,
 ) -> None:
@@ -88,7 +93,7 @@ def key(json: Json = False) -> None:
 
 @app.command()
 def refusals(
-    limit: Annotated[int, typer.Option("--max-count", "-n", help="At most so many.")] = 20,
+    limit: Annotated[int, typer.Option("--max-count", "-n", help="Show at most N.")] = 20,
     json: Json = False,
 ) -> None:
     """List merges that were refused, newest first."""

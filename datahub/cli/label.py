@@ -36,13 +36,13 @@ def fit(
     class_balance: Annotated[
         str,
         typer.Option(
-            help="Shares of the classes in order, 0.9,0.1, or `estimated` from the majority vote "
-            "(default: uniform)."
+            help="Share of each class in order, such as 0.9,0.1, or `estimated` from the majority "
+            "vote (default: uniform)."
         ),
     ] = "",
     option: Annotated[
         list[str] | None,
-        typer.Option(help="One of the label model's own, as often as needed: --option lr=0.005."),
+        typer.Option(help="Option of the label model, may be repeated: --option lr=0.005."),
     ] = None,
     seed: Annotated[
         int | None, typer.Option(help="Of the models (default: the project's).")
@@ -217,7 +217,7 @@ def _shares(text: str) -> list[float] | None:
         return [float(piece) for piece in text.split(",")]
     except ValueError as error:
         raise ConfigError(
-            f"--class-balance {text!r} is no list of shares.", hint="For example 0.9,0.1"
+            f"--class-balance {text!r} is not a list of shares.", hint="For example 0.9,0.1"
         ) from error
 
 

@@ -13,7 +13,7 @@ app = typer.Typer(help="Label Studio on this machine: start, stop, status.", no_
 
 
 Secrets = Annotated[
-    bool, typer.Option("--show-secrets", help="Password and token in JSON too: mind your logs.")
+    bool, typer.Option("--show-secrets", help="Include password and token in JSON: mind your logs.")
 ]
 
 

@@ -19,10 +19,12 @@ _NAMES = 6  # of LFs of one kind
 _SHOWN = 160  # characters of a text
 
 MaxCost = Annotated[
-    float | None, typer.Option(help="Stop before prompts cost more (setting prompt_max_cost).")
+    float | None,
+    typer.Option(help="Stop before prompts cost more than this (setting prompt_max_cost)."),
 ]
 MaxRequests = Annotated[
-    int | None, typer.Option(help="Stop before prompts send more (prompt_max_requests).")
+    int | None,
+    typer.Option(help="Stop before sending more requests (setting prompt_max_requests)."),
 ]
 
 app = typer.Typer(help="Labeling functions: run them, see what they do.", no_args_is_help=True)
@@ -30,9 +32,7 @@ app = typer.Typer(help="Labeling functions: run them, see what they do.", no_arg
 
 @app.command()
 def run(
-    sample: Annotated[
-        int, typer.Option(min=0, help="Try on so many random rows; commits nothing.")
-    ] = 0,
+    sample: Annotated[int, typer.Option(min=0, help="Try on N random rows; commit nothing.")] = 0,
     jobs: Annotated[
         int | None,
         typer.Option(min=1, help="Processes for LFs written in Python (default: setting jobs)."),
@@ -54,7 +54,8 @@ def run(
 def stats(
     ref: Ref = None,
     gold: Annotated[
-        bool | None, typer.Option("--gold/--no-gold", help="Accuracy (default: if gold is there).")
+        bool | None,
+        typer.Option("--gold/--no-gold", help="Show accuracy (default: if there is gold)."),
     ] = None,
     dataset: Dataset = None,
     branch: Branch = None,
@@ -128,7 +129,7 @@ def see(
     if found.spent is not None and (found.spent.requests or found.spent.reused):
         line(_spent(found.spent))
     if not found.compared:
-        talk("not held against other LFs: none of them has voted on these rows yet")
+        talk("not compared with other LFs: none has voted on these rows yet")
     if found.in_python:
         talk("in Python, slower: polars cannot run its pattern")
     if not found.safe:

@@ -37,10 +37,10 @@ def init(
     store: Annotated[str, typer.Option(help="embedded, or lakefs: a server's repository.")] = "",
     endpoint: Annotated[str, typer.Option(help="Address of the lakeFS server.")] = "",
     repository: Annotated[
-        str, typer.Option(help="Repository on it: made, or adopted if it is there.")
+        str, typer.Option(help="Repository on it: created, or adopted if it exists.")
     ] = "",
     storage: Annotated[
-        str, typer.Option(help="Where a new one keeps its bytes, like s3://bucket/path.")
+        str, typer.Option(help="Storage of a new repository, such as s3://bucket/path.")
     ] = "",
     json: Json = False,
 ) -> None:
@@ -76,35 +76,38 @@ def import_(
     ],
     dataset: Dataset = None,
     key: Annotated[
-        str | None, typer.Option(help="Column that names each row (default: one is made).")
+        str | None, typer.Option(help="Column that identifies each row (default: one is made).")
     ] = None,
     gold: Annotated[
-        str | None, typer.Option(help="Column of given labels, kept apart from labeling.")
+        str | None, typer.Option(help="Column of true labels: used only to report accuracy.")
     ] = None,
     classes: Annotated[
         str, typer.Option(help="Class names in order, a,b,c (default: those of --gold).")
     ] = "",
     text: Annotated[
-        str | None, typer.Option(help="Column that people read (default: the only text column).")
+        str | None, typer.Option(help="Text column that people read (default: the only one).")
     ] = None,
     append: Annotated[
-        bool, typer.Option("--append", help="Keep the rows that are there; these are new ones.")
+        bool, typer.Option("--append", help="Add these rows to those of the dataset.")
     ] = False,
     upsert: Annotated[
-        bool, typer.Option("--upsert", help="Like --append; a row whose key is there replaces it.")
+        bool,
+        typer.Option(
+            "--upsert", help="Like --append, but a row with a known key replaces the old row."
+        ),
     ] = False,
     in_place: Annotated[
         bool,
         typer.Option(
             "--in-place",
-            help="Take sorted files as parts without a copy of their bytes, as clones (reflinks).",
+            help="Take sorted files as parts without copying them, as clones (reflinks).",
         ),
     ] = False,
     hard_link: Annotated[
         bool,
         typer.Option(
             "--hard-link",
-            help="Where files cannot be cloned: take them themselves. They become read-only.",
+            help="Where files cannot be cloned: use the files themselves. They become read-only.",
         ),
     ] = False,
     yes: Yes = False,
@@ -112,7 +115,7 @@ def import_(
         bool,
         typer.Option(
             "--no-partitions",
-            help="Make no columns of names of folders like klass=spam.",
+            help="Make no columns from folder names such as klass=spam.",
         ),
     ] = False,
     branch: Branch = None,
@@ -213,7 +216,7 @@ def head(
     ] = "labeled",
     checked: Annotated[
         bool,
-        typer.Option("--checked", help="Bring their part here first, held against its SHA-256."),
+        typer.Option("--checked", help="Fetch the object first, and check its SHA-256."),
     ] = False,
     branch: Branch = None,
     json: Json = False,
@@ -256,7 +259,7 @@ def status(branch: Branch = None, json: Json = False) -> None:
 
 
 def demo(
-    folder: Annotated[Path, typer.Argument(help="Where the demo's project goes.")] = Path(
+    folder: Annotated[Path, typer.Argument(help="Folder of the demo's project.")] = Path(
         "demo-news"
     ),
     queue: Annotated[str, typer.Option(help="embedded or label-studio.")] = "embedded",

@@ -30,7 +30,7 @@ SEEN = 1_200  # characters of a row that the terminal shows
 @app.command()
 def push(
     budget: Annotated[
-        int | None, typer.Option(min=1, help="Ask about so many rows (default: the project's).")
+        int | None, typer.Option(min=1, help="Ask about N rows (default: the project's).")
     ] = None,
     queue: Annotated[str | None, typer.Option(help="embedded or label-studio.")] = None,
     dataset: Dataset = None,
@@ -53,12 +53,12 @@ def push(
 @app.command()
 def answer(
     csv: Annotated[
-        Path | None, typer.Option("--csv", help="A file with the key column and `label`.")
+        Path | None, typer.Option("--csv", help="A CSV file with the key column and `label`.")
     ] = None,
-    listed: Annotated[
-        bool, typer.Option("--list", help="List what waits; answer nothing.")
-    ] = False,
-    annotator: Annotated[str | None, typer.Option(help="Who answers (default: you).")] = None,
+    listed: Annotated[bool, typer.Option("--list", help="List open tasks; answer none.")] = False,
+    annotator: Annotated[
+        str | None, typer.Option(help="Name of who answers (default: you).")
+    ] = None,
     queue: Annotated[str | None, typer.Option(help="embedded or label-studio.")] = None,
     dataset: Dataset = None,
     branch: Branch = None,

@@ -12,13 +12,13 @@ from datahub.core.errors import ConfigError
 if TYPE_CHECKING:
     from datahub.core.conflicts import Rule, Side
 
-Ours = Annotated[bool, typer.Option("--ours", help="In conflicts, keep what the destination has.")]
-Theirs = Annotated[bool, typer.Option("--theirs", help="In conflicts, take what the source has.")]
+Ours = Annotated[bool, typer.Option("--ours", help="In conflicts, keep the destination's value.")]
+Theirs = Annotated[bool, typer.Option("--theirs", help="In conflicts, take the source's value.")]
 RuleName = Annotated[
     str | None,
     typer.Option(
         "--rule",
-        help="Where people's answers tie: latest; gold (then latest); majority (stays open).",
+        help="Where people's answers are tied: latest; gold (then latest); majority (stays open).",
     ),
 ]
 Decisions = Annotated[
@@ -26,7 +26,7 @@ Decisions = Annotated[
     typer.Option(help="A file (CSV, Parquet, JSON): key, and take (ours, theirs, null) or value."),
 ]
 Conflicts = Annotated[
-    Path | None, typer.Option(help="Write what is in conflict here, to be filled in.")
+    Path | None, typer.Option(help="Write the conflicts to this file, to be filled in.")
 ]
 
 
@@ -44,7 +44,7 @@ def settled(
 ) -> Settled:
     """The options as hub takes them. Raises ConfigError."""
     if ours and theirs:
-        raise ConfigError("--ours and --theirs are each other's opposite.", hint="Give one.")
+        raise ConfigError("--ours and --theirs exclude each other.", hint="Give one.")
     from datahub.core.conflicts import RULES  # it brings polars, which --help needs not wait for
 
     known = next((one for one in RULES if one == rule), None)

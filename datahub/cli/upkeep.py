@@ -19,7 +19,7 @@ def add_to(app: typer.Typer) -> None:
 
 def fsck(
     quick: Annotated[
-        bool, typer.Option("--quick", help="Only see whether all is there; read no contents.")
+        bool, typer.Option("--quick", help="Only check that every object exists; do not read them.")
     ] = False,
     json: Json = False,
 ) -> None:
@@ -36,10 +36,10 @@ def fsck(
 
 def gc(
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", "-n", help="Only say what would go.")
+        bool, typer.Option("--dry-run", "-n", help="Only say what would be removed.")
     ] = False,
     keep_days: Annotated[
-        float, typer.Option(help="Keep what was stored, or lost its name, so many days ago.", min=0)
+        float, typer.Option(help="Keep what was stored or deleted in the last N days.", min=0)
     ] = 14,
     json: Json = False,
 ) -> None:

@@ -72,11 +72,11 @@ def commit(
 
 def log(
     ref: Annotated[str | None, typer.Argument(help="Branch or commit.")] = None,
-    limit: Annotated[int | None, typer.Option("--max-count", "-n", help="At most so many.")] = None,
-    oneline: Annotated[bool, typer.Option("--oneline", help="A line a commit, bare.")] = False,
-    graph: Annotated[bool, typer.Option("--graph", help="Draw how commits hang together.")] = False,
+    limit: Annotated[int | None, typer.Option("--max-count", "-n", help="Show at most N.")] = None,
+    oneline: Annotated[bool, typer.Option("--oneline", help="One line for each commit.")] = False,
+    graph: Annotated[bool, typer.Option("--graph", help="Draw the commit graph.")] = False,
     dataset: Annotated[
-        str | None, typer.Option("--dataset", "-d", help="Only what changed this dataset.")
+        str | None, typer.Option("--dataset", "-d", help="Only commits that changed this dataset.")
     ] = None,
     json: Json = False,
 ) -> None:
@@ -170,7 +170,7 @@ def diff(
     rows: Annotated[
         bool, typer.Option("--rows", help="List rows: what changed, and why the label moved.")
     ] = False,
-    limit: Annotated[int, typer.Option(min=1, help="List at most so many of a dataset.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, help="List at most N rows of each dataset.")] = 20,
     exit_code: Annotated[
         bool, typer.Option("--exit-code", help="Exit 1 when anything differs.")
     ] = False,
@@ -201,9 +201,12 @@ def merge(
     rule: RuleName = None,
     decisions: Decisions = None,
     conflicts: Conflicts = None,
-    reason: Annotated[str, typer.Option(help="Owed where only rules change.")] = "",
+    reason: Annotated[str, typer.Option(help="Required when only rules change.")] = "",
     squash: Annotated[
-        bool, typer.Option("--squash", help="One commit with one parent, without its history.")
+        bool,
+        typer.Option(
+            "--squash", help="Make one commit with one parent, without the branch's history."
+        ),
     ] = False,
     yes: Yes = False,
     json: Json = False,

@@ -20,7 +20,7 @@ def why(
     key: Annotated[str, typer.Argument(help="Key of the row.")],
     ref: Annotated[str | None, typer.Argument(help="Branch or commit [current branch]")] = None,
     limit: Annotated[
-        int | None, typer.Option("--max-count", "-n", help="At most so many commits of history.")
+        int | None, typer.Option("--max-count", "-n", help="Show at most N commits of history.")
     ] = None,
     dataset: Dataset = None,
     json: Json = False,

@@ -139,7 +139,7 @@ def checked_labels(name: str, labels: Mapping[Any, Label]) -> dict[Any, Label]:
             good = whole and ABSTAIN <= label < LABELS
         if not good:
             raise LabelingFunctionError(
-                f"LF {name!r} takes {what!r} for {label!r}, which is no class.",
+                f"LF {name!r} takes {what!r} for {label!r}, which is not a class.",
                 hint="A class is its name, or its number from 0 in the order of the dataset's "
                 "class names; ABSTAIN (-1) is no vote.",
                 lf=name,
@@ -156,7 +156,7 @@ def numbered(lf: str, labels: Sequence[tuple[Any, Label]], classes: Sequence[str
     for _, label in labels:
         if isinstance(label, str) and label not in classes:
             raise LabelingFunctionError(
-                f"LF {lf!r} votes {label!r}, which is no class of the dataset.",
+                f"LF {lf!r} votes {label!r}, which is not a class of the dataset.",
                 hint=f"Its classes are {', '.join(classes) or 'not named yet'}.",
                 lf=lf,
             )

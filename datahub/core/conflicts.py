@@ -188,7 +188,7 @@ def check_all_used(settling: Settling, conflicts: Iterable[Conflict]) -> None:
         if not any(one.fits(conflict) for conflict in by_key.get(one.key, [])):
             where = ", ".join(part for part in (one.column, one.table, one.dataset) if part)
             raise InputError(
-                f"A decision speaks of {one.key!r}"
+                f"A decision names {one.key!r}"
                 + (f" ({where})" if where else "")
                 + ", which is in no conflict of this merge.",
                 hint="`datahub merge --conflicts FILE` lists what is. Nothing was merged.",

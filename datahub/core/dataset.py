@@ -162,7 +162,7 @@ def checked_classes(classes: Sequence[str]) -> tuple[str, ...]:
     repeated = sorted(name for name, count in Counter(names).items() if count > 1)
     if repeated or "" in names:
         raise InputError(
-            f"Class names are not distinct: {', '.join(repeated) or 'one is empty'}.",
+            f"Class names are repeated: {', '.join(repeated) or 'one is empty'}.",
             hint="Give every class its own name.",
         )
     return names

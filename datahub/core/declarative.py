@@ -421,7 +421,7 @@ def _needles(words: Sequence[str]) -> tuple[Needle, ...]:
 def _checked_label(name: str, label: int) -> int:
     if isinstance(label, bool) or not isinstance(label, int) or not 0 <= label < _LABELS:
         raise LabelingFunctionError(
-            f"LF {name!r} votes {label!r}, which is no class.",
+            f"LF {name!r} votes {label!r}, which is not a class.",
             hint="Classes are numbered from 0 in the order of the dataset's class names.",
             lf=name,
         )

@@ -169,7 +169,7 @@ class RefNotFound(NotFound):
 
     def __init__(self, ref: str) -> None:
         super().__init__(
-            f"{ref!r} names no branch, no tag and no commit.",
+            f"{ref!r} is no branch, tag or commit.",
             hint="`datahub branch list`, `datahub tag list` and `datahub log` show what there is.",
         )
         self.ref = ref
@@ -228,7 +228,7 @@ class NothingToMerge(Conflict):
     def __init__(self, source: str, into: str) -> None:
         super().__init__(
             f"{source!r} is in {into!r} already: there is nothing to merge.",
-            hint="Commit something on the source branch first, or name another by --into.",
+            hint="Commit something on the source branch first, or name another with --into.",
         )
         self.source = source
         self.into = into
@@ -311,17 +311,17 @@ class MergeConflict(Conflict):
 def _sides_or_rules(conflicts: Sequence[RowConflict], rule: str | None) -> str:
     """What settles conflicts of these kinds: rules speak of people's answers alone."""
     if all(one.kind == "people disagree" for one in conflicts):
-        return "Settle them by --ours or --theirs, by a rule (--rule latest, majority or gold), "
+        return "Settle them with --ours or --theirs, by a rule (--rule latest, majority or gold), "
     people = any(one.kind == "people disagree" for one in conflicts)
     if rule is not None:
         says = f"--rule {rule} is for rows on which people are tied; settle the rest by adding "
         return says + "--ours or --theirs beside it, "
     if people:
         return (
-            "Settle them by --ours or --theirs; where people disagree a rule (--rule latest, "
-            "majority or gold) goes before that; "
+            "Settle them with --ours or --theirs; where people disagree a rule (--rule latest, "
+            "majority or gold) is applied first; "
         )
-    return "Settle them by --ours or --theirs, "
+    return "Settle them with --ours or --theirs, "
 
 
 def _places(conflicts: Sequence[RowConflict]) -> str:
@@ -344,7 +344,7 @@ class ChangedSince(Conflict):
         super().__init__(
             f"Could not {doing}: the branch holds something else at {_places(conflicts)}. "
             "Nothing was changed.",
-            hint="--ours keeps what the branch holds, --theirs does it nonetheless; --rule settles "
+            hint="--ours keeps what the branch holds, --theirs does it anyway; --rule settles "
             "tied answers; or one by one: --conflicts FILE writes the list, fill in `take` or "
             "`value`, then --decisions FILE. `datahub restore DATASET --from REF` takes a dataset "
             "whole.",
@@ -364,7 +364,7 @@ class AnswersSetAside(Conflict):
     def __init__(self, losses: Sequence[SetAside]) -> None:
         super().__init__(
             f"This would set aside {' and '.join(map(str, losses))}. Nothing was changed.",
-            hint="--yes (in Python: set_aside=True) does it nonetheless. Answers stay in the log, "
+            hint="--yes (in Python: set_aside=True) does it anyway. Answers stay in the log, "
             "and count again where what was shown comes back; `datahub review push` asks again.",
         )
         self.losses = tuple(losses)
@@ -381,7 +381,7 @@ class Guarded(Conflict):
 
     def __init__(self, branch: str, message: str = "", *, hint: str = "") -> None:
         super().__init__(
-            message or f"Branch {branch!r} is guarded: it takes merges that pass its gate only.",
+            message or f"Branch {branch!r} is guarded: it takes only merges that pass its gate.",
             hint=hint
             or f"Commit on a branch of your own (`datahub branch create NAME`), then "
             f"`datahub merge NAME --into {branch}`.",

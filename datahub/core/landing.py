@@ -51,7 +51,7 @@ def not_deleted(name: str) -> Guarded:
     return Guarded(
         name,
         f"Branch {name!r} is guarded: it cannot be deleted.",
-        hint=f"Take its gate off first: `datahub gate set --into {name} --reason ...`.",
+        hint=f"Remove its gate first: `datahub gate set --into {name} --reason ...`.",
     )
 
 
@@ -147,7 +147,7 @@ def _check_parted(into: str, verdict: Verdict, *, rules: bool, content: bool) ->
     if rules and not verdict.reason.strip():
         raise Guarded(
             into,
-            f"A change of the rules of {into!r} owes a reason.",
+            f"A change of the rules of {into!r} needs a reason.",
             hint='Say why: `datahub gate set --reason "tighter class balance"`.',
         )
 

@@ -290,7 +290,7 @@ def _checked_predictor(name: str, predictor: Any) -> Any:
     else:
         what = f"a {type(predictor).__name__} without predict_proba"
     raise LabelingFunctionError(
-        f"LF {name!r} has for a model {what}.",
+        f"LF {name!r} has this as its model: {what}.",
         hint="Fit or load the model in the LF's file and hand it over, or name an ONNX file.",
         lf=name,
     )

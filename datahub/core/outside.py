@@ -101,7 +101,7 @@ def _map(series: pl.Series) -> str | None:
     whole = series.drop_nulls()
     keys = whole.map.keys()
     if (keys.list.n_unique() != keys.list.len()).any():
-        return "a map in which one key stands twice"
+        return "a map with a repeated key"
     for inner in (keys, whole.map.values()):
         check = _check_of(inner.dtype)
         wrong = check(inner) if check is not None else None

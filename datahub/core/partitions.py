@@ -20,7 +20,7 @@ from datahub.core.nulltypes import has_null
 
 NULL = "__HIVE_DEFAULT_PARTITION__"  # what all of them write for a value that is not there
 _ESCAPE = re.compile(rb"%([0-9A-Fa-f]{2})")
-_WITHOUT = "Import with --no-partitions, which takes what stands in the files alone."
+_WITHOUT = "Import with --no-partitions, which uses only what is in the files."
 
 Texts = Mapping[str, str | None]  # the columns of one file's folders, by name
 

@@ -170,7 +170,7 @@ def checked_label(label: str | None, classes: tuple[str, ...], *, key: Key) -> s
     if label is None or label in classes:
         return label
     raise AnnotationError(
-        f"The answer to {key!r} is {label!r}, which is no class of the dataset.",
+        f"The answer to {key!r} is {label!r}, which is not a class of the dataset.",
         hint=f"Classes are {', '.join(classes)}. Fix the answer and pull again.",
     )
 

@@ -79,7 +79,7 @@ def secret_for(signed_by: str, secrets: Secrets) -> str:
         f"Verdicts are to be signed by the secret {signed_by!r} (signed_by in "
         f"expectations/gates.toml), and {SETTING} holds {', '.join(map(repr, secrets))}.",
         hint="Set the secret of that id. To begin with another one: `datahub gate key` prints its "
-        f"id for signed_by, and while it changes {SETTING} holds both, apart by a blank.",
+        f"id for signed_by, and while it changes {SETTING} holds both, separated by a space.",
     )
 
 

@@ -157,7 +157,7 @@ def _read(gates_toml: bytes | None) -> dict[str, Any]:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"expectations/gates.toml is not TOML: {error}", hint=_EXAMPLE) from error
     if set(raw) - {"gate", "signed_by"} or not isinstance(raw.get("gate", []), list):
-        raise ConfigError("expectations/gates.toml holds more than [[gate]].", hint=_EXAMPLE)
+        raise ConfigError("expectations/gates.toml may hold only [[gate]] tables.", hint=_EXAMPLE)
     named = raw.get("signed_by", "0" * 16)
     if not isinstance(named, str) or not re.fullmatch("[0-9a-f]{16}", named):
         raise ConfigError(
@@ -170,7 +170,7 @@ def _read(gates_toml: bytes | None) -> dict[str, Any]:
 
 def _gate(entry: Mapping[str, object]) -> Gate:
     if not isinstance(entry, dict) or any(not isinstance(v, str) for v in entry.values()):
-        raise ConfigError("A [[gate]] in gates.toml holds more than text.", hint=_EXAMPLE)
+        raise ConfigError("A [[gate]] in gates.toml may hold text only.", hint=_EXAMPLE)
     missing = {"branch", "dataset", "suite"} - set(entry)
     unknown = set(entry) - {"branch", "dataset", "suite", "table"}
     if missing or unknown:

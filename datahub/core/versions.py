@@ -215,7 +215,7 @@ def checked_branch(name: str, *, what: str = "branch") -> str:
         or name.startswith("refs/")
     ):
         raise InputError(
-            f"{name!r} cannot name a {what}.",
+            f"{name!r} is not a valid {what} name.",
             hint="Use letters, digits, '-', '_', '.' and '/', e.g. relabel/round-2; "
             "HEAD, refs/..., and what looks like a commit id, are taken.",
         )
@@ -236,7 +236,7 @@ def checked_path(path: str) -> str:
     """Return `path` if it can name an object in a commit, else raise InputError."""
     if "\0" in path or not {"", ".", "..", ".git"}.isdisjoint(path.split("/")):
         raise InputError(
-            f"{path!r} cannot be a path in a commit.",
+            f"{path!r} is not a valid path in a commit.",
             hint="Use a relative path inside the project, with '/' between folders.",
         )
     return path
@@ -248,11 +248,9 @@ def checked_changes(changes: Changes) -> None:
         checked_path(path)
         if path.count("/") > _DEEPEST:
             raise InputError(
-                f"{path[:60]!r}... lies too deep.", hint=f"Use at most {_DEEPEST} folders."
+                f"{path[:60]!r}... has too many folders.", hint=f"Use at most {_DEEPEST} folders."
             )
         try:
             path.encode()
         except UnicodeEncodeError as error:
-            raise InputError(
-                f"{path!r} is not text in Unicode.", hint="Rename the file."
-            ) from error
+            raise InputError(f"{path!r} is not Unicode text.", hint="Rename the file.") from error

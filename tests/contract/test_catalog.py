@@ -411,8 +411,8 @@ def test_a_wrong_password_is_an_authentication_error(postgres: PostgresServer) -
         assert "wrong" not in str(refused.value)
 
 
-def test_a_database_that_is_not_there_is_a_setting_to_mend(postgres: PostgresServer) -> None:
-    with pytest.raises(ConfigError, match="not there"):
+def test_a_missing_database_is_a_setting_to_fix(postgres: PostgresServer) -> None:
+    with pytest.raises(ConfigError, match="does not exist"):
         backend("sql")(postgres.url("nothing_here")).runs()
 
 

@@ -321,7 +321,7 @@ def test_an_empty_table_is_no_pass(gate: Gate, tmp_path: Path) -> None:
     path = tmp_path / "empty.parquet"
     pl.DataFrame({"label": []}, schema={"label": pl.String}).write_parquet(path)
 
-    with pytest.raises(GateError, match="nothing to judge"):
+    with pytest.raises(GateError, match="nothing to check"):
         judged(gate, path, IN_SET, column="label", value_set=["tech"])
 
 

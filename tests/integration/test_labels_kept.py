@@ -145,7 +145,7 @@ def test_a_reimport_without_some_rows_takes_their_labels_alone(
 
     assert f"labels: {mail().height - 5} rows keep theirs, 0 have none yet" in said
     assert lines(appended, "work") == {key: before[key] for key in mail()["id"][5:]}
-    assert "kept from a fit of other rows beside these" in run(datahub, "status")
+    assert "kept from a fit that had other rows, too" in run(datahub, "status")
     assert datahub("merge", "work", "--into", "main").code == 1
 
 

@@ -121,7 +121,7 @@ def test_before_anything_is_known_an_lf_is_shown_with_its_votes(
 
     assert "no gold and no labels yet" in seen.out
     assert "0 misses" in seen.out
-    assert "not held against other LFs" in seen.err
+    assert "not compared with other LFs" in seen.err
     assert datahub("lf", "test", "nobody").code == 5
 
 

@@ -328,7 +328,7 @@ def test_without_a_sandbox_status_says_so_and_a_demanded_one_refuses(
         assert refused.code == 2
         assert next_step in refused.err
         assert said.code == 0, said.err
-        assert 'LFs are to run in a sandbox (sandbox = "bwrap" under [lf])' in said.out
+        assert 'LFs must run in a sandbox (sandbox = "bwrap" under [lf])' in said.out
         assert next_step in said.out
         assert "LFs run without isolation" not in said.out
         assert datahub("status", "--json").json["refused"] is True

@@ -92,8 +92,8 @@ def test_what_is_left_out_is_named(datahub: Datahub, came: Path) -> None:
     [
         ("b.parquet", b"", "is empty: 0 bytes"),
         ("b.csv", b"", "is empty: 0 bytes"),
-        ("b.pq", b"hello", "is of no known format"),
-        ("b.orc", b"hello", "is of no known format"),
+        ("b.pq", b"hello", "has an unknown format"),
+        ("b.orc", b"hello", "has an unknown format"),
         ("b.parquet", b"PARE....PARE", "is an encrypted Parquet file"),
         ("b", b"ARROW1\0\0", "is an Arrow file, which datahub does not read"),
         ("b.avro", b"Obj\x01..", "is an Avro file"),
@@ -148,8 +148,8 @@ def _itself(came: Path) -> None:
     ("make", "says"),
     [
         (_circle, "up is a link to a folder that it lies in"),
-        (_nowhere, "b.parquet is a link to what is not there"),
-        (_itself, "b.parquet is a link to what is not there"),
+        (_nowhere, "b.parquet is a broken link"),
+        (_itself, "b.parquet is a broken link"),
     ],
 )
 def test_links_that_lead_nowhere_are_told(

@@ -318,5 +318,5 @@ def test_a_folder_that_holds_something_is_not_written_over(
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "mine.txt").write_text("mine")
 
-    with pytest.raises(InputError, match="not an empty folder"):
+    with pytest.raises(InputError, match="is not empty"):
         project.export(tmp_path / "out", kind="parquet")

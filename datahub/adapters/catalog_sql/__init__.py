@@ -190,12 +190,10 @@ class SqlCatalog:
                     url, pool_pre_ping=True, connect_args={"connect_timeout": 10}
                 )
         except (sa.exc.ArgumentError, ValueError) as error:
-            raise ConfigError(
-                "The address of the catalog is no database URL.", hint=URLS
-            ) from error
+            raise ConfigError("The catalog's address is not a database URL.", hint=URLS) from error
         except ImportError as error:
             raise ConfigError(
-                f"The driver for the catalog's address is missing: {error.name}.",
+                f"The driver for the catalog's database is missing: {error.name}.",
                 hint="`pip install 'datahub-labeling[postgres]'` brings the one for PostgreSQL.",
             ) from error
         raise ConfigError(f"A catalog cannot be kept in {backend}.", hint=URLS)

@@ -66,11 +66,11 @@ def _postgres_translation(state: str | None, text: str, error: sa.exc.DBAPIError
     state = state or ""
     if state.startswith("28"):
         return AuthenticationError(
-            "PostgreSQL does not take the catalog's user or password.",
-            hint="Look at the catalog's address in your settings.",
+            "PostgreSQL refused the catalog's user or password.",
+            hint="Check the catalog's address in your settings.",
         )
     if state == "3D000":
-        return ConfigError(f"The catalog's database is not there: {text}.", hint=URLS)
+        return ConfigError(f"The catalog's database does not exist: {text}.", hint=URLS)
     if state.startswith("42P01"):
         return ConfigError(f"The catalog has another schema: {text}.", hint=UPGRADE)
     if state.startswith(("53100", "58", "XX", "25006")):
@@ -82,7 +82,7 @@ def _postgres_translation(state: str | None, text: str, error: sa.exc.DBAPIError
     ):
         return Unavailable(
             f"The catalog's database did not answer: {text}.",
-            hint="See whether PostgreSQL runs and can be reached, and run the command again.",
+            hint="Check that PostgreSQL is running and reachable, then run the command again.",
             backend="catalog",
         )
     return Rejected(f"The catalog refused: {text}.", backend="catalog")

@@ -64,7 +64,7 @@ class GreatExpectationsGate:
             schema, rows = frames.schema_of(paths)
             if rows == 0:
                 raise GateError(
-                    f"Suite {name!r} has nothing to judge: the table has no row.",
+                    f"Suite {name!r} has nothing to check: the table has no rows.",
                     hint="An empty table meets nearly every expectation, so it is not a pass.",
                 )
             for check in checks:

@@ -46,7 +46,7 @@ def schema_of(paths: Sequence[Path]) -> tuple[pa.Schema, int]:
     Raises GateError: a file cannot be read, or the schemas differ.
     """
     if not paths:
-        raise GateError("There is no file to judge.")
+        raise GateError("There is no file to check.")
     schemas, rows = [], 0
     for path in paths:
         with _reading(path) as file:
@@ -150,8 +150,8 @@ def _plain_table(table: pa.Table) -> pa.Table:
             columns.append(column if column.type == field.type else column.cast(field.type))
         except pa.ArrowException as error:
             raise GateError(
-                f"Column {field.name!r} holds what an expectation cannot see: {error}",
-                hint="Judge another column, or import this one as text or numbers.",
+                f"Column {field.name!r} holds values that expectations cannot read: {error}",
+                hint="Check another column, or import this one as text or numbers.",
             ) from error
     return pa.table(columns, schema=schema)
 
@@ -194,7 +194,7 @@ def _make_floats(frame: Any, name: str) -> None:
         raise GateError(
             f"Column {name!r} holds whole numbers past 2**53, with which this cannot be "
             "computed without losing digits.",
-            hint="Bring the numbers nearer to zero, such as by taking off an offset.",
+            hint="Bring the numbers closer to zero, for example by subtracting an offset.",
         )
     if numbers.is_whole(column) or column.dtype.kind == "f":
         frame[name] = column.astype("float64")
@@ -209,8 +209,8 @@ def _values(table: pa.Table) -> Any:
                 table.select([name]).to_pandas(ignore_metadata=True)
             except pa.ArrowException as error:
                 raise GateError(
-                    f"Column {name!r} holds what an expectation cannot see: {error}",
-                    hint="Judge another column, or import this one as text or numbers.",
+                    f"Column {name!r} holds values that expectations cannot read: {error}",
+                    hint="Check another column, or import this one as text or numbers.",
                 ) from error
         raise
 

@@ -91,7 +91,7 @@ def read_suite(suite: bytes, *, name: str) -> list[Check]:
         raise GateError(f"Suite {name!r} has no list of expectations.", hint=_EXAMPLE)
     if not found:
         raise GateError(
-            f"Suite {name!r} holds no expectation: it would let all pass.", hint=_EXAMPLE
+            f"Suite {name!r} has no expectations, so everything would pass.", hint=_EXAMPLE
         )
     given = raw.get("suite_parameters") or {}
     return [_check(entry, given, f"{name!r}, expectation {i}") for i, entry in enumerate(found, 1)]
@@ -123,7 +123,7 @@ def _check(entry: Mapping[str, Any], given: Mapping[str, Any], where: str) -> Ch
     except ExpectationNotFoundError as error:
         raise GateError(
             f"Suite {where}: Great Expectations knows no {entry['type']!r}.",
-            hint="Look for a slip of the pen; expectations of your own cannot be gates yet.",
+            hint="Check the spelling; custom expectations cannot be gates yet.",
         ) from error
     except (GreatExpectationsError, ValueError, TypeError, KeyError, AttributeError) as error:
         text = " ".join(str(error).split())[:300]

@@ -85,7 +85,7 @@ def _observed(kind: str, kwargs: Mapping[str, Any], result: Mapping[str, Any]) -
     if isinstance(value, Mapping) and "quantiles" in value:
         return _quantiles(kwargs, value)
     if kind == "expect_column_to_exist":
-        return "there is no such column, or it stands elsewhere"
+        return "the column is missing, or in another position"
     if "element_count" in result:
         return _unexpected(result, "null" if kind.endswith("_not_be_null") else "unexpected")
     if "partial_unexpected_list" in result or "partial_missing_list" in result:
@@ -137,7 +137,7 @@ def _divergence(
         for name, saw, ask in shares[:10]
     )
     if divergence is None:
-        figure = "is infinite (a value was seen that has no asked share)"
+        figure = "is infinite (a value occurs that has no expected share)"
     else:
         figure = f"{_value(divergence)} > threshold {_value(threshold)}"
     return f"observed divergence {figure}; shares: {said}"

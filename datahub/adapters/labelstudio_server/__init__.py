@@ -171,7 +171,7 @@ class LabelStudioServer:
         end_group(process["pid"])
         log = (self._folder / "label-studio.log").read_text("utf-8", "replace").splitlines()
         raise Unavailable(
-            "Label Studio did not come up. Its log's last lines:\n" + "\n".join(log[-12:]),
+            "Label Studio did not start. The last lines of its log:\n" + "\n".join(log[-12:]),
             hint=f"The whole log is {self._folder / 'label-studio.log'}.",
             backend="label-studio",
         )

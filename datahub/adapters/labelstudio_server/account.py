@@ -20,7 +20,7 @@ def new_token(web: httpx.Client, account: dict[str, str]) -> str:
         answer = web.post("/api/token/", headers=headers)
     if answer.status_code != 201:
         raise AuthenticationError(
-            f"Label Studio on {web.base_url} does not take the account {account['email']}.",
+            f"Label Studio on {web.base_url} does not accept the account {account['email']}.",
             hint="Was its password changed by hand? Put the new one into credentials.json.",
         )
     return str(answer.json()["token"])

@@ -106,7 +106,7 @@ def _remove_environment(environment: Path) -> None:
     """Only what is a virtual environment: a wrongly named folder is not emptied."""
     if any(environment.iterdir()) and not (environment / "pyvenv.cfg").exists():
         raise StorageError(
-            f"{environment} holds something else than a virtual environment.",
+            f"{environment} is not a virtual environment.",
             hint="Name another folder for Label Studio's environment.",
         )
     with translated(environment):

@@ -67,7 +67,9 @@ class FolderLFSource:
     def isolation_hint(self) -> str:
         """What to do for LFs to run apart. Empty where they do."""
         if self._sandbox == "none":
-            return 'sandbox = "none" is set; with "auto" LFs run apart where bubblewrap works.'
+            return (
+                'sandbox = "none" is set; with "auto", LFs run in a sandbox where bubblewrap works.'
+            )
         bwrap = shutil.which("bwrap")
         if bwrap is None:
             return "Install bubblewrap, which works on Linux (`apt install bubblewrap`)."
@@ -121,7 +123,7 @@ class FolderLFSource:
         if self._sandbox == "auto":
             return None
         raise ConfigError(
-            'LFs are to run in a sandbox (sandbox = "bwrap" under [lf]), and '
+            'LFs must run in a sandbox (sandbox = "bwrap" under [lf]), and '
             + ("there is no bwrap here." if found is None else "bwrap cannot make one here."),
             hint=f'{self.isolation_hint} Or take "auto", which runs LFs without one.',
         )

@@ -170,7 +170,7 @@ class Child:
         self.end()
         return LabelingFunctionError(
             f"A process that ran LFs ended with {self._running.returncode}.",
-            hint="What it said stands above. Out of memory? Try fewer --jobs, or more `memory` "
+            hint="Its output is above. Out of memory? Try fewer --jobs, or more `memory` "
             "under [lf] in datahub.toml.",
         )
 

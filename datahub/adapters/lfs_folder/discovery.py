@@ -94,7 +94,7 @@ class _Discovery:
         if not lfs:
             raise LabelingFunctionError(
                 f"Every labeling function is left out. {self._left_out[-1]}",
-                hint="Make one of them ready to run, or write another: `datahub lf new NAME`.",
+                hint="Fix one of them, or write another: `datahub lf new NAME`.",
             )
         return Discovered(lfs, self._left_out)
 
@@ -113,7 +113,7 @@ class _Discovery:
             if not (isinstance(name, str) and NAME.fullmatch(name)):
                 raise LabelingFunctionError(
                     f"{at}: {name!r} cannot be the name of a labeling function.",
-                    hint="Letters, digits, '_', '.' and '-', and a letter or '_' to begin with.",
+                    hint="Use letters, digits, '_', '.' and '-', starting with a letter or '_'.",
                     lf=str(name),
                 )
             other = first.setdefault(name, one)

@@ -89,7 +89,7 @@ class OnnxPredictor:
             shown = ", ".join(f"{one.name}: {one.type}" for one in outputs)
             raise self._broke(
                 f"has not one output of probabilities, but {shown}.",
-                "Name the one that counts `probabilities` when you write the model.",
+                "Name the right one `probabilities` when you export the model.",
             )
         return str(named[0])
 

@@ -130,7 +130,7 @@ class SnorkelLabelModel:
             return _learned_apart(packed(arrays, rows=counts.rows, asked=asked))
         except NotConvergedError as error:
             raise InputError(
-                "Snorkel's label model did not converge: it learned what is not a number.",
+                "Snorkel's label model did not converge: its parameters are not numbers.",
                 hint="Lower its learning rate `lr`, or use `--model majority`.",
             ) from error
 
@@ -177,6 +177,6 @@ def _broken_off(status: int, said: str) -> BackendError:
     why = f"it was killed (signal {-status})" if status < 0 else last
     return BackendError(
         f"The training of Snorkel's label model broke off: {why}.",
-        hint="It takes torch, which holds some 600 MB. `--model dawid-skene` does without.",
+        hint="It needs torch, about 600 MB of memory. `--model dawid-skene` does not.",
         backend="snorkel",
     )

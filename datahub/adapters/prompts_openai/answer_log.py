@@ -78,11 +78,11 @@ class AnswerLog:
         elif version != FORMAT_VERSION:
             raise StorageError(
                 f"{self._database} has format {version}; this datahub knows {FORMAT_VERSION}.",
-                hint="Upgrade datahub, or move the file away: its answers would be paid again.",
+                hint="Upgrade datahub, or move the file away: its answers would be paid for twice.",
             )
 
     def _broken(self, error: Exception) -> StorageError:
         return StorageError(
             f"The log of answers {self._database} cannot be used: {error}.",
-            hint="Is the disk full or read-only? Without the log nothing is asked.",
+            hint="Is the disk full or read-only? Without the log no prompt is sent.",
         )

@@ -56,7 +56,7 @@ class Server:
     def strange(self) -> Rejected:
         """What answers is something else."""
         return Rejected(
-            f"What answers at {self.url} does not speak as Label Studio does.",
+            f"What answers at {self.url} does not answer like Label Studio.",
             hint="Check the address.",
             backend="label-studio",
         )
@@ -64,7 +64,7 @@ class Server:
     def _connected(self) -> LabelStudio:
         if not self._token or not self._token.isascii() or not self._token.isprintable():
             raise AuthenticationError(
-                "This is no token of Label Studio's.",
+                "This is not a Label Studio token.",
                 hint="Make a personal access token under Account & Settings.",
             )
         web = httpx.Client(
@@ -81,7 +81,7 @@ class Server:
             response.read()
             raise self._unavailable(
                 f"answered {response.status_code}: {_text(response)}",
-                "Try again. Its log says more.",
+                "Try again. Its log has the details.",
             )
 
     def _translated(
@@ -96,7 +96,7 @@ class Server:
             )
         if status == 404:
             return NotFound(said, hint="Was it deleted in Label Studio in the meantime?")
-        return Rejected(said, hint="Its log says more.", backend="label-studio")
+        return Rejected(said, hint="Its log has the details.", backend="label-studio")
 
     def _not_json(self, body: str) -> Unavailable | Rejected:
         """Cut off on its way, or never JSON."""

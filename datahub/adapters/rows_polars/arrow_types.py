@@ -99,7 +99,7 @@ def converted(table: Any, target: pa.Schema, where: Path | str) -> Any:
             column = column.cast(_with_bytes(kind, field.type))
         except pa.ArrowException as error:
             raise SourceError(
-                f"Column {field.name!r} of {where} cannot come in: it is {kind}, and {error}.",
+                f"Column {field.name!r} of {where} cannot be imported: it is {kind}, and {error}.",
                 hint=_PLAIN_TEXT,
             ) from error
         if _has_uuid(kind):
@@ -119,7 +119,7 @@ class NotTakenError(Exception):
     def of(self, where: Path | str) -> SourceError:
         """The same, said of a file."""
         return SourceError(
-            f"Column {self.path!r} of {where} cannot come in: it is {self.kind}, and {self}.",
+            f"Column {self.path!r} of {where} cannot be imported: it is {self.kind}, and {self}.",
             hint=_PLAIN_TEXT,
         )
 

@@ -87,7 +87,7 @@ class _File:
             file = cls(handle, footer_of(handle))
             chunks = [chunk for group in file.groups for chunk in _chunks(group)]
             if any(_NEEDED - _meta(chunk).keys() for chunk in chunks):
-                raise ValueError("it lacks where its columns lie")
+                raise ValueError("it does not say where its columns are")
             _ = file.is_flat, file.rows  # which are there, then
         except (ValueError, LookupError, TypeError, RecursionError) as error:
             raise corrupt(path, f"its footer is broken ({error})") from error

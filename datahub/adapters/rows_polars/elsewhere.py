@@ -66,7 +66,7 @@ def recognise(file: Elsewhere) -> str:
     if known is not None:
         return known
     raise SourceError(
-        f"{file} is of no known format.", hint="Parquet and ORC are read where they lie."
+        f"{file} has an unknown format.", hint="From a server, datahub reads Parquet and ORC."
     )
 
 

@@ -51,8 +51,8 @@ def _whole_folder(folder: Path) -> Iterator[Path]:
 def _check_free(folder: Path) -> None:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(
-            f"{folder} is there and not an empty folder.",
-            hint="Name a new folder: what lies there is not written over.",
+            f"{folder} exists and is not empty.",
+            hint="Name a new folder: existing files are not overwritten.",
         )
 
 
@@ -68,15 +68,15 @@ def _clean(target: Path) -> None:
 def _not_written(folder: Path, error: OSError) -> InputError | StorageError:
     if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
         return InputError(
-            f"{folder} was filled by somebody else meanwhile.",
-            hint="Name a new folder: what lies there is not written over.",
+            f"{folder} was filled by another program in the meantime.",
+            hint="Name a new folder: existing files are not overwritten.",
         )
     if error.errno in (errno.EBUSY, errno.EXDEV):
         return InputError(
-            f"{folder} is where a file system is mounted, or somebody's current folder.",
+            f"{folder} is a mount point, or the current folder of a process.",
             hint="Name a folder in it that is not there yet.",
         )
     return StorageError(
         f"{folder} cannot be written: {error.strerror or error}",
-        hint="Nothing was left behind. Make room, or check that you may write there.",
+        hint="Nothing was left behind. Free some space, or check that you may write there.",
     )

@@ -101,7 +101,7 @@ def _is_file(entry: os.DirEntry[str]) -> bool:
     except OSError:
         pass
     if entry.is_symlink():
-        _check_no_table(Path(entry.path), "is a link to what is not there")
+        _check_no_table(Path(entry.path), "is a broken link")
     return False
 
 
@@ -126,7 +126,7 @@ def _holds_rows(path: Path) -> bool:
         return False
     if path.suffix.lower() == ".csv":
         return True
-    _check_no_table(path, "is of no known format")
+    _check_no_table(path, "has an unknown format")
     return False
 
 

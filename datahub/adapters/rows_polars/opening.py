@@ -40,7 +40,7 @@ def recognise(path: Path) -> str:
     if path.suffix.lower() == ".csv":
         return "csv"
     raise SourceError(
-        f"{path} is of no known format.",
+        f"{path} has an unknown format.",
         hint="datahub reads Parquet and ORC, and CSV in a file that is named .csv.",
     )
 
@@ -59,11 +59,12 @@ def translated(path: Path | str | None = None) -> Iterator[None]:
         ) from error
     except PermissionError as error:
         raise SourceError(
-            f"{name} may not be read.", hint="Give yourself the right to read it."
+            f"{name} may not be read.",
+            hint="Change its permissions, or name a copy that you can read.",
         ) from error
     except pl.exceptions.PanicException as error:
         raise SourceError(
-            f"{name} cannot be read: polars broke off ({_first_line(error)})",
+            f"{name} cannot be read: polars failed ({_first_line(error)})",
             hint="It may be corrupt, or hold values that polars does not know: write it again, "
             "with columns of other types.",
         ) from error

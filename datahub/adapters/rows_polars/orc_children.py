@@ -90,7 +90,7 @@ class _Child:
         if self._process.wait() < 0:
             return "it breaks the ORC reader."
         self._said.seek(0)
-        return self._said.read().decode(errors="replace").strip() or "the ORC reader broke off."
+        return self._said.read().decode(errors="replace").strip() or "the ORC reader failed."
 
 
 def _asked(path: Path | Elsewhere, columns: Sequence[str] | None) -> bytes:

@@ -67,7 +67,7 @@ def form_of(opened: Path | Any, where: Path | str, *, native: pl.LazyFrame | Non
         if theirs != types.native:
             is_plain = False
             other |= {
-                name: f"{came.field(name).type}, which not all readers take for the same"
+                name: f"{came.field(name).type}, which readers interpret differently"
                 for name, kind in types.native.items()
                 if theirs is None or theirs.get(name) != kind
             }
@@ -240,9 +240,9 @@ class _Exact:
             for micro, second, nano in leaves:
                 if not _are_whole(micro, second, nano):
                     raise SourceError(
-                        f"Column {name!r} of {self._where} cannot come in: rows {before + 1} to "
-                        f"{before + table.num_rows} hold instants in {_OLD_INSTANTS} that are no "
-                        "whole microseconds, or too far off.",
+                        f"Column {name!r} of {self._where} cannot be imported: rows {before + 1} "
+                        f"to {before + table.num_rows} hold instants in {_OLD_INSTANTS} that are "
+                        "no whole microseconds, or too far off.",
                         hint="Write the column as timestamps in nanoseconds, or round it.",
                     )
 

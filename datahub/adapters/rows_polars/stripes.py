@@ -80,8 +80,8 @@ def _far_instants_named(
         far = (n for n in instants if _holds_far_instant(path, n, stripes))
         name = next(far, next((n for n in instants if "." in n), None))
         raise SourceError(
-            f"Column {name!r} of {path} cannot come in: it holds an instant before 1677-09-21 or "
-            "after 2262-04-11, and instants of ORC are read as nanoseconds.",
+            f"Column {name!r} of {path} cannot be imported: it holds an instant before 1677-09-21 "
+            "or after 2262-04-11, and instants of ORC are read as nanoseconds.",
             hint="Write the file as Parquet, or the column as dates or text.",
         ) from error
 

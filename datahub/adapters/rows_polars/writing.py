@@ -41,7 +41,9 @@ def write(frame: Table, path: Path, *, slab: int = SLAB) -> int:
     """Write all rows to `path`, return how many."""
     writer = _WRITERS.get(path.suffix.lower())
     if writer is None:
-        raise SourceError(f"{path} says no known format.", hint="Name it .parquet, .orc or .csv.")
+        raise SourceError(
+            f"{path} has no suffix of a known format.", hint="Name it .parquet, .orc or .csv."
+        )
     if isinstance(frame, (pl.DataFrame, pl.LazyFrame)):
         with translated():
             schema = frame.collect_schema()
@@ -232,7 +234,7 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
     except OSError as error:
         raise StorageError(
             f"{path} cannot be written: {error.strerror or error}",
-            hint="Nothing was left behind. Make room, or check that you may write there.",
+            hint="Nothing was left behind. Free some space, or check that you may write there.",
         ) from error
     finally:
         beside.unlink(missing_ok=True)

@@ -23,7 +23,7 @@ def adopt(
     begun = graph.heads()
     if graph.tags() or any(graph.commit(head).parents for head in begun.values()):
         raise Conflict(
-            "This repository holds a history already.",
+            "This repository already has a history.",
             hint="Import into a project that `datahub init` has just made.",
         )
     known: set[CommitId] = set()
@@ -60,7 +60,7 @@ def _written(
         )
     if made != commit.id:
         raise InputError(
-            f"Commit {commit.id[:12]} is not what it was when it got its id.",
+            f"Commit {commit.id[:12]} does not match its id.",
             hint="Export again; a history that was rewritten cannot be trusted.",
         )
     return made

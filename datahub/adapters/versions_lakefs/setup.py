@@ -32,7 +32,7 @@ def made_or_adopted(server: Server, *, branch: str, storage_namespace: str) -> b
         return True
     if storage_namespace and found.storage_namespace != storage_namespace:
         raise Conflict(
-            f"Repository {server.repository!r} is there, and keeps its bytes elsewhere: "
+            f"Repository {server.repository!r} exists, and keeps its data elsewhere: "
             f"{found.storage_namespace}.",
             hint="Leave the storage namespace out to adopt it, or choose another repository.",
         )
@@ -74,7 +74,7 @@ def _make(server: Server, *, branch: str, storage_namespace: str) -> None:
         namespace = f"local://{server.repository}"
     if not namespace:
         raise ConfigError(
-            "lakeFS has no default place for a repository's bytes.",
+            "lakeFS has no default storage namespace for a new repository.",
             hint=f"Name one: lakefs_storage_namespace, like "
             f"{server.storage.blockstore_namespace_example}{server.repository}.",
         )

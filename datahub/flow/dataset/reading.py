@@ -183,7 +183,7 @@ class _Table:
             if table == "rows" and held[path] != part.sha256:
                 raise StorageError(
                     f"{path} holds other rows than {self._known.name} says.",
-                    hint="Somebody put them there past datahub. `datahub fsck` names all of these; "
-                    "an earlier commit has the rows as they were.",
+                    hint="Somebody put them there without datahub. `datahub fsck` names all of "
+                    "these; an earlier commit has the rows as they were.",
                 )
         return _opened(self._store, self._ref, held, checked=self._checked, are_parts=True)

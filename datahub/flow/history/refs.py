@@ -27,7 +27,7 @@ def delete_branch(name: str, *, current: str, force: bool, store: VersionStore) 
     if not force and not any(_reaches(store, other, branches[name]) for other in others):
         raise Conflict(
             f"Branch {name!r} is not merged: no other branch or tag reaches {branches[name][:12]}.",
-            hint=f"Merge it, tag it, or let it go: `datahub branch delete --force {name}`.",
+            hint=f"Merge it, tag it, or delete it anyway: `datahub branch delete --force {name}`.",
         )
     store.delete_branch(name)
 

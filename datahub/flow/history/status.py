@@ -158,7 +158,7 @@ def _stale_dataset(
 def _stale_questions(name: str, queue: str, asked: Asked) -> list[Stale]:
     pull = f"`datahub review pull --queue {queue}`"
     if asked.rows and asked.answered is None:
-        what = f"Rows of {name} asked in {queue}, and no answer pulled yet: {asked.rows}"
+        what = f"Rows of {name} asked in {queue}, with no answer pulled yet: {asked.rows}"
         return [Stale(what, f"answer in {queue}, then {pull}")]
     stale = []
     answered = asked.answered or 0

@@ -18,8 +18,8 @@ def kept(store: VersionStore) -> Upkeep:
     """The store as one that can be looked after. Raises ConfigError for any other."""
     if not isinstance(store, Upkeep):
         raise ConfigError(
-            "This project's version store knows neither fsck nor gc.",
-            hint="Look after it by its own means.",
+            "This project's version store has neither fsck nor gc.",
+            hint="Use its own tools.",
         )
     return store
 
@@ -30,7 +30,7 @@ def fsck(*, store: VersionStore, deep: bool) -> list[Damage]:
     branches, tags = store.branches(), store.tags()
     found += [*_names(branches, "branch"), *_names(tags, "tag")]
     found += [
-        Damage("ref", name, "names both a branch and a tag: the branch is meant", "branches, tags")
+        Damage("ref", name, "names both a branch and a tag: the branch is used", "branches, tags")
         for name in branches.keys() & tags.keys()
     ]
     seen: set[str] = set()

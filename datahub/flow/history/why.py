@@ -165,11 +165,11 @@ def _lapsed(entry: Annotation, log: Sequence[Annotation], hashes: Hashes, known:
     if not counts(entry, hashes):
         return "the row has changed since"
     if not counts(entry, hashes, classes=known.classes):
-        return f"{entry.label!r} is no class any more"
+        return f"{entry.label!r} is no longer a class"
     settled_by = next((one.id for one in log if entry.id in one.settles), "")
     if settled_by:
         return f"settled by {settled_by}"
-    return "withdrawn" if entry.withdrawn else "later words go before it"
+    return "withdrawn" if entry.withdrawn else "a later answer replaces it"
 
 
 def _votes(said: Mapping[str, int], row: OneRow, ref: str) -> Iterator[Vote]:

@@ -164,7 +164,7 @@ def _pinned(
         return None, ""
     if not _ID.fullmatch(since):
         raise InputError(
-            f"{since!r} is no commit id: names can be moved, and so pin nothing.",
+            f"{since!r} is no commit id: names can be moved, and so they pin nothing.",
             hint="Give the id that you wrote down, 8 digits of it or more. `datahub log` has ids.",
         )
     try:

@@ -59,7 +59,7 @@ def unfinished(store: VersionStore, rows: Rows, ref: str, name: str) -> list[str
         found.append(
             f"{left} of {known.rows} rows of {name} have no label yet"
             if left
-            else f"The labels of {name} are kept from a fit of other rows beside these"
+            else f"The labels of {name} are kept from a fit that had other rows, too"
         )
     return found
 

@@ -219,7 +219,7 @@ def gate_set(
     """
     if not reason.strip():
         raise ConfigError(
-            "A change of rules owes a reason.", hint='Say why: --reason "tighter class balance"'
+            "A change of rules needs a reason.", hint='Say why: --reason "tighter class balance"'
         )
     if into not in store.branches():
         raise BranchNotFound(into)
@@ -317,7 +317,7 @@ def _check_binds(gates: list[Gate], into: str, *, unguard: bool) -> None:
         return
     named = sorted({gate.branch for gate in gates})
     raise ConfigError(
-        f"These rules bind no suite to {into!r}"
+        f"No rule binds a suite to {into!r}"
         + (f": they name {', '.join(map(repr, named))}." if named else "."),
         hint=f'Write [[gate]] branch = "{into}" in expectations/gates.toml; '
         "--unguard takes the gate off on purpose.",

@@ -149,7 +149,7 @@ def _check_files(table: FileTable, key: str, store: VersionStore, rows: Rows) ->
         )
     if table.added:
         raise InputError(
-            f"Column {table.added[0]!r} is in no file: it stands in the names of folders.",
+            f"Column {table.added[0]!r} is in no file: it comes from the names of folders.",
             hint="--no-partitions leaves it out. " + _COPY.format(does="makes it a column"),
         )
     checked_columns(table.schema.names())

@@ -151,14 +151,14 @@ class _Nulls:
             raise InputError(
                 f"{self._count} rows have no {self._key!r}; the first is row {row}"
                 + (f" of {path.name}." if many else "."),
-                hint="Every row needs its key. Fill them, or leave --key away.",
+                hint="Every row needs its key. Fill them in, or omit --key.",
             )
 
 
 def check_key(schema: pl.Schema, key: str | None) -> None:
     """Raise InputError where this column cannot be the key; None: one is made."""
     if not schema:
-        raise InputError("No column is left to import.", hint="Keep at least one besides gold.")
+        raise InputError("There is no column to import.", hint="Keep at least one besides gold.")
     if key is None:
         if MADE_KEY in schema:
             raise InputError(
@@ -178,7 +178,7 @@ def check_key(schema: pl.Schema, key: str | None) -> None:
     if not (schema[key].is_integer() or schema[key] == pl.String):
         raise InputError(
             f"Column {key!r} is {schema[key]}; a key is text or whole numbers.",
-            hint="Cast it first, or leave --key away and import makes a key.",
+            hint="Cast it first, or omit --key: import then makes a key.",
         )
 
 
@@ -228,6 +228,6 @@ def _unique(frames: Iterator[pl.DataFrame], key: str) -> Iterator[pl.DataFrame]:
             yield frame
     if repeated:
         raise InputError(
-            f"{repeated} keys in {key!r} stand on several rows: {', '.join(map(repr, shown))}.",
-            hint="Keys are unique. Drop the doubles, or leave --key away.",
+            f"{repeated} keys in {key!r} are on several rows: {', '.join(map(repr, shown))}.",
+            hint="Keys must be unique. Remove the duplicates, or omit --key.",
         )

@@ -236,7 +236,7 @@ def named_classes(
     strange = [name for name in found if name not in classes]
     if strange:
         raise InputError(
-            f"The gold column holds {strange[0]!r}, which is no class.",
+            f"The gold column holds {strange[0]!r}, which is not a class.",
             hint=f"Classes are {', '.join(classes)}.",
         )
     return classes
