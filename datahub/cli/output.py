@@ -223,7 +223,8 @@ def _escaped(text: str) -> str:
 
 def _conflict(one: Any) -> str:
     where = " ".join(str(p) for p in (one.dataset, one.table, one.key, one.column) if p is not None)
-    short = _id if not one.dataset else brief  # whole objects differ by their ids
+    whole = not one.dataset or (one.key, one.column) == (None, None)
+    short = _id if whole else brief  # whole objects and datasets differ by their ids
     sides = [
         f"{side} {short(value)}" + (f" by {by}" if str(by) else "")
         for side, value, by in (

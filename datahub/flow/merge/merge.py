@@ -2,17 +2,19 @@
 
 Whole objects merge by path. A dataset that both sides changed merges by what its tables mean:
 content by key and column, the annotation log as a union, models from one side, labels as a
-function of those. What both sides changed differently is settled as asked, or listed.
+function of those. One that a side removed and the other changed is taken whole, from one side:
+a part of it would name what is not there. What both sides changed differently is settled as
+asked, or listed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from datahub.core.conflicts import OBJECT, Conflict, Settling, check_all_used
+from datahub.core.conflicts import DATASET, OBJECT, Conflict, Settling, Side, check_all_used
 from datahub.core.errors import MergeConflict
-from datahub.core.layout import dataset_file
+from datahub.core.layout import DATASETS
 from datahub.core.setaside import SetAside
 from datahub.core.versions import Change, Commit, ObjectId, merged_changes
 from datahub.flow.merge.labels import merged_labels
@@ -56,81 +58,123 @@ def merged(
     Raises MergeConflict (with all that is left to decide), InputError (a decision that cannot
     be carried out).
     """
-    mine, other = store.changes(base.id, ours.id), store.changes(base.id, theirs.id)
-    changes, clashing = merged_changes(mine, other)
-    report = Report()
-    conflicts: list[Conflict] = []
-    left: list[Conflict] = []
-    for name in _datasets_of_both(mine, other, store, ours, theirs):
-        sides = Sides(name, base, ours, theirs, store, rows, step, end_model)
-        own = _owned(name)
-        clashing = [path for path in clashing if not own(path)]
-        changes = {path: oid for path, oid in changes.items() if not own(path)}
-        content = merged_content(sides, settling)
-        conflicts += content.conflicts
-        left += content.left
-        changes |= content.changes
+
+    def sides_of(dataset: str) -> Sides:
+        return Sides(dataset, base, ours, theirs, store, rows, step, end_model)
+
+    merge = _Merge(
+        {c.path: c for c in store.changes(base.id, ours.id)},
+        {c.path: c for c in store.changes(base.id, theirs.id)},
+        settling,
+        sides_of,
+    )
+    merge.run()
+    if merge.undecided:
+        raise MergeConflict(merge.undecided, source=names[0], into=names[1], rule=settling.rule)
+    check_all_used(settling, merge.conflicts)
+    merge.report.conflicts = len(merge.conflicts)
+    return merge.changes, merge.report
+
+
+class _Merge:
+    """A merge under way: what it changes on the head, what is in conflict, what is undecided."""
+
+    def __init__(
+        self,
+        by_head: dict[str, Change],
+        by_source: dict[str, Change],
+        settling: Settling,
+        sides_of: Callable[[str], Sides],
+    ) -> None:
+        self._by_head = by_head
+        self._by_source = by_source
+        self._settling = settling
+        self._sides_of = sides_of
+        self.changes, self._clashing = merged_changes(by_head.values(), by_source.values())
+        self.conflicts: list[Conflict] = []
+        self.undecided: list[Conflict] = []
+        self.report = Report()
+
+    def run(self) -> None:
+        """Merge datasets by what they mean, and all else by path."""
+        for name in self._datasets():
+            sides = self._sides_of(name)
+            if {"ours", "theirs"} <= sides.known.keys():
+                self._merge_dataset(sides)
+            elif sides.known.keys() & {"ours", "theirs"}:
+                self._take_dataset(sides)
+        for path in self._clashing:
+            self._merge_object(path)
+
+    def _datasets(self) -> list[str]:
+        """Datasets under which both sides changed something."""
+        touched = [
+            {path.split("/")[1] for path in side if path.startswith(DATASETS)}
+            for side in (self._by_head, self._by_source)
+        ]
+        return sorted(touched[0] & touched[1])
+
+    def _merge_dataset(self, sides: Sides) -> None:
+        """One that both sides have: its tables are merged by what they mean."""
+        self._leave_out(_merged_unit(sides.name))
+        content = merged_content(sides, self._settling)
+        self._note(content.conflicts, content.left)
+        self.changes |= content.changes
         if content.left:
-            continue
-        labels = merged_labels(sides, content, settling)
-        conflicts += labels.conflicts
-        left += labels.left
-        changes |= labels.changes
-        report.rows += content.rows_from_both
-        report.relabeled += labels.relabeled
-        report.settled += labels.settled
-        report.notes += labels.notes
-    for conflict in _of_objects(clashing, mine, other):
-        conflicts.append(conflict)
-        one = settling.of(conflict)
-        side = settling.side if one is None else one.take
-        if side is None:
-            left.append(conflict)
-        elif side == "theirs":
-            changes[str(conflict.key)] = None if conflict.theirs is None else str(conflict.theirs)
-    if left:
-        raise MergeConflict(left, source=names[0], into=names[1], rule=settling.rule)
-    check_all_used(settling, conflicts)
-    report.conflicts = len(conflicts)
-    return changes, report
+            return
+        labels = merged_labels(sides, content, self._settling)
+        self._note(labels.conflicts, labels.left)
+        self.changes |= labels.changes
+        self.report.rows += content.rows_from_both
+        self.report.relabeled += labels.relabeled
+        self.report.settled += labels.settled
+        self.report.notes += labels.notes
+
+    def _take_dataset(self, sides: Sides) -> None:
+        """One that a side does not have, and the other changed: it is taken whole."""
+        name = sides.name
+        self._leave_out(lambda path: path.startswith(f"{DATASETS}{name}/"))
+        kind = "theirs removed" if "ours" in sides.known else "ours removed"
+        kind = kind if "base" in sides.known else "both added"
+        base, head, source = (sides.file_of(side) for side in ("base", "ours", "theirs"))
+        conflict = Conflict(name, DATASET, None, None, kind, base, head, source)
+        if self._decide(conflict) == "theirs":
+            self.changes |= sides.taking_theirs(lambda path: True)
+
+    def _merge_object(self, path: str) -> None:
+        head, source = self._by_head[path], self._by_source[path]
+        kind = _kind(head, source)
+        conflict = Conflict("", OBJECT, path, None, kind, head.old, head.new, source.new)
+        if self._decide(conflict) == "theirs":
+            self.changes[path] = source.new
+
+    def _leave_out(self, unit: Unit) -> None:
+        """Take paths out of what is merged object by object."""
+        self._clashing = [path for path in self._clashing if not unit(path)]
+        self.changes = {path: oid for path, oid in self.changes.items() if not unit(path)}
+
+    def _decide(self, conflict: Conflict) -> Side | None:
+        """List a conflict; the side that was decided for, if any."""
+        decision = self._settling.of(conflict)
+        side = self._settling.side if decision is None else decision.take
+        self._note([conflict], [] if side else [conflict])
+        return side
+
+    def _note(self, conflicts: list[Conflict], undecided: list[Conflict]) -> None:
+        self.conflicts += conflicts
+        self.undecided += undecided
 
 
-def _datasets_of_both(
-    mine: Sequence[Change], other: Sequence[Change], store: VersionStore, *at: Commit
-) -> list[str]:
-    """Datasets that both sides have, and changed."""
-    touched = [
-        {c.path.split("/")[1] for c in side if c.path.startswith("datasets/")}
-        for side in (mine, other)
-    ]
-    return [
-        name
-        for name in sorted(touched[0] & touched[1])
-        if all(store.objects(commit.id, dataset_file(name)) for commit in at)
-    ]
-
-
-def _owned(name: str) -> Unit:
+def _merged_unit(name: str) -> Unit:
+    """What is merged by its meaning: rows, models and labels."""
     units = content_unit(name), model_unit(name), labels_unit(name)
     return lambda path: any(unit(path) for unit in units)
 
 
-def _of_objects(
-    paths: Sequence[str], mine: Sequence[Change], other: Sequence[Change]
-) -> list[Conflict]:
-    found = []
-    our = {c.path: c for c in mine}
-    their = {c.path: c for c in other}
-    for path in paths:
-        a, b = our[path], their[path]
-        kind = (
-            "ours removed"
-            if a.new is None
-            else "theirs removed"
-            if b.new is None
-            else "both added"
-            if a.old is None
-            else "both changed"
-        )
-        found.append(Conflict("", OBJECT, path, None, kind, a.old, a.new, b.new))
-    return found
+def _kind(head: Change, source: Change) -> str:
+    """How an object clashes."""
+    if head.new is None:
+        return "ours removed"
+    if source.new is None:
+        return "theirs removed"
+    return "both added" if head.old is None else "both changed"

@@ -73,6 +73,11 @@ class Sides:
         prefix = table_prefix(self.name, "gold")
         return {side: self.store.objects(one.id, prefix) for side, one in self.commits.items()}
 
+    def file_of(self, side: str) -> ObjectId | None:
+        """The object that says what the dataset is, in a state."""
+        path = dataset_file(self.name)
+        return self.store.objects(self.commits[side].id, path).get(path)
+
     @property
     def commits(self) -> dict[str, Commit]:
         """The three commits by side."""
