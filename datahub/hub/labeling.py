@@ -91,13 +91,10 @@ class Labeling(Wiring):
     ) -> export.Exported:
         """Write a table of a dataset to a file, or (with a format) part by part to a folder."""
         return export.export_rows(
+            self.at(dataset, ref=ref),
             Path(path),
-            dataset=self.dataset_name(dataset),
-            ref=self.ref(ref),
             table=table,
             kind=kind,
-            store=self.store,
-            rows=self.rows,
             progress=self.progress,
         )
 

@@ -31,14 +31,7 @@ class Reading(Wiring):
         are not held against the SHA-256 of what was stored. With `checked` all parts of the table
         are brought here first, and are. In no promised order: sort by the key, or use `batches`.
         """
-        return reading.scan(
-            self.dataset_name(dataset),
-            ref=self.ref(ref),
-            table=table,
-            checked=checked,
-            store=self.store,
-            rows=self.rows,
-        )
+        return reading.scan(self.at(dataset, ref=ref), table=table, checked=checked)
 
     def batches(
         self,
@@ -54,16 +47,8 @@ class Reading(Wiring):
 
         With `checked`, a part is brought here and checked when its turn comes.
         """
-        return reading.batches(
-            self.dataset_name(dataset),
-            ref=self.ref(ref),
-            table=table,
-            columns=columns,
-            size=size,
-            checked=checked,
-            store=self.store,
-            rows=self.rows,
-        )
+        at = self.at(dataset, ref=ref)
+        return reading.batches(at, table=table, columns=columns, size=size, checked=checked)
 
     def scan_files(
         self, paths: Sequence[str], *, ref: str | None = None, checked: bool = False

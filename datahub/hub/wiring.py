@@ -19,7 +19,7 @@ from datahub.core.outcome import Policy
 from datahub.core.prompt_lf import Spending
 from datahub.core.setaside import Consent
 from datahub.core.versions import Commit, with_current
-from datahub.flow.dataset import tables
+from datahub.flow.dataset.at import At
 from datahub.flow.rows.setaside import Caution
 from datahub.flow.steps import Progress, Step, quiet
 from datahub.hub.registry import REGISTRY, adapter, load
@@ -280,9 +280,13 @@ class Wiring:
             )
         return name
 
+    def at(self, dataset: str | None = None, *, ref: str | None = None) -> At:
+        """A dataset at the commit that a ref names now."""
+        return At.of(self.store, self.rows, self.ref(ref), self.dataset_name(dataset))
+
     def dataset(self, dataset: str | None = None, *, ref: str | None = None) -> Dataset:
         """What a dataset is as of a ref."""
-        return tables.dataset_at(self.store, self.ref(ref), self.dataset_name(dataset))
+        return self.at(dataset, ref=ref).dataset
 
     def step(self) -> Step:
         """A step about to be made, now, on this branch."""

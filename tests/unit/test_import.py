@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from datahub.core.errors import DatahubError, InputError, NotFound, SourceError
 from datahub.flow.dataset import parts
+from datahub.flow.dataset.at import At
 from datahub.flow.dataset.tables import dataset_at
 from datahub.flow.rows import sorting, source
 from datahub.flow.rows.export import Exported, export_rows
@@ -89,15 +90,8 @@ class Project:
         return read_table(self.store, self.rows, "main", "mail", table, made_by="import")
 
     def export(self, path: Path, *, table: str = "rows", kind: str | None = None) -> Exported:
-        return export_rows(
-            path,
-            dataset="mail",
-            ref="main",
-            table=table,
-            kind=kind,
-            store=self.store,
-            rows=self.rows,
-        )
+        at = At.of(self.store, self.rows, "main", "mail")
+        return export_rows(at, path, table=table, kind=kind)
 
 
 def mail(texts: dict[Any, str]) -> pl.DataFrame:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from datahub.core.agreement import Agreement, agreement
 from datahub.core.dataset import Dataset, Key
@@ -10,7 +10,7 @@ from datahub.core.layout import annotations_prefix, review_prefix
 from datahub.core.relabel import Annotation, Decision, answers_by_row, decide
 from datahub.core.shown import Columns, columns_needed, columns_of, row_hashes
 from datahub.core.triage import Batch
-from datahub.core.versions import ObjectId
+from datahub.flow.dataset.at import log_of
 from datahub.flow.dataset.tables import contents_of
 from datahub.ports import Rows, VersionStore
 
@@ -20,17 +20,6 @@ Hashes = dict[Key, frozenset[str]]  # of rows as they are, in the columns that a
 def log_at(store: VersionStore, ref: str, dataset: str) -> list[Annotation]:
     """All lines of the log as of a ref, in the order of their time."""
     return log_of(store, store.objects(ref, annotations_prefix(dataset)))
-
-
-def log_of(store: VersionStore, files: Mapping[str, ObjectId]) -> list[Annotation]:
-    """All lines of these files of a log (path -> object), in the order of their time."""
-    lines = [
-        Annotation.from_json(line)
-        for path in sorted(files)
-        for line in store.read(files[path]).splitlines()
-        if line
-    ]
-    return sorted(lines, key=lambda entry: (entry.time, entry.id))
 
 
 def hashes_of(

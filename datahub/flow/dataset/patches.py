@@ -8,6 +8,7 @@ under no patch. Where two patches have a line for a row, that of the later path 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import polars as pl
 
@@ -39,11 +40,13 @@ class Patches:
     @classmethod
     def at(cls, store: VersionStore, rows: Rows, ref: str, dataset: str, key: str) -> Patches:
         """The patches as of a ref."""
-        found = patch_paths(store, ref, dataset)
-        if not found:
-            return cls(None, key)
-        frames = rows.batches([store.fetch(oid) for oid in found.values()])
-        return cls(newest(list(frames), key), key)
+        oids = patch_paths(store, ref, dataset).values()
+        return cls.read(rows, [store.fetch(oid) for oid in oids], key)
+
+    @classmethod
+    def read(cls, rows: Rows, files: Sequence[Path], key: str) -> Patches:
+        """The patches in these files, in their order."""
+        return cls(newest(list(rows.batches(files)), key) if files else None, key)
 
     def touch(self, part: Part) -> bool:
         """Whether any line is of this part."""

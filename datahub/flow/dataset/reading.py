@@ -3,7 +3,7 @@
 Objects that lie here are read here. Of those on a server only the ranges that a query needs
 come over, and none is kept: so a dataset may be larger than memory and disk. Ranges cannot be held
 against the SHA-256 of an object: who asks for `checked` has each part brought here and read here.
-A ref is resolved once: what is returned stays that commit's.
+What is returned stays that commit's.
 """
 
 from __future__ import annotations
@@ -15,111 +15,82 @@ import polars as pl
 
 from datahub.core.dataset import Dataset, Part
 from datahub.core.errors import InputError, NotFound, SourceError, StorageError
-from datahub.core.layout import table_part, table_prefix
+from datahub.core.layout import table_part
 from datahub.core.versions import Objects
+from datahub.flow.dataset.at import At
 from datahub.flow.dataset.patches import Patches
-from datahub.flow.dataset.tables import check_table, dataset_at
-from datahub.ports import Files, Ranged, Rows, VersionStore
+from datahub.ports import Files, Ranged, VersionStore
 
 TABLES = ("labeled", "labels", "rows", "soft_labels", "gold")
 
 
-def check_readable(store: VersionStore, ref: str, dataset: str, table: str) -> None:
+def check_readable(at: At, table: str) -> None:
     """Raise InputError where there is no such table, NotFound where this commit has none."""
     if table not in TABLES:
         raise InputError(f"There is no table {table!r}.", hint=f"Tables are {', '.join(TABLES)}.")
     for needed in ("rows", "labels") if table == "labeled" else (table,):
         made_by = {"rows": "import", "gold": "import --gold COLUMN"}.get(needed, "label fit")
-        check_table(store, ref, dataset, needed, made_by=made_by)
+        at.check(needed, made_by=made_by)
 
 
-def beside(labels: Iterable[str], known: Dataset) -> dict[str, str]:
+def beside(labels: Iterable[str], dataset: Dataset) -> dict[str, str]:
     """How columns of labels are called beside rows that have a column of that name."""
-    taken = {name for name, _ in known.columns} - {known.key}
+    taken = {name for name, _ in dataset.columns} - {dataset.key}
     return {name: f"{name}_datahub" for name in labels if name in taken}
 
 
-def scan(
-    dataset: str, *, ref: str, table: str, checked: bool, store: VersionStore, rows: Rows
-) -> pl.LazyFrame:
+def scan(at: At, *, table: str, checked: bool) -> pl.LazyFrame:
     """A table of a dataset, computed as far as a query needs it; in no promised order.
 
     Raises DatasetNotFound, NotFound (no such table there), InputError, StorageError.
     """
-    return _Table(dataset, ref=ref, table=table, checked=checked, store=store, rows=rows).scan()
+    return _Table(at, table=table, checked=checked).scan()
 
 
 def batches(
-    dataset: str,
-    *,
-    ref: str,
-    table: str,
-    columns: Sequence[str] | None,
-    size: int,
-    checked: bool,
-    store: VersionStore,
-    rows: Rows,
+    at: At, *, table: str, columns: Sequence[str] | None, size: int, checked: bool
 ) -> Iterator[pl.DataFrame]:
     """The same table in order of the key, in frames of at most `size` rows."""
-    found = _Table(dataset, ref=ref, table=table, checked=checked, store=store, rows=rows)
-    return found.batches(columns, size)
+    return _Table(at, table=table, checked=checked).batches(columns, size)
 
 
 def committed_files(store: VersionStore, ref: str, paths: Sequence[str], *, checked: bool) -> Files:
     """What opens files of a commit, here or where they lie. Raises NotFound."""
-    held = store.objects(ref)
+    objects = store.objects(ref)
     for path in paths:
-        if path not in held:
+        if path not in objects:
             raise NotFound(f"There is no {path} at {ref!r}.", hint="`datahub show REF` lists all.")
-    return _opened(store, ref, {path: held[path] for path in paths}, checked=checked)
+    return _opened(store, ref, {path: objects[path] for path in paths}, checked=checked)
 
 
 def _opened(
-    store: VersionStore, ref: str, held: Objects, *, checked: bool, are_parts: bool = False
+    store: VersionStore, ref: str, objects: Objects, *, checked: bool, are_parts: bool = False
 ) -> Files:
     if not checked and isinstance(store, Ranged):
-        remote = store.remote(ref, list(held))
+        remote = store.remote(ref, list(objects))
         if remote is not None:
             return replace(remote, are_parts=are_parts)
-    return [store.fetch(oid) for oid in held.values()]
+    return [store.fetch(oid) for oid in objects.values()]
 
 
 class _Table:
     """One table as of one commit."""
 
-    def __init__(
-        self,
-        dataset: str,
-        *,
-        ref: str,
-        table: str,
-        checked: bool,
-        store: VersionStore,
-        rows: Rows,
-    ) -> None:
-        self._checked = checked
-        self._store = store
-        self._rows = rows
+    def __init__(self, at: At, *, table: str, checked: bool) -> None:
+        self._at = at
         self._table = table
-        self._ref = store.commit_at(ref).id
-        self._known: Dataset = dataset_at(store, self._ref, dataset)
-        check_readable(store, self._ref, dataset, table)
-        self._held = {
-            name: store.objects(self._ref, table_prefix(dataset, name))
-            for name in (("rows", "labels") if table == "labeled" else (table,))
-        }
-        has_labels = "labels" in self._held
-        key = self._known.key
-        self._patches = (
-            Patches.at(store, rows, self._ref, dataset, key) if has_labels else Patches(None, key)
-        )
+        self._checked = checked
+        self._dataset: Dataset = at.dataset
+        check_readable(at, table)
+        has_labels = table in ("labeled", "labels")
+        self._patches = at.patches if has_labels else Patches(None, at.key)
 
     def scan(self) -> pl.LazyFrame:
         if self._table == "labeled":
             return pl.concat([self._labeled(part) for part in self._both()])
         parts = self._parts(self._table)
         if not any(self._patches.touch(part) for part in parts):
-            return self._rows.scan(self._files(self._table, parts))
+            return self._at.rows.scan(self._files(self._table, parts))
         return pl.concat([self._patched(part) for part in parts])
 
     def batches(self, columns: Sequence[str] | None, size: int) -> Iterator[pl.DataFrame]:
@@ -132,58 +103,58 @@ class _Table:
         else:
             for part in self._parts(self._table):
                 files = self._files(self._table, [part])
-                yield from self._rows.batches(files, columns=columns, size=size)
+                yield from self._at.rows.batches(files, columns=columns, size=size)
             return
         for frame in frames:
             yield from (frame if columns is None else frame.select(columns)).iter_slices(size)
 
     def _check(self, columns: Sequence[str]) -> None:
-        known = self.scan().collect_schema().names()
+        names = self.scan().collect_schema().names()
         for name in columns:
-            if name not in known:
+            if name not in names:
                 raise SourceError(
-                    f"{self._known.name} ({self._table}) has no column {name!r}.",
-                    hint=f"It has {', '.join(known)}.",
+                    f"{self._dataset.name} ({self._table}) has no column {name!r}.",
+                    hint=f"It has {', '.join(names)}.",
                 )
 
     def _labeled_batches(self, size: int) -> Iterator[pl.DataFrame]:
+        key = self._dataset.key
         for part in self._both():
             labels = self._labels(part)
-            labels = labels.rename(beside(labels.columns, self._known))
-            for frame in self._rows.batches(self._files("rows", [part]), size=size):
-                yield frame.join(labels, on=self._known.key, how="left", maintain_order="left")
+            labels = labels.rename(beside(labels.columns, self._dataset))
+            for frame in self._at.rows.batches(self._files("rows", [part]), size=size):
+                yield frame.join(labels, on=key, how="left", maintain_order="left")
 
     def _labeled(self, part: Part) -> pl.LazyFrame:
-        rows, labels = self._rows.scan(self._files("rows", [part])), self._patched(part)
-        names = beside(labels.collect_schema().names(), self._known)
-        return rows.join(labels.rename(names), on=self._known.key, how="left")
+        rows, labels = self._at.rows.scan(self._files("rows", [part])), self._patched(part)
+        names = beside(labels.collect_schema().names(), self._dataset)
+        return rows.join(labels.rename(names), on=self._dataset.key, how="left")
 
     def _patched(self, part: Part) -> pl.LazyFrame:
-        return self._patches.over_lazily(part, self._rows.scan(self._files("labels", [part])))
+        labels = self._at.rows.scan(self._files("labels", [part]))
+        return self._patches.over_lazily(part, labels)
 
     def _labels(self, part: Part) -> pl.DataFrame:
-        frames = list(self._rows.batches(self._files("labels", [part])))
+        frames = list(self._at.rows.batches(self._files("labels", [part])))
         return self._patches.over(part, pl.concat(frames))
 
     def _parts(self, table: str) -> list[Part]:
-        return [part for part in self._known.parts if self._path(table, part) in self._held[table]]
+        return [part for part in self._dataset.parts if self._at.oid(table, part) is not None]
 
     def _both(self) -> list[Part]:
         """Parts with labels; rows that came since are read when they are labeled."""
-        return [p for p in self._parts("rows") if self._path("labels", p) in self._held["labels"]]
-
-    def _path(self, table: str, part: Part) -> str:
-        return table_part(self._known.name, table, part.sha256)
+        return [p for p in self._parts("rows") if self._at.oid("labels", p) is not None]
 
     def _files(self, table: str, parts: Sequence[Part]) -> Files:
-        held = {}
+        objects = {}
         for part in parts:
-            path = self._path(table, part)
-            held[path] = self._held[table][path]
-            if table == "rows" and held[path] != part.sha256:
+            path = table_part(self._dataset.name, table, part.sha256)
+            objects[path] = self._at.objects(table)[path]
+            if table == "rows" and objects[path] != part.sha256:
                 raise StorageError(
-                    f"{path} holds other rows than {self._known.name} says.",
+                    f"{path} holds other rows than {self._dataset.name} says.",
                     hint="Somebody put them there without datahub. `datahub fsck` names all of "
                     "these; an earlier commit has the rows as they were.",
                 )
-        return _opened(self._store, self._ref, held, checked=self._checked, are_parts=True)
+        at, checked = self._at, self._checked
+        return _opened(at.store, at.id, objects, checked=checked, are_parts=True)

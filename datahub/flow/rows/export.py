@@ -8,12 +8,10 @@ from pathlib import Path
 
 import polars as pl
 
-from datahub.core.dataset import Dataset
 from datahub.core.errors import InputError, SourceError
+from datahub.flow.dataset.at import At
 from datahub.flow.dataset.reading import beside, check_readable
-from datahub.flow.dataset.tables import dataset_at, part_reader
 from datahub.flow.steps import Progress, quiet
-from datahub.ports import Rows, VersionStore
 
 FORMATS = ("parquet", "orc", "csv")
 
@@ -27,13 +25,10 @@ class Exported:
 
 
 def export_rows(
+    at: At,
     path: Path,
     *,
-    dataset: str,
-    ref: str,
     table: str,
-    store: VersionStore,
-    rows: Rows,
     kind: str | None = None,
     progress: Progress = quiet,
 ) -> Exported:
@@ -44,14 +39,14 @@ def export_rows(
     DatasetNotFound, NotFound (no such table there), SourceError (unknown suffix), InputError (a
     folder that holds files).
     """
-    known = dataset_at(store, ref, dataset)
-    check_readable(store, ref, dataset, table)
+    dataset = at.dataset
+    check_readable(at, table)
     suffix = path.suffix if kind is None else _suffix(kind)
-    frames = _shown(_frames(store, rows, ref, known, table), suffix, known.rows, progress)
+    frames = _shown(_frames(at, table), suffix, dataset.rows, progress)
     if kind is None:
-        return Exported(rows.write(frames, path), 1)
-    written = rows.write_folder(frames, path, suffix=suffix)
-    return Exported(sum(written), len(written))
+        return Exported(at.rows.write(frames, path), 1)
+    counts = at.rows.write_folder(frames, path, suffix=suffix)
+    return Exported(sum(counts), len(counts))
 
 
 def _suffix(kind: str) -> str:
@@ -60,20 +55,15 @@ def _suffix(kind: str) -> str:
     return f".{kind}"
 
 
-def _frames(
-    store: VersionStore, rows: Rows, ref: str, known: Dataset, table: str
-) -> Iterator[pl.DataFrame]:
+def _frames(at: At, table: str) -> Iterator[pl.DataFrame]:
     if table != "labeled":
-        read = part_reader(store, rows, ref, known, table)
-        yield from (frame for part in known.parts if (frame := read(part)) is not None)
+        yield from (frame for _, frame in at.parts(table))
         return
-    content = part_reader(store, rows, ref, known, "rows")
-    labels = part_reader(store, rows, ref, known, "labels")
-    for part in known.parts:
-        ours, theirs = content(part), labels(part)
-        if ours is not None and theirs is not None:
-            theirs = theirs.rename(beside(theirs.columns, known))
-            yield ours.join(theirs, on=known.key, how="left", maintain_order="left")
+    for part, content in at.parts("rows"):
+        labels = at.part("labels", part)
+        if labels is not None:
+            labels = labels.rename(beside(labels.columns, at.dataset))
+            yield content.join(labels, on=at.key, how="left", maintain_order="left")
 
 
 def _shown(

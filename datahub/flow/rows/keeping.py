@@ -17,6 +17,7 @@ from datahub.core.layout import label_model_file, table_part, table_prefix
 from datahub.core.parts import differing, inside, within
 from datahub.core.rowmerge import compare
 from datahub.core.versions import ObjectId
+from datahub.flow.dataset.at import At
 from datahub.flow.dataset.instep import in_step
 from datahub.flow.dataset.patching import patch_labels
 from datahub.flow.dataset.reading import scan
@@ -212,5 +213,5 @@ def rows_without_label(store: VersionStore, rows: Rows, ref: str, known: Dataset
     path = label_model_file(known.name)
     if store.objects(ref, path) or not has_table(store, ref, known.name, "labels"):
         return None
-    frame = scan(known.name, ref=ref, table="labels", checked=False, store=store, rows=rows)
+    frame = scan(At.of(store, rows, ref, known.name), table="labels", checked=False)
     return int(rows.collect(frame.select((pl.col("status") == NEW).sum())).item())

@@ -28,7 +28,8 @@ from datahub.core.setaside import Consent, SetAside, reason, summed_up
 from datahub.core.shown import Columns, columns_of
 from datahub.core.triage import Batch
 from datahub.core.versions import Changes, Commit, Objects
-from datahub.flow.dataset.annotations import hashes_of, log_of
+from datahub.flow.dataset.annotations import hashes_of
+from datahub.flow.dataset.at import log_of
 from datahub.flow.dataset.tables import dataset_at
 from datahub.ports import LedgerEntry, Rows, VersionStore
 

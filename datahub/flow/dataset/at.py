@@ -1,0 +1,309 @@
+"""A dataset at a commit: the one value that the use cases pass to each other.
+
+    at = At.of(store, rows, "main", "news")    # resolves the ref, once
+    at.commit.id, at.dataset.classes           # what the commit and its dataset.json say
+    at.has("labels"), at.objects("votes")      # listings by table, each asked for once
+    at.part("labels", part, ["label"])         # one part of a table, patches resolved
+    for part, frame in at.parts("rows"): ...   # one part in memory at a time
+    at.votes, at.model, at.triage, at.log      # the manifests, and the annotation log
+    at.beside("mail")                          # another dataset at the same commit
+    At.begin(store, rows, step, "news")        # the head that a step starts from, see `begin`
+    At(store, rows, commit, "news")            # where the commit is at hand
+
+A commit never changes, so everything is read at most once, when it is first asked for, and is
+right for good. Tables are read a part at a time and are not kept. Nothing here writes: after a
+commit, make an `At` of the new one. Where a function takes an `At`, it needs no store, rows, ref
+or name beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+
+import polars as pl
+
+from datahub.core.dataset import Dataset, Key, Part
+from datahub.core.errors import DatasetNotFound, NotFound
+from datahub.core.layout import (
+    DATASETS,
+    annotations_prefix,
+    dataset_file,
+    dataset_names,
+    label_model_file,
+    lfs_file,
+    patches_prefix,
+    review_prefix,
+    table_part,
+    table_prefix,
+    triage_file,
+)
+from datahub.core.manifest import ModelManifest, VotesManifest
+from datahub.core.outcome import UNMEASURED, Triage
+from datahub.core.parts import places, within
+from datahub.core.relabel import Annotation
+from datahub.core.triage import Batch
+from datahub.core.versions import Commit, ObjectId, Objects
+from datahub.flow.dataset.contents import Contents
+from datahub.flow.dataset.patches import Patches
+from datahub.flow.steps import Step, begin
+from datahub.ports import Instead, Rows, VersionStore
+
+
+class At:
+    """A dataset at a commit. The dataset need not be there: see `exists`."""
+
+    def __init__(
+        self,
+        store: VersionStore,
+        rows: Rows,
+        commit: Commit,
+        name: str,
+        *,
+        ref: str = "",
+        contents: Contents | None = None,
+    ) -> None:
+        """`ref` is how messages call the commit; `contents` are shared between datasets."""
+        self.store = store
+        self.rows = rows
+        self.commit = commit
+        self.name = name
+        self.ref = ref or commit.id
+        self.contents = Contents(store, commit) if contents is None else contents
+
+    @classmethod
+    def of(cls, store: VersionStore, rows: Rows, ref: str, name: str) -> At:
+        """A dataset at the commit that a ref names now. Raises RefNotFound."""
+        return cls(store, rows, store.commit_at(ref), name, ref=ref)
+
+    @classmethod
+    def begin(cls, store: VersionStore, rows: Rows, step: Step, name: str) -> At:
+        """A dataset at the head that a step starts from. Raises BranchNotFound, Guarded."""
+        return cls(store, rows, begin(store, step), name)
+
+    @classmethod
+    def datasets(cls, store: VersionStore, rows: Rows, commit: Commit) -> list[At]:
+        """Every dataset of a commit, by name; they share what is listed."""
+        contents = Contents(store, commit)
+        names = dataset_names(contents.under(DATASETS))
+        return [cls(store, rows, commit, name, contents=contents) for name in names]
+
+    def beside(self, name: str) -> At:
+        """Another dataset at the same commit."""
+        return At(self.store, self.rows, self.commit, name, ref=self.ref, contents=self.contents)
+
+    def __repr__(self) -> str:
+        return f"At({self.name!r}, {self.commit.id[:12]})"
+
+    # What the manifests say
+
+    @property
+    def id(self) -> str:
+        """The commit's id."""
+        return self.commit.id
+
+    @property
+    def exists(self) -> bool:
+        """Whether the commit has a dataset of this name."""
+        return self.contents.find(dataset_file(self.name)) is not None
+
+    @cached_property
+    def dataset(self) -> Dataset:
+        """What dataset.json says. Raises DatasetNotFound."""
+        dataset = self.contents.parsed(dataset_file(self.name), Dataset.from_json)
+        if dataset is None:
+            raise DatasetNotFound(self.name, self.ref)
+        return dataset
+
+    @property
+    def key(self) -> str:
+        """The name of the key column."""
+        return self.dataset.key
+
+    @property
+    def votes(self) -> VotesManifest | None:
+        """Which LFs voted; None where none has."""
+        return self.contents.parsed(lfs_file(self.name), VotesManifest.from_json)
+
+    @property
+    def votes_id(self) -> ObjectId | None:
+        """The object id of that manifest: what a label model says it was fitted to."""
+        return self.contents.find(lfs_file(self.name))
+
+    @property
+    def votes_are_current(self) -> bool:
+        """Whether LFs voted on just the rows that the dataset has."""
+        parts = tuple(part.sha256 for part in self.dataset.parts)
+        return self.votes is not None and self.votes.parts == parts
+
+    @property
+    def model(self) -> ModelManifest | None:
+        """The label model that the labels came from; None where there is none."""
+        return self.contents.parsed(label_model_file(self.name), ModelManifest.from_json)
+
+    @property
+    def triage(self) -> Triage:
+        """The policy, and what was measured under it; the default where there is none."""
+        return self.contents.parsed(triage_file(self.name), Triage.from_json) or UNMEASURED
+
+    @cached_property
+    def log(self) -> Sequence[Annotation]:
+        """All lines of the annotation log, in the order of their time."""
+        return log_of(self.store, self.contents.under(annotations_prefix(self.name)))
+
+    @cached_property
+    def batches(self) -> Sequence[Batch]:
+        """All batches of tasks that people were asked, by path."""
+        files = self.contents.under(review_prefix(self.name))
+        return [Batch.from_json(self.store.read(oid)) for oid in files.values()]
+
+    @cached_property
+    def patches(self) -> Patches:
+        """The lines of labels that go before those of the parts."""
+        files = self.contents.under(patches_prefix(self.name)).values()
+        return Patches.read(self.rows, [self.store.fetch(oid) for oid in files], self.key)
+
+    # Tables: rows, gold, votes, soft_labels, labels
+
+    def objects(self, table: str = "") -> Objects:
+        """Path -> object id of a table, by path; without one, of all that the dataset has."""
+        folder = f"{DATASETS}{self.name}/" if not table else table_prefix(self.name, table)
+        return self.contents.under(folder)
+
+    def has(self, table: str) -> bool:
+        """Whether the commit holds anything of a table."""
+        return bool(self.objects(table))
+
+    def check(self, table: str, *, made_by: str) -> None:
+        """Raise NotFound, saying which step makes it, where the commit has nothing of a table."""
+        if not self.has(table):
+            raise NotFound(
+                f"Dataset {self.name!r} has no {table.replace('_', ' ')} at {self.ref!r}.",
+                hint=f"`datahub {made_by}` makes them.",
+            )
+
+    def check_gold(self) -> None:
+        """Raise NotFound where the commit has no gold labels."""
+        if not self.has("gold"):
+            raise NotFound(
+                f"Dataset {self.name!r} has no gold labels.",
+                hint="Import with --gold COLUMN to keep a given label apart as gold.",
+            )
+
+    def oid(self, table: str, part: Part) -> ObjectId | None:
+        """The object with what a table holds of a part; None where it holds nothing."""
+        return self.objects(table).get(table_part(self.name, table, part.sha256))
+
+    def files(self, table: str) -> list[Path]:
+        """Files of a table's parts, in order. Of labels, as they are beneath the patches."""
+        if not self.has(table):
+            return []
+        oids = (self.oid(table, part) for part in self.dataset.parts)
+        return [self.store.fetch(oid) for oid in oids if oid is not None]
+
+    def patched_files(self, table: str) -> tuple[list[Path], Instead | None]:
+        """Files of a table's parts, and the lines of patches that go before theirs."""
+        files = self.files(table)
+        if not files or table != "labels":
+            return files, None
+        parts = zip(files, self.dataset.parts, strict=True)
+        lines = {path: self.patches.of(part) for path, part in parts if self.patches.touch(part)}
+        return files, Instead(self.key, lines)
+
+    def part(
+        self,
+        table: str,
+        part: Part,
+        columns: Sequence[str] | None = None,
+        *,
+        patches: Patches | None = None,
+    ) -> pl.DataFrame | None:
+        """What a table holds of a part, in order of the key; None where it holds nothing.
+
+        Columns, where given, are what is read and returned. Labels are under the commit's
+        patches, or under those given.
+        """
+        oid = self.oid(table, part)
+        if oid is None:
+            return None
+        if patches is None:
+            patches = self.patches if table == "labels" else Patches(None, self.key)
+        needed = columns
+        if columns is not None and patches.touch(part) and self.key not in columns:
+            needed = [*columns, self.key]
+        frame = self.rows.read([self.store.fetch(oid)], columns=needed)
+        frame = patches.over(part, frame)
+        return frame if columns is None else frame.select(columns)
+
+    def parts(
+        self,
+        table: str,
+        parts: Iterable[Part] | None = None,
+        *,
+        columns: Sequence[str] | None = None,
+    ) -> Iterator[tuple[Part, pl.DataFrame]]:
+        """What a table holds of these parts (default: all), one part after another.
+
+        Parts of which it holds nothing are left out.
+        """
+        for part in self.dataset.parts if parts is None else parts:
+            frame = self.part(table, part, columns)
+            if frame is not None:
+                yield part, frame
+
+    def between(
+        self,
+        table: str,
+        first: Key | None,
+        last: Key | None,
+        *,
+        columns: Sequence[str] | None = None,
+    ) -> Iterator[pl.DataFrame]:
+        """Lines of a table with keys from `first` to `last`, both included; None: no bound.
+
+        Only parts that may hold such keys are read. Columns, where given, must have the key.
+        """
+        key = pl.col(self.key)
+        bounds = [key >= first] if first is not None else []
+        bounds += [key <= last] if last is not None else []
+        parts = within(self.dataset.parts, first, last)
+        for _, frame in self.parts(table, parts, columns=columns):
+            yield frame.filter(*bounds)
+
+    def lines(
+        self, table: str, keys: Sequence[Key], *, columns: Sequence[str] | None = None
+    ) -> Iterator[pl.DataFrame]:
+        """Lines of a table with these keys, by key; keys that are not there are left out.
+
+        Only parts that may hold them are read. Columns, where given, must have the key.
+        """
+        if not keys or not self.dataset.parts:
+            return
+        wanted = pl.Series(list(keys), strict=False)
+        if wanted.dtype.is_integer() == isinstance(self.dataset.parts[0].first_key, str):
+            return
+        numbers = places(self.dataset.parts, wanted).unique().sort().to_list()
+        parts = [self.dataset.parts[number] for number in numbers]
+        for _, frame in self.parts(table, parts, columns=columns):
+            yield frame.filter(pl.col(self.key).is_in(wanted.implode()))
+
+    def content(self, keys: Sequence[Key]) -> dict[Key, dict[str, object]]:
+        """The content of these rows by key; keys that are not there are left out."""
+        names = self.dataset.content_columns
+        return {
+            row[self.key]: {name: row[name] for name in names}
+            for frame in self.lines("rows", keys)
+            for row in frame.iter_rows(named=True)
+        }
+
+
+def log_of(store: VersionStore, files: Mapping[str, ObjectId]) -> list[Annotation]:
+    """All lines of these files of an annotation log, in the order of their time."""
+    lines = [
+        Annotation.from_json(line)
+        for path in sorted(files)
+        for line in store.read(files[path]).splitlines()
+        if line
+    ]
+    return sorted(lines, key=lambda entry: (entry.time, entry.id))

@@ -1,0 +1,81 @@
+"""The objects of one commit by path: each listing is asked for once.
+
+A commit never changes, so what was listed or read of it stays right. A listing of a folder serves
+every path and folder below it. Name a folder as narrow as what you need: a repository may hold
+hundreds of thousands of objects.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable, Iterator
+from itertools import takewhile
+from typing import Any, TypeVar
+
+from datahub.core.versions import Commit, ObjectId, Objects
+from datahub.ports import VersionStore
+
+T = TypeVar("T")
+
+
+class Contents:
+    """Paths and objects of one commit."""
+
+    def __init__(self, store: VersionStore, commit: Commit) -> None:
+        self.store = store
+        self.commit = commit
+        self._listings: dict[str, Objects] = {}
+        self._paths: dict[str, list[str]] = {}
+        self._values: dict[tuple[Callable[..., Any], str], Any] = {}
+
+    def under(self, prefix: str) -> Objects:
+        """Path -> object id of what lies under a prefix, by path."""
+        if prefix not in self._listings:
+            wider = next((p for p in _folders(prefix) if p in self._listings), None)
+            self._listings[prefix] = (
+                dict(sorted(self.store.objects(self.commit.id, prefix).items()))
+                if wider is None
+                else self._within(wider, prefix)
+            )
+        return self._listings[prefix]
+
+    def find(self, path: str) -> ObjectId | None:
+        """The object at a path; None where there is none."""
+        return self.under(path).get(path)
+
+    def read(self, path: str) -> bytes | None:
+        """The bytes at a path; None where there is nothing."""
+        oid = self.find(path)
+        return None if oid is None else self.store.read(oid)
+
+    def parsed(self, path: str, parse: Callable[[bytes], T]) -> T | None:
+        """What `parse` makes of the bytes at a path, read once; None where there is nothing."""
+        name = (parse, path)
+        if name not in self._values:
+            content = self.read(path)
+            self._values[name] = None if content is None else parse(content)
+        value: T | None = self._values[name]
+        return value
+
+    def _within(self, wider: str, prefix: str) -> Objects:
+        """What of a listing lies under a longer prefix."""
+        listing = self._listings[wider]
+        if wider not in self._paths:
+            self._paths[wider] = list(listing)
+        paths = self._paths[wider]
+        first = bisect_left(paths, prefix)
+        following = (paths[at] for at in range(first, len(paths)))
+        return {
+            path: listing[path] for path in takewhile(lambda p: p.startswith(prefix), following)
+        }
+
+
+def _folders(path: str) -> Iterator[str]:
+    """The folders that a path lies in, the narrowest first, the root as the empty one.
+
+    >>> list(_folders("a/b/c")), list(_folders("a/b/"))
+    (['a/b/', 'a/', ''], ['a/', ''])
+    """
+    pieces = path.removesuffix("/").split("/")[:-1]
+    for count in range(len(pieces), -1, -1):
+        yield "".join(f"{piece}/" for piece in pieces[:count])
