@@ -64,8 +64,9 @@ def run(rounds: int, folder: Path, *, seed: int) -> Outcome:
 
 def _make(place: Path) -> None:
     from datahub.adapters.versions_embedded import EmbeddedVersionStore
+    from datahub.machine.bytes.files import ObjectFiles
 
-    store = EmbeddedVersionStore.create(place, branch="main", author="a", time=TIME)
+    store = EmbeddedVersionStore.create(ObjectFiles(place), branch="main", author="a", time=TIME)
     store.create_branch("work", at="main")
 
 
@@ -88,8 +89,9 @@ def _killed(place: Path, number: int, chance: random.Random) -> list[Told]:
 
 def _work(place: Path, number: int, seed: float, tell: Connection) -> None:
     from datahub.adapters.versions_embedded import EmbeddedVersionStore
+    from datahub.machine.bytes.files import ObjectFiles
 
-    store, chance = EmbeddedVersionStore(place), random.Random(seed)
+    store, chance = EmbeddedVersionStore(ObjectFiles(place)), random.Random(seed)
     acts = (_commit, _import, _merge, _tag, _branch, _collect)
     for act in range(1_000_000):
         chosen = acts[act % 2] if act < 2 else chance.choice(acts)
@@ -173,8 +175,9 @@ def _collect(store: EmbeddedVersionStore, name: str, chance: random.Random) -> l
 def _look(place: Path, told: list[Told], number: int, outcome: Outcome) -> None:
     from datahub.adapters.versions_embedded import EmbeddedVersionStore
     from datahub.core.errors import DatahubError
+    from datahub.machine.bytes.files import ObjectFiles
 
-    store = EmbeddedVersionStore(place)
+    store = EmbeddedVersionStore(ObjectFiles(place))
     history = {name: {one.id for one in store.log(name)} for name in ("main", "work")}
     tags = store.tags()
     for what, name, commit in told:

@@ -59,12 +59,13 @@ def made_folder(watch: Watch, count: int) -> Path:
 def opened(watch: Watch, name: str) -> tuple[VersionStore, Rows]:
     """A new repository of this case, and the rows adapter."""
     from datahub.hub.registry import adapter
+    from datahub.machine.bytes.files import ObjectFiles
 
     folder = watch.scratch / "layout" / f"{name}-{os.getpid()}"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     store: VersionStore = adapter("version_store", "embedded").create(
-        folder, branch="main", author="ann", time=TIME
+        ObjectFiles(folder), branch="main", author="ann", time=TIME
     )
     return store, adapter("rows", "polars")()
 

@@ -53,10 +53,11 @@ class Ours:
 
     def __init__(self, folder: Path) -> None:
         from datahub.adapters.versions_embedded import EmbeddedVersionStore
+        from datahub.machine.bytes.files import ObjectFiles
 
         self.folder = folder
         self.store: EmbeddedVersionStore = EmbeddedVersionStore.create(
-            folder / ".datahub", branch="main", author="ann", time=TIME
+            ObjectFiles(folder / ".datahub"), branch="main", author="ann", time=TIME
         )
         self.oids = [self.store.put_bytes(content) for content in contents()]
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from datahub.adapters.lakefs_server import running_in
-from datahub.hub.registry import load
+from datahub.machine.bytes.files import ObjectFiles
 
 
 @dataclass(frozen=True)
@@ -31,13 +31,12 @@ class LakeFSServer:
 
     def new_repository(self, folder: Path, name: str = "") -> dict[str, Any]:
         """What the adapter is made of, for a repository that is not there yet."""
-        files = load("datahub.machine.bytes.files:ObjectFiles")(folder / ".datahub")
         return {
             "endpoint": self.endpoint,
             "repository": name or f"test-{uuid.uuid4().hex}",
             "access_key_id": self.access_key_id,
             "secret_access_key": self.secret_access_key,
-            "files": files,
+            "files": ObjectFiles(folder / ".datahub"),
             "memory": folder / ".datahub" / "content_ids",
         }
 

@@ -24,6 +24,7 @@ from datahub.core.layout import VERDICT, annotations_file, table_prefix
 from datahub.core.signing import key_id
 from datahub.core.verdict import Verdict
 from datahub.core.versions import suite_hash
+from datahub.machine.bytes.files import ObjectFiles
 
 Act = Callable[[Hub, random.Random], None]
 TIME = dt.datetime(2026, 1, 2, tzinfo=dt.UTC)
@@ -347,7 +348,7 @@ def _head_moved(hub: Hub, chance: random.Random) -> None:
 
 def _written(hub: Hub, chance: random.Random) -> None:
     """A commit below every door, with what it needs to look like a merge."""
-    store = EmbeddedVersionStore(hub.settings.own_folder)
+    store = EmbeddedVersionStore(ObjectFiles(hub.settings.own_folder))
     head = store.commit_at("main")
     changes = {"slipped.txt": store.put_bytes(chance.randbytes(4))}
     if chance.random() < 0.6:  # with the verdict of another merge, put right as far as it goes
@@ -376,7 +377,7 @@ def _written(hub: Hub, chance: random.Random) -> None:
 
 def _beside_the_verdict(hub: Hub, chance: random.Random) -> None:
     """Data in the tree of datahub's own objects, to which no content id reaches."""
-    store = EmbeddedVersionStore(hub.settings.own_folder)
+    store = EmbeddedVersionStore(ObjectFiles(hub.settings.own_folder))
     head = store.commit_at("main")
     oid = store.put_bytes(chance.randbytes(4))
     with Graph(hub.settings.own_folder / "versions.db").writing() as graph:

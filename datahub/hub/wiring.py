@@ -22,8 +22,8 @@ from datahub.core.versions import Commit, with_current
 from datahub.flow.dataset.at import At
 from datahub.flow.rows.setaside import Caution
 from datahub.flow.steps import Progress, Step, quiet
+from datahub.hub import stores
 from datahub.hub.registry import REGISTRY, adapter, load
-from datahub.machine.bytes.files import ObjectFiles
 from datahub.ports import (
     Catalog,
     EndModel,
@@ -68,36 +68,14 @@ class Wiring:
     @cached_property
     def store(self) -> VersionStore:
         """The version store."""
-        if self.settings.store == "lakefs":
-            lake: VersionStore = adapter("version_store", "lakefs").at(**self.lakefs_access())
-            return lake
-        store: VersionStore = adapter("version_store", "embedded")(self.settings.own_folder)
-        return store
+        return stores.opened(self.settings)
 
     def make_store(self) -> None:
         """Make the repository of a new project, its one branch `main`; lakeFS's may be there."""
-        first = {"branch": "main", "author": self.settings.author, "time": self.clock()}
-        if self.settings.store == "lakefs":
-            place = self.settings.lakefs_storage_namespace
-            make = adapter("version_store", "lakefs").create
-            made = make(**self.lakefs_access(), **first, storage_namespace=place)
-            self.warnings += made.notices
-        else:
-            adapter("version_store", "embedded").create(self.settings.own_folder, **first)
-
-    def lakefs_access(self) -> dict[str, Any]:
-        """What the lakeFS store is made of. Raises ConfigError for what is not set."""
-        needed = ("endpoint", "repository", "access_key_id", "secret_access_key")
-        found = {name: getattr(self.settings, f"lakefs_{name}") for name in needed}
-        missing = [name for name in needed if not found[name]]
-        if missing:
-            variables = ", ".join(f"DATAHUB_LAKEFS_{name.upper()}" for name in missing)
-            raise ConfigError(
-                f"The store is lakeFS, and lakefs_{missing[0]} is not set.",
-                hint=f"Set {variables}; endpoint and repository may stand in datahub.toml.",
-            )
-        own = self.settings.own_folder
-        return {**found, "files": ObjectFiles(own), "memory": own / "content_ids"}
+        author, time = self.settings.author, self.clock()
+        self.warnings += stores.create(
+            self.settings, {"branch": "main", "author": author, "time": time}
+        )
 
     @cached_property
     def rows(self) -> Rows:

@@ -4,11 +4,15 @@ All calls raise only errors of `datahub.core.errors`. The contract suite of each
 port (tests/contract/) runs on every registered backend.
 """
 
+from datahub.ports.bytes import Bytes, Ranged, Sharing
 from datahub.ports.catalog import Catalog, LedgerEntry, Refusal, Run, Where
 from datahub.ports.gate import Gate, Instead
 from datahub.ports.git import GitCommit, GitHistory, GitRepositories
+from datahub.ports.history import Adopting, History, Remembering
 from datahub.ports.labeling import FoundLF, LeftOut, LFSource, LFWorkers, Loaded, Prompts
+from datahub.ports.landing import Landing
 from datahub.ports.models import EndModel, LabelModel, LabelModelFit, Opinion
+from datahub.ports.refs import Refs
 from datahub.ports.review import (
     FORGOTTEN,
     Kept,
@@ -19,11 +23,12 @@ from datahub.ports.review import (
     ReviewQueue,
 )
 from datahub.ports.rows import Files, Listing, PandasIndex, Remote, Rows
-from datahub.ports.versions import Adopting, Ranged, Remembering, Sharing, Upkeep, VersionStore
+from datahub.ports.versions import Upkeep, VersionStore
 
 __all__ = [
     "FORGOTTEN",
     "Adopting",
+    "Bytes",
     "Catalog",
     "EndModel",
     "Files",
@@ -32,12 +37,14 @@ __all__ = [
     "GitCommit",
     "GitHistory",
     "GitRepositories",
+    "History",
     "Instead",
     "Kept",
     "LFSource",
     "LFWorkers",
     "LabelModel",
     "LabelModelFit",
+    "Landing",
     "LedgerEntry",
     "LeftOut",
     "Listing",
@@ -49,6 +56,7 @@ __all__ = [
     "Pulled",
     "Ranged",
     "Reconciled",
+    "Refs",
     "Refusal",
     "RefusedAnswer",
     "Remembering",

@@ -12,6 +12,7 @@ import pytest
 from datahub.core.errors import Conflict, DatahubError, InputError, ObjectNotFound
 from datahub.core.versions import Changes, Commit
 from datahub.hub.registry import REGISTRY, load
+from datahub.machine.bytes.files import ObjectFiles
 from datahub.ports import Adopting, VersionStore
 
 TIME = dt.datetime(2026, 1, 2, 3, 4, 5, 678, tzinfo=dt.UTC)
@@ -21,7 +22,7 @@ STORES = [name for name, cls in REGISTRY["version_store"].items() if hasattr(loa
 
 def made(name: str, folder: Path) -> VersionStore:
     store: VersionStore = load(REGISTRY["version_store"][name]).create(
-        folder / ".datahub", branch="main", author="somebody else", time=TIME
+        ObjectFiles(folder / ".datahub"), branch="main", author="somebody else", time=TIME
     )
     return store
 

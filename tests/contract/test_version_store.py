@@ -44,6 +44,7 @@ from datahub.core.versions import (
     suite_hash,
 )
 from datahub.hub import REGISTRY
+from datahub.machine.bytes.files import ObjectFiles
 from datahub.ports import Remembering, Sharing, VersionStore
 from tests.lakefs_server import LakeFSServer
 
@@ -57,7 +58,10 @@ Make = Callable[[Path], VersionStore]
 
 def embedded(made: Any, folder: Path) -> VersionStore:
     store: VersionStore = made.create(
-        folder / ".datahub", branch="main", author="ann", time=START - dt.timedelta(days=1)
+        ObjectFiles(folder / ".datahub"),
+        branch="main",
+        author="ann",
+        time=START - dt.timedelta(days=1),
     )
     return store
 

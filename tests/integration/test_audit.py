@@ -13,6 +13,7 @@ from datahub.adapters.versions_embedded import EmbeddedVersionStore, commits, tr
 from datahub.adapters.versions_embedded.graph import Graph
 from datahub.core.layout import VERDICT
 from datahub.core.verdict import Verdict
+from datahub.machine.bytes.files import ObjectFiles
 from tests.integration.conftest import Datahub
 
 GATES = "expectations/gates.toml"
@@ -28,7 +29,7 @@ def merged(datahub: Datahub, labeled: Path) -> Path:
 
 def forge(project: Path, changes: Mapping[str, bytes | None], *, also: tuple[str, ...] = ()) -> str:
     """Put a commit on main below every door, as one who writes into the database does."""
-    store = EmbeddedVersionStore(project / ".datahub")
+    store = EmbeddedVersionStore(ObjectFiles(project / ".datahub"))
     head = store.commit_at("main")
     put = {path: None if b is None else store.put_bytes(b) for path, b in changes.items()}
     with Graph(project / ".datahub" / "versions.db").writing() as graph:
@@ -47,7 +48,7 @@ def forge(project: Path, changes: Mapping[str, bytes | None], *, also: tuple[str
 
 def own_verdict(project: Path) -> Verdict:
     """The verdict of main's head."""
-    store = EmbeddedVersionStore(project / ".datahub")
+    store = EmbeddedVersionStore(ObjectFiles(project / ".datahub"))
     return Verdict.from_json(store.read(store.objects("main", VERDICT)[VERDICT]))
 
 

@@ -28,6 +28,7 @@ from datahub.core.verdict import Verdict
 from datahub.core.versions import suite_hash
 from datahub.machine import sync
 from datahub.machine.bytes import files
+from datahub.machine.bytes.files import ObjectFiles
 from tests.integration.disks import disk_of
 
 TIME = dt.datetime(2026, 1, 2, tzinfo=dt.UTC)
@@ -48,7 +49,7 @@ def commit(store: Store, files: dict[str, bytes], branch: str) -> str:
 def pattern(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A repository: `main` is guarded, `work` is ahead of it."""
     folder = tmp_path_factory.mktemp("pattern") / ".datahub"
-    store = Store.create(folder, branch="main", author="a", time=TIME)
+    store = Store.create(ObjectFiles(folder), branch="main", author="a", time=TIME)
     commit(store, {"rows/1": b"1", "expectations/labels.json": b"{}", GATES: GATE}, "main")
     store.create_branch("work", at="main")
     commit(store, {"rows/1": b"2"}, "work")
@@ -61,7 +62,7 @@ def folder(pattern: Path, tmp_path: Path) -> Path:
 
 
 def put_and_commit(folder: Path) -> None:
-    store = Store(folder)
+    store = Store(ObjectFiles(folder))
     staged = store.stage(".parquet")
     staged.write_bytes(b"rows" * 1000)
     changes = {"rows/2": store.put(staged), "rows/1": store.put_bytes(b"3")}
@@ -70,7 +71,7 @@ def put_and_commit(folder: Path) -> None:
 
 
 def put_many_and_commit(folder: Path) -> None:
-    store = Store(folder)
+    store = Store(ObjectFiles(folder))
     given = folder.parent / "given"
     given.mkdir(exist_ok=True)
     paths = [given / str(i) for i in range(5)]
@@ -86,7 +87,7 @@ def put_many_and_commit(folder: Path) -> None:
 
 
 def propose_and_land(folder: Path) -> None:
-    store = Store(folder)
+    store = Store(ObjectFiles(folder))
     head = store.branches()["main"]
     candidate = store.propose(
         "work",
@@ -111,7 +112,7 @@ def propose_and_land(folder: Path) -> None:
 
 
 def make(folder: Path) -> None:
-    Store.create(folder.parent / "new", branch="main", author="a", time=TIME)
+    Store.create(ObjectFiles(folder.parent / "new"), branch="main", author="a", time=TIME)
 
 
 def die_at(step: int) -> None:
@@ -196,7 +197,7 @@ def run_until(step: int, act: Act, folder: Path) -> int | None:
 
 def assert_whole(folder: Path) -> dict[str, str]:
     """Everything a branch reaches can be read, and nothing of the dead is left."""
-    store = Store(folder)
+    store = Store(ObjectFiles(folder))
     heads = store.branches()
     for branch in heads:
         for entry in store.log(branch):
@@ -216,7 +217,7 @@ def test_a_kill_at_any_step_leaves_the_old_head_or_the_new(
     pattern: Path, tmp_path: Path, act: Act, branch: str
 ) -> None:
     """And the next process works on as if nothing had been."""
-    old = Store(pattern).branches()
+    old = Store(ObjectFiles(pattern)).branches()
     moved = []
     exitcode, step = None, 0
     while exitcode != 0:
@@ -228,7 +229,7 @@ def test_a_kill_at_any_step_leaves_the_old_head_or_the_new(
 
         moved.append(heads[branch] != old[branch])
         if moved[-1]:
-            parents = Store(folder).commit_at(branch).parents
+            parents = Store(ObjectFiles(folder)).commit_at(branch).parents
             assert old[branch] in parents
         else:
             act(folder)
@@ -250,7 +251,7 @@ def test_a_kill_while_a_repository_is_made_leaves_none_or_a_whole_one(tmp_path: 
 
         new = folder.parent / "new"
         try:
-            Store(new)
+            Store(ObjectFiles(new))
         except ConfigError:
             make(folder)
         assert list(assert_whole(new)) == ["main"]
@@ -263,7 +264,7 @@ def test_what_was_acknowledged_survives_a_kill_at_any_instant(folder: Path) -> N
         told, tell = FORK.Pipe(duplex=False)
 
         def child() -> None:
-            store = Store(folder)
+            store = Store(ObjectFiles(folder))
             for i in range(10_000):
                 tell.send(commit(store, {f"rows/{i % 7}": os.urandom(3000)}, "work"))  # noqa: B023
 
@@ -281,7 +282,7 @@ def test_what_was_acknowledged_survives_a_kill_at_any_instant(folder: Path) -> N
                 break
 
         assert_whole(folder)
-        history = [entry.id for entry in Store(folder).log("work")]
+        history = [entry.id for entry in Store(ObjectFiles(folder)).log("work")]
         # one more may have been committed than was told
         assert acknowledged[::-1] in (
             history[: len(acknowledged)],
@@ -340,7 +341,7 @@ def test_an_object_that_does_not_fit_leaves_nothing(
 ) -> None:
     given = tmp_path / "rows.parquet"
     given.write_bytes(b"rows" * 5000)
-    store = Store(folder)
+    store = Store(ObjectFiles(folder))
     held = sorted((folder / "objects").glob("*/*"))
 
     error = told_in_a_child(limited(10_000, lambda: put(store, given)))
@@ -353,7 +354,7 @@ def test_an_object_that_does_not_fit_leaves_nothing(
 
 
 def test_a_history_that_cannot_grow_keeps_the_old_head(folder: Path) -> None:
-    store = Store(folder)
+    store = Store(ObjectFiles(folder))
     oid = store.put_bytes(b"row")
     heads = store.branches()
     changes = {f"rows/more/{i}": oid for i in range(3000)}
@@ -389,14 +390,14 @@ def copied(pattern: Path, disk: Path) -> Path:
 def test_a_full_disk_is_told_and_harms_nothing(pattern: Path, small_disk: Path) -> None:
     """Whatever is left of it, a commit happens wholly or not at all."""
     folder = copied(pattern, small_disk)
-    heads = Store(folder).branches()
+    heads = Store(ObjectFiles(folder)).branches()
     filler = small_disk / "filler"
     refused: list[str] = []
     for left in range(0, 160_000, 8192):
         free = os.statvfs(small_disk)
         filler.write_bytes(b"x" * max(0, free.f_bavail * free.f_frsize - left))
         try:
-            commit(Store(folder), {"rows/2": b"rows" * 1000, "rows/1": b"3"}, "work")
+            commit(Store(ObjectFiles(folder)), {"rows/2": b"rows" * 1000, "rows/1": b"3"}, "work")
         except StorageError as error:
             refused.append(error.hint)
             assert assert_whole(folder) == heads
@@ -418,7 +419,7 @@ def test_many_objects_that_do_not_fit_are_none(
 ) -> None:
     monkeypatch.setattr(sync, "can_sync_disk", lambda folder: together)
     folder = copied(pattern, small_disk)
-    store = Store(folder)
+    store = Store(ObjectFiles(folder))
     held = sorted((folder / "objects").glob("*/*"))
     contents = [b"%d" % i * 2000 for i in range(200)]
 
@@ -435,7 +436,7 @@ def test_a_read_only_folder_is_told(pattern: Path) -> None:
     with tempfile.TemporaryDirectory() as place:
         Path(place).chmod(0o755)
         folder = Path(shutil.copytree(pattern, Path(place) / ".datahub"))
-        store = Store(folder)
+        store = Store(ObjectFiles(folder))
         for path in (folder, *folder.rglob("*")):
             path.chmod(0o555 if path.is_dir() else 0o444)
 
@@ -450,7 +451,7 @@ def test_a_read_only_folder_is_told(pattern: Path) -> None:
         for call in (
             lambda: store.put_bytes(b"new"),
             lambda: store.create_branch("new", at="main"),
-            lambda: Store.create(folder / "new", branch="main", author="a", time=TIME),
+            lambda: Store.create(ObjectFiles(folder / "new"), branch="main", author="a", time=TIME),
         ):
             error = told_in_a_child(act(call))
 

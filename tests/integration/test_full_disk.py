@@ -19,6 +19,7 @@ import pytest
 
 from datahub import Hub
 from datahub.adapters.versions_embedded import EmbeddedVersionStore as Store
+from datahub.machine.bytes.files import ObjectFiles
 from datahub.machine.disk import SPARE, keep_spare, using_spare
 from tests.integration.conftest import LFS, Ran, mail
 from tests.integration.disks import disk_of, fill, free
@@ -163,7 +164,7 @@ def test_a_user_at_the_limit_can_look_around(labeled: Path, tmp_path: Path, word
 
 def doomed(folder: Path) -> Store:
     """A store with a branch that is gone, and an object that only it had."""
-    store = Store(folder)
+    store = Store(ObjectFiles(folder))
     store.create_branch("old", at="work")
     oid = store.put_bytes(bytes(50_000))
     store.commit(
@@ -181,21 +182,23 @@ def doomed(folder: Path) -> Store:
 def test_gc_that_cannot_write_frees_objects_and_says_what_is_left(folder: Path) -> None:
     heads = doomed(folder).branches()
 
-    error = told_in_a_child(limited(0, lambda: Store(folder).collect(before=FUTURE, dry_run=False)))
+    error = told_in_a_child(
+        limited(0, lambda: Store(ObjectFiles(folder)).collect(before=FUTURE, dry_run=False))
+    )
 
     assert error is not None
     assert "1 objects were removed" in error.message
     assert assert_whole(folder) == heads
-    rest = Store(folder).collect(before=FUTURE, dry_run=False)
+    rest = Store(ObjectFiles(folder)).collect(before=FUTURE, dry_run=False)
     assert (rest.objects, rest.commits) == (0, 1)
-    assert Store(folder).check() == []
+    assert Store(ObjectFiles(folder)).check() == []
 
 
 def test_a_store_is_read_where_nothing_can_be_written(folder: Path) -> None:
-    heads = Store(folder).branches()
+    heads = Store(ObjectFiles(folder)).branches()
 
     def read() -> None:
-        store = Store(folder)
+        store = Store(ObjectFiles(folder))
         assert store.branches() == heads
         assert store.log("work")
         assert store.check() == []
@@ -207,10 +210,10 @@ def test_a_store_is_read_where_nothing_can_be_written(folder: Path) -> None:
 def test_a_kill_while_garbage_is_collected_loses_nothing(folder: Path, tmp_path: Path) -> None:
     """At any step: names and what they reach stay, and the next collection takes the rest."""
     doomed(folder)
-    heads = Store(folder).branches()
+    heads = Store(ObjectFiles(folder)).branches()
 
     def collect(folder: Path) -> None:
-        Store(folder).collect(before=FUTURE, dry_run=False)
+        Store(ObjectFiles(folder)).collect(before=FUTURE, dry_run=False)
 
     exitcode, step = None, 0
     while exitcode != 0:
@@ -218,7 +221,7 @@ def test_a_kill_while_garbage_is_collected_loses_nothing(folder: Path, tmp_path:
         exitcode = run_until(step, collect, place)
 
         assert assert_whole(place) == heads
-        store = Store(place)
+        store = Store(ObjectFiles(place))
         assert store.check() == []
         store.collect(before=FUTURE, dry_run=False)
         assert store.collect(before=FUTURE, dry_run=False).commits == 0

@@ -10,16 +10,18 @@ from pathlib import Path
 from bench.crash import TIME
 from datahub import Hub
 from datahub.adapters.versions_embedded import EmbeddedVersionStore as Store
+from datahub.machine.bytes.files import ObjectFiles
 
 WORKER = """
 import json, sys
 from pathlib import Path
 from bench.crash import TIME
 from datahub.adapters.versions_embedded import EmbeddedVersionStore
+from datahub.machine.bytes.files import ObjectFiles
 from datahub.core.errors import StaleHead
 from datahub.core.verdict import Verdict
 from datahub.core.versions import merged_changes, suite_hash
-store, me = EmbeddedVersionStore(Path(sys.argv[1])), sys.argv[2]
+store, me = EmbeddedVersionStore(ObjectFiles(Path(sys.argv[1]))), sys.argv[2]
 store.create_branch(me, at="main")
 told, stale = [], 0
 sys.stdin.readline()
@@ -59,7 +61,7 @@ print(json.dumps([told, stale]))
 
 def test_every_acknowledged_change_stands_on_the_head_that_it_was_made_for(tmp_path: Path) -> None:
     """Four processes commit to one branch and to their own, and merge into main."""
-    store = Store.create(tmp_path / ".datahub", branch="main", author="a", time=TIME)
+    store = Store.create(ObjectFiles(tmp_path / ".datahub"), branch="main", author="a", time=TIME)
     store.create_branch("shared", at="main")
     names = ["one", "two", "three", "four"]
     running = [

@@ -19,6 +19,7 @@ from datahub.flow.rows import source
 from datahub.flow.rows.in_place import import_in_place
 from datahub.flow.steps import Step
 from datahub.hub.registry import adapter
+from datahub.machine.bytes.files import ObjectFiles
 from datahub.ports import Rows, VersionStore
 from tests.whole_tables import read_table
 
@@ -37,7 +38,7 @@ class Imports:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.rows = adapter("rows", "polars")()
         self.store = adapter("version_store", "embedded").create(
-            self.folder / "store", branch="main", author="ann", time=TIME
+            ObjectFiles(self.folder / "store"), branch="main", author="ann", time=TIME
         )
 
     def take(

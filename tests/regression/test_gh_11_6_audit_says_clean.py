@@ -16,6 +16,7 @@ from datahub.adapters.versions_embedded.graph import Graph
 from datahub.core import objecttree
 from datahub.core.layout import VERDICT
 from datahub.core.versions import Commit
+from datahub.machine.bytes.files import ObjectFiles
 from tests.integration.conftest import Datahub, mail
 
 GATES = "expectations/gates.toml"
@@ -39,14 +40,14 @@ def tampered(project: Path, statement: str, *values: object) -> None:
 
 
 def head(project: Path, branch: str = "main") -> Commit:
-    return EmbeddedVersionStore(project / ".datahub").commit_at(branch)
+    return EmbeddedVersionStore(ObjectFiles(project / ".datahub")).commit_at(branch)
 
 
 def by_hand(
     project: Path, branch: str, files: Mapping[str, bytes], metadata: Mapping[str, str]
 ) -> Commit:
     """A commit by the store's own call, as a script of somebody's makes it."""
-    store = EmbeddedVersionStore(project / ".datahub")
+    store = EmbeddedVersionStore(ObjectFiles(project / ".datahub"))
     return store.commit(
         branch,
         {path: store.put_bytes(content) for path, content in files.items()},
@@ -116,7 +117,7 @@ def test_a_branch_moved_back_before_its_gate_is_told(
     datahub: Datahub, guarded: Path, pin: bool
 ) -> None:
     """By what the store remembers, and by what the auditor knows."""
-    store = EmbeddedVersionStore(guarded / ".datahub")
+    store = EmbeddedVersionStore(ObjectFiles(guarded / ".datahub"))
     stood, before = head(guarded), head(guarded).parents[0]
     tampered(guarded, "UPDATE branch SET head = ? WHERE name = 'main'", before)
     by_hand(guarded, "main", {"notes.txt": b"unseen"}, {})
@@ -210,7 +211,7 @@ def test_annotations_committed_by_hand_are_named(
 
 def test_labels_that_no_model_gave_do_not_pass_a_gate(datahub: Datahub, labeled: Path) -> None:
     """Nor do fsck and audit pass over them."""
-    store = EmbeddedVersionStore(labeled / ".datahub")
+    store = EmbeddedVersionStore(ObjectFiles(labeled / ".datahub"))
     labels = store.objects("work", "datasets/mail/labels/")
     [(path, oid)] = labels.items()
     from datahub import Hub
@@ -233,7 +234,7 @@ def test_labels_that_no_model_gave_do_not_pass_a_gate(datahub: Datahub, labeled:
 
 def test_data_beside_the_verdict_is_found(datahub: Datahub, guarded: Path) -> None:
     """Where a content id does not reach: in the tree of datahub's own objects."""
-    store = EmbeddedVersionStore(guarded / ".datahub")
+    store = EmbeddedVersionStore(ObjectFiles(guarded / ".datahub"))
     now = head(guarded)
     oid = store.put_bytes(b"unjudged")
     with Graph(guarded / ".datahub" / "versions.db").writing() as graph:

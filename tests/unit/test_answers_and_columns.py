@@ -34,6 +34,7 @@ from datahub.flow.rows.setaside import Caution
 from datahub.flow.rows.source import import_rows
 from datahub.flow.steps import Step, begin, end
 from datahub.hub.registry import adapter
+from datahub.machine.bytes.files import ObjectFiles
 from datahub.ports import Rows, VersionStore
 from tests.whole_tables import read_table
 
@@ -239,7 +240,7 @@ def test_an_answer_counts_while_what_was_seen_is_there_and_its_loss_is_told(
     """Whatever happens to rows and columns: to the letter what a plain reference says."""
     with tempfile.TemporaryDirectory() as folder:
         store = adapter("version_store", "embedded").create(
-            Path(folder) / "store", branch="main", author="ann", time=TIME
+            ObjectFiles(Path(folder) / "store"), branch="main", author="ann", time=TIME
         )
         walk = Walk(Path(folder), store, adapter("rows", "polars")(), random.Random(seed))
         walk.take({key: {"a": f"row {key}"} for key in range(6)}, True)

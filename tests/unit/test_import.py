@@ -23,6 +23,7 @@ from datahub.flow.rows.export import Exported, export_rows
 from datahub.flow.rows.source import Imported, Mode
 from datahub.flow.steps import Step
 from datahub.hub.registry import adapter
+from datahub.machine.bytes.files import ObjectFiles
 from datahub.ports import Rows, VersionStore
 from tests.whole_tables import read_table
 
@@ -50,7 +51,7 @@ class Project:
     @classmethod
     def make(cls, folder: Path) -> Project:
         store = adapter("version_store", "embedded").create(
-            folder / "store", branch="main", author="ann", time=TIME
+            ObjectFiles(folder / "store"), branch="main", author="ann", time=TIME
         )
         return cls(folder, store, adapter("rows", "polars")())
 

@@ -24,6 +24,7 @@ from datahub.flow.rows import in_place
 from datahub.flow.rows.source import Imported, Mode, import_rows
 from datahub.flow.steps import Step
 from datahub.hub.registry import adapter
+from datahub.machine.bytes.files import ObjectFiles
 from datahub.ports import Rows
 from tests.whole_tables import read_table
 
@@ -43,7 +44,7 @@ def _small() -> Iterator[None]:
 @pytest.fixture
 def store(tmp_path: Path) -> EmbeddedVersionStore:
     return EmbeddedVersionStore.create(
-        tmp_path / ".datahub", branch="main", author="ann", time=TIME
+        ObjectFiles(tmp_path / ".datahub"), branch="main", author="ann", time=TIME
     )
 
 
@@ -233,12 +234,13 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from datahub.adapters.versions_embedded import EmbeddedVersionStore
+from datahub.machine.bytes.files import ObjectFiles
 from tests.unit.test_in_place import taken
 
 def die(*_, **__):
     os.kill(os.getpid(), signal.SIGKILL)
 
-store = EmbeddedVersionStore(Path(sys.argv[1]))
+store = EmbeddedVersionStore(ObjectFiles(Path(sys.argv[1])))
 if sys.argv[3] == "stored":
     store.commit = die
 taken(store, Path(sys.argv[2]), progress=die if sys.argv[3] == "read" else lambda *_: None)
@@ -255,7 +257,7 @@ def test_a_killed_import_in_place_leaves_nothing_in_the_way(
     killed = subprocess.run(words, cwd=Path(__file__).parents[2], check=False)
 
     assert killed.returncode == -signal.SIGKILL
-    after = EmbeddedVersionStore(tmp_path / ".datahub")
+    after = EmbeddedVersionStore(ObjectFiles(tmp_path / ".datahub"))
     assert len(after.log("main")) == 1
     assert staged(after) == []
     taken(after, folder)
@@ -306,7 +308,9 @@ def test_rows_can_be_changed_in_a_dataset_of_files(
 ) -> None:
     """The parts they fall into are rewritten; files that hold none of them stay parts."""
     tmp = tmp_path_factory.mktemp("project")
-    store = EmbeddedVersionStore.create(tmp / ".datahub", branch="main", author="a", time=TIME)
+    store = EmbeddedVersionStore.create(
+        ObjectFiles(tmp / ".datahub"), branch="main", author="a", time=TIME
+    )
     (tmp / "mine").mkdir()
     for start in (0, 20, 40):
         ROWS.write(mail(range(start, start + 20)), tmp / "mine" / f"{start:02}.parquet")

@@ -25,6 +25,7 @@ from datahub.flow.rows.keeping import rows_without_label
 from datahub.flow.rows.source import Imported, Mode, import_rows
 from datahub.flow.steps import Step, begin, end
 from datahub.hub.registry import adapter
+from datahub.machine.bytes.files import ObjectFiles
 from datahub.ports import Rows, VersionStore
 from tests.whole_tables import read_table
 
@@ -56,7 +57,7 @@ class Mail:
     @classmethod
     def make(cls, folder: Path) -> Mail:
         store = adapter("version_store", "embedded").create(
-            folder / "store", branch="main", author="ann", time=TIME
+            ObjectFiles(folder / "store"), branch="main", author="ann", time=TIME
         )
         return cls(folder, store, adapter("rows", "polars")())
 

@@ -30,6 +30,7 @@ from datahub.flow.dataset.tables import (
 from datahub.flow.publish.consistency import mismatches, misplaced
 from datahub.flow.steps import Step, begin, end
 from datahub.hub.registry import adapter
+from datahub.machine.bytes.files import ObjectFiles
 from datahub.ports import Rows, VersionStore
 from tests.whole_tables import read_table
 
@@ -76,7 +77,7 @@ class Labeled:
     @classmethod
     def make(cls, folder: Path) -> Labeled:
         store = adapter("version_store", "embedded").create(
-            folder / "store", branch="main", author="ann", time=TIME
+            ObjectFiles(folder / "store"), branch="main", author="ann", time=TIME
         )
         made = cls(store, adapter("rows", "polars")())
         writer = parts.RowsWriter(store, made.rows, dataset="mail", key="id")

@@ -29,6 +29,7 @@ from datahub.flow.label.views import lf_stats
 from datahub.flow.rows import source
 from datahub.flow.steps import Step
 from datahub.hub.registry import adapter
+from datahub.machine.bytes.files import ObjectFiles
 from datahub.ports import FoundLF, LeftOut, Rows, VersionStore
 
 WORDS = ["free", "prize", "dinner"]
@@ -104,7 +105,10 @@ class Project:
     def __init__(self, folder: Path) -> None:
         make = adapter("version_store", "embedded")
         self.store: VersionStore = make.create(
-            folder / "store", branch="main", author="ann", time=datetime(2026, 1, 1, tzinfo=UTC)
+            ObjectFiles(folder / "store"),
+            branch="main",
+            author="ann",
+            time=datetime(2026, 1, 1, tzinfo=UTC),
         )
         self.rows: Rows = adapter("rows", "polars")()
         self._folder = folder

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from datahub.adapters.versions_embedded import EmbeddedVersionStore as Store
 from datahub.core.errors import InputError, StorageError
 from datahub.machine import sync
+from datahub.machine.bytes.files import ObjectFiles
 
 TIME = dt.datetime(2026, 1, 2, tzinfo=dt.UTC)
 MANY = 100  # enough that they wait for the disk together
@@ -27,7 +28,7 @@ CHUNK = 1 << 20  # what is read of a file at a time
 
 
 def new(place: Path) -> Store:
-    return Store.create(place / ".datahub", branch="main", author="a", time=TIME)
+    return Store.create(ObjectFiles(place / ".datahub"), branch="main", author="a", time=TIME)
 
 
 @pytest.fixture

@@ -27,6 +27,7 @@ from datahub.flow.merge.merge import Report, merged
 from datahub.flow.rows import source
 from datahub.flow.steps import Step
 from datahub.hub.registry import adapter
+from datahub.machine.bytes.files import ObjectFiles
 from datahub.ports import Rows, VersionStore
 from tests.whole_tables import read_table
 
@@ -51,7 +52,7 @@ class Project:
         self.folder = folder
         self.rows: Rows = adapter("rows", "polars")()
         self.store: VersionStore = adapter("version_store", "embedded").create(
-            folder / "store", branch="base", author="ann", time=TIME
+            ObjectFiles(folder / "store"), branch="base", author="ann", time=TIME
         )
         self.put("base", base)
         for branch in ("ours", "theirs"):

@@ -389,7 +389,8 @@ import os, signal, sys
 from pathlib import Path
 from datahub.adapters.rows_polars.writing import whole_file
 from datahub.adapters.versions_embedded import EmbeddedVersionStore
-with whole_file(EmbeddedVersionStore(Path(sys.argv[1])).stage(".parquet")) as handle:
+from datahub.machine.bytes.files import ObjectFiles
+with whole_file(EmbeddedVersionStore(ObjectFiles(Path(sys.argv[1]))).stage(".parquet")) as handle:
     handle.write(b"rows")
     handle.flush()
     os.kill(os.getpid(), signal.SIGKILL)

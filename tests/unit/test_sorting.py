@@ -15,6 +15,7 @@ from datahub.core.errors import SourceError
 from datahub.flow.rows import sorting
 from datahub.flow.rows.sorting import Sorter
 from datahub.hub.registry import adapter
+from datahub.machine.bytes.files import ObjectFiles
 from datahub.ports import Rows, VersionStore
 
 ROWS: Rows = adapter("rows", "polars")()
@@ -33,7 +34,7 @@ def _small() -> Iterator[None]:
 def store(tmp_path_factory: pytest.TempPathFactory) -> VersionStore:
     folder = tmp_path_factory.mktemp("store")
     made: VersionStore = adapter("version_store", "embedded").create(
-        folder, branch="main", author="ann", time=datetime(2026, 1, 1, tzinfo=UTC)
+        ObjectFiles(folder), branch="main", author="ann", time=datetime(2026, 1, 1, tzinfo=UTC)
     )
     return made
 

@@ -15,6 +15,7 @@ import pytest
 from datahub.adapters.versions_embedded import EmbeddedVersionStore as Store
 from datahub.core.errors import NotFound, ObjectNotFound, RefNotFound, StorageError
 from datahub.core.versions import Candidate, Collected, Commit
+from datahub.machine.bytes.files import ObjectFiles
 
 TIME = dt.datetime(2026, 1, 2, tzinfo=dt.UTC)
 OLD = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
@@ -29,7 +30,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def store(folder: Path) -> Store:
-    made = Store.create(folder, branch="main", author="ann", time=TIME)
+    made = Store.create(ObjectFiles(folder), branch="main", author="ann", time=TIME)
     commit(made, {f"rows/{i}": b"%d" % i for i in range(200)})
     made.collect(before=FUTURE, dry_run=False)  # nodes that only making it needed
     return made
@@ -117,7 +118,7 @@ def test_a_damaged_history_is_found_and_nothing_is_collected(
 
     assert {damage.kind for damage in store.check()} == kinds
     with pytest.raises(StorageError):
-        Store(folder).collect(before=FUTURE, dry_run=False)
+        Store(ObjectFiles(folder)).collect(before=FUTURE, dry_run=False)
 
 
 # gc
@@ -212,7 +213,8 @@ import sys
 from datetime import datetime, timezone
 from pathlib import Path
 from datahub.adapters.versions_embedded import EmbeddedVersionStore
-store, name = EmbeddedVersionStore(Path(sys.argv[1])), sys.argv[2]
+from datahub.machine.bytes.files import ObjectFiles
+store, name = EmbeddedVersionStore(ObjectFiles(Path(sys.argv[1]))), sys.argv[2]
 store.create_branch(name, at="main")
 for i in range(25):
     oids = {f"{name}/{i}/{j}": store.put_bytes(f"{name} {i} {j}".encode()) for j in range(4)}
@@ -240,7 +242,8 @@ import sys
 from datetime import datetime, timezone
 from pathlib import Path
 from datahub.adapters.versions_embedded import EmbeddedVersionStore
-store = EmbeddedVersionStore(Path(sys.argv[1]))
+from datahub.machine.bytes.files import ObjectFiles
+store = EmbeddedVersionStore(ObjectFiles(Path(sys.argv[1])))
 """
 WRITER = """
 oids = {f"slow/{i}": store.put_bytes(f"slow {i}".encode()) for i in range(20)}
@@ -334,7 +337,7 @@ def test_a_process_of_another_machine_is_believed_for_a_day(store: Store, folder
 
 
 def test_who_is_done_leaves_nothing_behind(store: Store, folder: Path) -> None:
-    reader = Store(folder)
+    reader = Store(ObjectFiles(folder))
     assert len(list((folder / "running").iterdir())) == 2
 
     del reader

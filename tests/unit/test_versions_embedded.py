@@ -29,6 +29,7 @@ from datahub.core.errors import (
 from datahub.core.layout import GATES
 from datahub.core.verdict import Verdict
 from datahub.core.versions import Commit, suite_hash
+from datahub.machine.bytes.files import ObjectFiles
 
 TIME = dt.datetime(2026, 1, 2, tzinfo=dt.UTC)
 
@@ -40,7 +41,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def store(folder: Path) -> EmbeddedVersionStore:
-    return EmbeddedVersionStore.create(folder, branch="main", author="ann", time=TIME)
+    return EmbeddedVersionStore.create(ObjectFiles(folder), branch="main", author="ann", time=TIME)
 
 
 def commit(store: EmbeddedVersionStore, files: dict[str, bytes], branch: str = "main") -> Commit:
@@ -69,9 +70,9 @@ def test_a_repository_is_not_made_twice(store: EmbeddedVersionStore, folder: Pat
     made = commit(store, {"a": b"1"})
 
     with pytest.raises(Conflict):
-        EmbeddedVersionStore.create(folder, branch="other", author="bob", time=TIME)
+        EmbeddedVersionStore.create(ObjectFiles(folder), branch="other", author="bob", time=TIME)
 
-    assert EmbeddedVersionStore(folder).branches() == {"main": made.id}
+    assert EmbeddedVersionStore(ObjectFiles(folder)).branches() == {"main": made.id}
 
 
 def test_a_repository_whose_making_was_cut_short_can_be_made(folder: Path) -> None:
@@ -79,15 +80,15 @@ def test_a_repository_whose_making_was_cut_short_can_be_made(folder: Path) -> No
     (folder / "versions.db").touch()
 
     with pytest.raises(ConfigError):
-        EmbeddedVersionStore(folder)
-    EmbeddedVersionStore.create(folder, branch="main", author="ann", time=TIME)
+        EmbeddedVersionStore(ObjectFiles(folder))
+    EmbeddedVersionStore.create(ObjectFiles(folder), branch="main", author="ann", time=TIME)
 
-    assert list(EmbeddedVersionStore(folder).branches()) == ["main"]
+    assert list(EmbeddedVersionStore(ObjectFiles(folder)).branches()) == ["main"]
 
 
 def test_opening_what_is_no_repository_tells_how_to_make_one(folder: Path) -> None:
     with pytest.raises(ConfigError) as error:
-        EmbeddedVersionStore(folder)
+        EmbeddedVersionStore(ObjectFiles(folder))
 
     assert "datahub init" in error.value.hint
     assert not folder.exists()
@@ -97,14 +98,14 @@ def test_a_format_of_the_future_is_not_touched(store: EmbeddedVersionStore, fold
     sql(folder, "PRAGMA user_version = 4")
 
     with pytest.raises(ConfigError, match="format version 4"):
-        EmbeddedVersionStore(folder)
+        EmbeddedVersionStore(ObjectFiles(folder))
 
 
 def test_a_file_that_is_no_database_is_told(store: EmbeddedVersionStore, folder: Path) -> None:
     (folder / "versions.db").write_bytes(b"no database" * 1000)
 
     with pytest.raises(StorageError) as error:
-        EmbeddedVersionStore(folder)
+        EmbeddedVersionStore(ObjectFiles(folder))
 
     assert error.value.hint
 
@@ -112,9 +113,9 @@ def test_a_file_that_is_no_database_is_told(store: EmbeddedVersionStore, folder:
 def test_a_folder_with_odd_signs_in_its_name_holds_a_repository(tmp_path: Path) -> None:
     folder = tmp_path / "a b?mode=ro#%41é" / ".datahub"
 
-    store = EmbeddedVersionStore.create(folder, branch="main", author="ann", time=TIME)
+    store = EmbeddedVersionStore.create(ObjectFiles(folder), branch="main", author="ann", time=TIME)
 
-    assert commit(store, {"a": b"1"}) == EmbeddedVersionStore(folder).commit_at("main")
+    assert commit(store, {"a": b"1"}) == EmbeddedVersionStore(ObjectFiles(folder)).commit_at("main")
 
 
 # Bytes on disk
@@ -171,7 +172,8 @@ def test_a_dead_process_leaves_nothing_in_the_scratch_folder(
     program = (
         "import sys; from pathlib import Path\n"
         "from datahub.adapters.versions_embedded import EmbeddedVersionStore as Store\n"
-        f"Store(Path({str(folder)!r})).stage('.part').touch()\n"
+        "from datahub.machine.bytes.files import ObjectFiles\n"
+        f"Store(ObjectFiles(Path({str(folder)!r}))).stage('.part').touch()\n"
         "print('staged', flush=True); sys.stdin.read()"
     )
     (folder / "staging" / "mine.txt").touch()
@@ -183,10 +185,10 @@ def test_a_dead_process_leaves_nothing_in_the_scratch_folder(
     assert living.stdout is not None
     living.stdout.readline()
 
-    EmbeddedVersionStore(folder)
+    EmbeddedVersionStore(ObjectFiles(folder))
     while_living = list((folder / "staging").glob(f"*-{living.pid}-*"))
     living.communicate()
-    EmbeddedVersionStore(folder)
+    EmbeddedVersionStore(ObjectFiles(folder))
 
     assert len(while_living) == 1
     assert {path.name for path in (folder / "staging").iterdir()} == {"mine.txt", mine.name}
@@ -220,7 +222,7 @@ def test_a_prefix_of_several_ids_names_none(store: EmbeddedVersionStore, folder:
 def test_a_history_with_other_bytes_is_told(store: EmbeddedVersionStore, folder: Path) -> None:
     sql(folder, "UPDATE node SET body = zeroblob(20)")
     with pytest.raises(StorageError):
-        EmbeddedVersionStore(folder).objects("main")
+        EmbeddedVersionStore(ObjectFiles(folder)).objects("main")
 
     sql(folder, "UPDATE \"commit\" SET body = replace(body, 'ann', 'bob')")
     with pytest.raises(StorageError):
@@ -359,8 +361,9 @@ import sys
 from datetime import datetime, timezone
 from pathlib import Path
 from datahub.adapters.versions_embedded import EmbeddedVersionStore
+from datahub.machine.bytes.files import ObjectFiles
 from datahub.core.errors import StaleHead
-store = EmbeddedVersionStore(Path(sys.argv[1]))
+store = EmbeddedVersionStore(ObjectFiles(Path(sys.argv[1])))
 sys.stdin.readline()
 for i in range(20):
     oid = store.put_bytes(f"{sys.argv[2]}/{i}".encode())
@@ -395,7 +398,9 @@ for i in range(20):
 def test_a_history_put_in_the_place_of_another_is_read(tmp_path: Path) -> None:
     """A store that is open follows the path, not the file that it opened before."""
     first, second = (
-        EmbeddedVersionStore.create(tmp_path / name, branch=name, author="ann", time=TIME)
+        EmbeddedVersionStore.create(
+            ObjectFiles(tmp_path / name), branch=name, author="ann", time=TIME
+        )
         for name in ("one", "two")
     )
     assert [*first.branches(), *second.branches()] == ["one", "two"]

@@ -23,6 +23,7 @@ from datahub.core.errors import (
 )
 from datahub.core.verdict import Verdict
 from datahub.core.versions import content_id, merged_changes, suite_hash
+from datahub.machine.bytes.files import ObjectFiles
 
 TIME = dt.datetime(2026, 1, 2, tzinfo=dt.UTC)
 FUTURE = dt.datetime(2100, 1, 1, tzinfo=dt.UTC)
@@ -47,7 +48,7 @@ class Machine(RuleBasedStateMachine):
     def begin(self) -> None:
         self.place = tempfile.TemporaryDirectory()
         self.store = EmbeddedVersionStore.create(
-            Path(self.place.name) / ".datahub", branch="main", author="a", time=TIME
+            ObjectFiles(Path(self.place.name) / ".datahub"), branch="main", author="a", time=TIME
         )
         root = self.store.commit_at("main").id
         self.commits = {root: Plain({}, ())}

@@ -54,26 +54,26 @@ _FORMAT_FILE = OWN + "format.json"
 class EmbeddedVersionStore:
     """One repository in one folder. Any number of threads and processes may share it."""
 
-    def __init__(self, folder: Path) -> None:
-        """Open the repository in `folder`. Raises ConfigError: none there, unknown format."""
-        folder = folder.absolute()
-        self._graph = Graph(folder / "versions.db")
-        self._files = ObjectFiles(folder)
+    def __init__(self, files: ObjectFiles) -> None:
+        """Open the repository whose bytes these are; its history lies beside them.
+
+        Raises ConfigError: none there, unknown format.
+        """
+        self._graph = Graph(files.folder / "versions.db")
+        self._files = files
         self._graph.check()
         self._files.clean()
         self._files.running.enter(self)
-        keep_spare(folder)
+        keep_spare(files.folder)
 
     @classmethod
     def create(
-        cls, folder: Path, *, branch: str, author: str, time: datetime
+        cls, files: ObjectFiles, *, branch: str, author: str, time: datetime
     ) -> EmbeddedVersionStore:
         """Make a repository whose one commit says its format. Raises Conflict: one is there."""
         checked_branch(branch)
-        folder = folder.absolute()
-        files = ObjectFiles(folder)
         files.make_folders()
-        with Graph(folder / "versions.db").making() as graph:
+        with Graph(files.folder / "versions.db").making() as graph:
             oid = files.put_bytes(to_canonical_json({"format": FORMAT}).encode())
             root = commits.written(
                 graph,
@@ -85,7 +85,7 @@ class EmbeddedVersionStore:
                 metadata={},
             )
             graph.set_head(branch, root)
-        return cls(folder)
+        return cls(files)
 
     def branches(self) -> dict[str, CommitId]:
         """Branch name -> commit id of its head."""
@@ -166,9 +166,9 @@ class EmbeddedVersionStore:
         """A fresh path in the scratch folder."""
         return self._files.stage(suffix)
 
-    def put(self, path: Path) -> ObjectId:
-        """Store a file; a staged one is taken, also when storing it fails."""
-        return self._files.put(path)
+    def put(self, content: Path | bytes) -> ObjectId:
+        """Store a file or bytes; a staged file is taken, also when storing it fails."""
+        return self._files.put(content)
 
     def share(self, path: Path, *, hard_link: bool) -> Path:
         """A staged file with the bytes of another, without a copy of them."""

@@ -11,7 +11,7 @@ from typing import Any
 
 import lakefs_sdk
 
-from datahub.adapters.versions_lakefs.cache import LocalFiles, downloaded, fetched
+from datahub.adapters.versions_lakefs.cache import downloaded, fetched
 from datahub.adapters.versions_lakefs.faults import Refused409
 from datahub.adapters.versions_lakefs.history import History, as_metadata, readable
 from datahub.adapters.versions_lakefs.names import encoded
@@ -25,6 +25,7 @@ from datahub.core.errors import (
     Unavailable,
 )
 from datahub.core.versions import Changes, CommitId, ObjectId, Objects
+from datahub.machine.bytes.files import ObjectFiles
 
 _DELETED_AT_ONCE = 1000
 
@@ -32,7 +33,7 @@ _DELETED_AT_ONCE = 1000
 class Builder:
     """Writes objects, commits and merges on temporary branches."""
 
-    def __init__(self, server: Server, history: History, trees: Trees, files: LocalFiles) -> None:
+    def __init__(self, server: Server, history: History, trees: Trees, files: ObjectFiles) -> None:
         self._server = server
         self._history = history
         self._trees = trees

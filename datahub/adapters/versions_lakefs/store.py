@@ -10,7 +10,7 @@ from typing import Any
 
 from datahub.adapters.versions_lakefs import actions, setup, upkeep
 from datahub.adapters.versions_lakefs.building import Builder
-from datahub.adapters.versions_lakefs.cache import LocalFiles, downloaded, fetched
+from datahub.adapters.versions_lakefs.cache import downloaded, fetched
 from datahub.adapters.versions_lakefs.candidates import Candidates
 from datahub.adapters.versions_lakefs.history import History, exact
 from datahub.adapters.versions_lakefs.leases import Leases
@@ -50,6 +50,7 @@ from datahub.core.versions import (
     checked_changes,
     in_utc,
 )
+from datahub.machine.bytes.files import ObjectFiles
 from datahub.ports import Remote
 
 
@@ -60,7 +61,7 @@ class LakeFSVersionStore:
     fetched stays there to be scanned. `memory` is a folder for what is worth remembering.
     """
 
-    def __init__(self, server: Server, files: LocalFiles, memory: Path | None = None) -> None:
+    def __init__(self, server: Server, files: ObjectFiles, memory: Path | None = None) -> None:
         """No connection is opened: what is wrong with it shows when it is first asked."""
         self._server = server
         self._files = files
@@ -85,7 +86,7 @@ class LakeFSVersionStore:
         *,
         access_key_id: str,
         secret_access_key: str,
-        files: LocalFiles,
+        files: ObjectFiles,
         memory: Path | None = None,
     ) -> LakeFSVersionStore:
         """The repository of that name on the server at `endpoint`."""
@@ -104,7 +105,7 @@ class LakeFSVersionStore:
         *,
         access_key_id: str,
         secret_access_key: str,
-        files: LocalFiles,
+        files: ObjectFiles,
         branch: str,
         author: str,
         time: datetime,
@@ -203,9 +204,9 @@ class LakeFSVersionStore:
         """A fresh path in the scratch folder."""
         return self._files.stage(suffix)
 
-    def put(self, path: Path) -> ObjectId:
-        """Keep a file on this machine until a commit uploads it."""
-        return self._files.put(path)
+    def put(self, content: Path | bytes) -> ObjectId:
+        """Keep a file or bytes on this machine until a commit uploads them."""
+        return self._files.put(content)
 
     def put_bytes(self, content: bytes) -> ObjectId:
         """Keep bytes on this machine until a commit uploads them."""

@@ -12,12 +12,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from datahub.adapters.versions_lakefs import actions
-from datahub.adapters.versions_lakefs.cache import LocalFiles
 from datahub.adapters.versions_lakefs.leases import LIFE
 from datahub.adapters.versions_lakefs.server import SHA256, Server, Stat
 from datahub.adapters.versions_lakefs.trees import ACTION, Trees
 from datahub.core.errors import StorageError
 from datahub.core.versions import Collected, CommitId, Damage, ObjectId
+from datahub.machine.bytes.files import ObjectFiles
 
 _ERASED = "is not there any more"
 
@@ -44,7 +44,7 @@ def unguarded(server: Server, guarded: Mapping[str, CommitId]) -> list[Damage]:
 
 
 def collect(
-    files: LocalFiles,
+    files: ObjectFiles,
     held: Iterable[ObjectId],
     leases: Sequence[str],
     *,

@@ -39,9 +39,11 @@ class ObjectFiles:
     """The bytes of one repository, and the scratch folder they come in by."""
 
     def __init__(self, folder: Path) -> None:
-        self._objects = folder / "objects"
-        self._staging = folder / "staging"
-        self.running = Running(folder)  # who may be using them
+        """Nothing is made yet: a folder that is not there holds no object."""
+        self.folder = folder.absolute()
+        self._objects = self.folder / "objects"
+        self._staging = self.folder / "staging"
+        self.running = Running(self.folder)  # who may be using them
         self._sound: dict[ObjectId, tuple[int, ...]] = {}
         self._durable: set[str] = set()  # folders of objects/ whose names are known to be synced
         self._linked: dict[Path, Linked] = {}  # staged files that are others' too
@@ -76,10 +78,11 @@ class ObjectFiles:
                     else:
                         path.unlink(missing_ok=True)
 
-    def put(self, path: Path) -> ObjectId:
-        """Store a file: one in the scratch folder is moved, any other copied."""
-        with translated(f"store {path.name}"):
-            return self._stored([path], many=False)[0]
+    def put(self, content: Path | bytes) -> ObjectId:
+        """Store bytes, or a file: one in the scratch folder is moved, any other copied."""
+        name = "an object" if isinstance(content, bytes) else content.name
+        with translated(f"store {name}"):
+            return self._stored([content], many=False)[0]
 
     def share(self, path: Path, *, hard_link: bool) -> Path:
         """A staged file with the bytes of another, without a copy of them."""
@@ -92,9 +95,8 @@ class ObjectFiles:
             return staged
 
     def put_bytes(self, content: bytes) -> ObjectId:
-        """Store bytes."""
-        with translated("store an object"):
-            return self._stored([content], many=False)[0]
+        """`put` of bytes."""
+        return self.put(content)
 
     def put_all(self, contents: Iterable[Path | bytes]) -> list[ObjectId]:
         """Store files and bytes, as one by one; where they are many, they wait together."""
