@@ -271,7 +271,7 @@ def trials(
     """Shares of right labels on rows with a vote, a seed each; a tie of t classes is 1/t right."""
     import polars as pl
 
-    from datahub.core.dependence import correlated
+    from datahub.core.dependence import measure_dependence
     from datahub.core.features import Features
     from datahub.core.labels import combine
     from datahub.flow.dataset.features import out_of_fold
@@ -280,7 +280,7 @@ def trials(
     found: dict[str, list[float]] = {}
     keys = pl.int_range(len(texts), eager=True)
     voted = (votes != -1).any(axis=1)
-    for seed, soft in fits(name, votes, k, correlated(votes, k, seed=0).shares.tolist()):
+    for seed, soft in fits(name, votes, k, measure_dependence(votes, k, seed=0).shares.tolist()):
         found.setdefault(name, []).append(right_share(soft[voted], gold[voted]))
         if name != "snorkel's own":
             end = out_of_fold(

@@ -40,7 +40,7 @@ class Pool:
 
     def __init__(self, found: Set, seed: int) -> None:
         from datahub.core.alike import words
-        from datahub.core.dependence import correlated
+        from datahub.core.dependence import measure_dependence
         from datahub.core.features import Features
         from datahub.core.patterns import vote_patterns
         from datahub.hub.registry import adapter
@@ -53,7 +53,7 @@ class Pool:
         self.pattern = vote_patterns(self.votes)[1]
         self.words = [words(text) for text in texts]
         model = adapter("label_model", "dawid-skene")()
-        shares = correlated(self.votes, self.k, seed=seed).shares.tolist()
+        shares = measure_dependence(self.votes, self.k, seed=seed).shares.tolist()
         fit = model.fit(self.votes, cardinality=self.k, seed=seed, shares=shares)
         self.soft = model.predict(fit, self.votes)
         self.answered = np.zeros(len(self.gold), dtype=bool)
@@ -61,16 +61,16 @@ class Pool:
 
     def judge(self, *, informs: bool) -> float:
         """Label all rows again; share of right ones."""
-        from datahub.core.informing import cells, informed, likeliest, taught
+        from datahub.core.informing import cells, likeliest, training_labels, update_soft
         from datahub.core.labels import combine
         from datahub.flow.dataset.features import out_of_fold
 
         rows = np.flatnonzero(self.answered & ~self.audited & informs)
         answers = {int(row): int(self.gold[row]) for row in rows}
-        lessons = taught(self.soft, answers)
+        lessons = training_labels(self.soft, answers)
         keys = pl.int_range(self.features.rows, eager=True)
         self.end = out_of_fold(self.end_model, keys, self.features, lessons, seed=self.seed)
-        self.final, self.said = informed(
+        self.final, self.said = update_soft(
             combine(self.soft, self.end), cells(self.pattern, self.soft, self.end), answers
         )
         self.wrong = likeliest(self.final, self.end) != self.gold

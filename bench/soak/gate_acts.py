@@ -382,7 +382,7 @@ def _beside_the_verdict(hub: Hub, chance: random.Random) -> None:
     oid = store.put_bytes(chance.randbytes(4))
     with Graph(hub.settings.own_folder / "versions.db").writing() as graph:
         both = trees.roots(graph, commits.tree(graph, head.id))
-        own, nodes = objecttree.edited(both.own, {"slipped.txt": oid}, graph.node)
+        own, nodes = objecttree.edit(both.own, {"slipped.txt": oid}, graph.node)
         graph.add_bodies(nodes)
         hidden = trees.Roots(both.content, own)
         tree = objecttree.node_id(hidden.body())

@@ -97,9 +97,9 @@ def _print_log(
     found: list[Commit], names: dict[str, list[str]], *, graph: bool, oneline: bool
 ) -> None:
     if graph:
-        from datahub.core.lanes import drawn
+        from datahub.core.lanes import draw_lanes
 
-        for drawing, commit in drawn(found):
+        for drawing, commit in draw_lanes(found):
             line(drawing + (f" {_oneline(commit, names)}" if commit else ""))
         return
     if oneline:

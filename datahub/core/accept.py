@@ -60,18 +60,18 @@ def threshold(
     39
     """
     order = np.argsort(-np.asarray(trust, dtype=np.float64), kind="stable")
-    ranked = np.asarray(trust, dtype=np.float64)[order]
+    trusts = np.asarray(trust, dtype=np.float64)[order]
     errors = np.cumsum(np.asarray(wrong, dtype=np.int64)[order])
-    starts, risk = _starts(len(ranked), max_error, 1 - confidence)
-    sizes = _sizes(ranked, max_error, risk)
-    passed = [binomial_cdf(int(errors[n - 1]), n, max_error) <= risk for n in sizes]
-    lowest = max((_way_down(passed, start) for start in range(starts)), default=-1)
+    starts, risk = _starts(len(trusts), max_error, 1 - confidence)
+    sizes = _sizes(trusts, max_error, risk)
+    passes = [binomial_cdf(int(errors[n - 1]), n, max_error) <= risk for n in sizes]
+    lowest = max((_way_down(passes, start) for start in range(starts)), default=-1)
     if lowest < 0:
         return _none_held(errors, max_error, confidence)
     n = sizes[lowest]
-    found = int(errors[n - 1])
-    at = None if n == len(ranked) else float(ranked[n - 1])
-    return Threshold("held", at, n, found, upper_bound(found, n, confidence=confidence))
+    count = int(errors[n - 1])
+    at = None if n == len(trusts) else float(trusts[n - 1])
+    return Threshold("held", at, n, count, upper_bound(count, n, confidence=confidence))
 
 
 @lru_cache(maxsize=4096)
@@ -111,29 +111,29 @@ def binomial_cdf(k: int, n: int, p: float) -> float:
     return min(1.0, math.fsum(map(math.exp, logs)))
 
 
-def upper_bound(wrong: int, audited: int, *, confidence: float = 0.95) -> float:
+def upper_bound(wrong: int, rows: int, *, confidence: float = 0.95) -> float:
     """One-sided upper bound of an error rate (Clopper and Pearson 1934).
 
     >>> round(upper_bound(0, 59), 4), upper_bound(0, 0)
     (0.0495, 1.0)
     """
-    if wrong >= audited:
+    if wrong >= rows:
         return 1.0
-    low, high = wrong / audited, 1.0
+    low, high = wrong / rows, 1.0
     for _ in range(60):
         middle = (low + high) / 2
-        above = binomial_cdf(wrong, audited, middle) <= 1 - confidence if middle < 1 else True
+        above = binomial_cdf(wrong, rows, middle) <= 1 - confidence if middle < 1 else True
         low, high = (low, middle) if above else (middle, high)
     return high
 
 
-def lower_bound(wrong: int, audited: int, *, confidence: float = 0.95) -> float:
+def lower_bound(wrong: int, rows: int, *, confidence: float = 0.95) -> float:
     """One-sided lower bound of an error rate.
 
     >>> round(lower_bound(59, 59), 4), lower_bound(0, 10)
     (0.9505, 0.0)
     """
-    return 1 - upper_bound(audited - wrong, audited, confidence=confidence) if audited else 0.0
+    return 1 - upper_bound(rows - wrong, rows, confidence=confidence) if rows else 0.0
 
 
 def _starts(n: int, max_error: float, risk: float) -> tuple[int, float]:
@@ -144,23 +144,23 @@ def _starts(n: int, max_error: float, risk: float) -> tuple[int, float]:
     return 1, risk
 
 
-def _sizes(ranked: npt.NDArray[np.float64], max_error: float, risk: float) -> list[int]:
+def _sizes(trusts: npt.NDArray[np.float64], max_error: float, risk: float) -> list[int]:
     """Numbers of most trusted audited rows to test, fewest first, equal trust never parted.
 
     Each allows one wrong row more than the one before; the last is all rows.
     """
     sizes: list[int] = []
     wrong = 0
-    while (n := fewest(wrong, max_error, risk)) <= len(ranked):
-        sizes.append(int(np.searchsorted(-ranked, -ranked[n - 1], side="right")))
+    while (n := fewest(wrong, max_error, risk)) <= len(trusts):
+        sizes.append(int(np.searchsorted(-trusts, -trusts[n - 1], side="right")))
         wrong += 1
-    return sorted({*sizes, len(ranked)}) if sizes else []
+    return sorted({*sizes, len(trusts)}) if sizes else []
 
 
-def _way_down(passed: Sequence[bool], start: int) -> int:
+def _way_down(passes: Sequence[bool], start: int) -> int:
     """The last of the tests from `start` on that pass without a failure; -1 where none does."""
     end = start
-    while end < len(passed) and passed[end]:
+    while end < len(passes) and passes[end]:
         end += 1
     return end - 1 if end > start else -1
 
@@ -168,11 +168,11 @@ def _way_down(passed: Sequence[bool], start: int) -> int:
 def _none_held(errors: npt.NDArray[np.int64], max_error: float, confidence: float) -> Threshold:
     n = len(errors)
     wrong = int(errors[-1]) if n else 0
-    bound = upper_bound(wrong, n, confidence=confidence)
+    upper = upper_bound(wrong, n, confidence=confidence)
     if lower_bound(wrong, n, confidence=confidence) > max_error:
-        return Threshold("exceeded", None, n, wrong, bound)
+        return Threshold("exceeded", None, n, wrong, upper)
     # at the least: where every further row is among the most trusted, and none of them is wrong
-    reached = enumerate([0, *errors.tolist()])
-    needed = min(fewest(w, max_error, 1 - confidence) - i for i, w in reached)
-    needed = max(1, needed)
-    return Threshold("unmeasured", None, n, wrong, bound, needed)
+    steps = enumerate([0, *errors.tolist()])
+    missing = min(fewest(w, max_error, 1 - confidence) - i for i, w in steps)
+    missing = max(1, missing)
+    return Threshold("unmeasured", None, n, wrong, upper, missing)

@@ -54,14 +54,14 @@ def agreement(answers: Mapping[Key, Sequence[Annotation]]) -> Agreement:
         {answer.annotator: answer.label for answer in of if answer.label is not None}
         for of in answers.values()
     ]
-    shared = [unit for unit in units if len(unit) > 1]
+    multiple = [unit for unit in units if len(unit) > 1]
     skips = Counter(a.annotator for of in answers.values() for a in of if a.label is None)
     names = sorted({name for unit in units for name in unit} | set(skips))
     return Agreement(
         people=tuple(_person(name, units, skips[name]) for name in names),
-        rows=len(shared),
-        same=sum(len(set(unit.values())) == 1 for unit in shared),
-        alpha=alpha(unit.values() for unit in shared),
+        rows=len(multiple),
+        same=sum(len(set(unit.values())) == 1 for unit in multiple),
+        alpha=alpha(unit.values() for unit in multiple),
     )
 
 
@@ -82,8 +82,8 @@ def alpha(units: Iterable[Iterable[str]]) -> float | None:
         totals.update(unit)
     n = totals.total()
     apart = math.fsum(_apart(unit) / (unit.total() - 1) for unit in counts)  # in any order
-    expected = _apart(totals)
-    return 1 - (n - 1) * apart / expected if expected else None
+    by_chance = _apart(totals)
+    return 1 - (n - 1) * apart / by_chance if by_chance else None
 
 
 def _apart(labels: Counter[str]) -> int:
@@ -91,12 +91,13 @@ def _apart(labels: Counter[str]) -> int:
     return labels.total() ** 2 - sum(count**2 for count in labels.values())
 
 
-def _person(name: str, units: Sequence[Mapping[str, str]], skipped: int) -> Person:
+def _person(name: str, units: Sequence[Mapping[str, str]], skips: int) -> Person:
     own = [unit for unit in units if name in unit]
-    agreed = shared = 0
+    agreements = overlap = 0
     for unit in own:
-        others = Counter(label for who, label in unit.items() if who != name).most_common(2)
-        shared += bool(others)
-        tied = len(others) > 1 and others[0][1] == others[1][1]
-        agreed += bool(others) and not tied and others[0][0] == unit[name]
-    return Person(name, len(own), skipped, shared, agreed)
+        labels = (label for annotator, label in unit.items() if annotator != name)
+        rest = Counter(labels).most_common(2)
+        overlap += bool(rest)
+        is_tie = len(rest) > 1 and rest[0][1] == rest[1][1]
+        agreements += bool(rest) and not is_tie and rest[0][0] == unit[name]
+    return Person(name, len(own), skips, overlap, agreements)

@@ -78,10 +78,10 @@ class BatchLF(ABC):
     def __call__(self, x: object) -> int:
         """Vote on one row: any object with the columns as attributes."""
         frame = pl.DataFrame({name: [_value(x, name)] for name in self.columns}, strict=False)
-        judged = self.judge(frame)
-        for fault in judged.faults:
+        output = self.judge(frame)
+        for fault in output.faults:
             raise LabelingFunctionError(f"LF {self.name!r}: {fault.error}", lf=self.name)
-        return int(judged.votes[0])
+        return int(output.votes[0])
 
     def present(self, frame: pl.DataFrame) -> npt.NDArray[np.int64]:
         """Positions of the rows that have a value in every column read.
@@ -96,42 +96,40 @@ class BatchLF(ABC):
                 hint=f"Columns are {', '.join(frame.columns)}.",
                 lf=self.name,
             )
-        there = np.ones(frame.height, dtype=np.bool_)
+        mask = np.ones(frame.height, dtype=np.bool_)
         for name in self.columns:
             column = frame[name]
-            there &= column.is_not_null().to_numpy()
+            mask &= column.is_not_null().to_numpy()
             if column.dtype.is_float():
-                there &= column.is_not_nan().fill_null(value=False).to_numpy()
-        return np.flatnonzero(there)
+                mask &= column.is_not_nan().fill_null(value=False).to_numpy()
+        return np.flatnonzero(mask)
 
 
-def abstained(rows: int) -> npt.NDArray[np.int8]:
+def no_votes(rows: int) -> npt.NDArray[np.int8]:
     """Return votes [rows] that are all ABSTAIN."""
     return np.full(rows, ABSTAIN, dtype=np.int8)
 
 
-def checked_columns(
-    name: str, column: str | None, columns: Sequence[str] | None
-) -> tuple[str, ...]:
+def parse_columns(name: str, column: str | None, columns: Sequence[str] | None) -> tuple[str, ...]:
     """The columns meant by `column=` or `columns=`; exactly one of them is given."""
-    given = (column,) if columns is None else tuple(columns)
+    names = (column,) if columns is None else tuple(columns)
     text = isinstance(columns, str) or (column is not None and columns is not None)
-    if text or not given or not all(isinstance(one, str) and one for one in given):
+    if text or not names or not all(isinstance(item, str) and item for item in names):
         raise LabelingFunctionError(
             f"LF {name!r} reads column={column!r}, columns={columns!r}.",
             hint='Give column="text" for one, or columns=["words", "links"] for a table of them.',
             lf=name,
         )
-    return tuple(str(one) for one in given)
+    return tuple(str(item) for item in names)
 
 
-def checked_labels(name: str, labels: Mapping[Any, Label]) -> dict[Any, Label]:
+def check_labels(name: str, labels: Mapping[Any, Label]) -> dict[Any, Label]:
     """The same, if every value is a class, its name, or ABSTAIN. Raises LabelingFunctionError.
 
-    >>> checked_labels("spam", {"yes": "spam", "no": 0, "unclear": -1})
+    >>> check_labels("spam", {"yes": "spam", "no": 0, "unclear": -1})
     {'yes': 'spam', 'no': 0, 'unclear': -1}
     """
-    for what, label in labels.items():
+    for answer, label in labels.items():
         if isinstance(label, str):
             good = bool(label)
         else:
@@ -139,18 +137,21 @@ def checked_labels(name: str, labels: Mapping[Any, Label]) -> dict[Any, Label]:
             good = whole and ABSTAIN <= label < LABELS
         if not good:
             raise LabelingFunctionError(
-                f"LF {name!r} takes {what!r} for {label!r}, which is not a class.",
+                f"LF {name!r} takes {answer!r} for {label!r}, which is not a class.",
                 hint="A class is its name, or its number from 0 in the order of the dataset's "
                 "class names; ABSTAIN (-1) is no vote.",
                 lf=name,
             )
-    return {what: one if isinstance(one, str) else int(one) for what, one in labels.items()}
+    return {
+        answer: target if isinstance(target, str) else int(target)
+        for answer, target in labels.items()
+    }
 
 
-def numbered(lf: str, labels: Sequence[tuple[Any, Label]], classes: Sequence[str]) -> Items:
+def number_labels(lf: str, labels: Sequence[tuple[Any, Label]], classes: Sequence[str]) -> Items:
     """The same with classes by their numbers. Raises LabelingFunctionError: no class of that name.
 
-    >>> numbered("spam", [("yes", "spam"), ("no", 0)], ["ham", "spam"])
+    >>> number_labels("spam", [("yes", "spam"), ("no", 0)], ["ham", "spam"])
     (('yes', 1), ('no', 0))
     """
     for _, label in labels:

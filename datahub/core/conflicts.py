@@ -79,7 +79,7 @@ class Conflict:
 
 
 @dataclass(frozen=True)
-class Decided:
+class ConflictDecision:
     """What somebody decided of one conflict: a side, or a value, which may be null.
 
     Empty names fit any.
@@ -108,23 +108,23 @@ class Settling:
 
     side: Side | None = None
     rule: Rule | None = None
-    decisions: tuple[Decided, ...] = ()
+    decisions: tuple[ConflictDecision, ...] = ()
 
-    def of(self, conflict: Conflict) -> Decided | None:
+    def of(self, conflict: Conflict) -> ConflictDecision | None:
         """The decision on a conflict, if there is one. Raises InputError where two speak of it."""
-        found = [one for one in self.decisions if one.fits(conflict)]
-        if len({(one.take, str(one.value)) for one in found}) > 1:
+        decisions = [decision for decision in self.decisions if decision.fits(conflict)]
+        if len({(decision.take, str(decision.value)) for decision in decisions}) > 1:
             raise InputError(
                 f"{conflict.key!r} is decided twice, differently.",
                 hint="Name the column (and the table) in each decision, or drop one of them.",
             )
-        return found[0] if found else None
+        return decisions[0] if decisions else None
 
 
 ASK = Settling()  # whatever is in conflict is listed, and nothing is merged
 
 
-def decisions_of(lines: Sequence[Mapping[str, object]]) -> tuple[Decided, ...]:
+def decisions_of(lines: Sequence[Mapping[str, object]]) -> tuple[ConflictDecision, ...]:
     """Decisions from the lines of a file: `key`, and `take` (ours, theirs, null) or `value`.
 
     `column`, `table` and `dataset` narrow what is meant; lines with neither take nor value decide
@@ -133,7 +133,7 @@ def decisions_of(lines: Sequence[Mapping[str, object]]) -> tuple[Decided, ...]:
     >>> decisions_of([{"key": 17, "value": "tech"}, {"key": 18, "take": None}])[0].value
     'tech'
     """
-    found = []
+    decisions = []
     for line in lines:
         if "key" not in line or not ("take" in line or "value" in line):
             raise InputError(
@@ -153,8 +153,8 @@ def decisions_of(lines: Sequence[Mapping[str, object]]) -> tuple[Decided, ...]:
         names = {name: str(line.get(name) or "") for name in ("column", "table", "dataset")}
         key = "" if line["key"] is None else str(line["key"])
         side: Side | None = "ours" if take == "ours" else "theirs" if take == "theirs" else None
-        found.append(Decided(key, take=side, value=None if take else value, **names))
-    return tuple(found)
+        decisions.append(ConflictDecision(key, take=side, value=None if take else value, **names))
+    return tuple(decisions)
 
 
 def conflict_table(conflicts: Iterable[Conflict]) -> pl.DataFrame:
@@ -162,11 +162,11 @@ def conflict_table(conflicts: Iterable[Conflict]) -> pl.DataFrame:
     columns = ("dataset", "table", "key", "column", "kind", "base", "ours", "theirs")
     lines = [
         {
-            **{name: _text(getattr(one, name)) for name in columns},
-            "ours_by": str(one.ours_by),
-            "theirs_by": str(one.theirs_by),
+            **{name: _text(getattr(conflict, name)) for name in columns},
+            "ours_by": str(conflict.ours_by),
+            "theirs_by": str(conflict.theirs_by),
         }
-        for one in conflicts
+        for conflict in conflicts
     ]
     names = [*columns, "ours_by", "theirs_by", "take", "value"]
     return pl.DataFrame(lines, schema=dict.fromkeys(names, pl.String()))
@@ -180,15 +180,17 @@ def _text(value: object) -> str | None:
 
 def check_all_used(settling: Settling, conflicts: Iterable[Conflict]) -> None:
     """Raise InputError where a decision speaks of nothing that is in conflict."""
-    known = list(conflicts)
+    pending = list(conflicts)
     by_key: dict[str, list[Conflict]] = {}
-    for conflict in known:
+    for conflict in pending:
         by_key.setdefault("" if conflict.key is None else str(conflict.key), []).append(conflict)
-    for one in settling.decisions:
-        if not any(one.fits(conflict) for conflict in by_key.get(one.key, [])):
-            where = ", ".join(part for part in (one.column, one.table, one.dataset) if part)
+    for decision in settling.decisions:
+        if not any(decision.fits(conflict) for conflict in by_key.get(decision.key, [])):
+            where = ", ".join(
+                part for part in (decision.column, decision.table, decision.dataset) if part
+            )
             raise InputError(
-                f"A decision names {one.key!r}"
+                f"A decision names {decision.key!r}"
                 + (f" ({where})" if where else "")
                 + ", which is in no conflict of this merge.",
                 hint="`datahub merge --conflicts FILE` lists what is. Nothing was merged.",
@@ -205,7 +207,7 @@ def by_rule(rule: Rule, answers: Sequence[Annotation], gold: str | None) -> tupl
         return None, True
     if rule == "gold" and gold is not None:
         return gold, True
-    said = [answer for answer in answers if answer.label is not None]
-    if not said:
+    class_answers = [answer for answer in answers if answer.label is not None]
+    if not class_answers:
         return None, False
-    return max(said, key=lambda answer: (answer.time, answer.id)).label, True
+    return max(class_answers, key=lambda answer: (answer.time, answer.id)).label, True

@@ -98,7 +98,7 @@ class Dataset:
 
     def with_classes(self, classes: Sequence[str]) -> Dataset:
         """Return the dataset with these class names, checked."""
-        return replace(self, classes=checked_classes(classes))
+        return replace(self, classes=check_classes(classes))
 
 
 def _kept_as(kind: str) -> str:
@@ -147,10 +147,10 @@ def checked_name(name: str) -> str:
     return name
 
 
-def checked_classes(classes: Sequence[str]) -> tuple[str, ...]:
+def check_classes(classes: Sequence[str]) -> tuple[str, ...]:
     """Return the classes in their order if they can be used, else raise InputError.
 
-    >>> checked_classes(["ham", "spam"])
+    >>> check_classes(["ham", "spam"])
     ('ham', 'spam')
     """
     names = tuple(name.strip() for name in classes)
@@ -159,10 +159,10 @@ def checked_classes(classes: Sequence[str]) -> tuple[str, ...]:
             f"{len(names)} classes given; a dataset has between 2 and {MAX_CLASSES}.",
             hint="Name them in order: --classes ham,spam",
         )
-    repeated = sorted(name for name, count in Counter(names).items() if count > 1)
-    if repeated or "" in names:
+    duplicates = sorted(name for name, count in Counter(names).items() if count > 1)
+    if duplicates or "" in names:
         raise InputError(
-            f"Class names are repeated: {', '.join(repeated) or 'one is empty'}.",
+            f"Class names are repeated: {', '.join(duplicates) or 'one is empty'}.",
             hint="Give every class its own name.",
         )
     return names
@@ -179,7 +179,7 @@ def content_hash(row: Mapping[str, object]) -> str:
     try:
         text = json.dumps(row, sort_keys=True, ensure_ascii=False, default=_plain)
     except TypeError:  # a map has keys that no name in JSON can be
-        text = json.dumps(_named(row), sort_keys=True, ensure_ascii=False, default=_plain)
+        text = json.dumps(_text_keys(row), sort_keys=True, ensure_ascii=False, default=_plain)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
@@ -192,15 +192,15 @@ def content_digest(row: Mapping[str, object]) -> str:
     return content_hash(row)[:16]
 
 
-def _named(value: object) -> object:
+def _text_keys(value: object) -> object:
     """The same with every key as text: of a map, JSON of a key that is none."""
     if isinstance(value, Mapping):
         return {
-            key if isinstance(key, str) else json.dumps(key, default=_plain): _named(item)
+            key if isinstance(key, str) else json.dumps(key, default=_plain): _text_keys(item)
             for key, item in value.items()
         }
     if isinstance(value, (list, tuple)):
-        return [_named(item) for item in value]
+        return [_text_keys(item) for item in value]
     return value
 
 

@@ -39,13 +39,14 @@ class Dependence:
     strength: Floats
 
 
-def correlated(votes: Votes, cardinality: int, *, seed: int) -> Dependence:
+def measure_dependence(votes: Votes, cardinality: int, *, seed: int) -> Dependence:
     """Find near-duplicates among LFs, on a sample of the rows where there are more than SAMPLE.
 
-    >>> one, other = np.array([0, 1, 0, -1, 1, 0] * 9), np.array([0, 1, 1, -1, 0, 0, 1, -1, 1] * 6)
-    >>> votes = np.column_stack([one, other, one]).astype(np.int8)
-    >>> found = correlated(votes, 2, seed=0)
-    >>> found.groups, found.shares.tolist()
+    >>> first = np.array([0, 1, 0, -1, 1, 0] * 9)
+    >>> second = np.array([0, 1, 1, -1, 0, 0, 1, -1, 1] * 6)
+    >>> votes = np.column_stack([first, second, first]).astype(np.int8)
+    >>> dependence = measure_dependence(votes, 2, seed=0)
+    >>> dependence.groups, dependence.shares.tolist()
     (((0, 2),), [0.5, 1.0, 0.5])
     """
     m = votes.shape[1]
@@ -64,32 +65,32 @@ def correlated(votes: Votes, cardinality: int, *, seed: int) -> Dependence:
 def _sameness(votes: LabelMatrix, cardinality: int) -> Floats:
     """The same vote, as a share of the rows on which either LF votes: [m, m]."""
     m = votes.shape[1]
-    same: Floats = np.zeros((m, m))
+    equal: Floats = np.zeros((m, m))
     for y in range(cardinality):
-        said = (votes == y)[(votes == y).any(axis=1)].astype(np.float32)
-        same += said.T @ said
-    voted = (votes != ABSTAIN).astype(np.float32)
-    both = (voted.T @ voted).astype(np.float64)
-    either = both.diagonal()[:, None] + both.diagonal()[None, :] - both
-    found = np.divide(same, either, out=np.zeros((m, m)), where=either > 0)
-    np.fill_diagonal(found, 0)
-    return np.asarray(found)
+        indicator = (votes == y)[(votes == y).any(axis=1)].astype(np.float32)
+        equal += indicator.T @ indicator
+    has_vote = (votes != ABSTAIN).astype(np.float32)
+    overlap = (has_vote.T @ has_vote).astype(np.float64)
+    either = overlap.diagonal()[:, None] + overlap.diagonal()[None, :] - overlap
+    share = np.divide(equal, either, out=np.zeros((m, m)), where=either > 0)
+    np.fill_diagonal(share, 0)
+    return np.asarray(share)
 
 
 def _majority(votes: LabelMatrix, cardinality: int, shares: Floats) -> SoftLabels:
     """Each row's class by weighted majority; tied classes share it."""
     weight = np.zeros((len(votes), cardinality))
     for column, share in zip(votes.T, shares, strict=True):
-        voted = np.flatnonzero(column != ABSTAIN)
-        weight[voted, column[voted]] += share
-    tied = weight >= weight.max(axis=1, keepdims=True, initial=0) - 1e-9
-    return np.asarray(tied / tied.sum(axis=1, keepdims=True))
+        rows = np.flatnonzero(column != ABSTAIN)
+        weight[rows, column[rows]] += share
+    is_best = weight >= weight.max(axis=1, keepdims=True, initial=0) - 1e-9
+    return np.asarray(is_best / is_best.sum(axis=1, keepdims=True))
 
 
 def _strength(votes: LabelMatrix, soft: SoftLabels) -> Floats:
     """Conditional mutual information over the smaller conditional entropy: [m, m]."""
     m = votes.shape[1]
-    shared: Floats = np.zeros((m, m))
+    information: Floats = np.zeros((m, m))
     own: Floats = np.zeros(m)
     freedom: Floats = np.zeros((m, m))  # what chance alone shows: half a nat each
     together: Floats = np.zeros((m, m))  # rows on which both do the same, beyond what chance gives
@@ -99,7 +100,7 @@ def _strength(votes: LabelMatrix, soft: SoftLabels) -> Floats:
             continue
         weight = soft[rows, y]
         joint = _joint(votes[rows], y, weight)
-        shared += weight.sum() * _information(joint, weight.sum())
+        information += weight.sum() * _information(joint, weight.sum())
         own += weight.sum() * _entropy(joint, weight.sum())
         together += _excess(joint, weight.sum())
         choices = (joint.sum(axis=1).diagonal(axis1=1, axis2=2) > 0).sum(axis=0) - 1
@@ -107,8 +108,8 @@ def _strength(votes: LabelMatrix, soft: SoftLabels) -> Floats:
     smaller = np.minimum(own[:, None], own[None, :])
     # LFs that avoid one another tell of one another, too, but repeat nothing; and among rows
     # with a vote, of which some LF must have voted, any two avoid one another a little.
-    seen = (smaller > 0) & (shared > 2 * freedom + CHANCE) & (together > 0)
-    strength = np.divide(shared, smaller, out=np.zeros((m, m)), where=seen)
+    significant = (smaller > 0) & (information > 2 * freedom + CHANCE) & (together > 0)
+    strength = np.divide(information, smaller, out=np.zeros((m, m)), where=significant)
     np.fill_diagonal(strength, 0)
     return np.asarray(np.minimum(strength, 1))
 
@@ -117,9 +118,9 @@ def _joint(votes: LabelMatrix, y: int, weight: Floats) -> Floats:
     """Weighted counts [3, 3, m, m] of what two LFs do: vote y, vote another, abstain."""
     right = votes == y
     wrong = (votes != y) & (votes != ABSTAIN)
-    both = np.hstack([right, wrong]).astype(np.float64)  # in float32, copies are not quite 1
+    indicators = np.hstack([right, wrong]).astype(np.float64)  # in float32, copies are not quite 1
     m = votes.shape[1]
-    pairs = both.T @ (both * weight[:, None])
+    pairs = indicators.T @ (indicators * weight[:, None])
     joint = np.empty((3, 3, m, m))
     joint[:2, :2] = pairs.reshape(2, m, 2, m).transpose(0, 2, 1, 3)
     alone = np.stack([pairs[:m, :m].diagonal(), pairs[m:, m:].diagonal()])
@@ -132,17 +133,17 @@ def _joint(votes: LabelMatrix, y: int, weight: Floats) -> Floats:
 
 def _information(joint: Floats, total: float) -> Floats:
     p = joint / total
-    left, right = p.sum(axis=1, keepdims=True), p.sum(axis=0, keepdims=True)
-    apart = left * right
+    first, second = p.sum(axis=1, keepdims=True), p.sum(axis=0, keepdims=True)
+    apart = first * second
     ratio = np.divide(p, apart, out=np.ones_like(p), where=(p > 0) & (apart > 0))
     return np.asarray((p * np.log(ratio)).sum(axis=(0, 1)))
 
 
 def _excess(joint: Floats, total: float) -> Floats:
     """Rows on which both vote right, or both wrong, less what independent LFs would show."""
-    both: Floats = joint[0, 0] + joint[1, 1]
-    left, right = joint.sum(axis=1) / total, joint.sum(axis=0) / total
-    return np.asarray(both - total * (left[0] * right[0] + left[1] * right[1]))
+    agreements: Floats = joint[0, 0] + joint[1, 1]
+    first, second = joint.sum(axis=1) / total, joint.sum(axis=0) / total
+    return np.asarray(agreements - total * (first[0] * second[0] + first[1] * second[1]))
 
 
 def _entropy(joint: Floats, total: float) -> Floats:
@@ -150,17 +151,17 @@ def _entropy(joint: Floats, total: float) -> Floats:
     return np.asarray(-(p * np.log(np.where(p > 0, p, 1))).sum(axis=0))
 
 
-def _groups(linked: npt.NDArray[np.bool_]) -> tuple[tuple[int, ...], ...]:
+def _groups(links: npt.NDArray[np.bool_]) -> tuple[tuple[int, ...], ...]:
     """Sets of LFs that are linked, directly or through others."""
-    left, found = set(range(len(linked))), []
-    while left:
-        group, edge = set(), {min(left)}
+    remaining, groups = set(range(len(links))), []
+    while remaining:
+        group, edge = set(), {min(remaining)}
         while edge:
             group |= edge
-            edge = {int(j) for i in edge for j in np.flatnonzero(linked[i])} - group
-        left -= group
-        found.append(tuple(sorted(group)))
-    return tuple(group for group in found if len(group) > 1)
+            edge = {int(j) for i in edge for j in np.flatnonzero(links[i])} - group
+        remaining -= group
+        groups.append(tuple(sorted(group)))
+    return tuple(group for group in groups if len(group) > 1)
 
 
 def _shares(strength: Floats, groups: tuple[tuple[int, ...], ...]) -> Floats:

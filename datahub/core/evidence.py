@@ -46,36 +46,36 @@ class Packing:
         [[0, 11]]
         """
         groups = self.groups
-        packed = np.empty((len(groups), len(votes)), dtype=np.uint8)
-        for code, group in zip(packed, groups, strict=True):
+        columns = np.empty((len(groups), len(votes)), dtype=np.uint8)
+        for code, group in zip(columns, groups, strict=True):
             code[:] = self._digit(votes, group[0])
             for lf in group[1:]:
                 code *= np.uint8(self.cardinality + 1)
                 code += self._digit(votes, lf)
-        return packed
+        return columns
 
     def tables(self, evidence: Floats) -> list[Floats]:
         """For each group the evidence of each code: [codes, k]."""
         k = self.cardinality
-        found: list[Floats] = []
+        tables: list[Floats] = []
         for group in self.groups:
             table: Floats = np.zeros((1, k))
             for lf in group:
-                one = np.vstack([np.zeros((1, k)), evidence[lf]])
-                table = (table[:, None, :] + one[None, :, :]).reshape(-1, k)
-            found.append(table)
-        return found
+                options = np.vstack([np.zeros((1, k)), evidence[lf]])
+                table = (table[:, None, :] + options[None, :, :]).reshape(-1, k)
+            tables.append(table)
+        return tables
 
     def by_vote(self, totals: Sequence[Floats]) -> Floats:
         """Totals by code, for each group [codes, k], as totals by LF, vote and class [m, k, k]."""
         k = self.cardinality
-        found = np.zeros((self.lfs, k, k))
+        by_lf = np.zeros((self.lfs, k, k))
         for group, total in zip(self.groups, totals, strict=True):
             cube = total.reshape(*[k + 1] * len(group), k)
             for axis, lf in enumerate(group):
-                others = tuple(other for other in range(len(group)) if other != axis)
-                found[lf] = cube.sum(axis=others)[1:]
-        return found
+                rest = tuple(i for i in range(len(group)) if i != axis)
+                by_lf[lf] = cube.sum(axis=rest)[1:]
+        return by_lf
 
     def _digit(self, votes: LabelMatrix, lf: int) -> Codes:
         return (votes[:, lf].astype(np.int8, copy=False).view(np.uint8)) + np.uint8(1)
@@ -91,14 +91,14 @@ def posterior(votes: LabelMatrix, evidence: Floats, prior: Floats) -> SoftLabels
     >>> posterior(votes, evidence, np.array([0.5, 0.5])).round(3).tolist()
     [[0.2, 0.8], [nan, nan]]
     """
-    heard = np.flatnonzero(~np.isnan(evidence).any(axis=(1, 2)))
-    packing = Packing(len(heard), len(prior))
-    tables = packing.tables(evidence[heard])
+    informative = np.flatnonzero(~np.isnan(evidence).any(axis=(1, 2)))
+    packing = Packing(len(informative), len(prior))
+    tables = packing.tables(evidence[informative])
     soft = np.empty((len(votes), len(prior)))
-    every = len(heard) == votes.shape[1]
+    every = len(informative) == votes.shape[1]
     for start in range(0, len(votes), _BLOCK):
         block = votes[start : start + _BLOCK]
-        codes = packing.codes(block if every else block[:, heard])
+        codes = packing.codes(block if every else block[:, informative])
         _write_posterior(codes, tables, prior, soft[start : start + _BLOCK])
     return soft
 

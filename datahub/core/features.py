@@ -41,25 +41,25 @@ class Features:
 
 
 def feature_columns(
-    dataset: Dataset, schema: pl.Schema, asked: Sequence[str], embedding: str | None
+    dataset: Dataset, schema: pl.Schema, columns: Sequence[str], embedding: str | None
 ) -> Features:
-    """The columns that are asked for, without rows; by default the text column.
+    """The features in these columns, without rows; by default the text column.
 
     A dataset without a text column gives its numbers. Raises ConfigError: no such column, or of
     a type that an end model cannot take.
     """
     plain = [name for name in dataset.content_columns if name != dataset.key]
     numbers = [name for name in plain if schema[name].is_numeric() or schema[name] == pl.Boolean]
-    if not asked and not embedding:
-        asked = [dataset.text] if dataset.text else numbers
-    for name in [*asked, *([embedding] if embedding else [])]:
+    if not columns and not embedding:
+        columns = [dataset.text] if dataset.text else numbers
+    for name in [*columns, *([embedding] if embedding else [])]:
         if name not in plain:
             raise ConfigError(
                 f"An end model is to look at {name!r}, which is no column of {dataset.name!r}.",
                 hint=f"Its columns are {', '.join(plain)}.",
             )
-    texts = tuple(name for name in asked if schema[name] in (pl.String, pl.Categorical))
-    strange = [name for name in asked if name not in texts and name not in numbers]
+    texts = tuple(name for name in columns if schema[name] in (pl.String, pl.Categorical))
+    strange = [name for name in columns if name not in texts and name not in numbers]
     if strange or (embedding and not isinstance(schema[embedding], (pl.List, pl.Array))):
         name = (strange or [str(embedding)])[0]
         raise ConfigError(
@@ -67,5 +67,5 @@ def feature_columns(
             hint="end_model_columns are texts and numbers; embedding_column holds lists of floats.",
         )
     return Features(
-        pl.DataFrame(), texts, tuple(name for name in asked if name in numbers), embedding or None
+        pl.DataFrame(), texts, tuple(name for name in columns if name in numbers), embedding or None
     )

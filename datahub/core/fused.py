@@ -49,9 +49,9 @@ def fused_votes(
     votes = {lf.name: _votes(texts, lf, hits) for lf in lfs}
     unsure = texts.filter(pl.Series(hits.unsure))
     if unsure.height:
-        judged = unsure.select(lf.expression() for lf in lfs)
+        exact = unsure.select(lf.expression() for lf in lfs)
         for lf in lfs:
-            votes[lf.name][hits.unsure] = lf.checked(judged[lf.name]).to_numpy()
+            votes[lf.name][hits.unsure] = lf.checked(exact[lf.name]).to_numpy()
     return votes
 
 
@@ -73,10 +73,10 @@ class _Hits:
 def _hits(text: pl.Series, needles: Sequence[str]) -> _Hits:
     patterns = [*needles, *STRANGERS]
     where = text.str.find_many(patterns, ascii_case_insensitive=True, overlapping=True)
-    what = text.str.extract_many(patterns, ascii_case_insensitive=True, overlapping=True)
+    words = text.str.extract_many(patterns, ascii_case_insensitive=True, overlapping=True)
     lengths = where.list.len().to_numpy()
     rows = np.repeat(np.arange(len(text), dtype=np.int64), lengths)
-    ids = _numbers(what.filter(pl.Series(lengths > 0)).explode(), patterns)
+    ids = _numbers(words.filter(pl.Series(lengths > 0)).explode(), patterns)
     offsets = where.filter(pl.Series(lengths > 0)).explode().to_numpy().astype(np.int64)
     order = np.argsort(ids.astype(np.uint16 if len(patterns) < 2**16 else np.int64), kind="stable")
     rows, ids, offsets = rows[order], ids[order], offsets[order]
@@ -95,14 +95,14 @@ def _hits(text: pl.Series, needles: Sequence[str]) -> _Hits:
     return _Hits(rows, _WORD[before], _WORD[after], spans, unsure)
 
 
-def _numbers(found: pl.Series, patterns: Sequence[str]) -> npt.NDArray[np.int64]:
+def _numbers(words: pl.Series, patterns: Sequence[str]) -> npt.NDArray[np.int64]:
     """The number of each pattern that was found, as it was spelled in the text."""
     numbers = {pattern: i for i, pattern in enumerate(patterns)}
-    spelled = found.unique().to_list()  # few: a word in the cases that texts have it in
-    if not spelled:
+    spellings = words.unique().to_list()  # few: a word in the cases that texts have it in
+    if not spellings:
         return np.empty(0, dtype=np.int64)
-    ids = [numbers[one if one in STRANGERS else one.lower()] for one in spelled]
-    return found.replace_strict(spelled, ids, return_dtype=pl.Int64).to_numpy()
+    ids = [numbers[word if word in STRANGERS else word.lower()] for word in spellings]
+    return words.replace_strict(spellings, ids, return_dtype=pl.Int64).to_numpy()
 
 
 def _votes(texts: pl.DataFrame, lf: DeclarativeLF, hits: _Hits) -> npt.NDArray[np.int8]:
@@ -113,9 +113,9 @@ def _votes(texts: pl.DataFrame, lf: DeclarativeLF, hits: _Hits) -> npt.NDArray[n
         span = hits.spans[needle.text]
         rows = hits.rows[span]
         if needle.alone:
-            held = np.zeros(texts.height, dtype=bool)
-            held[rows[_is_whole(needle, hits.before[span], hits.after[span])]] = True
-            stand += held
+            has_word = np.zeros(texts.height, dtype=bool)
+            has_word[rows[_is_whole(needle, hits.before[span], hits.after[span])]] = True
+            stand += has_word
         else:
             phrases[rows] = True
     votes = np.where(stand >= lf.at_least, np.int8(lf.label or 0), np.int8(ABSTAIN))

@@ -34,11 +34,11 @@ def markdown(verdict: Verdict, *, source: str, into: str) -> str:
     >>> markdown(passed, source="work", into="main")
     '### Gate of `main`: passed\n\n`work` (555555555555) met 2 of 2 expectations.\n'
     """
-    said = "passed" if verdict.passed else "refused"
-    met = verdict.checks - len(verdict.failures)
+    state = "passed" if verdict.passed else "refused"
+    successes = verdict.checks - len(verdict.failures)
     text = (
-        f"### Gate of {_code(into)}: {said}\n\n"
-        f"{_code(source)} ({verdict.source[:12]}) met {max(met, 0)} of {verdict.checks} "
+        f"### Gate of {_code(into)}: {state}\n\n"
+        f"{_code(source)} ({verdict.source[:12]}) met {max(successes, 0)} of {verdict.checks} "
         "expectations.\n"
     )
     if not verdict.failures:
@@ -57,15 +57,15 @@ def junit(verdict: Verdict, *, source: str, into: str) -> str:
 
     What refuses is a failure; a warning is a case that passed, with its words.
     """
-    refused = refusing(verdict.failures)
-    met = max(verdict.checks - len(verdict.failures), 0)
-    cases = [_case(failure, refuses=failure in refused) for failure in verdict.failures]
-    if met or not cases:
-        cases.append(f"  <testcase classname={_attr(into)} name={_attr(f'{met} met')}/>\n")
+    refusals = refusing(verdict.failures)
+    successes = max(verdict.checks - len(verdict.failures), 0)
+    cases = [_case(failure, refuses=failure in refusals) for failure in verdict.failures]
+    if successes or not cases:
+        cases.append(f"  <testcase classname={_attr(into)} name={_attr(f'{successes} met')}/>\n")
     name = _attr(f"gate of {into}: {source}")
     return (
         '<?xml version="1.0" encoding="UTF-8"?>\n'
-        f'<testsuite name={name} tests="{len(cases)}" failures="{len(refused)}" errors="0">\n'
+        f'<testsuite name={name} tests="{len(cases)}" failures="{len(refusals)}" errors="0">\n'
         + "".join(cases)
         + "</testsuite>\n"
     )
@@ -79,11 +79,11 @@ def github_lines(verdict: Verdict, *, source: str, into: str) -> list[str]:
     ...              source="work", into="main")
     ['::error title=Gate of main refused work%3A expect_x::50%25 are null. rows 7 (labels.json)']
     """
-    refused = refusing(verdict.failures)
-    said = "refused" if refused else "warns of"
+    refusals = refusing(verdict.failures)
+    state = "refused" if refusals else "warns of"
     return [
-        f"::{'error' if failure in refused else 'warning'} "
-        f"title={_property(f'Gate of {into} {said} {source}: {failure.expectation}')}::"
+        f"::{'error' if failure in refusals else 'warning'} "
+        f"title={_property(f'Gate of {into} {state} {source}: {failure.expectation}')}::"
         + _message(" ".join(filter(None, (failure.message, rows_of(failure)))))
         + _message(f" ({failure.suite})")
         for failure in verdict.failures

@@ -55,13 +55,13 @@ def stream(
 def _head(commit: Commit, marks: Mapping[CommitId, int]) -> bytes:
     name, address = _person(commit.author)
     seconds = max(0, int(commit.time.timestamp()))  # git knows no time before 1970
-    told = {
+    record = {
         "author": commit.author,
         "commit": commit.id,
         "metadata": dict(commit.metadata),
         "time": commit.time.isoformat(),
     }
-    message = (commit.message + TRAILER + json.dumps(told, sort_keys=True) + "\n").encode(
+    message = (commit.message + TRAILER + json.dumps(record, sort_keys=True) + "\n").encode(
         errors="surrogatepass"
     )
     lines = [f"commit {_WORK}", f"mark :{marks[commit.id]}"]
@@ -89,34 +89,39 @@ def _person(author: str) -> tuple[str, str]:
     >>> _person("Ann <ann@x>"), _person("bob")
     (('Ann', 'ann@x'), ('bob', ''))
     """
-    told = re.fullmatch(r"([^<>]*?)\s*<([^<>]*)>", author)
-    name, address = (told[1], told[2]) if told else (author, "")
+    match = re.fullmatch(r"([^<>]*?)\s*<([^<>]*)>", author)
+    name, address = (match[1], match[2]) if match else (author, "")
     return tuple(re.sub(r"[<>\n\0]", "", part) for part in (name, address))  # type: ignore[return-value]
 
 
-def pointed(content: bytes, path: str) -> ObjectId:
+def parse_pointer(content: bytes, path: str) -> ObjectId:
     """The object that a pointer file stands for. Raises InputError.
 
-    >>> pointed(pointer("ab" * 32, 7), "a")[:4]
+    >>> parse_pointer(pointer("ab" * 32, 7), "a")[:4]
     'abab'
     """
-    told = re.search(rb"^oid sha256:([0-9a-f]{64})$", content, re.MULTILINE)
+    digest = re.search(rb"^oid sha256:([0-9a-f]{64})$", content, re.MULTILINE)
     size = re.search(rb"^size ([0-9]+)$", content, re.MULTILINE)
-    if told is None or size is None or content != pointer(told[1].decode(), int(size[1])):
+    if digest is None or size is None or content != pointer(digest[1].decode(), int(size[1])):
         raise InputError(f"{path!r} is no pointer file of an export.", hint=_HINT)
-    return told[1].decode()
+    return digest[1].decode()
 
 
-def recorded(message: bytes, parents: tuple[CommitId, ...], git_id: str) -> Commit:
+def parse_commit(message: bytes, parents: tuple[CommitId, ...], git_id: str) -> Commit:
     """The commit that a message with a trailer records. Raises InputError."""
     try:
         text, trailer, exact = message.decode(errors="surrogatepass").rpartition(TRAILER)
-        told = json.loads(exact) if trailer else {}
-        time = dt.datetime.fromisoformat(told["time"])
-        texts = (told["commit"], told["author"], *told["metadata"], *told["metadata"].values())
-        if not all(isinstance(one, str) for one in texts):
+        record = json.loads(exact) if trailer else {}
+        time = dt.datetime.fromisoformat(record["time"])
+        texts = (
+            record["commit"],
+            record["author"],
+            *record["metadata"],
+            *record["metadata"].values(),
+        )
+        if not all(isinstance(value, str) for value in texts):
             raise TypeError("a trailer holds text")
-        return Commit(told["commit"], parents, text, told["author"], time, told["metadata"])
+        return Commit(record["commit"], parents, text, record["author"], time, record["metadata"])
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(
             f"Commit {git_id[:12]} of the git repository was not written by an export.", hint=_HINT

@@ -34,13 +34,13 @@ def cells(pattern: npt.NDArray[np.integer], soft: SoftLabels, end: SoftLabels) -
     >>> a == b, a == c, a == d
     (False, True, False)
     """
-    heard = ~np.isnan(end).any(axis=1)
-    said = np.where(heard, np.nan_to_num(end).argmax(axis=1) + 1, 0)
+    has_end = ~np.isnan(end).any(axis=1)
+    end_label = np.where(has_end, np.nan_to_num(end).argmax(axis=1) + 1, 0)
     trust = trust_in(soft, end, likeliest(combine(soft, end), end))
     band = np.minimum((trust * BANDS).round(6).astype(np.int64), BANDS - 1)  # as on every processor
-    pairs = pattern.astype(np.int64) * (end.shape[1] + 1) + said  # a hash may wrap
-    found: Ints = pairs * BANDS + band
-    return found
+    pairs = pattern.astype(np.int64) * (end.shape[1] + 1) + end_label  # a hash may wrap
+    numbers: Ints = pairs * BANDS + band
+    return numbers
 
 
 def likeliest(final: SoftLabels, end: SoftLabels) -> npt.NDArray[np.intp]:
@@ -50,8 +50,8 @@ def likeliest(final: SoftLabels, end: SoftLabels) -> npt.NDArray[np.intp]:
     >>> likeliest(np.array([[0.6, 0.4], [np.nan, np.nan]]), end).tolist()
     [0, 1]
     """
-    known = np.nan_to_num(np.where(np.isnan(final), end, final))
-    return np.asarray(known.argmax(axis=1), dtype=np.intp)
+    probabilities = np.nan_to_num(np.where(np.isnan(final), end, final))
+    return np.asarray(probabilities.argmax(axis=1), dtype=np.intp)
 
 
 def trust_in(
@@ -67,25 +67,25 @@ def trust_in(
     [0.7, 0.7]
     """
     at = label[:, None]
-    voted, heard = (~np.isnan(one).any(axis=1) for one in (soft, end))
-    said = np.where(voted, np.take_along_axis(soft, at, axis=1)[:, 0], 1 / soft.shape[1])
-    agreed = np.where(heard, np.take_along_axis(end, at, axis=1)[:, 0], said)
-    return np.where(voted | heard, (said + agreed) / 2, 0.0)
+    has_soft, has_end = (~np.isnan(labels).any(axis=1) for labels in (soft, end))
+    model_trust = np.where(has_soft, np.take_along_axis(soft, at, axis=1)[:, 0], 1 / soft.shape[1])
+    end_trust = np.where(has_end, np.take_along_axis(end, at, axis=1)[:, 0], model_trust)
+    return np.where(has_soft | has_end, (model_trust + end_trust) / 2, 0.0)
 
 
 def trust_after(
-    trust: npt.NDArray[np.float64], label: npt.NDArray[np.intp], said: Answers
+    trust: npt.NDArray[np.float64], label: npt.NDArray[np.intp], answers: Answers
 ) -> npt.NDArray[np.float64]:
     """Trust in a label after the answers to rows of its cell: some say it, others contradict.
 
     >>> trust_after(np.array([0.6, 0.6]), np.array([0, 1]), np.array([[5.0, 0.0]] * 2)).tolist()
     [0.8, 0.3]
     """
-    confirmed = np.take_along_axis(said, label[:, None], axis=1)[:, 0]
-    return np.asarray((PRIOR * trust + confirmed) / (PRIOR + said.sum(axis=1)))
+    confirmations = np.take_along_axis(answers, label[:, None], axis=1)[:, 0]
+    return np.asarray((PRIOR * trust + confirmations) / (PRIOR + answers.sum(axis=1)))
 
 
-def informed(
+def update_soft(
     soft: SoftLabels, cell: Ints, answers: Mapping[int, int], *, prior: float = PRIOR
 ) -> tuple[SoftLabels, Answers]:
     """Soft labels after people's answers (row number -> class), and the answers to each row's cell.
@@ -93,50 +93,50 @@ def informed(
     A row without a soft label keeps none.
 
     >>> soft = np.array([[0.4, 0.6], [0.4, 0.6], [0.4, 0.6]])
-    >>> after, said = informed(soft, np.array([7, 7, 8]), {0: 0}, prior=1)
-    >>> after.round(2).tolist(), said.sum(axis=1).tolist()
+    >>> after, counts = update_soft(soft, np.array([7, 7, 8]), {0: 0}, prior=1)
+    >>> after.round(2).tolist(), counts.sum(axis=1).tolist()
     ([[0.7, 0.3], [0.7, 0.3], [0.4, 0.6]], [1.0, 1.0, 0.0])
     """
     if not answers:
         return soft, np.zeros(soft.shape)
     rows = np.fromiter(answers, dtype=np.int64)
-    return informed_by(soft, cell, by_cell(cell[rows], answers, soft.shape[1]), prior=prior)
+    return update_by_counts(soft, cell, by_cell(cell[rows], answers, soft.shape[1]), prior=prior)
 
 
 @dataclass(frozen=True)
-class Answered:
+class AnswerCounts:
     """People's answers by cell: numbers of cells in order, and counts [cells, classes]."""
 
     cells: Ints
     counts: npt.NDArray[np.float64]
 
 
-def by_cell(cell: Ints, answers: Mapping[int, int], cardinality: int) -> Answered:
+def by_cell(cell: Ints, answers: Mapping[int, int], cardinality: int) -> AnswerCounts:
     """Count the answers of each cell; `cell` is of the rows that were answered, in their order."""
-    found, number = np.unique(cell, return_inverse=True)
-    counts = np.zeros((len(found), cardinality))
-    np.add.at(counts, (number, np.fromiter(answers.values(), dtype=np.int64)), 1)
-    return Answered(found, counts)
+    numbers, places = np.unique(cell, return_inverse=True)
+    counts = np.zeros((len(numbers), cardinality))
+    np.add.at(counts, (places, np.fromiter(answers.values(), dtype=np.int64)), 1)
+    return AnswerCounts(numbers, counts)
 
 
-def informed_by(
-    soft: SoftLabels, cell: Ints, answered: Answered, *, prior: float = PRIOR
+def update_by_counts(
+    soft: SoftLabels, cell: Ints, answers: AnswerCounts, *, prior: float = PRIOR
 ) -> tuple[SoftLabels, Answers]:
-    """As `informed`, for some of the rows: answers may be of others in their cells."""
-    if len(answered.cells) == 0:
+    """As `update_soft`, for some of the rows: answers may be of others in their cells."""
+    if len(answers.cells) == 0:
         return soft, np.zeros(soft.shape)
-    place = np.searchsorted(answered.cells, cell).clip(max=len(answered.cells) - 1)
-    here = answered.cells[place] == cell
-    said = np.where(here[:, None], answered.counts[place], 0.0)
-    total = said.sum(axis=1, keepdims=True)
-    after = np.where(total > 0, (prior * soft + said) / (prior + total), soft)
-    return after, said
+    place = np.searchsorted(answers.cells, cell).clip(max=len(answers.cells) - 1)
+    has_answers = answers.cells[place] == cell
+    counts = np.where(has_answers[:, None], answers.counts[place], 0.0)
+    total = counts.sum(axis=1, keepdims=True)
+    after = np.where(total > 0, (prior * soft + counts) / (prior + total), soft)
+    return after, counts
 
 
-def taught(soft: SoftLabels, answers: Mapping[int, int]) -> SoftLabels:
+def training_labels(soft: SoftLabels, answers: Mapping[int, int]) -> SoftLabels:
     """What an end model learns from: soft labels, and certainty where a person spoke.
 
-    >>> taught(np.array([[0.4, 0.6], [np.nan, np.nan]]), {1: 0}).tolist()
+    >>> training_labels(np.array([[0.4, 0.6], [np.nan, np.nan]]), {1: 0}).tolist()
     [[0.4, 0.6], [1.0, 0.0]]
     """
     if not answers:

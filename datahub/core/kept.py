@@ -13,7 +13,7 @@ import polars as pl
 
 from datahub.core.dataset import Dataset, Key
 from datahub.core.relabel import PEOPLE, Decision
-from datahub.core.rowmerge import compare, fitted
+from datahub.core.rowmerge import compare, conform
 
 NEW = "new"  # the status of a row that came or changed since labels were made
 REASON = "the row came or changed since the labels were made"
@@ -24,25 +24,25 @@ _OF_THEIRS = " of theirs"
 
 def same_meaning(old: Dataset, new: Dataset) -> bool:
     """Whether a row of the one can be a row of the other: a new column is part of every row."""
-    names = [set(known.content_columns) for known in (old, new)]
+    names = [set(dataset.content_columns) for dataset in (old, new)]
     return old.key == new.key and names[0] == names[1] and old.classes == new.classes
 
 
-def lines_of(keys: pl.Series, kept: Sequence[pl.DataFrame]) -> pl.DataFrame:
-    """One line of labels for each key, by key: that of `kept`, or one without a label.
+def lines_of(keys: pl.Series, frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """One line of labels for each key, by key: that of `frames`, or one without a label.
 
-    `kept` are lines with different keys; there is at least one frame, which says the columns.
+    `frames` are lines with different keys; there is at least one frame, which says the columns.
 
     >>> old = pl.DataFrame({"id": [1], "label": ["ham"], "status": ["accepted"]})
     >>> lines_of(pl.Series("id", [1, 2]), [old]).rows()
     [(1, 'ham', 'accepted'), (2, None, 'new')]
     """
-    lines = pl.concat(list(kept))
+    lines = pl.concat(list(frames))
     missing = keys.filter(~keys.is_in(lines[keys.name].implode()))
-    told = {"status": pl.lit(NEW), "reason": pl.lit(REASON)}
-    told |= {name: pl.lit([], pl.List(pl.String)) for name in _LISTS}
-    said = [value.alias(name) for name, value in told.items() if name in lines.columns]
-    new = fitted(missing.to_frame().with_columns(said), lines.schema)
+    defaults = {"status": pl.lit(NEW), "reason": pl.lit(REASON)}
+    defaults |= {name: pl.lit([], pl.List(pl.String)) for name in _LISTS}
+    columns = [value.alias(name) for name, value in defaults.items() if name in lines.columns]
+    new = conform(missing.to_frame().with_columns(columns), lines.schema)
     return pl.concat([lines, new]).sort(keys.name)
 
 
@@ -63,42 +63,52 @@ def three_way(
     >>> three_way(base, base, base.with_columns(label=pl.lit("spam")), key="id")[0]["label"][0]
     'spam'
     """
-    told = pl.col("status") != NEW
-    base, ours, theirs = (lines.filter(told) for lines in (base, ours, theirs))
+    has_status = pl.col("status") != NEW
+    base, ours, theirs = (lines.filter(has_status) for lines in (base, ours, theirs))
     alone = theirs.join(ours, on=key, how="anti")
     differ = compare(ours, theirs, key=key).after[key].implode()
-    mine, other = (compare(base, side, key=key).touched.implode() for side in (ours, theirs))
-    both = pl.col(key).is_in(differ) & pl.col(key).is_in(mine) & pl.col(key).is_in(other)
-    apart = ours.filter(both).join(theirs, on=key, suffix=_OF_THEIRS)
+    our_keys, their_keys = (
+        compare(base, side, key=key).touched.implode() for side in (ours, theirs)
+    )
+    clashes = (
+        pl.col(key).is_in(differ) & pl.col(key).is_in(our_keys) & pl.col(key).is_in(their_keys)
+    )
+    apart = ours.filter(clashes).join(theirs, on=key, suffix=_OF_THEIRS)
     apart = apart.filter(pl.col("label").ne_missing(pl.col(f"label{_OF_THEIRS}")))
-    mine_said, other_said = (
+    ours_by_person, theirs_by_person = (
         pl.col(name).eq_missing("annotation") for name in ("source", f"source{_OF_THEIRS}")
     )
-    people = apart.filter(other_said & ~mine_said)[key].implode()
-    nobody = apart.filter(mine_said == other_said)[key]
-    taken = (pl.col(key).is_in(differ) & ~pl.col(key).is_in(mine)) | pl.col(key).is_in(people)
-    kept = ours.filter(~taken & ~pl.col(key).is_in(nobody.implode()))
-    alone_or_taken = taken | pl.col(key).is_in(alone[key].implode())
-    return pl.concat([kept, theirs.filter(alone_or_taken)]), nobody.len()
+    people = apart.filter(theirs_by_person & ~ours_by_person)[key].implode()
+    nobody = apart.filter(ours_by_person == theirs_by_person)[key]
+    theirs_wins = (pl.col(key).is_in(differ) & ~pl.col(key).is_in(our_keys)) | pl.col(key).is_in(
+        people
+    )
+    our_lines = ours.filter(~theirs_wins & ~pl.col(key).is_in(nobody.implode()))
+    from_theirs = theirs_wins | pl.col(key).is_in(alone[key].implode())
+    return pl.concat([our_lines, theirs.filter(from_theirs)]), nobody.len()
 
 
-def decided(
-    lines: pl.DataFrame, asked: Sequence[Key], decisions: Mapping[Key, Decision], *, key: str
+def apply_decisions(
+    lines: pl.DataFrame, keys: Sequence[Key], decisions: Mapping[Key, Decision], *, key: str
 ) -> pl.DataFrame:
-    """The lines with what people decided of the `asked` rows in them.
+    """The lines with what people decided of the `keys` rows in them.
 
     What a person had said and nobody says any more is no label.
     """
     empty = dict.fromkeys(lines.columns) | {"status": NEW, "reason": REASON}
     empty |= {name: [] for name in _LISTS}
-    there = lines.filter(pl.col(key).is_in(list(asked)))
-    held = {line[key]: line for line in there.iter_rows(named=True)}
-    told = [
-        _line(held.get(one, empty | {key: one}), empty | {key: one}, decisions.get(one))
-        for one in asked
+    old_lines = lines.filter(pl.col(key).is_in(list(keys)))
+    by_key = {line[key]: line for line in old_lines.iter_rows(named=True)}
+    updates = [
+        _line(
+            by_key.get(row_key, empty | {key: row_key}),
+            empty | {key: row_key},
+            decisions.get(row_key),
+        )
+        for row_key in keys
     ]
-    news = [{name: line[name] for name in lines.columns} for line in told]
-    rest = lines.filter(~pl.col(key).is_in(list(asked)))
+    news = [{name: line[name] for name in lines.columns} for line in updates]
+    rest = lines.filter(~pl.col(key).is_in(list(keys)))
     return pl.concat([rest, pl.DataFrame(news, schema=lines.schema)]).sort(key)
 
 
@@ -107,9 +117,9 @@ def _line(
 ) -> Mapping[str, Any]:
     by: dict[str, Any] = {"annotations": list(decision.by)} if decision else {}
     if decision is not None and decision.label is not None:
-        said = {"label": decision.label, "status": "annotated", "source": "annotation"}
+        values = {"label": decision.label, "status": "annotated", "source": "annotation"}
         share = len(decision.by) / decision.annotators
-        return {**line, **said, **by, "outcome": "accept", "confidence": share, "reason": None}
+        return {**line, **values, **by, "outcome": "accept", "confidence": share, "reason": None}
     if line["source"] == "annotation":
         line = empty
     if decision is None:

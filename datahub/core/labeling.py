@@ -122,7 +122,7 @@ class Fault:
 
 
 @dataclass(frozen=True)
-class Applied:
+class LFOutput:
     """Votes [n, m] in row order; `fault_counts[j]` of LF j, of which `faults` are kept."""
 
     votes: LabelMatrix
@@ -132,7 +132,7 @@ class Applied:
 
 def apply(
     frame: pl.DataFrame, lfs: Sequence[LabelingFunction], *, key: str, cardinality: int
-) -> Applied:
+) -> LFOutput:
     """Apply LFs to rows. Raises LabelingFunctionError where an LF cannot be run or broke faith.
 
     >>> from datahub.core.declarative import keywords
@@ -148,20 +148,22 @@ def apply(
     counts = [0] * len(lfs)
     for j, lf in enumerate(lfs):
         if isinstance(lf, BatchLF):
-            votes[:, j], found = _judged(frame, lf, key=key, cardinality=cardinality)
-            counts[j] = len(found)
-            faults += found[:FAULTS_KEPT]
-    called = [(j, lf) for j, lf in enumerate(lfs) if not isinstance(lf, DeclarativeLF | BatchLF)]
+            votes[:, j], lf_faults = _judge(frame, lf, key=key, cardinality=cardinality)
+            counts[j] = len(lf_faults)
+            faults += lf_faults[:FAULTS_KEPT]
+    python_lfs = [
+        (j, lf) for j, lf in enumerate(lfs) if not isinstance(lf, DeclarativeLF | BatchLF)
+    ]
     rows = _Rows(frame)
-    for _, lf in called:
+    for _, lf in python_lfs:
         remember_apart(getattr(lf, "_pre", ()))
-    for j, lf in called:
-        found = _call(lf, rows.fresh(), frame[key], votes[:, j], cardinality=cardinality)
-        counts[j] = len(found)
-        faults += found[:FAULTS_KEPT]
-    for _, lf in called:
+    for j, lf in python_lfs:
+        lf_faults = _call(lf, rows.fresh(), frame[key], votes[:, j], cardinality=cardinality)
+        counts[j] = len(lf_faults)
+        faults += lf_faults[:FAULTS_KEPT]
+    for _, lf in python_lfs:
         forget(getattr(lf, "_pre", ()))
-    return Applied(votes, tuple(faults), tuple(counts))
+    return LFOutput(votes, tuple(faults), tuple(counts))
 
 
 class _Rows:
@@ -216,14 +218,14 @@ def _run_declarative(
             _checked_vote(lf.label, lf.name, None, cardinality)
     if not lfs:
         return
-    fused: dict[str, npt.NDArray[np.int8]] = {}
+    by_name: dict[str, npt.NDArray[np.int8]] = {}
     try:
         for group in fusible([lf for _, lf in lfs]):
-            fused |= fused_votes(frame, group)
-        alone = [lf.expression() for _, lf in lfs if lf.name not in fused and lf.search is None]
+            by_name |= fused_votes(frame, group)
+        alone = [lf.expression() for _, lf in lfs if lf.name not in by_name and lf.search is None]
         # the key travels along: a select without it need not keep rows in place
         out = frame.select(pl.col(key).alias("the key"), *alone)
-        found = {
+        by_search = {
             lf.name: lf.searched(frame).select(lf.expression()).to_series()
             for _, lf in lfs
             if lf.search is not None
@@ -233,10 +235,10 @@ def _run_declarative(
             _run_alone(frame, lf)
         raise
     for j, lf in lfs:
-        if lf.name in fused:
-            yield j, fused[lf.name]
+        if lf.name in by_name:
+            yield j, by_name[lf.name]
         else:
-            votes = found[lf.name] if lf.name in found else out[lf.name]
+            votes = by_search[lf.name] if lf.name in by_search else out[lf.name]
             yield j, _classes(lf, votes, frame[key], cardinality)
 
 
@@ -253,15 +255,17 @@ def _classes(
     return votes.cast(pl.Int8).to_numpy()
 
 
-def _judged(
+def _judge(
     frame: pl.DataFrame, lf: BatchLF, *, key: str, cardinality: int
 ) -> tuple[npt.NDArray[np.int8], list[Fault]]:
-    said = lf.judge(frame)
-    outside = np.flatnonzero((said.votes < ABSTAIN) | (said.votes >= cardinality))
+    output = lf.judge(frame)
+    outside = np.flatnonzero((output.votes < ABSTAIN) | (output.votes >= cardinality))
     for row in outside:
-        _checked_vote(int(said.votes[row]), lf.name, frame[key][int(row)], cardinality)
-    faults = [Fault(lf.name, frame[key][one.row], one.error, one.where) for one in said.faults]
-    return said.votes, faults
+        _checked_vote(int(output.votes[row]), lf.name, frame[key][int(row)], cardinality)
+    faults = [
+        Fault(lf.name, frame[key][fault.row], fault.error, fault.where) for fault in output.faults
+    ]
+    return output.votes, faults
 
 
 def _run_alone(frame: pl.DataFrame, lf: DeclarativeLF) -> None:
@@ -284,13 +288,13 @@ def _call(
     cardinality: int,
 ) -> list[Fault]:
     faults: list[Fault] = []
-    call, votes, left = _inner(lf), list[Any](), iter(rows)
+    call, votes, remaining = _inner(lf), list[Any](), iter(rows)
     while len(votes) < len(rows):
         try:
-            for row in left:
+            for row in remaining:
                 votes.append(call(row))
-        except KeyboardInterrupt as stopped:
-            stopped.add_note(f"LF {lf.name!r} was at row {keys[len(votes)]!r}")
+        except KeyboardInterrupt as interrupt:
+            interrupt.add_note(f"LF {lf.name!r} was at row {keys[len(votes)]!r}")
             raise
         except BaseException as error:  # noqa: BLE001  whatever user code raised: sys.exit() too
             key = keys[len(votes)]

@@ -110,19 +110,19 @@ class Tally:
 
     def add(self, votes: LabelMatrix, gold: Gold | None = None) -> None:
         """Count more rows: votes [n, m], and their gold [n] if accuracy is wanted."""
-        voted = votes != ABSTAIN
-        on_row = voted.sum(axis=1)
-        disputed = _disputed(votes)
+        has_vote = votes != ABSTAIN
+        on_row = has_vote.sum(axis=1)
+        in_conflict = _in_conflict(votes)
         self.rows += len(votes)
         self.covered += int((on_row > 0).sum())
-        self._overlaps += voted[on_row > 1].sum(axis=0)
-        self._conflicts += voted[disputed].sum(axis=0)
+        self._overlaps += has_vote[on_row > 1].sum(axis=0)
+        self._conflicts += has_vote[in_conflict].sum(axis=0)
         for j in range(votes.shape[1]):
-            self._classes[j] += np.bincount(votes[voted[:, j], j], minlength=128)
+            self._classes[j] += np.bincount(votes[has_vote[:, j], j], minlength=128)
         if gold is not None:
-            known = voted & (gold != ABSTAIN)[:, None]
-            self._known = known.sum(axis=0) + (0 if self._known is None else self._known)
-            self._right += (known & (votes == gold[:, None])).sum(axis=0)
+            on_gold = has_vote & (gold != ABSTAIN)[:, None]
+            self._known = on_gold.sum(axis=0) + (0 if self._known is None else self._known)
+            self._right += (on_gold & (votes == gold[:, None])).sum(axis=0)
 
     def summary(self, names: Sequence[str]) -> list[LFSummary]:
         """The LF table of all rows so far."""
@@ -134,19 +134,19 @@ class Tally:
                 coverage=float(self._classes[j].sum() / n),
                 overlaps=float(self._overlaps[j] / n),
                 conflicts=float(self._conflicts[j] / n),
-                **self._judged(j),
+                **self._accuracy(j),
             )
             for j, name in enumerate(names)
         ]
 
-    def _judged(self, j: int) -> dict[str, Any]:
+    def _accuracy(self, j: int) -> dict[str, Any]:
         if self._known is None or not self._known[j]:
             return {}
-        right, known = int(self._right[j]), int(self._known[j])
-        return {"accuracy": right / known, "interval": interval(right, known), "judged": known}
+        right, total = int(self._right[j]), int(self._known[j])
+        return {"accuracy": right / total, "interval": interval(right, total), "judged": total}
 
 
-def _disputed(votes: LabelMatrix) -> npt.NDArray[np.bool_]:
+def _in_conflict(votes: LabelMatrix) -> npt.NDArray[np.bool_]:
     if votes.shape[1] == 0:
         return np.zeros(len(votes), dtype=bool)
     lowest = np.where(votes == ABSTAIN, np.int8(127), votes).min(axis=1)
@@ -242,8 +242,8 @@ def combine(soft: SoftLabels, end: SoftLabels) -> SoftLabels:
     """
     product = soft * end
     total = product.sum(axis=1, keepdims=True)
-    told = total > 0  # False where it is NaN
-    return np.where(told, product / np.where(told, total, 1), soft)
+    possible = total > 0  # False where it is NaN
+    return np.where(possible, product / np.where(possible, total, 1), soft)
 
 
 def estimated_balance(parts: Iterable[SoftLabels]) -> list[float]:
@@ -256,20 +256,20 @@ def estimated_balance(parts: Iterable[SoftLabels]) -> list[float]:
     """
     total: SoftLabels | None = None
     for soft in parts:
-        known = soft[~np.isnan(soft).any(axis=1)]
+        rows = soft[~np.isnan(soft).any(axis=1)]
         so_far = np.zeros((1, soft.shape[1])) if total is None else total
-        total = np.vstack([so_far, known]).sum(axis=0, keepdims=True)  # row by row, as in one sum
+        total = np.vstack([so_far, rows]).sum(axis=0, keepdims=True)  # row by row, as in one sum
     counts = np.zeros(0) if total is None else total[0] + 1
     return [float(share) for share in counts / counts.sum()]
 
 
-def chosen(soft: SoftLabels) -> Gold:
+def hard_labels(soft: SoftLabels) -> Gold:
     """Return each row's likeliest class; ABSTAIN where it is a tie, or NaN.
 
-    >>> chosen(np.array([[0.2, 0.8], [0.5, 0.5], [np.nan, np.nan]])).tolist()
+    >>> hard_labels(np.array([[0.2, 0.8], [0.5, 0.5], [np.nan, np.nan]])).tolist()
     [1, -1, -1]
     """
-    filled = np.nan_to_num(soft, nan=0.0)
-    best = filled.max(axis=1, initial=0)
-    clear = (filled == best[:, None]).sum(axis=1) == 1
-    return np.where(clear, filled.argmax(axis=1), ABSTAIN).astype(np.int8)
+    probabilities = np.nan_to_num(soft, nan=0.0)
+    best = probabilities.max(axis=1, initial=0)
+    clear = (probabilities == best[:, None]).sum(axis=1) == 1
+    return np.where(clear, probabilities.argmax(axis=1), ABSTAIN).astype(np.int8)

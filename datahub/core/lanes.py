@@ -7,13 +7,13 @@ from collections.abc import Iterable, Iterator
 from datahub.core.versions import Commit, CommitId
 
 
-def drawn(commits: Iterable[Commit]) -> Iterator[tuple[str, Commit | None]]:
+def draw_lanes(commits: Iterable[Commit]) -> Iterator[tuple[str, Commit | None]]:
     r"""Lines to draw, each with the commit that it shows, if any; children come before parents.
 
     >>> import datetime as dt
-    >>> def made(id, *parents): return Commit(id, parents, "", "", dt.datetime.min)
-    >>> history = [made("d", "b", "c"), made("c", "a"), made("b", "a"), made("a")]
-    >>> for drawing, commit in drawn(history):
+    >>> def make(id, *parents): return Commit(id, parents, "", "", dt.datetime.min)
+    >>> history = [make("d", "b", "c"), make("c", "a"), make("b", "a"), make("a")]
+    >>> for drawing, commit in draw_lanes(history):
     ...     print(drawing.ljust(4) + (commit.id if commit else "."))
     *   d
     |\  .
@@ -36,16 +36,16 @@ def drawn(commits: Iterable[Commit]) -> Iterator[tuple[str, Commit | None]]:
                     None,
                 )
                 lanes.insert(at + 1, parent)
-        while again := next((i for i, one in enumerate(lanes) if one in lanes[:i]), None):
-            yield _joined(lanes.index(lanes[again]), again, len(lanes)), None
+        while again := next((i for i, lane in enumerate(lanes) if lane in lanes[:i]), None):
+            yield _join_lanes(lanes.index(lanes[again]), again, len(lanes)), None
             del lanes[again]
 
 
-def _joined(to: int, lane: int, count: int) -> str:
+def _join_lanes(to: int, lane: int, count: int) -> str:
     """A lane that ends in one to its left, behind those between.
 
-    >>> _joined(1, 2, 4), _joined(0, 2, 3)
+    >>> _join_lanes(1, 2, 4), _join_lanes(0, 2, 3)
     ('| |/ /', '|_|/')
     """
-    left = "".join("|_" if to <= i < lane - 1 else "| " for i in range(lane))
-    return left[:-1] + "/" + " /" * (count - lane - 1)
+    line = "".join("|_" if to <= i < lane - 1 else "| " for i in range(lane))
+    return line[:-1] + "/" + " /" * (count - lane - 1)

@@ -117,8 +117,8 @@ def dataset_names(paths: Iterable[str]) -> list[str]:
     >>> dataset_names(["datasets/news/dataset.json", "datasets/news/rows/ab/ab12.parquet"])
     ['news']
     """
-    found = set()
+    names = set()
     for path in paths:
         if path.startswith(DATASETS) and path.endswith("/dataset.json"):
-            found.add(path[len(DATASETS) : -len("/dataset.json")])
-    return sorted(found)
+            names.add(path[len(DATASETS) : -len("/dataset.json")])
+    return sorted(names)

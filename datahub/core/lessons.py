@@ -14,21 +14,21 @@ import polars as pl
 
 from datahub.core.features import Features
 from datahub.core.labels import SoftLabels
-from datahub.core.parts import key_hashes, mixed
+from datahub.core.parts import key_hashes, mix_bits
 
 Ranks = npt.NDArray[np.uint64]
 
 
 @dataclass(frozen=True)
-class _Taken:
+class _Chunk:
     """Rows that may stay, in their order."""
 
     ranks: Ranks
     frame: pl.DataFrame
     soft: SoftLabels
 
-    def only(self, lines: npt.NDArray[np.bool_]) -> _Taken:
-        return _Taken(self.ranks[lines], self.frame.filter(lines), self.soft[lines])
+    def only(self, lines: npt.NDArray[np.bool_]) -> _Chunk:
+        return _Chunk(self.ranks[lines], self.frame.filter(lines), self.soft[lines])
 
 
 class Lessons:
@@ -38,10 +38,10 @@ class Lessons:
         """`features` say which columns are looked at."""
         self._features = features
         self._most = most
-        self._seed = mixed(np.array([seed % 2**64], dtype=np.uint64))
+        self._seed = mix_bits(np.array([seed % 2**64], dtype=np.uint64))
         self._bar = np.uint64(2**64 - 1)
         self._none = np.empty((0, cardinality))
-        self._held: list[_Taken] = []
+        self._held: list[_Chunk] = []
 
     def add(self, keys: pl.Series, features: Features, soft: SoftLabels) -> None:
         """Take rows and their soft labels; those that are NaN teach nothing.
@@ -53,20 +53,20 @@ class Lessons:
         (2, 2)
         """
         rows = np.flatnonzero(~np.isnan(soft).any(axis=1))
-        ranks = mixed(key_hashes(keys[rows]) ^ self._seed)
+        ranks = mix_bits(key_hashes(keys[rows]) ^ self._seed)
         low = ranks <= self._bar
         rows, ranks = rows[low], ranks[low]
-        self._held.append(_Taken(ranks, features.frame[rows], soft[rows]))
-        if sum(len(taken.ranks) for taken in self._held) > 1.25 * self._most:
+        self._held.append(_Chunk(ranks, features.frame[rows], soft[rows]))
+        if sum(len(chunk.ranks) for chunk in self._held) > 1.25 * self._most:
             self._raise_bar()
 
     def all(self) -> tuple[Features, SoftLabels]:
         """The rows that stay, in their order, and their soft labels."""
         if not self._held:
             return self._features, self._none
-        ranks = np.concatenate([taken.ranks for taken in self._held])
-        frame = pl.concat([taken.frame for taken in self._held])
-        soft = np.concatenate([taken.soft for taken in self._held])
+        ranks = np.concatenate([chunk.ranks for chunk in self._held])
+        frame = pl.concat([chunk.frame for chunk in self._held])
+        soft = np.concatenate([chunk.soft for chunk in self._held])
         if len(ranks) > self._most:
             rows = np.sort(np.argsort(ranks, kind="stable")[: self._most])
             frame, soft = frame[rows], soft[rows]
@@ -74,6 +74,6 @@ class Lessons:
 
     def _raise_bar(self) -> None:
         """Let go of rows that will not be among the lowest; equal ranks stay until the end."""
-        ranks = np.concatenate([taken.ranks for taken in self._held])
+        ranks = np.concatenate([chunk.ranks for chunk in self._held])
         self._bar = np.partition(ranks, self._most - 1)[self._most - 1]
-        self._held = [taken.only(taken.ranks <= self._bar) for taken in self._held]
+        self._held = [chunk.only(chunk.ranks <= self._bar) for chunk in self._held]

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import polars as pl
 
 from datahub.core.dataset import Dataset, Key
-from datahub.core.labeling import Applied, Fault
+from datahub.core.labeling import Fault, LFOutput
 from datahub.core.labels import ABSTAIN, Gold, LabelMatrix
 from datahub.core.prompt_lf import Spending
 from datahub.core.trust import interval
@@ -88,12 +88,12 @@ class Sight:
 
 def sight(
     frame: pl.DataFrame,
-    applied: Applied,
+    output: LFOutput,
     *,
     lf: str,
     label: int | None,
     dataset: Dataset,
-    others: LabelMatrix,
+    other_votes: LabelMatrix,
     other_names: Sequence[str],
     labels: Gold,
     judge: str,
@@ -106,44 +106,44 @@ def sight(
 
     `label` is the only class that it votes, where it has one.
     """
-    votes = applied.votes[:, 0]
-    voted, known = votes != ABSTAIN, labels != ABSTAIN
-    opposed = ((others != ABSTAIN) & (others != votes[:, None])).any(axis=1)
-    conflict = voted & (opposed | (known & (labels != votes)))
-    miss = ~voted & np.isin(labels, _classes_of(label, votes)) & known
+    votes = output.votes[:, 0]
+    has_vote, has_label = votes != ABSTAIN, labels != ABSTAIN
+    contradicts = ((other_votes != ABSTAIN) & (other_votes != votes[:, None])).any(axis=1)
+    conflict = has_vote & (contradicts | (has_label & (labels != votes)))
+    miss = ~has_vote & np.isin(labels, _classes_of(label, votes)) & has_label
     rng = np.random.default_rng(seed)
 
     def shown(mask: Mask) -> tuple[SeenRow, ...]:
         at = np.flatnonzero(mask)
         at = np.sort(rng.choice(at, size=min(show, len(at)), replace=False))
-        matrix = np.column_stack([votes, others])[at]
-        return seen(frame[at], matrix, (lf, *other_names), labels[at], dataset)
+        matrix = np.column_stack([votes, other_votes])[at]
+        return rows_to_show(frame[at], matrix, (lf, *other_names), labels[at], dataset)
 
-    judged = voted & known
+    comparable = has_vote & has_label
     return Sight(
         dataset=dataset.name,
         lf=lf,
         rows=len(votes),
         of_rows=dataset.rows,
-        votes={dataset.classes[y]: n for y, n in sorted(Counter(votes[voted].tolist()).items())},
-        hits=int((voted & ~conflict).sum()),
+        votes={dataset.classes[y]: n for y, n in sorted(Counter(votes[has_vote].tolist()).items())},
+        hits=int((has_vote & ~conflict).sum()),
         misses=int(miss.sum()),
         conflicts=int(conflict.sum()),
         judge=judge,
-        judged=int(judged.sum()),
-        right=int((judged & (votes == labels)).sum()),
+        judged=int(comparable.sum()),
+        right=int((comparable & (votes == labels)).sum()),
         compared=tuple(other_names),
-        shown_hits=shown(voted & ~conflict),
+        shown_hits=shown(has_vote & ~conflict),
         shown_misses=shown(miss),
         shown_conflicts=shown(conflict),
-        fault_count=applied.fault_counts[0],
-        faults=applied.faults,
+        fault_count=output.fault_counts[0],
+        faults=output.faults,
         in_python=in_python,
         safe=safe,
     )
 
 
-def seen(
+def rows_to_show(
     frame: pl.DataFrame,
     votes: LabelMatrix,
     names: Sequence[str],
@@ -154,7 +154,7 @@ def seen(
 
     >>> mail = Dataset("mail", "id", (), (), ("ham", "spam"), text="text")
     >>> frame = pl.DataFrame({"id": [7], "text": ["win!"]})
-    >>> rows = seen(frame, np.array([[1, -1]]), ["a", "b"], np.array([-1]), mail)
+    >>> rows = rows_to_show(frame, np.array([[1, -1]]), ["a", "b"], np.array([-1]), mail)
     >>> rows[0].key, rows[0].text, rows[0].votes, rows[0].label
     (7, 'win!', {'a': 'spam'}, None)
     """
@@ -200,9 +200,9 @@ class Disputes:
 
     def add(self, votes: LabelMatrix) -> None:
         """Count more rows, and keep some of those in dispute, each as likely as the other."""
-        voted = (votes != ABSTAIN).all(axis=1)
-        at = np.flatnonzero(voted & (votes[:, 0] != votes[:, 1]))
-        self.both += int(voted.sum())
+        overlap = (votes != ABSTAIN).all(axis=1)
+        at = np.flatnonzero(overlap & (votes[:, 0] != votes[:, 1]))
+        self.both += int(overlap.sum())
         self._pairs.update(map(tuple, votes[at].tolist()))
         lots = np.random.default_rng((self.seed, self._seen)).random(len(at))
         lucky = np.argsort(lots)[: self.show]
@@ -216,8 +216,8 @@ class Disputes:
 
     def told(self, frame: pl.DataFrame, labels: Gold, judge: str) -> Disagreement:
         """What was counted, with the rows at `places` and their labels."""
-        kept = sorted((place, a, b) for _, place, a, b in self._kept)
-        votes = np.array([[a, b] for _, a, b in kept], dtype=np.int8).reshape(-1, 2)
+        sample = sorted((place, a, b) for _, place, a, b in self._kept)
+        votes = np.array([[a, b] for _, a, b in sample], dtype=np.int8).reshape(-1, 2)
         classes = self.dataset.classes
         return Disagreement(
             dataset=self.dataset.name,
@@ -226,14 +226,14 @@ class Disputes:
             rows=self._pairs.total(),
             pairs={f"{classes[a]}/{classes[b]}": n for (a, b), n in self._pairs.most_common()},
             judge=judge,
-            shown=seen(frame, votes, self.lfs, labels, self.dataset),
+            shown=rows_to_show(frame, votes, self.lfs, labels, self.dataset),
         )
 
 
 def _classes_of(label: int | None, votes: npt.NDArray[np.int8]) -> list[int]:
     """The classes that an LF votes for: its label, or what it was seen to vote."""
-    found = {int(y) for y in np.unique(votes) if y != ABSTAIN}
-    return sorted(found | (set() if label is None else {label}))
+    classes = {int(y) for y in np.unique(votes) if y != ABSTAIN}
+    return sorted(classes | (set() if label is None else {label}))
 
 
 def _text(row: Mapping[str, object], dataset: Dataset) -> str:

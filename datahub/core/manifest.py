@@ -67,9 +67,9 @@ class VotesManifest:
                 faults = {part: n for part, n in lf.faults.items() if part in parts}
                 lf = replace(lf, faults=faults, fault_total=sum(faults.values()))
             lfs.append(lf)
-        kept = tuple(part for part in self.parts if part in parts)
-        faults_kept = {part: found for part, found in self.faults.items() if part in parts}
-        return replace(self, lfs=tuple(lfs), parts=kept, faults=faults_kept)
+        names = tuple(part for part in self.parts if part in parts)
+        faults_kept = {part: errors for part, errors in self.faults.items() if part in parts}
+        return replace(self, lfs=tuple(lfs), parts=names, faults=faults_kept)
 
     def to_json(self) -> str:
         """Write as canonical JSON."""

@@ -18,7 +18,7 @@ LOOK_OF_MEMORY = (
     "2"  # part of what decides votes: another one, and LFs with preprocessors vote again
 )
 
-_SHARED = frozenset(
+_IMMUTABLE = frozenset(
     (
         *(str, int, float, complex, bool, bytes, type(None), type, Decimal),
         *(dt.date, dt.datetime, dt.time, dt.timedelta),
@@ -78,65 +78,65 @@ def apart(value: Any) -> Any:
     return _apart(value, {})
 
 
-def _apart(value: Any, made: dict[int, Any]) -> Any:
-    """The same; `made` are the copies so far by what they are of, as `copy.deepcopy` has them."""
+def _apart(value: Any, memo: dict[int, Any]) -> Any:
+    """The same; `memo` are the copies so far by what they are of, as `copy.deepcopy` has them."""
     kind = type(value)
-    if kind in _SHARED:
+    if kind in _IMMUTABLE:
         return value
-    if id(value) in made:
-        return made[id(value)]
-    copied = _COPIES.get(kind)
-    if copied is not None:
-        return copied(value, made)
+    if id(value) in memo:
+        return memo[id(value)]
+    copier = _COPIES.get(kind)
+    if copier is not None:
+        return copier(value, memo)
     if isinstance(value, SimpleNamespace):
-        return _namespace(value, made)
+        return _namespace(value, memo)
     if kind.__module__.startswith("spacy.tokens.doc"):
-        made[id(value)] = value.copy()
-        return made[id(value)]
-    return copy.deepcopy(value, made)
+        memo[id(value)] = value.copy()
+        return memo[id(value)]
+    return copy.deepcopy(value, memo)
 
 
-def _list(value: list[Any], made: dict[int, Any]) -> list[Any]:
-    made[id(value)] = new = value.copy()
-    if not _SHARED.issuperset(map(type, value)):
-        new[:] = [_apart(item, made) for item in value]
+def _list(value: list[Any], memo: dict[int, Any]) -> list[Any]:
+    memo[id(value)] = new = value.copy()
+    if not _IMMUTABLE.issuperset(map(type, value)):
+        new[:] = [_apart(item, memo) for item in value]
     return new
 
 
-def _dict(value: dict[Any, Any], made: dict[int, Any]) -> dict[Any, Any]:
-    plain_keys = _SHARED.issuperset(map(type, value))
-    if plain_keys and _SHARED.issuperset(map(type, value.values())):
-        made[id(value)] = new = value.copy()
+def _dict(value: dict[Any, Any], memo: dict[int, Any]) -> dict[Any, Any]:
+    plain_keys = _IMMUTABLE.issuperset(map(type, value))
+    if plain_keys and _IMMUTABLE.issuperset(map(type, value.values())):
+        memo[id(value)] = new = value.copy()
         return new
-    made[id(value)] = new = {}
-    new.update((_apart(key, made), _apart(item, made)) for key, item in value.items())
+    memo[id(value)] = new = {}
+    new.update((_apart(key, memo), _apart(item, memo)) for key, item in value.items())
     return new
 
 
-def _set(value: set[Any], made: dict[int, Any]) -> set[Any]:
-    if not _SHARED.issuperset(map(type, value)):
-        return copy.deepcopy(value, made)
-    made[id(value)] = new = value.copy()
+def _set(value: set[Any], memo: dict[int, Any]) -> set[Any]:
+    if not _IMMUTABLE.issuperset(map(type, value)):
+        return copy.deepcopy(value, memo)
+    memo[id(value)] = new = value.copy()
     return new
 
 
-def _tuple(value: tuple[Any, ...], made: dict[int, Any]) -> tuple[Any, ...]:
-    if _SHARED.issuperset(map(type, value)):
+def _tuple(value: tuple[Any, ...], memo: dict[int, Any]) -> tuple[Any, ...]:
+    if _IMMUTABLE.issuperset(map(type, value)):
         return value
-    new = tuple([_apart(item, made) for item in value])
-    made.setdefault(id(value), new)  # it may hold itself, by a list
-    again: tuple[Any, ...] = made[id(value)]
+    new = tuple([_apart(item, memo) for item in value])
+    memo.setdefault(id(value), new)  # it may hold itself, by a list
+    again: tuple[Any, ...] = memo[id(value)]
     return again
 
 
-def _namespace(value: SimpleNamespace, made: dict[int, Any]) -> SimpleNamespace:
+def _namespace(value: SimpleNamespace, memo: dict[int, Any]) -> SimpleNamespace:
     new = SimpleNamespace.__new__(type(value))
-    made[id(value)] = new
+    memo[id(value)] = new
     new.__dict__.update(value.__dict__)
-    if not _SHARED.issuperset(map(type, value.__dict__.values())):
+    if not _IMMUTABLE.issuperset(map(type, value.__dict__.values())):
         for name, item in value.__dict__.items():
-            if type(item) not in _SHARED:
-                new.__dict__[name] = _apart(item, made)
+            if type(item) not in _IMMUTABLE:
+                new.__dict__[name] = _apart(item, memo)
     return new
 
 

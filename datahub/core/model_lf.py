@@ -23,11 +23,11 @@ from datahub.core.batch import (
     Items,
     Label,
     RowFault,
-    abstained,
-    checked_columns,
-    checked_labels,
+    check_labels,
+    no_votes,
     number,
-    numbered,
+    number_labels,
+    parse_columns,
 )
 from datahub.core.errors import DatahubError, LabelingFunctionError, told
 from datahub.core.labels import ABSTAIN
@@ -75,7 +75,7 @@ class ModelLF(BatchLF):
             items = tuple((name, name) for name in _plain(own) if isinstance(name, str))
         if not any(isinstance(label, str) for _, label in items):
             return self
-        return replace(self, label_items=numbered(self.name, items, classes))
+        return replace(self, label_items=number_labels(self.name, items, classes))
 
     @property
     def class_names(self) -> tuple[str, ...] | None:
@@ -104,21 +104,23 @@ class ModelLF(BatchLF):
                 hint="Take the LF from `Hub.open().labeling_functions()`, which loads it.",
                 lf=self.name,
             )
-        votes, faults = abstained(frame.height), list[RowFault]()
+        votes, faults = no_votes(frame.height), list[RowFault]()
         rows = self.present(frame)
-        given = frame.select(self.column_names)[rows]
-        for start, said in self._predicted(given):
-            if isinstance(said, BaseException):
-                faults.append(RowFault(int(rows[start]), told(said), _innermost(said)))
+        inputs = frame.select(self.column_names)[rows]
+        for start, output in self._predict(inputs):
+            if isinstance(output, BaseException):
+                faults.append(RowFault(int(rows[start]), told(output), _innermost(output)))
                 continue
-            here = rows[start : start + len(said)]
-            votes[here] = self._votes(said)
-            lost = np.flatnonzero(~_usable(said))
+            places = rows[start : start + len(output)]
+            votes[places] = self._votes(output)
+            invalid = np.flatnonzero(~_usable(output))
             where = type(self.predictor).__name__
-            faults += [RowFault(int(here[i]), "the probabilities are NaN", where) for i in lost]
+            faults += [
+                RowFault(int(places[i]), "the probabilities are NaN", where) for i in invalid
+            ]
         return BatchVotes(votes, tuple(faults))
 
-    def _predicted(
+    def _predict(
         self, frame: pl.DataFrame, start: int = 0
     ) -> Iterator[tuple[int, Probabilities | BaseException]]:
         """Probabilities by dataset class of one run of rows after another, or why a row has none.
@@ -128,7 +130,7 @@ class ModelLF(BatchLF):
         if not frame.height:
             return
         try:
-            said, classes = self._asked(frame)
+            output, classes = self._call_predictor(frame)
         except DatahubError:
             raise
         except KeyboardInterrupt:
@@ -138,15 +140,15 @@ class ModelLF(BatchLF):
                 yield start, error
                 return
             half = frame.height // 2
-            yield from self._predicted(frame[:half], start)
-            yield from self._predicted(frame[half:], start + half)
+            yield from self._predict(frame[:half], start)
+            yield from self._predict(frame[half:], start + half)
             return
-        yield start, self._by_label(self._checked(said, frame.height), classes)
+        yield start, self._by_label(self._check_output(output, frame.height), classes)
 
-    def _asked(self, frame: pl.DataFrame) -> tuple[object, list[Any] | None]:
-        said = self.predictor.predict_proba(self._input(frame))
+    def _call_predictor(self, frame: pl.DataFrame) -> tuple[object, list[Any] | None]:
+        output = self.predictor.predict_proba(self._input(frame))
         classes = getattr(self.predictor, "classes_", None)  # an ONNX file may know them only now
-        return said, None if classes is None else list(classes)
+        return output, None if classes is None else list(classes)
 
     def _input(self, frame: pl.DataFrame) -> object:
         if not self.table:
@@ -155,49 +157,50 @@ class ModelLF(BatchLF):
             return frame
         return frame.to_numpy()
 
-    def _checked(self, said: object, rows: int) -> Probabilities:
+    def _check_output(self, output: object, rows: int) -> Probabilities:
         try:
-            found = np.asarray(said, dtype=np.float64)
+            matrix = np.asarray(output, dtype=np.float64)
         except (TypeError, ValueError):
-            found = np.empty((0,))
-        if found.ndim != 2 or len(found) != rows:
-            shape = getattr(said, "shape", type(said).__name__)
-            raise self._broke(
+            matrix = np.empty((0,))
+        if matrix.ndim != 2 or len(matrix) != rows:
+            shape = getattr(output, "shape", type(output).__name__)
+            raise self._error(
                 f"gave {shape} for {rows} rows.",
                 "predict_proba gives one line a row and one column a class.",
             )
-        finite = found[_usable(found)]
+        finite = matrix[_usable(matrix)]
         sums = finite.sum(axis=1)
         if (finite < -_SUM_SLACK).any() or (np.abs(sums - 1) > _SUM_SLACK).any():
-            raise self._broke(
+            raise self._error(
                 "gave what are no probabilities: they do not sum to 1 in every row.",
                 "Scores become probabilities by a softmax, or by CalibratedClassifierCV.",
             )
-        return found
+        return matrix
 
-    def _by_label(self, said: Probabilities, classes: list[Any] | None) -> Probabilities:
+    def _by_label(self, probabilities: Probabilities, classes: list[Any] | None) -> Probabilities:
         """The probabilities of the model's classes, added up for each class of the dataset."""
-        if classes is not None and len(classes) != said.shape[1]:
-            raise self._broke(
-                f"has {len(classes)} classes and gave {said.shape[1]} columns.",
+        if classes is not None and len(classes) != probabilities.shape[1]:
+            raise self._error(
+                f"has {len(classes)} classes and gave {probabilities.shape[1]} columns.",
                 "predict_proba gives one column for each of classes_.",
             )
-        meant = self._targets(list(range(said.shape[1])) if classes is None else classes)
+        labels = self._targets(list(range(probabilities.shape[1])) if classes is None else classes)
         if self.classes:
-            meant = [y for _, y in numbered(self.name, [(y, y) for y in meant], self.classes)]
-        targets = [number(self.name, label) for label in meant]
-        out = np.zeros((len(said), max(*targets, 0) + 2))
+            items = number_labels(self.name, [(y, y) for y in labels], self.classes)
+            labels = [y for _, y in items]
+        targets = [number(self.name, label) for label in labels]
+        out = np.zeros((len(probabilities), max(*targets, 0) + 2))
         for column, label in enumerate(targets):
-            out[:, label] += said[:, column]  # ABSTAIN (-1) is the last
+            out[:, label] += probabilities[:, column]  # ABSTAIN (-1) is the last
         return out
 
-    def _votes(self, said: Probabilities) -> npt.NDArray[np.int8]:
-        usable = _usable(said)
-        known = np.where(usable[:, None], said, 0.0)
-        top = known.argmax(axis=1)
-        best = known[np.arange(len(known)), top]
-        sure = usable & (best >= self.threshold) & ((known == best[:, None]).sum(axis=1) == 1)
-        return np.where(sure & (top != known.shape[1] - 1), top, ABSTAIN).astype(np.int8)
+    def _votes(self, probabilities: Probabilities) -> npt.NDArray[np.int8]:
+        usable = _usable(probabilities)
+        finite = np.where(usable[:, None], probabilities, 0.0)
+        top = finite.argmax(axis=1)
+        best = finite[np.arange(len(finite)), top]
+        sure = usable & (best >= self.threshold) & ((finite == best[:, None]).sum(axis=1) == 1)
+        return np.where(sure & (top != finite.shape[1] - 1), top, ABSTAIN).astype(np.int8)
 
     def _targets(self, classes: Sequence[Any]) -> list[Label]:
         """The dataset's class for each of the model's. Raises LabelingFunctionError."""
@@ -210,8 +213,8 @@ class ModelLF(BatchLF):
                 return [int(c) for c in classes]
             if all(isinstance(c, str) for c in classes):
                 return [str(c) for c in classes]  # until `named`
-            raise self._broke(
-                f"has the classes {_listed(classes)}.",
+            raise self._error(
+                f"has the classes {_list_classes(classes)}.",
                 'Say what they mean here: labels={"junk": "spam", "fine": "ham"}.',
             )
         table = dict(self.label_items)
@@ -219,17 +222,19 @@ class ModelLF(BatchLF):
         unknown = [c for c in plain if c not in table]
         strange = [c for c in table if c not in plain]
         if unknown or strange:
-            what = f"{unknown[0]!r} is not" if unknown else f"{strange[0]!r} is none of them, but"
-            raise self._broke(
-                f"has the classes {_listed(plain)}; {what} in labels.",
+            problem = (
+                f"{unknown[0]!r} is not" if unknown else f"{strange[0]!r} is none of them, but"
+            )
+            raise self._error(
+                f"has the classes {_list_classes(plain)}; {problem} in labels.",
                 "`labels` says for each of the model's classes what it means here; ABSTAIN for "
                 "none.",
             )
         return [table[c] for c in plain]
 
-    def _broke(self, what: str, hint: str) -> LabelingFunctionError:
+    def _error(self, problem: str, hint: str) -> LabelingFunctionError:
         return LabelingFunctionError(
-            f"The model of LF {self.name!r} {what}", hint=hint, lf=self.name
+            f"The model of LF {self.name!r} {problem}", hint=hint, lf=self.name
         )
 
 
@@ -266,10 +271,10 @@ def model(
             hint="It is a probability above 0, up to 1.",
             lf=name,
         )
-    names = checked_columns(name, column or ("text" if columns is None else None), columns)
+    names = parse_columns(name, column or ("text" if columns is None else None), columns)
     return ModelLF(
         name,
-        _checked_predictor(name, predictor),
+        _check_predictor(name, predictor),
         float(threshold),
         names,
         columns is not None,
@@ -277,20 +282,22 @@ def model(
     )
 
 
-def _checked_predictor(name: str, predictor: Any) -> Any:
+def _check_predictor(name: str, predictor: Any) -> Any:
     if isinstance(predictor, str | PurePath):
         path = PurePath(predictor)
         if path.suffix.lower() == ".onnx":
             return path
-        what = f"the file {str(path)!r}; only .onnx is loaded, since a pickle can run anything"
+        description = (
+            f"the file {str(path)!r}; only .onnx is loaded, since a pickle can run anything"
+        )
     elif isinstance(predictor, type):
-        what = f"the class {predictor.__name__} itself"
+        description = f"the class {predictor.__name__} itself"
     elif callable(getattr(predictor, "predict_proba", None)):
         return predictor
     else:
-        what = f"a {type(predictor).__name__} without predict_proba"
+        description = f"a {type(predictor).__name__} without predict_proba"
     raise LabelingFunctionError(
-        f"LF {name!r} has this as its model: {what}.",
+        f"LF {name!r} has this as its model: {description}.",
         hint="Fit or load the model in the LF's file and hand it over, or name an ONNX file.",
         lf=name,
     )
@@ -304,7 +311,7 @@ def _label_items(name: str, labels: Mapping[Any, Label] | Sequence[Label] | None
         raise LabelingFunctionError(
             f"LF {name!r} has labels without an entry.", hint='labels={"spam": 1}', lf=name
         )
-    return tuple(checked_labels(name, table).items())
+    return tuple(check_labels(name, table).items())
 
 
 def _plain(classes: Iterable[Any]) -> list[Any]:
@@ -312,9 +319,9 @@ def _plain(classes: Iterable[Any]) -> list[Any]:
     return [c.item() if isinstance(c, np.generic) else c for c in classes]
 
 
-def _usable(said: Probabilities) -> npt.NDArray[np.bool_]:
+def _usable(probabilities: Probabilities) -> npt.NDArray[np.bool_]:
     """Which rows are numbers."""
-    finite: npt.NDArray[np.bool_] = np.all(np.isfinite(said), axis=1)
+    finite: npt.NDArray[np.bool_] = np.all(np.isfinite(probabilities), axis=1)
     return finite
 
 
@@ -325,6 +332,6 @@ def _innermost(error: BaseException) -> str:
     return "" if trace is None else f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"
 
 
-def _listed(classes: Sequence[Any]) -> str:
-    shown = ", ".join(repr(c.item() if isinstance(c, np.generic) else c) for c in classes[:8])
-    return shown + (f" and {len(classes) - 8} more" if len(classes) > 8 else "")
+def _list_classes(classes: Sequence[Any]) -> str:
+    text = ", ".join(repr(c.item() if isinstance(c, np.generic) else c) for c in classes[:8])
+    return text + (f" and {len(classes) - 8} more" if len(classes) > 8 else "")

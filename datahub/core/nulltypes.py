@@ -15,42 +15,43 @@ from polars._typing import PolarsDataType
 from datahub.core.errors import SourceError
 
 
-def joined(one: PolarsDataType, other: PolarsDataType) -> pl.DataType | None:
+def common_type(first: PolarsDataType, second: PolarsDataType) -> pl.DataType | None:
     """The type that holds the values of both as they are; None: they differ in more than nulls.
 
-    >>> joined(pl.Null(), pl.List(pl.Null)), joined(pl.List(pl.Null), pl.List(pl.Int64))
+    >>> common_type(pl.Null(), pl.List(pl.Null)), common_type(pl.List(pl.Null), pl.List(pl.Int64))
     (List(Null), List(Int64))
-    >>> joined(pl.Struct({"a": pl.Null, "b": pl.Int64}), pl.Struct({"a": pl.String, "b": pl.Null}))
+    >>> first = pl.Struct({"a": pl.Null, "b": pl.Int64})
+    >>> common_type(first, pl.Struct({"a": pl.String, "b": pl.Null}))
     Struct({'a': String, 'b': Int64})
-    >>> joined(pl.Int64(), pl.String()) is None
+    >>> common_type(pl.Int64(), pl.String()) is None
     True
     """
-    one, other = _instance(one), _instance(other)
-    if one == other or other == pl.Null():
-        return one
-    if one == pl.Null():
-        return other
-    if isinstance(one, pl.List) and isinstance(other, pl.List):
-        inner = joined(one.inner, other.inner)
+    first, second = _instance(first), _instance(second)
+    if first == second or second == pl.Null():
+        return first
+    if first == pl.Null():
+        return second
+    if isinstance(first, pl.List) and isinstance(second, pl.List):
+        inner = common_type(first.inner, second.inner)
         return None if inner is None else pl.List(inner)
-    if isinstance(one, pl.Array) and isinstance(other, pl.Array) and one.size == other.size:
-        inner = joined(one.inner, other.inner)
-        return None if inner is None else pl.Array(inner, one.size)
-    if isinstance(one, pl.Struct) and isinstance(other, pl.Struct):
-        return _joined_fields(one.fields, other.fields)
+    if isinstance(first, pl.Array) and isinstance(second, pl.Array) and first.size == second.size:
+        inner = common_type(first.inner, second.inner)
+        return None if inner is None else pl.Array(inner, first.size)
+    if isinstance(first, pl.Struct) and isinstance(second, pl.Struct):
+        return _common_struct(first.fields, second.fields)
     return None
 
 
-def _joined_fields(ours: Sequence[pl.Field], theirs: Sequence[pl.Field]) -> pl.Struct | None:
-    if [field.name for field in ours] != [field.name for field in theirs]:
+def _common_struct(first: Sequence[pl.Field], second: Sequence[pl.Field]) -> pl.Struct | None:
+    if [field.name for field in first] != [field.name for field in second]:
         return None
-    kinds = [joined(one.dtype, other.dtype) for one, other in zip(ours, theirs, strict=True)]
-    found = [
+    kinds = [common_type(a.dtype, b.dtype) for a, b in zip(first, second, strict=True)]
+    fields = [
         pl.Field(field.name, kind)
-        for field, kind in zip(ours, kinds, strict=True)
+        for field, kind in zip(first, kinds, strict=True)
         if kind is not None
     ]
-    return pl.Struct(found) if len(found) == len(kinds) else None
+    return pl.Struct(fields) if len(fields) == len(kinds) else None
 
 
 def has_null(kind: PolarsDataType) -> bool:
@@ -67,7 +68,7 @@ def has_null(kind: PolarsDataType) -> bool:
     return kind == pl.Null()
 
 
-def joined_schema(files: Iterable[tuple[Path, pl.Schema]]) -> pl.Schema:
+def common_schema(files: Iterable[tuple[Path, pl.Schema]]) -> pl.Schema:
     """The one schema of files. Raises SourceError naming the first column in which two differ."""
     whole: dict[str, pl.DataType] = {}
     since: dict[str, Path] = {}  # the file that gave a column the type it has so far
@@ -78,7 +79,7 @@ def joined_schema(files: Iterable[tuple[Path, pl.Schema]]) -> pl.Schema:
             since = dict.fromkeys(schema, path)
         elif whole != schema:
             for name in [*whole, *schema]:
-                kind = _both(name, whole, schema, since.get(name, first), path)
+                kind = _common_column_type(name, whole, schema, since.get(name, first), path)
                 if kind != whole[name]:
                     whole[name], since[name] = kind, path
             if list(whole) != schema.names():
@@ -89,24 +90,30 @@ def joined_schema(files: Iterable[tuple[Path, pl.Schema]]) -> pl.Schema:
     return pl.Schema(whole)
 
 
-def _both(
-    name: str, ours: dict[str, pl.DataType], theirs: pl.Schema, ours_at: Path, theirs_at: Path
+def _common_column_type(
+    name: str, schema: dict[str, pl.DataType], other_schema: pl.Schema, path: Path, other_path: Path
 ) -> pl.DataType:
-    kind = joined(ours[name], theirs[name]) if name in ours and name in theirs else None
+    kind = (
+        common_type(schema[name], other_schema[name])
+        if name in schema and name in other_schema
+        else None
+    )
     if kind is None:
-        one, other = (str(of[name]) if name in of else "absent" for of in (ours, theirs))
+        kind_text, other_text = (
+            str(of[name]) if name in of else "absent" for of in (schema, other_schema)
+        )
         raise SourceError(
-            f"Column {name!r} is {one} in {ours_at} and {other} in {theirs_at}.",
+            f"Column {name!r} is {kind_text} in {path} and {other_text} in {other_path}.",
             hint="Files of one table have the same columns: cast or add the column.",
         )
     return kind
 
 
-def fitted(frame: pl.DataFrame, schema: pl.Schema) -> pl.DataFrame:
+def cast_frame(frame: pl.DataFrame, schema: pl.Schema) -> pl.DataFrame:
     """The frame in the types of a schema that has its columns: seldom others than it came in."""
     came = zip(frame.columns, frame.dtypes, strict=True)
-    others = {name: schema[name] for name, kind in came if kind != schema[name]}
-    return frame.cast(pl.Schema(others)) if others else frame
+    casts = {name: schema[name] for name, kind in came if kind != schema[name]}
+    return frame.cast(pl.Schema(casts)) if casts else frame
 
 
 def _instance(kind: PolarsDataType) -> pl.DataType:

@@ -33,7 +33,7 @@ class Node:
 Read = Callable[[NodeId], Node]
 
 
-def encoded(node: Node) -> bytes:
+def encode(node: Node) -> bytes:
     """The bytes of a node: level, number of entries, ids, what all keys start with, their rests.
 
     Raises ValueError where an id is not 64 hexadecimal digits.
@@ -41,23 +41,23 @@ def encoded(node: Node) -> bytes:
     ids = bytes.fromhex("".join(node.ids))
     if len(ids) != _ID * len(node.ids):
         raise ValueError("An id is no SHA-256.")
-    shared = _shared(node.keys[0], node.keys[-1]) if node.keys else ""
-    rests = "\0".join([shared, *[key[len(shared) :] for key in node.keys]])
+    prefix = _common_prefix(node.keys[0], node.keys[-1]) if node.keys else ""
+    rests = "\0".join([prefix, *[key[len(prefix) :] for key in node.keys]])
     return bytes([node.level]) + len(node.ids).to_bytes(4, "big") + ids + rests.encode()
 
 
-def decoded(body: bytes) -> Node:
-    """What `encoded` wrote. Raises ValueError for anything else."""
+def decode(body: bytes) -> Node:
+    """What `encode` wrote. Raises ValueError for anything else."""
     if len(body) < 5:
         raise ValueError("A node ends early.")
     count = int.from_bytes(body[1:5], "big")
     end = 5 + _ID * count
     digits = body[5:end].hex()
-    shared, *rests = body[end:].decode().split("\0")
+    prefix, *rests = body[end:].decode().split("\0")
     if len(rests) != count or len(digits) != 2 * _ID * count:
         raise ValueError("A node holds another number of entries than it says.")
     ids = [digits[i : i + 2 * _ID] for i in range(0, len(digits), 2 * _ID)]
-    return Node(body[0], [shared + rest for rest in rests], ids)
+    return Node(body[0], [prefix + rest for rest in rests], ids)
 
 
 def node_id(body: bytes) -> NodeId:
@@ -74,16 +74,17 @@ def begins(key: str, level: int) -> bool:
     return int.from_bytes(digest, "big") >> (8 * _ID - bits) == 0
 
 
-def built(objects: Mapping[str, str]) -> tuple[NodeId, dict[NodeId, bytes]]:
+def build(objects: Mapping[str, str]) -> tuple[NodeId, dict[NodeId, bytes]]:
     """The tree of a mapping: its root, and all its nodes.
 
-    >>> one = built({"a": "0" * 64, "b": "1" * 64})
-    >>> one == built({"b": "1" * 64, "a": "0" * 64})
+    >>> tree = build({"a": "0" * 64, "b": "1" * 64})
+    >>> tree == build({"b": "1" * 64, "a": "0" * 64})
     True
     """
-    made: dict[NodeId, bytes] = {}
+    bodies: dict[NodeId, bytes] = {}
     keys = sorted(objects)
-    return _raised(_written(0, keys, [objects[key] for key in keys], made), 0, made), made
+    leaves = _write_nodes(0, keys, [objects[key] for key in keys], bodies)
+    return _build_above(leaves, 0, bodies), bodies
 
 
 def entries(root: NodeId, read: Read, prefix: str = "") -> Iterator[tuple[str, str]]:
@@ -96,7 +97,7 @@ def entries(root: NodeId, read: Read, prefix: str = "") -> Iterator[tuple[str, s
             yield from entries(oid, read, prefix)
 
 
-def found(root: NodeId, path: str, read: Read) -> str | None:
+def object_at(root: NodeId, path: str, read: Read) -> str | None:
     """The object id at a path."""
     node = read(root)
     while node.level:
@@ -112,8 +113,8 @@ def differences(
     sides = [{old}, {new}]
     level = [read(root).level for root in (old, new)]
     while sides[0] != sides[1]:
-        shared = sides[0] & sides[1]
-        sides = [side - shared for side in sides]
+        common = sides[0] & sides[1]
+        sides = [side - common for side in sides]
         if level == [0, 0]:
             break
         highest = max(level)
@@ -131,32 +132,34 @@ def differences(
     return [(path, was.get(path), now.get(path)) for path in paths]
 
 
-def edited(
+def edit(
     root: NodeId, changes: Mapping[str, str | None], read: Read
 ) -> tuple[NodeId, dict[NodeId, bytes]]:
     """The tree after changes (None takes a path away): its root, and the nodes to add."""
-    made: dict[NodeId, bytes] = {}
+    bodies: dict[NodeId, bytes] = {}
 
     def reading(node: NodeId) -> Node:
-        return decoded(made[node]) if node in made else read(node)
+        return decode(bodies[node]) if node in bodies else read(node)
 
     edits, level, top = dict(changes), 0, read(root).level
     while edits and level < top:
-        edits = _edited_level(root, level, edits, read, made)
+        edits = _edit_level(root, level, edits, read, bodies)
         level += 1
     if not edits:
         return root, {}
-    nodes = _edited_level(root, top, edits, read, made)
-    raised = _raised({key: node for key, node in nodes.items() if node is not None}, top, made)
-    return _lowered(raised, reading), made
+    nodes = _edit_level(root, top, edits, read, bodies)
+    new_root = _build_above(
+        {key: node for key, node in nodes.items() if node is not None}, top, bodies
+    )
+    return _lowest_root(new_root, reading), bodies
 
 
-def _edited_level(
+def _edit_level(
     root: NodeId,
     level: int,
     edits: Mapping[str, str | None],
     read: Read,
-    made: dict[NodeId, bytes],
+    bodies: dict[NodeId, bytes],
 ) -> dict[str, str | None]:
     """Edit the nodes of one level; return what that does to the entries of the level above.
 
@@ -165,33 +168,33 @@ def _edited_level(
     """
     above: dict[str, str | None] = {}
     waiting = sorted(edits)
-    carried: dict[str, str] = {}
+    surplus: dict[str, str] = {}
     inside: set[str] = set()
     beneath: str | None = None  # the first key of the node that has just been taken apart
     while waiting or beneath is not None:
         last = waiting[-1] if waiting else None
         key, strictly = (last or "", False) if beneath is None else (beneath, True)
         node, node_key, first = _node_at(root, level, key, strictly, read)
-        mine = dict(zip(node.keys, node.ids, strict=True))
+        entries = dict(zip(node.keys, node.ids, strict=True))
         while waiting and (first or waiting[-1] >= node.keys[0]):
             path = waiting.pop()
             oid = edits[path]
             if oid is None:
-                mine.pop(path, None)
+                entries.pop(path, None)
             else:
-                mine[path] = oid
-        mine |= carried
+                entries[path] = oid
+        entries |= surplus
         inside.update(node.keys[1:])
-        carried, beneath = {}, None
-        keys = sorted(mine)
+        surplus, beneath = {}, None
+        keys = sorted(entries)
         if node_key is not None:
             above[node_key] = None
         if keys and not first and not begins(keys[0], level):
-            carried, beneath = mine, node.keys[0]
+            surplus, beneath = entries, node.keys[0]
         elif not keys and not first:
             pass
         else:
-            above.update(_written(level, keys, [mine[k] for k in keys], made, inside))
+            above.update(_write_nodes(level, keys, [entries[k] for k in keys], bodies, inside))
     return above
 
 
@@ -212,7 +215,7 @@ def _node_at(
     return node, node_key, first
 
 
-def _lowered(root: NodeId, read: Read) -> NodeId:
+def _lowest_root(root: NodeId, read: Read) -> NodeId:
     """The lowest level that is one node."""
     node = read(root)
     while node.level and len(node.ids) == 1:
@@ -230,18 +233,18 @@ def _under(node: Node, prefix: str) -> Iterable[tuple[str, str]]:
     return zip(node.keys[start:end], node.ids[start:end], strict=True)
 
 
-def _shared(one: str, other: str) -> str:
+def _common_prefix(first: str, last: str) -> str:
     """What both start with: in sorted keys, all between the first and the last do."""
-    pairs = zip(one, other, strict=False)
-    same = next((i for i, (a, b) in enumerate(pairs) if a != b), min(len(one), len(other)))
-    return one[:same]
+    pairs = zip(first, last, strict=False)
+    length = next((i for i, (a, b) in enumerate(pairs) if a != b), min(len(first), len(last)))
+    return first[:length]
 
 
-def _written(
+def _write_nodes(
     level: int,
     keys: Keys,
     ids: list[str],
-    made: dict[NodeId, bytes],
+    bodies: dict[NodeId, bytes],
     inside: Container[str] = (),
 ) -> dict[str, str]:
     """Write a run of entries as nodes of a level; first key -> id of each.
@@ -249,22 +252,22 @@ def _written(
     `inside` are keys that are known not to begin a node.
     """
     cuts = [i for i, key in enumerate(keys) if i and key not in inside and begins(key, level)]
-    found = {}
+    nodes = {}
     for start, end in zip([0, *cuts], [*cuts, len(keys)], strict=True):
         if start < end:
-            body = encoded(Node(level, keys[start:end], ids[start:end]))
-            found[keys[start]] = node_id(body)
-            made[found[keys[start]]] = body
-    return found
+            body = encode(Node(level, keys[start:end], ids[start:end]))
+            nodes[keys[start]] = node_id(body)
+            bodies[nodes[keys[start]]] = body
+    return nodes
 
 
-def _raised(nodes: dict[str, str], level: int, made: dict[NodeId, bytes]) -> NodeId:
+def _build_above(nodes: dict[str, str], level: int, bodies: dict[NodeId, bytes]) -> NodeId:
     """The root above the nodes of a level."""
     while len(nodes) > 1:
         level += 1
-        nodes = _written(level, list(nodes), list(nodes.values()), made)
+        nodes = _write_nodes(level, list(nodes), list(nodes.values()), bodies)
     if nodes:
         return next(iter(nodes.values()))
-    empty = encoded(Node(0, [], []))
-    made[node_id(empty)] = empty
+    empty = encode(Node(0, [], []))
+    bodies[node_id(empty)] = empty
     return node_id(empty)

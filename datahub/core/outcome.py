@@ -86,61 +86,63 @@ class Triage:
         )
 
 
-def measured(
-    scores: pl.DataFrame, audited: Mapping[Key, str], *, key: str, policy: Policy
+def find_thresholds(
+    scores: pl.DataFrame, answers: Mapping[Key, str], *, key: str, policy: Policy
 ) -> Triage:
     """Find the accept thresholds from people's blind answers to rows drawn at random."""
-    said = pl.DataFrame(
-        {key: list(audited), "said": list(audited.values())},
+    answer_frame = pl.DataFrame(
+        {key: list(answers), "said": list(answers.values())},
         schema={key: scores.schema[key], "said": pl.String},
     )
-    judged = scores.join(said, on=key, how="inner").sort(key)
-    covered = _found(judged.filter(pl.col("label").is_not_null()), "label", policy)
-    silent = judged.filter(pl.col("confidence").is_null() & pl.col("end_label").is_not_null())
-    return Triage(policy, covered, _found(silent, "end_label", policy))
+    scored_rows = scores.join(answer_frame, on=key, how="inner").sort(key)
+    labels = scored_rows.filter(pl.col("label").is_not_null())
+    silent = scored_rows.filter(pl.col("confidence").is_null() & pl.col("end_label").is_not_null())
+    return Triage(
+        policy, _threshold_for(labels, "label", policy), _threshold_for(silent, "end_label", policy)
+    )
 
 
-def _found(judged: pl.DataFrame, guess: str, policy: Policy) -> Threshold:
+def _threshold_for(rows: pl.DataFrame, guess: str, policy: Policy) -> Threshold:
     return threshold(
-        judged["trust"].to_numpy(),
-        (judged[guess] != judged["said"]).to_numpy(),
+        rows["trust"].to_numpy(),
+        (rows[guess] != rows["said"]).to_numpy(),
         max_error=policy.max_error,
         confidence=policy.confidence,
     )
 
 
-UNMEASURED = Triage(Policy(), *[threshold([], [], max_error=Policy.max_error)] * 2)
+NO_THRESHOLDS = Triage(Policy(), *[threshold([], [], max_error=Policy.max_error)] * 2)
 
 
-def taken(triage: Triage) -> tuple[pl.Expr, pl.Expr]:
+def good_labels(triage: Triage) -> tuple[pl.Expr, pl.Expr]:
     """Which rows of scores have a label that is good enough: the models', and the end model's."""
-    labeled = pl.col("label").is_not_null()
+    has_label = pl.col("label").is_not_null()
     silent = pl.col("confidence").is_null() & pl.col("end_label").is_not_null()
-    covered = triage.covered
-    if covered.state == "held":
-        good = labeled & _above(covered)
-    elif covered.state == "unmeasured" and triage.policy.unmeasured == "accept":
-        good = labeled & pl.col("doubt").is_null()
+    limit = triage.covered
+    if limit.state == "held":
+        good = has_label & _above(limit)
+    elif limit.state == "unmeasured" and triage.policy.unmeasured == "accept":
+        good = has_label & pl.col("doubt").is_null()
     else:
         good = pl.lit(False)
-    held = triage.uncovered.state == "held"
-    return good, silent & _above(triage.uncovered) if held else pl.lit(False)
+    uncovered_holds = triage.uncovered.state == "held"
+    return good, silent & _above(triage.uncovered) if uncovered_holds else pl.lit(False)
 
 
-def _above(found: Threshold) -> pl.Expr:
-    return pl.lit(True) if found.at is None else pl.col("trust") >= found.at
+def _above(limit: Threshold) -> pl.Expr:
+    return pl.lit(True) if limit.at is None else pl.col("trust") >= limit.at
 
 
 def outcome(good: pl.Expr, policy: Policy) -> pl.Expr:
     """The outcome of each row, from columns people (what they decided), skips, thin and trust."""
     people = pl.col("people")
-    skipped = people == "skipped"
+    is_skip = people == "skipped"
     return (
         pl.when(people == "label")
         .then(pl.lit("accept"))
-        .when(skipped & (pl.col("skips") >= policy.discard_after))
+        .when(is_skip & (pl.col("skips") >= policy.discard_after))
         .then(pl.lit("discard"))
-        .when(skipped | (people == "tie") | pl.col("thin"))
+        .when(is_skip | (people == "tie") | pl.col("thin"))
         .then(pl.lit("more"))
         .when(pl.col("trust") < policy.discard_below)
         .then(pl.lit("discard"))
@@ -152,10 +154,10 @@ def outcome(good: pl.Expr, policy: Policy) -> pl.Expr:
 
 def why_not(triage: Triage) -> pl.Expr:
     """Why the label of a row that nothing else speaks against is not accepted."""
-    covered = triage.covered
-    if covered.state == "held" and covered.at is not None:
+    limit = triage.covered
+    if limit.state == "held" and limit.at is not None:
         low = pl.format("trust {} is below the accept threshold", pl.col("trust").round(2))
         return pl.coalesce("doubt", low)
-    if covered.state == "exceeded":
+    if limit.state == "exceeded":
         return pl.coalesce("doubt", pl.lit("audited labels are wrong more often than allowed"))
     return pl.coalesce("doubt", pl.lit("no accept threshold is measured yet"))

@@ -66,9 +66,11 @@ def _check_of(dtype: PolarsDataType) -> Check | None:
     if isinstance(dtype, pl.Map):
         return _map
     if isinstance(dtype, pl.BaseExtension):
-        return _nested(_check_of(dtype.ext_storage()), lambda series: series.ext.storage())
+        return _check_inner(_check_of(dtype.ext_storage()), lambda series: series.ext.storage())
     if isinstance(dtype, (pl.List, pl.Array)):
-        return _nested(_check_of(dtype.inner), lambda series: series.explode(empty_as_null=False))
+        return _check_inner(
+            _check_of(dtype.inner), lambda series: series.explode(empty_as_null=False)
+        )
     if isinstance(dtype, pl.Struct):
         return _struct if any(_check_of(field.dtype) for field in dtype.fields) else None
     return None
@@ -110,7 +112,7 @@ def _map(series: pl.Series) -> str | None:
     return None
 
 
-def _nested(check: Check | None, inner: Callable[[pl.Series], pl.Series]) -> Check | None:
+def _check_inner(check: Check | None, inner: Callable[[pl.Series], pl.Series]) -> Check | None:
     return check and (lambda series: check(inner(series.drop_nulls())))
 
 

@@ -45,8 +45,8 @@ class PairCounts:
         """On how many rows each LF voted: [m]."""
         return np.asarray(self.counts.diagonal().reshape(-1, self.cardinality).sum(axis=1))
 
-    def update(self, votes: Votes, changed: Collection[int]) -> None:
-        """Make these the counts of `votes`, of which only the LFs `changed` are others than before.
+    def update(self, votes: Votes, lfs: Collection[int]) -> None:
+        """Make these the counts of `votes`, where only the votes of `lfs` have changed.
 
         Raises InputError when the votes have another shape than those that were counted.
         """
@@ -56,13 +56,13 @@ class PairCounts:
                 f"of shape {votes.shape}.",
                 hint="Count these votes again.",
             )
-        wanted = _columns(sorted(changed), self.cardinality)
-        fresh = np.zeros((len(wanted), len(self.counts)), dtype=np.int64)
+        columns = _columns(sorted(lfs), self.cardinality)
+        fresh = np.zeros((len(columns), len(self.counts)), dtype=np.int64)
         for bits in _bits(votes, self.cardinality):
-            for line, column in zip(fresh, wanted, strict=True):
+            for line, column in zip(fresh, columns, strict=True):
                 line += _popcount(bits & bits[column])
-        self.counts[wanted] = fresh
-        self.counts[:, wanted] = fresh.T
+        self.counts[columns] = fresh
+        self.counts[:, columns] = fresh.T
 
     def kept(self, lfs: Sequence[int]) -> PairCounts:
         """The counts of these LFs alone, in this order; -1 stands for an LF that is to come.
@@ -137,10 +137,10 @@ def _bits(votes: Votes, cardinality: int) -> Iterator[Bits]:
     for start in range(0, n if m else 0, size):
         rows = checked_votes(votes[start : start + size], cardinality)
         block = np.ascontiguousarray(rows.T, dtype=np.int8)
-        packed = np.packbits(block[:, None, :] == classes, axis=2).reshape(d, -1)
-        padded = np.zeros((d, -(-packed.shape[1] // 8) * 8), dtype=np.uint8)
-        padded[:, : packed.shape[1]] = packed
-        yield padded.view(np.uint64)
+        octets = np.packbits(block[:, None, :] == classes, axis=2).reshape(d, -1)
+        words = np.zeros((d, -(-octets.shape[1] // 8) * 8), dtype=np.uint8)
+        words[:, : octets.shape[1]] = octets
+        yield words.view(np.uint64)
 
 
 def _popcount(bits: Bits) -> Counts:

@@ -33,31 +33,31 @@ def texts_of(path: PurePath) -> dict[str, str | None]:
     >>> texts_of(PurePath("klass=a%2Fb/other/day=__HIVE_DEFAULT_PARTITION__/x.parquet"))
     {'klass': 'a/b', 'day': None}
     """
-    found: dict[str, str | None] = {}
+    texts: dict[str, str | None] = {}
     for folder in path.parts[:-1]:
         name, sign, value = folder.partition("=")
         if not sign or not name:
             continue
-        name = _unescaped(name, path)
-        if name in found:
+        name = _unescape(name, path)
+        if name in texts:
             raise InputError(
-                f"{_shown(path)} has the column {name!r} in two folders.", hint=_WITHOUT
+                f"{_display(path)} has the column {name!r} in two folders.", hint=_WITHOUT
             )
-        found[name] = None if value == NULL else _unescaped(value, path)
-    return found
+        texts[name] = None if value == NULL else _unescape(value, path)
+    return texts
 
 
-def _unescaped(text: str, path: PurePath) -> str:
+def _unescape(text: str, path: PurePath) -> str:
     try:  # a name of other bytes has surrogates, which nothing encodes
         return _ESCAPE.sub(lambda found: bytes.fromhex(found[1].decode()), text.encode()).decode()
     except UnicodeError as error:
         raise InputError(
-            f"A folder of {_shown(path)} has a name that is no UTF-8.",
+            f"A folder of {_display(path)} has a name that is no UTF-8.",
             hint="Rename the folder. " + _WITHOUT,
         ) from error
 
 
-def _shown(path: PurePath) -> str:
+def _display(path: PurePath) -> str:
     return path.as_posix().encode(errors="surrogateescape").decode(errors="backslashreplace")
 
 
@@ -79,14 +79,14 @@ class Partitions:
         texts = {path: texts_of(path) for path in paths}
         first = paths[0]
         names = list(texts[first])
-        for path, found in texts.items():
-            if found.keys() != texts[first].keys():
+        for path, columns in texts.items():
+            if columns.keys() != texts[first].keys():
                 raise _unequal(first, path, texts)
         if not names:
             return cls()
         kinds = types()
         schema = {
-            name: _kind(list({one[name]: None for one in texts.values()}), kinds.get(name))
+            name: _kind(list({folders[name]: None for folders in texts.values()}), kinds.get(name))
             for name in names
         }
         return cls(texts, pl.Schema(schema))
@@ -103,28 +103,28 @@ class Partitions:
                 assert value is not None  # the type was chosen by it
                 columns.append(value.new_from_index(0, frame.height))
             elif not _says(frame[name], text):
-                shown = "null" if text is None else repr(text)
+                quote = "null" if text is None else repr(text)
                 raise InputError(
-                    f"{_shown(path)} holds other values in {name!r} than the name of its folder, "
-                    f"which says {shown}.",
+                    f"{_display(path)} holds other values in {name!r} than the name of its folder, "
+                    f"which says {quote}.",
                     hint=_WITHOUT,
                 )
         return frame.hstack(columns) if columns else frame
 
 
-def _unequal(one: PurePath, other: PurePath, texts: Mapping[PurePath, Texts]) -> InputError:
-    a, b = (" and ".join(map(repr, texts[path])) or "none" for path in (one, other))
+def _unequal(first: PurePath, second: PurePath, texts: Mapping[PurePath, Texts]) -> InputError:
+    a, b = (" and ".join(map(repr, texts[path])) or "none" for path in (first, second))
     return InputError(
-        f"Folders say other columns of {_shown(one)} ({a}) than of {_shown(other)} ({b}).",
+        f"Folders say other columns of {_display(first)} ({a}) than of {_display(second)} ({b}).",
         hint="Import one of them at a time, or move the files. " + _WITHOUT,
     )
 
 
-def _kind(texts: Sequence[str | None], known: pl.DataType | None) -> pl.DataType:
+def _kind(texts: Sequence[str | None], present: pl.DataType | None) -> pl.DataType:
     """The type of a column by its values: one there is already, where they can be of it."""
     values = pl.Series(texts, dtype=pl.String).drop_nulls()
-    if known is not None and not has_null(known) and _is_same_as(values, known):
-        return known
+    if present is not None and not has_null(present) and _is_same_as(values, present):
+        return present
     if not values.len():
         return pl.Null()
     return next(

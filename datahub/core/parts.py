@@ -40,7 +40,7 @@ class Cutter:
         marks = np.flatnonzero(key_hashes(frame[self._key]) < _threshold(self._share))
         start = 0
         while (end := self._next_cut(marks, start, frame.height)) is not None:
-            yield self._taken([*self._held, frame[start:end]])
+            yield self._flush([*self._held, frame[start:end]])
             start = end
         if start < frame.height:
             self._held.append(frame[start:])
@@ -49,7 +49,7 @@ class Cutter:
     def rest(self) -> Iterator[pl.DataFrame]:
         """The last part, when no row follows."""
         if self._held:
-            yield self._taken(self._held)
+            yield self._flush(self._held)
 
     def _next_cut(self, marks: npt.NDArray[np.intp], start: int, height: int) -> int | None:
         """After which row the open part ends, as the number of rows of the frame before it."""
@@ -59,7 +59,7 @@ class Cutter:
         end = min(int(marks[at]) + 1, last) if at < len(marks) else last
         return end if end <= height else None
 
-    def _taken(self, frames: list[pl.DataFrame]) -> pl.DataFrame:
+    def _flush(self, frames: list[pl.DataFrame]) -> pl.DataFrame:
         self._held, self._count = [], 0
         return pl.concat(frames)
 
@@ -68,8 +68,8 @@ def ends_by_key(part: Part, target: int) -> bool:
     """Whether a part ends where `Cutter` would end one: else it was a file, taken as it was."""
     key = part.last_key
     number = zlib.crc32(key.encode()) if isinstance(key, str) else key % 2**64
-    marked = mixed(np.array([number], dtype=np.uint64))[0] < _threshold(2 / target)
-    return bool(marked) or part.rows == target * 2
+    is_cut = mix_bits(np.array([number], dtype=np.uint64))[0] < _threshold(2 / target)
+    return bool(is_cut) or part.rows == target * 2
 
 
 def differing(old: Sequence[Part], new: Sequence[Part]) -> tuple[list[Part], list[Part]]:
@@ -79,26 +79,26 @@ def differing(old: Sequence[Part], new: Sequence[Part]) -> tuple[list[Part], lis
     >>> [[part.sha256 for part in side] for side in differing([a, b], [a, c])]
     [['b'], ['c']]
     """
-    ours, theirs = {part.sha256 for part in old}, {part.sha256 for part in new}
+    old_ids, new_ids = {part.sha256 for part in old}, {part.sha256 for part in new}
     return (
-        [part for part in old if part.sha256 not in theirs],
-        [part for part in new if part.sha256 not in ours],
+        [part for part in old if part.sha256 not in new_ids],
+        [part for part in new if part.sha256 not in old_ids],
     )
 
 
-def aligned(*states: Sequence[Part]) -> list[Sides]:
+def align(*states: Sequence[Part]) -> list[Sides]:
     """Parts that not all states share, in groups whose ranges of keys overlap, in order of key.
 
     What a group holds of one state need be compared with nothing outside the group.
 
     >>> a, b, c = Part("a", 2, 0, 9), Part("b", 2, 10, 19), Part("c", 3, 0, 12)
     >>> d = Part("d", 1, 30, 30)
-    >>> [[[p.sha256 for p in side] for side in group] for group in aligned([a, b, d], [c, d])]
+    >>> [[[p.sha256 for p in side] for side in group] for group in align([a, b, d], [c, d])]
     [[['a', 'b'], ['c']]]
     """
-    shared = set.intersection(*({part.sha256 for part in state} for state in states))
+    common = set.intersection(*({part.sha256 for part in state} for state in states))
     apart = sorted(
-        ((p, i) for i, state in enumerate(states) for p in state if p.sha256 not in shared),
+        ((p, i) for i, state in enumerate(states) for p in state if p.sha256 not in common),
         key=lambda found: (found[0].first_key, found[1]),
     )
     groups: list[list[list[Part]]] = []
@@ -144,8 +144,8 @@ def places(parts: Sequence[Part], keys: pl.Series) -> pl.Series:
     [0, 1, 1]
     """
     ends = pl.Series([part.last_key for part in parts], dtype=keys.dtype)
-    found = ends.search_sorted(keys, side="left")
-    return found.clip(upper_bound=len(parts) - 1)
+    numbers = ends.search_sorted(keys, side="left")
+    return numbers.clip(upper_bound=len(parts) - 1)
 
 
 def _threshold(share: float) -> np.uint64:
@@ -156,12 +156,12 @@ def key_hashes(keys: pl.Series) -> npt.NDArray[np.uint64]:
     """64 bits of each key, the same on every machine and in every version: never change this."""
     if keys.dtype.is_integer():
         values = keys.cast(pl.UInt64 if keys.dtype.is_unsigned_integer() else pl.Int64).to_numpy()
-        return mixed(values.astype(np.uint64))
-    found = map(zlib.crc32, keys.cast(pl.Binary).to_list())
-    return mixed(np.fromiter(found, dtype=np.uint64, count=keys.len()))
+        return mix_bits(values.astype(np.uint64))
+    hashes = map(zlib.crc32, keys.cast(pl.Binary).to_list())
+    return mix_bits(np.fromiter(hashes, dtype=np.uint64, count=keys.len()))
 
 
-def mixed(values: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+def mix_bits(values: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
     """SplitMix64's finisher."""
     bits = values + np.uint64(0x9E3779B97F4A7C15)
     bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)

@@ -10,7 +10,7 @@ import polars as pl
 
 from datahub.core.evidence import Codes, Packing
 from datahub.core.labels import LabelMatrix, Votes
-from datahub.core.parts import mixed
+from datahub.core.parts import mix_bits
 
 _BLOCK = 1 << 17  # rows
 _MOST = 1 << 18  # different rows that are held to number them
@@ -30,20 +30,22 @@ def patterns(votes: Votes, cardinality: int, *, most: int) -> tuple[Codes, Count
     ([[5]], [2])
     """
     packing = Packing(votes.shape[1], cardinality)
-    seen: pl.DataFrame | None = None
+    rows: pl.DataFrame | None = None
     for start in range(0, len(votes), _BLOCK):
-        found = _counted(_words(packing.codes(votes[start : start + _BLOCK])), pl.len())
-        seen = found if seen is None else _counted(pl.concat([seen, found]), pl.col("len").sum())
-        if seen.height > most:
+        counts = _count_rows(_words(packing.codes(votes[start : start + _BLOCK])), pl.len())
+        rows = (
+            counts if rows is None else _count_rows(pl.concat([rows, counts]), pl.col("len").sum())
+        )
+        if rows.height > most:
             return None
     groups = len(packing.groups)
-    if seen is None or groups == 0:
+    if rows is None or groups == 0:
         return np.zeros((groups, 0), dtype=np.uint8), np.zeros(0, dtype=np.int64)
-    words = np.column_stack([seen[name].to_numpy() for name in seen.columns[:-1]])
+    words = np.column_stack([rows[name].to_numpy() for name in rows.columns[:-1]])
     codes = np.ascontiguousarray(words).view(np.uint8).reshape(len(words), -1)[:, :groups].T
-    voted = codes.any(axis=0)
-    times = seen["len"].to_numpy().astype(np.int64)
-    return np.ascontiguousarray(codes[:, voted]), times[voted]
+    has_vote = codes.any(axis=0)
+    times = rows["len"].to_numpy().astype(np.int64)
+    return np.ascontiguousarray(codes[:, has_vote]), times[has_vote]
 
 
 @dataclass(frozen=True)
@@ -61,26 +63,26 @@ class Numbering:
         """Walk over the rows, and hold no more than `most` different ones."""
         if votes.shape[1] == 0:
             return cls(pl.DataFrame())
-        seen = _in_order(votes[:1])
+        rows = _in_order(votes[:1])
         for start in range(0, len(votes), _BLOCK):
-            found = _in_order(votes[start : start + _BLOCK]).unique()
-            seen = pl.concat([seen, found]).unique()
-            if seen.height > most:
+            block = _in_order(votes[start : start + _BLOCK]).unique()
+            rows = pl.concat([rows, block]).unique()
+            if rows.height > most:
                 return cls(None)
-        return cls(seen.sort(seen.columns).with_row_index("number"))
+        return cls(rows.sort(rows.columns).with_row_index("number"))
 
     def __call__(self, votes: LabelMatrix) -> Numbers:
         """The number of each of these rows."""
         words = _in_order(votes)
         if self.seen is None:
-            found: npt.NDArray[np.uint64] = np.zeros(len(votes), dtype=np.uint64)
+            hashes: npt.NDArray[np.uint64] = np.zeros(len(votes), dtype=np.uint64)
             for name in words.columns:
-                found = mixed(found ^ words[name].to_numpy())
-            return found
+                hashes = mix_bits(hashes ^ words[name].to_numpy())
+            return hashes
         if not words.columns:
             return np.zeros(len(votes), dtype=np.uint32)
-        named = words.join(self.seen, on=words.columns, how="left", maintain_order="left")
-        return named["number"].to_numpy()
+        matches = words.join(self.seen, on=words.columns, how="left", maintain_order="left")
+        return matches["number"].to_numpy()
 
 
 def vote_patterns(votes: LabelMatrix) -> tuple[LabelMatrix, npt.NDArray[np.uint32]]:
@@ -99,9 +101,9 @@ def vote_patterns(votes: LabelMatrix) -> tuple[LabelMatrix, npt.NDArray[np.uint3
     for start in range(0, n, _BLOCK):
         number[start : start + _BLOCK] = numbering(votes[start : start + _BLOCK])
     assert numbering.seen is not None  # no more of them than rows
-    seen = numbering.seen.drop("number")
-    ranks = np.ascontiguousarray(seen.to_numpy().astype(">u8")).view(np.uint8)
-    return (ranks.reshape(seen.height, -1)[:, :m] - np.uint8(1)).view(np.int8), number
+    rows = numbering.seen.drop("number")
+    ranks = np.ascontiguousarray(rows.to_numpy().astype(">u8")).view(np.uint8)
+    return (ranks.reshape(rows.height, -1)[:, :m] - np.uint8(1)).view(np.int8), number
 
 
 def _in_order(votes: LabelMatrix) -> pl.DataFrame:
@@ -116,12 +118,12 @@ def _in_order(votes: LabelMatrix) -> pl.DataFrame:
 def _words(codes: Codes) -> pl.DataFrame:
     """Codes of a row side by side in 64-bit words, which can be grouped by."""
     groups, n = codes.shape
-    padded = np.zeros((n, -(-max(groups, 1) // 8) * 8), dtype=np.uint8)
-    padded[:, :groups] = codes.T
-    words = padded.view(np.uint64)
+    octets = np.zeros((n, -(-max(groups, 1) // 8) * 8), dtype=np.uint8)
+    octets[:, :groups] = codes.T
+    words = octets.view(np.uint64)
     return pl.DataFrame({f"word{i}": words[:, i] for i in range(words.shape[1])})
 
 
-def _counted(words: pl.DataFrame, how: pl.Expr) -> pl.DataFrame:
+def _count_rows(words: pl.DataFrame, how: pl.Expr) -> pl.DataFrame:
     names = [name for name in words.columns if name != "len"]
     return words.group_by(names).agg(how.alias("len")).sort(names)

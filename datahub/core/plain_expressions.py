@@ -42,54 +42,58 @@ _FUNCTIONS: dict[tuple[str, str], Callable[..., pl.Expr]] = {
 def expression_of(tree: object, *, depth: int = 0) -> pl.Expr:
     """Build the expression that polars writes as this JSON. Raises ValueError for any other part.
 
-    >>> made = expression_of({"BinaryExpr": {
+    >>> expr = expression_of({"BinaryExpr": {
     ...     "left": {"Column": "n"}, "op": "Gt", "right": {"Literal": {"Dyn": {"Int": 3}}}}})
-    >>> made.meta.eq(pl.col("n") > 3)
+    >>> expr.meta.eq(pl.col("n") > 3)
     True
     >>> expression_of({"AnonymousFunction": {"function": [80, 76, 80, 89]}})
     Traceback (most recent call last):
     ValueError: a part that is not plain: AnonymousFunction
     """
-    kind, told = _only(tree)
+    kind, content = _only(tree)
     if depth > _DEEPEST:
         raise ValueError("an expression that is too deep")
 
     def inner(part: object) -> pl.Expr:
         return expression_of(part, depth=depth + 1)
 
-    if kind == "Column" and isinstance(told, str) and told != "*" and told[:1] != "^":
-        return pl.col(told)
+    if kind == "Column" and isinstance(content, str) and content != "*" and content[:1] != "^":
+        return pl.col(content)
     if kind == "Literal":
-        return pl.lit(_literal(told))
-    if kind == "BinaryExpr" and isinstance(told, Mapping) and told.get("op") in _OPERATORS:
-        return _OPERATORS[told["op"]](inner(told.get("left")), inner(told.get("right")))
-    if kind == "Ternary" and isinstance(told, Mapping):
-        held, yes, no = (inner(told.get(name)) for name in ("predicate", "truthy", "falsy"))
-        return pl.when(held).then(yes).otherwise(no)
-    if kind == "Function" and isinstance(told, Mapping) and isinstance(told.get("input"), list):
-        return _function(told.get("function"), [inner(part) for part in told["input"]])
+        return pl.lit(_literal(content))
+    if kind == "BinaryExpr" and isinstance(content, Mapping) and content.get("op") in _OPERATORS:
+        return _OPERATORS[content["op"]](inner(content.get("left")), inner(content.get("right")))
+    if kind == "Ternary" and isinstance(content, Mapping):
+        predicate, yes, no = (inner(content.get(name)) for name in ("predicate", "truthy", "falsy"))
+        return pl.when(predicate).then(yes).otherwise(no)
+    if (
+        kind == "Function"
+        and isinstance(content, Mapping)
+        and isinstance(content.get("input"), list)
+    ):
+        return _function(content.get("function"), [inner(part) for part in content["input"]])
     raise ValueError(f"a part that is not plain: {kind}")
 
 
-def _function(named: object, inputs: list[pl.Expr]) -> pl.Expr:
-    family, name = _only(named)
+def _function(function: object, inputs: list[pl.Expr]) -> pl.Expr:
+    family, name = _only(function)
     try:
         if isinstance(name, str):
             return _FUNCTIONS[family, name](*inputs)
-        what, options = _only(name)
-        if (family, what) == ("StringExpr", "Contains"):
+        kind, options = _only(name)
+        if (family, kind) == ("StringExpr", "Contains"):
             text, pattern = inputs
             return text.str.contains(pattern, literal=options["literal"], strict=options["strict"])
-        if (family, what) == ("Boolean", "IsBetween"):
+        if (family, kind) == ("Boolean", "IsBetween"):
             value, low, high = inputs
             return value.is_between(low, high, closed=options["closed"].lower())
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"a function that is not plain: {name}") from error
-    raise ValueError(f"a function that is not plain: {what}")
+    raise ValueError(f"a function that is not plain: {kind}")
 
 
-def _literal(told: object) -> object:
-    family, value = _only(told)
+def _literal(literal: object) -> object:
+    family, value = _only(literal)
     kind, plain = _only(value)
     kinds: dict[tuple[str, str], type] = {
         ("Dyn", "Int"): int,
@@ -104,6 +108,6 @@ def _literal(told: object) -> object:
 
 def _only(tree: object) -> tuple[str, Any]:
     if isinstance(tree, Mapping) and len(tree) == 1:
-        ((kind, told),) = tree.items()
-        return str(kind), told
+        ((kind, content),) = tree.items()
+        return str(kind), content
     raise ValueError("a part that is not plain")

@@ -26,13 +26,13 @@ LONGEST = 2**20  # characters of a description: above, the LF stays where it is
 Plain = dict[str, Any]
 
 
-def described(lf: LabelingFunction) -> Plain | None:
-    """Return what `rebuilt` makes an equal LF of: JSON's own kinds; None where it cannot be.
+def describe(lf: LabelingFunction) -> Plain | None:
+    """Return what `rebuild` makes an equal LF of: JSON's own kinds; None where it cannot be.
 
     >>> lf = declarative.keywords("goal", ["goal"], 1)
-    >>> described(lf)
+    >>> describe(lf)
     {'words': ['goal'], 'column': 'text', 'at_least': 1, 'label': 1}
-    >>> rebuilt("goal", "keywords", described(lf)) == lf
+    >>> rebuild("goal", "keywords", describe(lf)) == lf
     True
     """
     if type(lf) is PromptLF:
@@ -43,58 +43,58 @@ def described(lf: LabelingFunction) -> Plain | None:
         plain = {name: _value(name, text) for name, text in lf.spec_items}
         plain["label"] = lf.label
         text = json.dumps(plain, allow_nan=False)
-        same = rebuilt(lf.name, lf.kind, json.loads(text))
+        copy = rebuild(lf.name, lf.kind, json.loads(text))
     except (LabelingFunctionError, ValueError, TypeError, KeyError, SyntaxError, RecursionError):
         return None
-    alike = same == lf and len(text) <= LONGEST
-    if lf.kind != "lookup" and isinstance(same, DeclarativeLF):  # whose values have another order
-        alike = alike and same.vote.meta.eq(lf.vote)
+    alike = copy == lf and len(text) <= LONGEST
+    if lf.kind != "lookup" and isinstance(copy, DeclarativeLF):  # whose values have another order
+        alike = alike and copy.vote.meta.eq(lf.vote)
     return plain if alike else None
 
 
-def rebuilt(name: str, kind: str, plain: Mapping[str, Any]) -> DeclarativeLF | PromptLF:
+def rebuild(name: str, kind: str, plain: Mapping[str, Any]) -> DeclarativeLF | PromptLF:
     """Make the LF that was described.
 
     Raises LabelingFunctionError, ValueError, TypeError, KeyError, polars' errors: there is no such.
     """
     if kind == "prompt":
         return checked_prompt(name, **plain)
-    given = dict(plain)
-    where = None if "where" not in given else expression_of(given.pop("where"))
-    return _MAKERS[kind](name, given, where)
+    fields = dict(plain)
+    where = None if "where" not in fields else expression_of(fields.pop("where"))
+    return _MAKERS[kind](name, fields, where)
 
 
-def _keywords(name: str, given: Plain, where: pl.Expr | None) -> DeclarativeLF:
-    return declarative.keywords(name, **_exactly(given, _KEYWORDS), where=where)
+def _keywords(name: str, fields: Plain, where: pl.Expr | None) -> DeclarativeLF:
+    return declarative.keywords(name, **_exactly(fields, _KEYWORDS), where=where)
 
 
-def _regex(name: str, given: Plain, where: pl.Expr | None) -> DeclarativeLF:
-    given = _exactly(given, {"pattern": str, "column": str, "label": int})
-    pl.select(pl.lit("").str.contains(given["pattern"]))  # never in Python's `re`
-    return declarative.regex(name, **given, ignore_case=False, where=where)
+def _regex(name: str, fields: Plain, where: pl.Expr | None) -> DeclarativeLF:
+    fields = _exactly(fields, {"pattern": str, "column": str, "label": int})
+    pl.select(pl.lit("").str.contains(fields["pattern"]))  # never in Python's `re`
+    return declarative.regex(name, **fields, ignore_case=False, where=where)
 
 
-def _lookup(name: str, given: Plain, where: pl.Expr | None) -> DeclarativeLF:
-    given = _exactly(given, {"table": list, "column": str, "label": type(None)})
-    table = dict(_pair(item) for item in given["table"])
-    return declarative.lookup(name, table, column=given["column"], where=where)
+def _lookup(name: str, fields: Plain, where: pl.Expr | None) -> DeclarativeLF:
+    fields = _exactly(fields, {"table": list, "column": str, "label": type(None)})
+    table = dict(_pair(item) for item in fields["table"])
+    return declarative.lookup(name, table, column=fields["column"], where=where)
 
 
-def _threshold(name: str, given: Plain, where: pl.Expr | None) -> DeclarativeLF:
-    bounds = {name: given.pop(name, None) for name in ("above", "below")}
+def _threshold(name: str, fields: Plain, where: pl.Expr | None) -> DeclarativeLF:
+    bounds = {name: fields.pop(name, None) for name in ("above", "below")}
     if not all(bound is None or type(bound) in (int, float) for bound in bounds.values()):
         raise TypeError("a bound is a number")
-    given = _exactly(given, {"column": str, "label": int, "takes": str})
-    del given["takes"]  # numbers, since it is no part of what is asked for
-    return declarative.threshold(name, **given, **bounds, where=where)
+    fields = _exactly(fields, {"column": str, "label": int, "takes": str})
+    del fields["takes"]  # numbers, since it is no part of what is asked for
+    return declarative.threshold(name, **fields, **bounds, where=where)
 
 
-def _expression(name: str, given: Plain, where: pl.Expr | None) -> DeclarativeLF:
-    label = given.pop("label")
+def _expression(name: str, fields: Plain, where: pl.Expr | None) -> DeclarativeLF:
+    label = fields.pop("label")
     if label is not None and type(label) is not int:
         raise TypeError("a label is a number")
-    made = expression_of(_exactly(given, {"expression": dict})["expression"])
-    return declarative.expression(name, made, label, where=where)
+    expr = expression_of(_exactly(fields, {"expression": dict})["expression"])
+    return declarative.expression(name, expr, label, where=where)
 
 
 _KEYWORDS: dict[str, type] = {"words": list, "column": str, "at_least": int, "label": int}
@@ -107,10 +107,12 @@ _MAKERS: dict[str, Callable[[str, Plain, pl.Expr | None], DeclarativeLF]] = {
 }
 
 
-def _exactly(given: Plain, kinds: Mapping[str, type]) -> Plain:
-    if given.keys() != kinds.keys() or any(type(given[n]) is not kind for n, kind in kinds.items()):
+def _exactly(fields: Plain, kinds: Mapping[str, type]) -> Plain:
+    if fields.keys() != kinds.keys() or any(
+        type(fields[n]) is not kind for n, kind in kinds.items()
+    ):
         raise TypeError(f"these are {', '.join(kinds)}")
-    return given
+    return fields
 
 
 def _pair(item: Sequence[Any]) -> tuple[Any, Any]:

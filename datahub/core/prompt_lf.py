@@ -21,14 +21,14 @@ from datahub.core.batch import (
     BatchVotes,
     Label,
     RowFault,
-    abstained,
-    checked_labels,
+    check_labels,
+    no_votes,
     number,
-    numbered,
+    number_labels,
 )
 from datahub.core.errors import LabelingFunctionError, PromptNotReady
 
-SHOWN = 80  # characters of a wrong answer in a fault
+QUOTE_LENGTH = 80  # characters of a wrong answer in a fault
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ class PromptLF(BatchLF):
         """The same for a dataset with these classes. Raises LabelingFunctionError."""
         if not any(isinstance(label, str) for _, label in self.answers):
             return self
-        return replace(self, answers=numbered(self.name, self.answers, classes))
+        return replace(self, answers=number_labels(self.name, self.answers, classes))
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -140,12 +140,12 @@ class PromptLF(BatchLF):
                 lf=self.name,
             )
         rows = self.present(frame)
-        votes, faults = abstained(frame.height), list[RowFault]()
-        texts = [self._rendered(row) for row in frame[rows].iter_rows(named=True)]
+        votes, faults = no_votes(frame.height), list[RowFault]()
+        texts = [self._render(row) for row in frame[rows].iter_rows(named=True)]
         replies = self.ask(self.name, [self.question(text) for text in texts])
-        allowed = {answer: number(self.name, label) for answer, label in self.answers}
+        numbers = {answer: number(self.name, label) for answer, label in self.answers}
         for row, reply in zip(rows.tolist(), replies, strict=True):
-            label = None if reply.problem else allowed.get(reply.text.strip().casefold())
+            label = None if reply.problem else numbers.get(reply.text.strip().casefold())
             if label is None:
                 faults.append(RowFault(row, reply.problem or _strange(reply.text), self.model))
             else:
@@ -156,7 +156,7 @@ class PromptLF(BatchLF):
         """What is asked with the rendered text."""
         return Question(self.model, self.endpoint, self.system, text, self.max_tokens)
 
-    def _rendered(self, row: Mapping[str, object]) -> str:
+    def _render(self, row: Mapping[str, object]) -> str:
         parts = []
         for literal, name, _, _ in Formatter().parse(self.template):
             parts += [literal] if name is None else [literal, str(row[name])]
@@ -183,17 +183,17 @@ def prompt(
     >>> lf = prompt("spam", "Is this spam? {text}", answers={"Spam": 1, "ham": 0}, model="small")
     >>> lf.columns, lf.answers
     (('text',), (('spam', 1), ('ham', 0)))
-    >>> answered = lf.wired(lambda lf, asked: [Reply(" SPAM\n") for _ in asked], model="")
+    >>> lf_with_reply = lf.wired(lambda lf, asked: [Reply(" SPAM\n") for _ in asked], model="")
     >>> from types import SimpleNamespace
-    >>> answered(SimpleNamespace(text="win a prize"))
+    >>> lf_with_reply(SimpleNamespace(text="win a prize"))
     1
     """
-    listed = isinstance(answers, Sequence) and not isinstance(answers, str)
-    meant = {word: word for word in answers} if listed else answers
-    labels = checked_labels(name, meant if isinstance(meant, Mapping) else {})
-    folded = {str(answer).strip().casefold(): label for answer, label in labels.items()}
+    is_list = isinstance(answers, Sequence) and not isinstance(answers, str)
+    mapping = {word: word for word in answers} if is_list else answers
+    labels = check_labels(name, mapping if isinstance(mapping, Mapping) else {})
+    by_answer = {str(answer).strip().casefold(): label for answer, label in labels.items()}
     texts = all(isinstance(answer, str) and answer.strip() for answer in labels)
-    if not folded or not texts or len(folded) != len(labels):
+    if not by_answer or not texts or len(by_answer) != len(labels):
         raise LabelingFunctionError(
             f"LF {name!r} allows the answers {answers!r}.",
             hint='Some words that differ by more than case: answers=["spam", "ham"], where these '
@@ -209,7 +209,7 @@ def prompt(
     return PromptLF(
         name,
         template,
-        tuple(folded.items()),
+        tuple(by_answer.items()),
         model,
         endpoint,
         demand if system is None else system,
@@ -228,7 +228,7 @@ def checked_prompt(
     max_tokens: int,
 ) -> PromptLF:
     """The prompt with that `spec()`. Raises LabelingFunctionError, TypeError: there is no such."""
-    labels = checked_labels(name, dict(answers))
+    labels = check_labels(name, dict(answers))
     texts = (template, model, endpoint, system, *labels)
     if not labels or not all(isinstance(text, str) for text in texts):
         raise TypeError("a prompt is made of texts")
@@ -240,7 +240,7 @@ def checked_prompt(
 
 def _check_template(name: str, template: str) -> None:
     try:
-        fields = [one[1:] for one in Formatter().parse(template) if one[1] is not None]
+        fields = [part[1:] for part in Formatter().parse(template) if part[1] is not None]
     except (TypeError, ValueError) as error:
         fields, why = [], f"cannot be read: {error}"
     else:
@@ -256,5 +256,5 @@ def _check_template(name: str, template: str) -> None:
 
 
 def _strange(text: str) -> str:
-    shown = text if len(text) <= SHOWN else text[:SHOWN] + "..."
-    return f"the answer is none of those allowed: {shown!r}"
+    quote = text if len(text) <= QUOTE_LENGTH else text[:QUOTE_LENGTH] + "..."
+    return f"the answer is none of those allowed: {quote!r}"

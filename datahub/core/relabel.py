@@ -19,7 +19,7 @@ import polars as pl
 
 from datahub.core.dataset import Key
 from datahub.core.errors import AnnotationError, InputError
-from datahub.core.outcome import UNMEASURED, Triage, outcome, taken, why_not
+from datahub.core.outcome import NO_THRESHOLDS, Triage, good_labels, outcome, why_not
 
 PEOPLE = {"tie": "people disagree", "skipped": "a person could not say"}  # why there is no label
 
@@ -87,8 +87,8 @@ def current(log: Iterable[Annotation]) -> list[Annotation]:
     """The latest line of every annotation, withdrawn ones dropped, in log order of first lines."""
     latest: dict[str, Annotation] = {}
     for entry in log:
-        known = latest.get(entry.id)
-        if known is None or entry.time >= known.time:
+        earlier = latest.get(entry.id)
+        if earlier is None or entry.time >= earlier.time:
             latest[entry.id] = entry
     return [entry for entry in latest.values() if not entry.withdrawn]
 
@@ -124,8 +124,8 @@ def counts(
     classes: Collection[str] | None = None,
 ) -> bool:
     """Whether what was shown is what is there, and the label (if it is no skip) a class."""
-    said = entry.label is None or classes is None or entry.label in classes
-    return said and entry.row_hash in row_hashes.get(entry.key, ())
+    is_class = entry.label is None or classes is None or entry.label in classes
+    return is_class and entry.row_hash in row_hashes.get(entry.key, ())
 
 
 def answers_by_row(
@@ -134,7 +134,7 @@ def answers_by_row(
     *,
     classes: Collection[str] | None = None,
 ) -> dict[Key, list[Annotation]]:
-    """The answers that count for each row: one a person, none that was settled.
+    """The answers that count for each row: one per person, none that a later answer settles.
 
     >>> a = Annotation("1", "k", "h", "tech", "ann", "2026-01-01", "b")
     >>> b = Annotation("2", "k", "h", "sport", "bob", "2026-01-02", "b")
@@ -145,8 +145,8 @@ def answers_by_row(
     live = [entry for entry in current(log) if counts(entry, row_hashes, classes=classes)]
     until: dict[str, str] = {}
     for entry in live:
-        for settled in entry.settles:
-            until[settled] = max(entry.time, until.get(settled, ""))
+        for annotation_id in entry.settles:
+            until[annotation_id] = max(entry.time, until.get(annotation_id, ""))
     by_row: dict[Key, dict[str, Annotation]] = {}
     for entry in sorted(live, key=lambda entry: (entry.time, entry.id)):
         if entry.time > until.get(entry.id, ""):
@@ -155,11 +155,11 @@ def answers_by_row(
 
 
 def _decision(answers: list[Annotation]) -> Decision:
-    said = Counter(answer.label for answer in answers if answer.label is not None)
-    if not said:
+    tally = Counter(answer.label for answer in answers if answer.label is not None)
+    if not tally:
         return Decision("skipped", None, tuple(sorted(a.id for a in answers)), len(answers))
-    (label, count), *others = said.most_common()
-    if others and others[0][1] == count:
+    (label, count), *runners_up = tally.most_common()
+    if runners_up and runners_up[0][1] == count:
         return Decision("tie", None, tuple(sorted(a.id for a in answers)), len(answers))
     by = tuple(sorted(answer.id for answer in answers if answer.label == label))
     return Decision("label", label, by, len(answers))
@@ -181,7 +181,7 @@ def final_labels(
     *,
     key: str,
     model: str,
-    triage: Triage = UNMEASURED,
+    triage: Triage = NO_THRESHOLDS,
 ) -> pl.DataFrame:
     """One line a row: its label in the end, what becomes of it, and what made it so.
 
@@ -191,18 +191,18 @@ def final_labels(
     reason (why it is not accepted); lfs, model, pattern_answers (how many answers to rows alike
     had their part in it) and annotations: the provenance.
     """
-    said = _decided(scores.schema[key], decisions, key=key)
-    joined = scores.join(said, on=key, how="left", maintain_order="left")
-    good, guessed = taken(triage)
-    guessed = guessed & (outcome(guessed, triage.policy) == "accept")
-    joined = joined.with_columns(
-        by_end=guessed & pl.col("people").is_null(),
-        becomes=outcome(good | guessed, triage.policy),
+    decision_table = _decision_table(scores.schema[key], decisions, key=key)
+    rows = scores.join(decision_table, on=key, how="left", maintain_order="left")
+    good, from_end = good_labels(triage)
+    from_end = from_end & (outcome(from_end, triage.policy) == "accept")
+    rows = rows.with_columns(
+        by_end=from_end & pl.col("people").is_null(),
+        becomes=outcome(good | from_end, triage.policy),
         doubt=why_not(triage),
     ).with_columns(label=pl.when("by_end").then("end_label").otherwise("label"))
     by_people = pl.col("people") == "label"
     lfs = pl.when(pl.col("label").is_null()).then(pl.lit([], pl.List(pl.String))).otherwise("lfs")
-    return joined.select(
+    return rows.select(
         key,
         label=pl.coalesce("said", "label"),
         status=_status(),
@@ -234,7 +234,9 @@ def final_labels(
     )
 
 
-def _decided(kind: pl.DataType, decisions: Mapping[Key, Decision], *, key: str) -> pl.DataFrame:
+def _decision_table(
+    kind: pl.DataType, decisions: Mapping[Key, Decision], *, key: str
+) -> pl.DataFrame:
     rows = [
         {
             key: row,

@@ -2,7 +2,7 @@
 
 Frames hold rows under one unique key. Cells are compared as they are: null equals null, and a
 column that a state does not have is null throughout it. Nothing here decides a conflict: it is
-listed, ours stands in its place, and `settled` puts in what was decided. Pure.
+listed, ours stands in its place, and `settle` puts in what was decided. Pure.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import polars as pl
 
 from datahub.core.dataset import Key
 from datahub.core.errors import InputError
-from datahub.core.nulltypes import joined
+from datahub.core.nulltypes import common_type
 
 Kind = Literal["both changed", "both added", "ours removed", "theirs removed"]
 
@@ -51,7 +51,9 @@ class RowDiff:
     def columns(self) -> dict[str, int]:
         """How many of the changed rows differ in a column, for those that do."""
         names = [name for name in self.after.columns if name != self.key]
-        counts = {name: int((~_same(self.before[name], self.after[name])).sum()) for name in names}
+        counts = {
+            name: int((~_equal_cells(self.before[name], self.after[name])).sum()) for name in names
+        }
         return {name: count for name, count in counts.items() if count}
 
     @property
@@ -79,23 +81,23 @@ class RowMerge:
 
     def over(self, ours: pl.DataFrame) -> pl.DataFrame:
         """The merged rows, by key."""
-        left = merging(ours, self.put.schema)
+        rows = merging(ours, self.put.schema)
         for keys in (self.put[self.key], self.gone):
             if len(keys):
-                left = left.filter(~pl.col(self.key).is_in(keys.implode()))
-        return pl.concat([left, self.put]).sort(self.key)
+                rows = rows.filter(~pl.col(self.key).is_in(keys.implode()))
+        return pl.concat([rows, self.put]).sort(self.key)
 
     def within(self, ours: pl.DataFrame, places: pl.Series) -> pl.DataFrame:
         """Columns of ours as merged, where no row comes or goes: `put` has these places in it."""
         return pl.DataFrame(
-            {name: _placed(ours[name], places, self.put[name]) for name in ours.columns}
+            {name: _scatter(ours[name], places, self.put[name]) for name in ours.columns}
         )
 
 
-def fitted(frame: pl.DataFrame, schema: Mapping[str, pl.DataType]) -> pl.DataFrame:
+def conform(frame: pl.DataFrame, schema: Mapping[str, pl.DataType]) -> pl.DataFrame:
     """The same rows with these columns: those it has not are null.
 
-    >>> fitted(pl.DataFrame({"a": [1]}), {"a": pl.Int64(), "b": pl.String()}).row(0)
+    >>> conform(pl.DataFrame({"a": [1]}), {"a": pl.Int64(), "b": pl.String()}).row(0)
     (1, None)
     """
     if list(frame.schema.items()) == list(schema.items()):
@@ -118,11 +120,11 @@ def merging(
     >>> merging(pl.DataFrame({"a": [1.5, 2.0]}), {"a": pl.Int64()}, exact=False)["a"].to_list()
     [None, 2]
     """
-    others = [n for n, kind in schema.items() if frame.schema.get(n, kind) != kind]
-    if others:
-        cast = {name: _cast(frame[name], schema[name], exact=exact) for name in others}
+    names = [n for n, kind in schema.items() if frame.schema.get(n, kind) != kind]
+    if names:
+        cast = {name: _cast(frame[name], schema[name], exact=exact) for name in names}
         frame = pl.DataFrame({name: frame[name] for name in frame.columns} | cast)
-    return fitted(frame, schema)
+    return conform(frame, schema)
 
 
 def _cast(column: pl.Series, kind: pl.DataType, *, exact: bool) -> pl.Series:
@@ -131,42 +133,42 @@ def _cast(column: pl.Series, kind: pl.DataType, *, exact: bool) -> pl.Series:
         return column
     try:
         cast = column.cast(kind, strict=False)
-        same = cast.cast(column.dtype, strict=False).eq_missing(column)
+        equal = cast.cast(column.dtype, strict=False).eq_missing(column)
     except pl.exceptions.PolarsError:  # no value of the one type is of the other
         cast = pl.Series(column.name, [None] * len(column), dtype=kind)
-        same = column.is_null()
-    if exact and not same.all():
-        value = column.filter(~same)[0]
+        equal = column.is_null()
+    if exact and not equal.all():
+        value = column.filter(~equal)[0]
         raise InputError(
             f"Column {column.name!r} is {column.dtype} on one side and {kind} on the other, and "
             f"{value!r} is no value of {kind}.",
             hint="Nothing was changed. Import the rows of one side again with the type of the "
             "other.",
         )
-    return cast if same.all() else cast.zip_with(same, pl.Series([None], dtype=kind))
+    return cast if equal.all() else cast.zip_with(equal, pl.Series([None], dtype=kind))
 
 
 def compare(old: pl.DataFrame, new: pl.DataFrame, *, key: str) -> RowDiff:
     """What differs between two states of the same rows, by key.
 
     >>> old = pl.DataFrame({"k": [1, 2], "a": ["x", "y"]})
-    >>> found = compare(old, pl.DataFrame({"k": [2, 3], "a": ["z", "w"]}), key="k")
-    >>> found.added.rows(), found.removed.rows(), found.columns
+    >>> diff = compare(old, pl.DataFrame({"k": [2, 3], "a": ["z", "w"]}), key="k")
+    >>> diff.added.rows(), diff.removed.rows(), diff.columns
     ([(3, 'w')], [(1, 'x')], {'a': 1})
     """
     schema = _joint(old, new, key)
-    old, new = fitted(old, schema), fitted(new, schema)
-    added, removed = new.clear(), old.clear()
+    old, new = conform(old, schema), conform(new, schema)
+    additions, removals = new.clear(), old.clear()
     if not old[key].equals(new[key]):
-        added = new.join(old, on=key, how="anti", maintain_order="left")
-        removed = old.join(new, on=key, how="anti", maintain_order="left")
+        additions = new.join(old, on=key, how="anti", maintain_order="left")
+        removals = old.join(new, on=key, how="anti", maintain_order="left")
         order = old.join(new.select(key), on=key, how="semi").sort(key)
         old, new = order, new.join(old.select(key), on=key, how="semi").sort(key)
     differs = pl.Series([False], dtype=pl.Boolean).new_from_index(0, old.height)
     for name in schema:
         if name != key:
-            differs = differs | ~_same(old[name], new[name])
-    return RowDiff(key, added, removed, old.filter(differs), new.filter(differs))
+            differs = differs | ~_equal_cells(old[name], new[name])
+    return RowDiff(key, additions, removals, old.filter(differs), new.filter(differs))
 
 
 def merge(
@@ -191,51 +193,55 @@ def merge(
     schema = dict(ours.schema) if schema is None else dict(schema)
     base = merging(base, schema, exact=False)
     ours, theirs = merging(ours, schema), merging(theirs, schema)
-    mine, other = compare(base, ours, key=key), compare(base, theirs, key=key)
-    mine_keys = mine.touched
-    theirs_alone = ~pl.col(key).is_in(mine_keys.implode())
-    put = _apart(pl.concat([other.added, other.after]).filter(theirs_alone), of=theirs)
-    gone = _apart(other.removed.filter(theirs_alone).select(key), of=base)[key]
-    both = other.touched.filter(other.touched.is_in(mine_keys.implode())).unique().sort()
-    if not len(both):
-        return RowMerge(key, put, gone)
-    states = [frame.filter(pl.col(key).is_in(both.implode())) for frame in (base, ours, theirs)]
-    cells, rows = _both_touched(both, *states, key=key)
-    return RowMerge(key, pl.concat([put, rows]), gone, tuple(cells))
+    our_diff, their_diff = compare(base, ours, key=key), compare(base, theirs, key=key)
+    our_keys = our_diff.touched
+    theirs_alone = ~pl.col(key).is_in(our_keys.implode())
+    put = _apart(pl.concat([their_diff.added, their_diff.after]).filter(theirs_alone), of=theirs)
+    removals = _apart(their_diff.removed.filter(theirs_alone).select(key), of=base)[key]
+    common_keys = (
+        their_diff.touched.filter(their_diff.touched.is_in(our_keys.implode())).unique().sort()
+    )
+    if not len(common_keys):
+        return RowMerge(key, put, removals)
+    states = [
+        frame.filter(pl.col(key).is_in(common_keys.implode())) for frame in (base, ours, theirs)
+    ]
+    cells, rows = _merge_rows(common_keys, *states, key=key)
+    return RowMerge(key, pl.concat([put, rows]), removals, tuple(cells))
 
 
-def settled(merged: RowMerge, decided: Mapping[tuple[Key, str | None], object]) -> RowMerge:
+def settle(row_merge: RowMerge, decisions: Mapping[tuple[Key, str | None], object]) -> RowMerge:
     """The merge with what was decided: a value for (key, column), a row or None for (key, None).
 
     What was not decided stays a conflict.
     """
-    left = tuple(c for c in merged.conflicts if (c.key, c.column) not in decided)
-    if len(left) == len(merged.conflicts):
-        return merged
-    rows = {row[merged.key]: row for row in merged.put.iter_rows(named=True)}
-    gone = set(merged.gone.to_list())
-    for conflict in merged.conflicts:
+    conflicts = tuple(c for c in row_merge.conflicts if (c.key, c.column) not in decisions)
+    if len(conflicts) == len(row_merge.conflicts):
+        return row_merge
+    rows = {row[row_merge.key]: row for row in row_merge.put.iter_rows(named=True)}
+    removals = set(row_merge.gone.to_list())
+    for conflict in row_merge.conflicts:
         place = conflict.key, conflict.column
-        if place not in decided:
+        if place not in decisions:
             continue
-        value = decided[place]
+        value = decisions[place]
         if conflict.column is not None:
             rows[conflict.key] = {**rows[conflict.key], conflict.column: value}
         elif value is None:
             rows.pop(conflict.key, None)
-            gone.add(conflict.key)
+            removals.add(conflict.key)
         else:
             assert isinstance(value, Mapping)  # a whole row is a row
             rows[conflict.key] = dict(value)
-    put = pl.DataFrame(list(rows.values()), schema=merged.put.schema)
-    keys = pl.Series(merged.key, sorted(gone), dtype=merged.gone.dtype)
-    return replace(merged, put=put, gone=keys, conflicts=left)
+    put = pl.DataFrame(list(rows.values()), schema=row_merge.put.schema)
+    keys = pl.Series(row_merge.key, sorted(removals), dtype=row_merge.gone.dtype)
+    return replace(row_merge, put=put, gone=keys, conflicts=conflicts)
 
 
-def merged_value(base: object, ours: object, theirs: object) -> tuple[object, bool]:
+def merge_value(base: object, ours: object, theirs: object) -> tuple[object, bool]:
     """One value three ways: (what it is, whether both sides changed it differently).
 
-    >>> merged_value(1, 1, 2), merged_value(1, 3, 2)
+    >>> merge_value(1, 1, 2), merge_value(1, 3, 2)
     ((2, False), (3, True))
     """
     if _equal(theirs, base) or _equal(theirs, ours):
@@ -243,28 +249,28 @@ def merged_value(base: object, ours: object, theirs: object) -> tuple[object, bo
     return (theirs, False) if _equal(ours, base) else (ours, True)
 
 
-def merged_columns(
+def merge_columns(
     base: Sequence[tuple[str, str]],
     ours: Sequence[tuple[str, str]],
     theirs: Sequence[tuple[str, str]],
 ) -> tuple[dict[str, str], list[str]]:
     """Columns by name and type, three ways: ours in their order, theirs after; and conflicts.
 
-    >>> merged_columns([("k", "Int64")], [("k", "Int64"), ("a", "String")], [("k", "Int64")])
+    >>> merge_columns([("k", "Int64")], [("k", "Int64"), ("a", "String")], [("k", "Int64")])
     ({'k': 'Int64', 'a': 'String'}, [])
-    >>> merged_columns([("k", "Int64")], [("k", "Int64"), ("a", "String")],
+    >>> merge_columns([("k", "Int64")], [("k", "Int64"), ("a", "String")],
     ...                [("k", "Int64"), ("a", "Float64")])
     ({'k': 'Int64', 'a': 'String'}, ['a'])
     """
-    old, mine, other = dict(base), dict(ours), dict(theirs)
-    merged, conflicts = {}, []
-    for name in dict.fromkeys([*mine, *other]):
-        kind, both = merged_value(old.get(name), mine.get(name), other.get(name))
-        if both:
+    old, our_types, their_types = dict(base), dict(ours), dict(theirs)
+    columns, conflicts = {}, []
+    for name in dict.fromkeys([*our_types, *their_types]):
+        kind, conflict = merge_value(old.get(name), our_types.get(name), their_types.get(name))
+        if conflict:
             conflicts.append(name)
         if kind is not None:
-            merged[name] = str(kind)
-    return merged, conflicts
+            columns[name] = str(kind)
+    return columns, conflicts
 
 
 def _apart(few: pl.DataFrame, *, of: pl.DataFrame) -> pl.DataFrame:
@@ -274,25 +280,25 @@ def _apart(few: pl.DataFrame, *, of: pl.DataFrame) -> pl.DataFrame:
     return pl.DataFrame(few.rows(), schema=few.schema, orient="row")
 
 
-def _both_touched(
+def _merge_rows(
     keys: pl.Series, base: pl.DataFrame, ours: pl.DataFrame, theirs: pl.DataFrame, *, key: str
 ) -> tuple[list[Cell], pl.DataFrame]:
     """Conflicts of rows that both sides touched, and the rows as merged where ours are not that."""
-    held = [
+    states = [
         {row[key]: row for row in frame.iter_rows(named=True)} for frame in (base, ours, theirs)
     ]
     cells: list[Cell] = []
     rows: list[dict[str, object]] = []
-    for one in keys:
-        old, mine, other = (state.get(one) for state in held)
-        row, found = _row(one, old, mine, other, key=key)
-        cells += found
+    for row_key in keys:
+        old, our_row, their_row = (state.get(row_key) for state in states)
+        row, conflicts = _merge_row(row_key, old, our_row, their_row, key=key)
+        cells += conflicts
         if row is not None:
             rows.append(row)
     return cells, pl.DataFrame(rows, schema=ours.schema)
 
 
-def _row(
+def _merge_row(
     key_value: Key,
     base: dict[str, object] | None,
     ours: dict[str, object] | None,
@@ -307,24 +313,24 @@ def _row(
         return ours, [Cell(key_value, None, kind, base, ours, theirs)]
     kind = "both added" if base is None else "both changed"
     row, cells = dict(ours), []
-    for column, mine in ours.items():
+    for column, our_value in ours.items():
         if column == key:
             continue
         old = None if base is None else base[column]
-        value, both = merged_value(old, mine, theirs[column])
+        value, conflict = merge_value(old, our_value, theirs[column])
         row[column] = value
-        if both:
-            cells.append(Cell(key_value, column, kind, old, mine, theirs[column]))
-    same = not cells and all(_equal(row[column], mine) for column, mine in ours.items())
-    return None if same else row, cells
+        if conflict:
+            cells.append(Cell(key_value, column, kind, old, our_value, theirs[column]))
+    equal = not cells and all(_equal(row[column], our_value) for column, our_value in ours.items())
+    return None if equal else row, cells
 
 
-def _equal(one: object, other: object) -> bool:
+def _equal(a: object, b: object) -> bool:
     """Equal as cells of a frame are: NaN is NaN."""
-    return one == other or (one != one and other != other)
+    return a == b or (a != a and b != b)
 
 
-def _placed(column: pl.Series, places: pl.Series, values: pl.Series) -> pl.Series:
+def _scatter(column: pl.Series, places: pl.Series, values: pl.Series) -> pl.Series:
     """The column with these values in these places."""
     if not column.dtype.is_nested():
         return column.clone().scatter(places, values)
@@ -333,8 +339,8 @@ def _placed(column: pl.Series, places: pl.Series, values: pl.Series) -> pl.Serie
     return pl.concat([column, values], rechunk=True)[lines]
 
 
-def _same(one: pl.Series, other: pl.Series) -> pl.Series:
-    return one.eq_missing(other)
+def _equal_cells(a: pl.Series, b: pl.Series) -> pl.Series:
+    return a.eq_missing(b)
 
 
 def _joint(old: pl.DataFrame, new: pl.DataFrame, key: str) -> dict[str, pl.DataType]:
@@ -342,5 +348,5 @@ def _joint(old: pl.DataFrame, new: pl.DataFrame, key: str) -> dict[str, pl.DataT
     schema = {**new.schema, **{n: k for n, k in old.schema.items() if n not in new.schema}}
     for name, kind in old.schema.items():
         if name != key and schema[name] != kind:
-            schema[name] = joined(kind, schema[name]) or pl.String()
+            schema[name] = common_type(kind, schema[name]) or pl.String()
     return schema

@@ -26,13 +26,13 @@ def secrets_of(text: str) -> dict[str, str]:
 
     Raises ConfigError for one that could be guessed.
     """
-    found = text.split()
-    if any(len(secret) < _LEAST for secret in found):
+    secrets = text.split()
+    if any(len(secret) < _LEAST for secret in secrets):
         raise ConfigError(
             f"{SETTING} holds a secret of less than {_LEAST} characters.",
             hint="Make one by `openssl rand -hex 32`.",
         )
-    return {key_id(secret): secret for secret in found}
+    return {key_id(secret): secret for secret in secrets}
 
 
 def key_id(secret: str) -> str:
@@ -44,22 +44,22 @@ def key_id(secret: str) -> str:
     return _mac(secret, "datahub: the id of a secret for verdicts")[:16]
 
 
-def signed(verdict: Verdict, branch: str, secret: str) -> Verdict:
+def sign_verdict(verdict: Verdict, branch: str, secret: str) -> Verdict:
     """The verdict with a signature, for a merge into `branch`."""
-    unsigned = replace(verdict, signature="")
-    return replace(unsigned, signature=_signature(unsigned.to_json(), branch, secret))
+    plain = replace(verdict, signature="")
+    return replace(plain, signature=_signature(plain.to_json(), branch, secret))
 
 
-def is_signed(written: str | bytes, branch: str, secret: str) -> bool:
+def is_signed(content: str | bytes, branch: str, secret: str) -> bool:
     """Whether that secret signed exactly this verdict, for this branch.
 
     As it is written, and not as it is read: so a datahub that knows more fields can tell, too.
     """
     try:
-        raw = json.loads(written)
+        raw = json.loads(content)
         signature = str(raw.pop("signature", "")).encode()
-        unsigned = to_canonical_json({**raw, "format": VERDICT_FORMAT})
-        return hmac.compare_digest(signature, _signature(unsigned, branch, secret).encode())
+        text = to_canonical_json({**raw, "format": VERDICT_FORMAT})
+        return hmac.compare_digest(signature, _signature(text, branch, secret).encode())
     except ValueError:  # no number, or no letter, that anybody signs
         return False
 
@@ -83,8 +83,8 @@ def secret_for(signed_by: str, secrets: Secrets) -> str:
     )
 
 
-def _signature(unsigned: str, branch: str, secret: str) -> str:
-    mac = _mac(secret, f"{branch}\n{unsigned}")
+def _signature(text: str, branch: str, secret: str) -> str:
+    mac = _mac(secret, f"{branch}\n{text}")
     return f"{key_id(secret)}:{mac}"
 
 

@@ -36,7 +36,7 @@ PATIENCE = 20.0  # rows of a band that are right before the next is worth half a
 SPARE = 4  # times the budget: rows looked at for ones that read unlike
 BATCH_FORMAT = 1
 AUDIT_REASON = "random audit slice"
-QUEUED = ("label", "end_label", "trust", "pattern", "thin")  # what `queue` chooses by
+QUEUE_COLUMNS = ("label", "end_label", "trust", "pattern", "thin")  # what `queue` chooses by
 
 
 @dataclass(frozen=True)
@@ -115,30 +115,32 @@ def score(
     best, p_best, second, p_second = _two_best(final)
     model_best, model_p, _, model_second = _two_best(soft)
     end_best, end_p, _, _ = _two_best(end)
-    voted, heard = _known(soft), _known(end)
-    labeled = np.asarray(voted & (p_best > p_second), dtype=np.bool_)
-    told = np.zeros(soft.shape) if answers is None else answers
+    has_soft, has_end = _has_label(soft), _has_label(end)
+    has_label = np.asarray(has_soft & (p_best > p_second), dtype=np.bool_)
+    answer_counts = np.zeros(soft.shape) if answers is None else answers
     guess = likeliest(final, end)
-    trust = np.where(labeled | heard, trust_after(trust_in(soft, end, guess), guess, told), 0.0)
+    trust = np.where(
+        has_label | has_end, trust_after(trust_in(soft, end, guess), guess, answer_counts), 0.0
+    )
     pattern = vote_patterns(votes)[1] if pattern is None else pattern
     frame = pl.DataFrame(
         {
             keys.name: keys,
-            "probabilities": _lists(final, voted),
-            "label": _text(classes, best, labeled),
-            "confidence": _number(p_best, voted),
-            "margin": _number(p_best - p_second, voted),
-            "lfs": _voters(votes, np.where(labeled, best, ABSTAIN), lfs),
-            "model_probabilities": _lists(soft, voted),
-            "model_label": _text(classes, model_best, voted & (model_p > model_second)),
-            "model_confidence": _number(model_p, voted),
-            "end_probabilities": _lists(end, heard),
-            "end_label": _text(classes, end_best, heard),
-            "end_confidence": _number(end_p, heard),
+            "probabilities": _lists(final, has_soft),
+            "label": _text(classes, best, has_label),
+            "confidence": _number(p_best, has_soft),
+            "margin": _number(p_best - p_second, has_soft),
+            "lfs": _voters(votes, np.where(has_label, best, ABSTAIN), lfs),
+            "model_probabilities": _lists(soft, has_soft),
+            "model_label": _text(classes, model_best, has_soft & (model_p > model_second)),
+            "model_confidence": _number(model_p, has_soft),
+            "end_probabilities": _lists(end, has_end),
+            "end_label": _text(classes, end_best, has_end),
+            "end_confidence": _number(end_p, has_end),
             "trust": trust,
-            "second": _text(classes, second, voted),
+            "second": _text(classes, second, has_soft),
             "pattern": pattern,
-            "pattern_answers": told.sum(axis=1).astype(np.uint32),
+            "pattern_answers": answer_counts.sum(axis=1).astype(np.uint32),
             "thin": np.zeros(len(votes), np.bool_) if thin is None else thin,
         }
     )
@@ -175,8 +177,8 @@ def queue(
     eligible = scores.filter(~pl.col(key).is_in(left_out.implode())).sort(key)
     audits = min(round(budget * audit_share), eligible.height)
     numbers = np.random.default_rng(seed)
-    drawn = numbers.choice(eligible.height, size=audits, replace=False)
-    audit = eligible[np.sort(drawn)].select(
+    sample = numbers.choice(eligible.height, size=audits, replace=False)
+    audit = eligible[np.sort(sample)].select(
         key,
         slice=pl.lit("audit"),
         reason=pl.lit(AUDIT_REASON),
@@ -184,11 +186,15 @@ def queue(
         score=pl.lit(None, pl.Float64),
     )
     rest = eligible.filter(~pl.col(key).is_in(audit[key].implode()) & ~pl.col("thin"))
-    ranked = rest[_by_worth(rest, numbers.permutation(rest.height)).head(SPARE * budget)]
+    candidates = rest[_by_worth(rest, numbers.permutation(rest.height)).head(SPARE * budget)]
     why = ["doubt"] if "doubt" in scores.columns else []
-    asked = [*left_out, *audit[key]]
+    asked_keys = [*left_out, *audit[key]]
     doubt = (
-        (ranked if words is None else _apart(ranked, key, budget - audits, asked, words))
+        (
+            candidates
+            if words is None
+            else _apart(candidates, key, budget - audits, asked_keys, words)
+        )
         .head(budget - audits)
         .select(
             key,
@@ -225,27 +231,27 @@ def _by_worth(rest: pl.DataFrame, chance: npt.NDArray[np.integer[Any]]) -> pl.Se
 
 
 def _apart(
-    ranked: pl.DataFrame,
+    candidates: pl.DataFrame,
     key: str,
     count: int,
-    asked: Sequence[Key],
+    asked_keys: Sequence[Key],
     words: WordsOf,
 ) -> pl.DataFrame:
-    """The same rows, those that read as one before them or as one of `asked` at the end."""
+    """The same rows, those that read as one before them or as one of `asked_keys` at the end."""
     read = Read()
-    answered = words(asked)
-    for one in asked:
-        if one in answered:  # what was answered may be gone
-            read.is_new(answered[one])
-    keys = ranked[key].to_list()
+    asked_words = words(asked_keys)
+    for row_key in asked_keys:
+        if row_key in asked_words:  # what was answered may be gone
+            read.is_new(asked_words[row_key])
+    keys = candidates[key].to_list()
     new: list[bool] = []
     for part in (keys[:count], keys[count:]):  # most texts are new: few of the rest are read
         texts = words(part) if sum(new) < count else {}
-        wanted = count - sum(new)
-        for one in part:
-            new.append(wanted > 0 and read.is_new(texts[one]))
-            wanted -= new[-1]
-    return ranked[np.argsort(~np.array(new, dtype=np.bool_), kind="stable")]
+        room = count - sum(new)
+        for row_key in part:
+            new.append(room > 0 and read.is_new(texts[row_key]))
+            room -= new[-1]
+    return candidates[np.argsort(~np.array(new, dtype=np.bool_), kind="stable")]
 
 
 def asking_order(tasks: Sequence[Task]) -> list[Task]:
@@ -257,18 +263,18 @@ def asking_order(tasks: Sequence[Task]) -> list[Task]:
 
     >>> def task(key, score):
     ...     return Task(key, "", {}, "", "audit" if score is None else "doubt", None, score)
-    >>> given = [task("c", 0.3), task("a", 0.1), task("b", 0.2), task("d", 0.4)]
-    >>> order = [task.key for task in asking_order([*given, task("x", None), task("y", None)])]
+    >>> tasks = [task("c", 0.3), task("a", 0.1), task("b", 0.2), task("d", 0.4)]
+    >>> order = [task.key for task in asking_order([*tasks, task("x", None), task("y", None)])]
     >>> [key for key in order if key not in "xy"], "x" in order[:3], "y" in order[3:]
     (['a', 'b', 'c', 'd'], True, True)
     """
-    scored = iter(sorted((t for t in tasks if t.score is not None), key=lambda t: t.score or 0.0))
-    unscored = [task for task in tasks if task.score is None]
-    total, n = len(tasks), len(unscored)
+    by_score = iter(sorted((t for t in tasks if t.score is not None), key=lambda t: t.score or 0.0))
+    audits = [task for task in tasks if task.score is None]
+    total, n = len(tasks), len(audits)
     chance = np.random.default_rng(_seed(tasks))
     ends = [(i * total // n, (i + 1) * total // n) for i in range(n)]
-    spread = {int(chance.integers(*end)): task for end, task in zip(ends, unscored, strict=True)}
-    return [spread[place] if place in spread else next(scored) for place in range(total)]
+    spread = {int(chance.integers(*end)): task for end, task in zip(ends, audits, strict=True)}
+    return [spread[place] if place in spread else next(by_score) for place in range(total)]
 
 
 def _seed(tasks: Sequence[Task]) -> int:
@@ -277,7 +283,7 @@ def _seed(tasks: Sequence[Task]) -> int:
     return int.from_bytes(hashlib.sha256("\n".join(lines).encode()).digest()[:8], "big")
 
 
-def _known(soft: SoftLabels) -> npt.NDArray[np.bool_]:
+def _has_label(soft: SoftLabels) -> npt.NDArray[np.bool_]:
     return np.asarray(~np.isnan(soft).any(axis=1), dtype=np.bool_)
 
 
@@ -286,39 +292,39 @@ def _two_best(
 ) -> tuple[
     npt.NDArray[np.intp], npt.NDArray[np.float64], npt.NDArray[np.intp], npt.NDArray[np.float64]
 ]:
-    filled = np.nan_to_num(soft, nan=0.0)
-    order = np.argsort(-filled, axis=1, kind="stable")[:, :2]
-    p = np.take_along_axis(filled, order, axis=1)
+    probabilities = np.nan_to_num(soft, nan=0.0)
+    order = np.argsort(-probabilities, axis=1, kind="stable")[:, :2]
+    p = np.take_along_axis(probabilities, order, axis=1)
     return order[:, 0], p[:, 0], order[:, 1], p[:, 1]
 
 
 def _voters(votes: LabelMatrix, label: npt.NDArray[np.intp], lfs: Sequence[str]) -> pl.Series:
     """Names of the LFs that voted for each row's label; none where it has none."""
-    said = (votes == label[:, None]) & (label != ABSTAIN)[:, None]
-    sets, number = vote_patterns(said.view(np.int8))
-    names = [[lfs[j] for j in np.flatnonzero(one)] for one in sets]
+    supports = (votes == label[:, None]) & (label != ABSTAIN)[:, None]
+    sets, number = vote_patterns(supports.view(np.int8))
+    names = [[lfs[j] for j in np.flatnonzero(line)] for line in sets]
     return pl.Series(names, dtype=pl.List(pl.String)).gather(number)
 
 
 def _text(
-    names: Sequence[str], number: npt.NDArray[np.intp], known: npt.NDArray[np.bool_]
+    names: Sequence[str], number: npt.NDArray[np.intp], mask: npt.NDArray[np.bool_]
 ) -> pl.Series:
-    return _where(pl.Series(names, dtype=pl.String).gather(number), known)
+    return _where(pl.Series(names, dtype=pl.String).gather(number), mask)
 
 
-def _lists(values: SoftLabels, known: npt.NDArray[np.bool_]) -> pl.Series:
+def _lists(values: SoftLabels, mask: npt.NDArray[np.bool_]) -> pl.Series:
     shape = pl.Array(pl.Float64, values.shape[1])
     lists = pl.Series(np.ascontiguousarray(values), dtype=shape).cast(pl.List(pl.Float64))
-    return _where(lists, known)
+    return _where(lists, mask)
 
 
-def _where(values: pl.Series, known: npt.NDArray[np.bool_]) -> pl.Series:
+def _where(values: pl.Series, mask: npt.NDArray[np.bool_]) -> pl.Series:
     """The values where they are known, else null."""
-    return pl.select(pl.when(pl.Series(known)).then(values)).to_series()
+    return pl.select(pl.when(pl.Series(mask)).then(values)).to_series()
 
 
-def _number(values: npt.NDArray[np.float64], known: npt.NDArray[np.bool_]) -> pl.Series:
-    return pl.Series(np.where(known, values, np.nan)).fill_nan(None)
+def _number(values: npt.NDArray[np.float64], mask: npt.NDArray[np.bool_]) -> pl.Series:
+    return pl.Series(np.where(mask, values, np.nan)).fill_nan(None)
 
 
 def _doubt() -> pl.Expr:

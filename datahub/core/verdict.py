@@ -158,10 +158,10 @@ def _read(gates_toml: bytes | None) -> dict[str, Any]:
         raise ConfigError(f"expectations/gates.toml is not TOML: {error}", hint=_EXAMPLE) from error
     if set(raw) - {"gate", "signed_by"} or not isinstance(raw.get("gate", []), list):
         raise ConfigError("expectations/gates.toml may hold only [[gate]] tables.", hint=_EXAMPLE)
-    named = raw.get("signed_by", "0" * 16)
-    if not isinstance(named, str) or not re.fullmatch("[0-9a-f]{16}", named):
+    signer = raw.get("signed_by", "0" * 16)
+    if not isinstance(signer, str) or not re.fullmatch("[0-9a-f]{16}", signer):
         raise ConfigError(
-            f"signed_by in expectations/gates.toml is {named!r}, which is no id of a secret.",
+            f"signed_by in expectations/gates.toml is {signer!r}, which is no id of a secret.",
             hint="`datahub gate key` prints the id of the secret in DATAHUB_VERDICT_SECRET; "
             "leave signed_by out for verdicts without a signature.",
         )
@@ -174,8 +174,8 @@ def _gate(entry: Mapping[str, object]) -> Gate:
     missing = {"branch", "dataset", "suite"} - set(entry)
     unknown = set(entry) - {"branch", "dataset", "suite", "table"}
     if missing or unknown:
-        what = f"lacks {sorted(missing)}" if missing else f"does not know {sorted(unknown)}"
-        raise ConfigError(f"A [[gate]] in gates.toml {what}.", hint=_EXAMPLE)
+        problem = f"lacks {sorted(missing)}" if missing else f"does not know {sorted(unknown)}"
+        raise ConfigError(f"A [[gate]] in gates.toml {problem}.", hint=_EXAMPLE)
     table = str(entry.get("table", "labels"))
     if table not in TABLES:
         raise ConfigError(

@@ -129,7 +129,7 @@ def content_id(objects: Objects) -> str:
     >>> content_id({"a": "0" * 64}) == content_id({"a": "0" * 64, "_datahub/verdict.json": ""})
     True
     """
-    root, _ = objecttree.built({p: oid for p, oid in objects.items() if not p.startswith(OWN)})
+    root, _ = objecttree.build({p: oid for p, oid in objects.items() if not p.startswith(OWN)})
     return root
 
 

@@ -30,13 +30,13 @@ class WordBits:
         """64-bit words of a row."""
         return self._bits.shape[1]
 
-    def differing(self, row: Numbers, rows: Sequence[Numbers], others: Numbers) -> Numbers:
+    def differing(self, row: Numbers, rows: Sequence[Numbers], places: Numbers) -> Numbers:
         """How many bits of `row` and of each of the others (places in `rows`) differ."""
         self._extend(rows)
         width = self.words
         own = _bits(row, width)
-        steps = range(0, len(others), AT_ONCE // width)
-        cuts = [others[start : start + AT_ONCE // width] for start in steps]
+        steps = range(0, len(places), AT_ONCE // width)
+        cuts = [places[start : start + AT_ONCE // width] for start in steps]
         return np.concatenate(
             [np.bitwise_count(self._bits[cut] ^ own).sum(axis=1, dtype=np.int64) for cut in cuts]
         )

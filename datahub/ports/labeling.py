@@ -11,9 +11,9 @@ from typing import Protocol, Self
 
 import polars as pl
 
-from datahub.core.batch import numbered
+from datahub.core.batch import number_labels
 from datahub.core.errors import PromptNotReady
-from datahub.core.labeling import Applied, LabelingFunction
+from datahub.core.labeling import LabelingFunction, LFOutput
 from datahub.core.prompt_lf import Question, Reply, Spending
 
 
@@ -42,7 +42,7 @@ class FoundLF:
         """
         if self.class_names == ():
             return self
-        numbered(self.name, [(name, name) for name in self.class_names or ()], classes)
+        number_labels(self.name, [(name, name) for name in self.class_names or ()], classes)
         made_of = f"{self.fingerprint} {json.dumps(list(classes))}"
         digest = sha256(made_of.encode()).hexdigest()
         return replace(self, fingerprint=digest, class_names=())
@@ -141,7 +141,7 @@ class LFWorkers(Protocol):
         key: str,
         cardinality: int,
         classes: Sequence[str] = (),
-    ) -> Iterator[Applied]:
+    ) -> Iterator[LFOutput]:
         """What `core.labeling.apply` says of each frame, in their order, a few frames ahead.
 
         Raises LabelingFunctionError as it does, and where a process dies or says what is no

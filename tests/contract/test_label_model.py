@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from datahub.core.dependence import correlated
+from datahub.core.dependence import measure_dependence
 from datahub.core.errors import InputError
 from datahub.core.labels import ABSTAIN, LabelMatrix
 from datahub.core.paircounts import count
@@ -176,7 +176,7 @@ def test_copies_of_one_lf_do_not_outvote_good_ones(model: LabelModel, k: int) ->
     right = votes[:, :3] == truth[:, None]
     told = (right.sum(axis=1) >= 2) & (right | (votes[:, :3] == ABSTAIN)).all(axis=1)
     misled = told & (votes[:, 3] != truth)  # two or three good LFs against the five
-    shares = correlated(votes, k, seed=0).shares.tolist()
+    shares = measure_dependence(votes, k, seed=0).shares.tolist()
 
     fit = model.fit(votes, cardinality=k, seed=1, shares=shares)
 

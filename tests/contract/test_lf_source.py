@@ -16,7 +16,7 @@ import pytest
 
 from datahub.adapters.lfs_folder.discovery import discovered
 from datahub.core.errors import LabelingFunctionError
-from datahub.core.labeling import Applied, LabelingFunction, apply
+from datahub.core.labeling import LabelingFunction, LFOutput, apply
 from datahub.hub import REGISTRY
 from datahub.ports import FoundLF, LFSource
 
@@ -45,7 +45,7 @@ class Written:
 
     def applied(
         self, frames: Iterable[pl.DataFrame], *, jobs: int, found: list[FoundLF] | None = None
-    ) -> list[Applied]:
+    ) -> list[LFOutput]:
         """What the source's processes say of frames."""
         with self.source.workers(jobs) as workers:
             lfs = workers.found if found is None else found

@@ -20,7 +20,7 @@ from datahub.core.errors import (
     StorageError,
     Unavailable,
 )
-from datahub.core.labeling import Applied, apply
+from datahub.core.labeling import LFOutput, apply
 from datahub.hub.registry import REGISTRY, adapter
 from datahub.ports import Prompts
 from tests.chat_server import ChatServer, Said, serving
@@ -67,7 +67,7 @@ def make(request: pytest.FixtureRequest, tmp_path: Path) -> Make:
     return made
 
 
-def votes(prompts: Prompts, texts: list[str | None], lf: Any = LF) -> Applied:
+def votes(prompts: Prompts, texts: list[str | None], lf: Any = LF) -> LFOutput:
     rows = pl.DataFrame(
         {"id": range(len(texts)), "text": texts}, schema_overrides={"text": pl.String}
     )

@@ -19,7 +19,7 @@ from snorkel.labeling.lf import LabelingFunction
 
 from datahub import model
 from datahub.core.errors import LabelingFunctionError
-from datahub.core.labeling import Applied, apply
+from datahub.core.labeling import LFOutput, apply
 from datahub.machine.processes import state
 from tests.integration.conftest import Datahub
 
@@ -38,7 +38,7 @@ class Shy:
         raise ValueError("no words")
 
 
-def applied(function: Callable[[Any], Any]) -> Applied:
+def applied(function: Callable[[Any], Any]) -> LFOutput:
     frame = pl.DataFrame({"id": [1, 2], "text": ["a", "b"]})
     return apply(frame, [LabelingFunction("lf", function)], key="id", cardinality=2)
 

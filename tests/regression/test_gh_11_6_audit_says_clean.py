@@ -239,7 +239,7 @@ def test_data_beside_the_verdict_is_found(datahub: Datahub, guarded: Path) -> No
     oid = store.put_bytes(b"unjudged")
     with Graph(guarded / ".datahub" / "versions.db").writing() as graph:
         both = trees.roots(graph, commits.tree(graph, now.id))
-        own, nodes = objecttree.edited(both.own, {"datasets/mail/x": oid}, graph.node)
+        own, nodes = objecttree.edit(both.own, {"datasets/mail/x": oid}, graph.node)
         graph.add_bodies(nodes)
         hidden = trees.Roots(both.content, own)
         tree = objecttree.node_id(hidden.body())

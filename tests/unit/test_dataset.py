@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from datahub.core.dataset import (
     Dataset,
     Part,
-    checked_classes,
+    check_classes,
     checked_name,
     content_digest,
     content_hash,
@@ -145,16 +145,16 @@ def test_127_classes_are_the_most() -> None:
     """Votes are int8."""
     names = [f"c{number}" for number in range(128)]
 
-    assert checked_classes(names[:127]) == tuple(names[:127])
+    assert check_classes(names[:127]) == tuple(names[:127])
     with pytest.raises(InputError, match="128 classes"):
-        checked_classes(names)
+        check_classes(names)
 
 
 @pytest.mark.parametrize("classes", [[], ["ham"], ["ham", "ham"], ["ham", " ham "], ["ham", " "]])
 def test_classes_that_cannot_be_told_apart_are_refused(classes: list[str]) -> None:
     """None, one, twice the same, or an empty name."""
     with pytest.raises(InputError) as caught:
-        checked_classes(classes)
+        check_classes(classes)
     assert caught.value.hint
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from datahub.core import dependence
-from datahub.core.dependence import correlated
+from datahub.core.dependence import measure_dependence
 from datahub.core.labels import ABSTAIN, LabelMatrix
 
 
@@ -29,7 +29,7 @@ def test_copies_are_found_among_independent_lfs(k: int) -> None:
     votes = independent(2000, [0.85, 0.85, 0.85, 0.6], k=k)
     votes = np.hstack([votes, np.repeat(votes[:, 3:], 4, axis=1)])
 
-    found = correlated(votes, k, seed=0)
+    found = measure_dependence(votes, k, seed=0)
 
     assert found.groups == ((3, 4, 5, 6, 7),)
     np.testing.assert_allclose(found.shares, [1, 1, 1, 0.2, 0.2, 0.2, 0.2, 0.2], atol=0.01)
@@ -41,7 +41,7 @@ def test_a_near_copy_is_found() -> None:
     near = votes[:, :1].copy()
     near[::25] = ABSTAIN
 
-    found = correlated(np.hstack([votes, near]), 2, seed=0)
+    found = measure_dependence(np.hstack([votes, near]), 2, seed=0)
 
     assert found.groups == ((0, 3),)
     assert 0.5 <= found.shares[0] < 0.67
@@ -51,7 +51,7 @@ def test_a_near_copy_is_found() -> None:
 @pytest.mark.parametrize("k", [2, 5])
 def test_independent_lfs_are_left_alone(accuracy: float, k: int) -> None:
     """However good: agreeing because both are right is no dependence."""
-    found = correlated(independent(2000, [accuracy] * 6, k=k), k, seed=0)
+    found = measure_dependence(independent(2000, [accuracy] * 6, k=k), k, seed=0)
 
     assert found.groups == ()
     assert found.shares.tolist() == [1.0] * 6
@@ -63,12 +63,12 @@ def test_a_few_rows_prove_nothing() -> None:
     votes[:, 0] = 1
     votes[3, 1:] = 1
 
-    assert correlated(votes, 2, seed=0).groups == ()
+    assert measure_dependence(votes, 2, seed=0).groups == ()
 
 
 @pytest.mark.parametrize("shape", [(0, 0), (0, 3), (5, 0), (5, 3)])
 def test_no_votes_no_groups(shape: tuple[int, int]) -> None:
-    found = correlated(np.full(shape, ABSTAIN, dtype=np.int8), 2, seed=0)
+    found = measure_dependence(np.full(shape, ABSTAIN, dtype=np.int8), 2, seed=0)
 
     assert found.groups == ()
     assert found.shares.tolist() == [1.0] * shape[1]
@@ -80,7 +80,7 @@ def test_a_sample_of_many_rows_is_enough(monkeypatch: pytest.MonkeyPatch) -> Non
     votes = independent(5000, [0.8, 0.7, 0.7])
     votes = np.hstack([votes, votes[:, :1]])
 
-    one, two = correlated(votes, 2, seed=3), correlated(votes, 2, seed=3)
+    one, two = measure_dependence(votes, 2, seed=3), measure_dependence(votes, 2, seed=3)
 
     assert one.groups == ((0, 3),)
     assert one.strength.tobytes() == two.strength.tobytes()
@@ -96,7 +96,7 @@ def test_lfs_that_avoid_one_another_repeat_nothing() -> None:
     votes[first, 0] = votes[second, 1] = 1
     votes[~truth, 2] = 0
 
-    found = correlated(votes, 2, seed=0)
+    found = measure_dependence(votes, 2, seed=0)
 
     assert found.groups == ()
     assert found.shares.tolist() == [1.0, 1.0, 1.0]

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from datahub.core.informing import PRIOR, cells, informed, trust_after, trust_in
+from datahub.core.informing import PRIOR, cells, trust_after, trust_in, update_soft
 from datahub.core.labels import combine
 
 CELLS = hnp.arrays(np.int64, st.integers(1, 30), elements=st.integers(0, 4))
@@ -22,13 +22,13 @@ def test_only_rows_of_an_answered_cell_change(
     answers = {row: said for row, said in answers.items() if row < len(cell)}
     soft = np.random.default_rng(0).dirichlet([1, 1, 1], len(cell))
 
-    after, said = informed(soft, cell, answers)
+    after, said = update_soft(soft, cell, answers)
 
     touched = np.isin(cell, cell[list(answers)])
     np.testing.assert_array_equal(after[~touched], soft[~touched])
     np.testing.assert_allclose(after.sum(axis=1), 1)
     assert ((said.sum(axis=1) > 0) == touched).all()
-    again, _ = informed(soft, cell, dict(reversed(answers.items())))
+    again, _ = update_soft(soft, cell, dict(reversed(answers.items())))
     np.testing.assert_array_equal(again, after)
 
 
@@ -36,7 +36,7 @@ def test_many_answers_outweigh_the_models() -> None:
     """With n answers the models count for PRIOR / (PRIOR + n)."""
     soft = np.tile([0.9, 0.1], (40, 1))
 
-    after, said = informed(soft, np.zeros(40, dtype=np.int64), dict.fromkeys(range(15), 1))
+    after, said = update_soft(soft, np.zeros(40, dtype=np.int64), dict.fromkeys(range(15), 1))
 
     assert said.tolist() == [[0, 15]] * 40
     np.testing.assert_allclose(after[:, 0], 0.9 * PRIOR / (PRIOR + 15))
@@ -46,7 +46,7 @@ def test_a_row_without_a_soft_label_keeps_none() -> None:
     """No vote, no label: answers to other such rows do not make one."""
     soft = np.array([[np.nan, np.nan], [np.nan, np.nan]])
 
-    after, _ = informed(soft, np.array([0, 0]), {0: 1})
+    after, _ = update_soft(soft, np.array([0, 0]), {0: 1})
 
     assert np.isnan(after).all()
 
@@ -59,7 +59,7 @@ def test_an_answer_does_not_inform_rows_that_are_trusted_otherwise() -> None:
     cell = cells(np.zeros(100, dtype=np.uint32), soft, end)
     doubted = dict.fromkeys(range(5), 1)  # people contradict on the five that are trusted least
 
-    after, said = informed(combine(soft, end), cell, doubted)
+    after, said = update_soft(combine(soft, end), cell, doubted)
 
     assert (after[:5].argmax(axis=1) == 1).any()
     assert (after[20:] == combine(soft, end)[20:]).all()

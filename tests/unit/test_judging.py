@@ -10,9 +10,9 @@ import pytest
 
 from datahub.core.dataset import Dataset, Key, Part
 from datahub.core.features import Features
-from datahub.core.informing import cells, informed, taught
+from datahub.core.informing import cells, training_labels, update_soft
 from datahub.core.labels import LabelMatrix, SoftLabels, combine, estimated_balance
-from datahub.core.outcome import Policy, measured
+from datahub.core.outcome import Policy, find_thresholds
 from datahub.core.patterns import vote_patterns
 from datahub.core.relabel import Decision, final_labels
 from datahub.core.triage import score
@@ -102,7 +102,9 @@ def at_once(end: SoftLabels) -> tuple[pl.DataFrame, pl.DataFrame, object]:
             if d.label is not None and key not in DRAWN
         )
     )
-    final, heard = informed(combine(soft, end), cells(vote_patterns(VOTES)[1], soft, end), answers)
+    final, heard = update_soft(
+        combine(soft, end), cells(vote_patterns(VOTES)[1], soft, end), answers
+    )
     scores = score(
         KEYS,
         VOTES,
@@ -115,7 +117,7 @@ def at_once(end: SoftLabels) -> tuple[pl.DataFrame, pl.DataFrame, object]:
         thin=SEEN.thin(POLICY.min_text),
     )
     audited = {k: d.label for k, d in DECISIONS.items() if d.label is not None and k in DRAWN}
-    triage = measured(scores, audited, key="id", policy=POLICY)
+    triage = find_thresholds(scores, audited, key="id", policy=POLICY)
     return scores, final_labels(scores, DECISIONS, key="id", model="m@1", triage=triage), triage
 
 
@@ -131,7 +133,7 @@ def test_part_by_part_is_as_at_once(size: int, taught_by: str) -> None:
             for key, d in DECISIONS.items()
             if d.label is not None and key not in DRAWN
         }
-        lessons = taught(soft_of(VOTES), {int(row or 0): y for row, y in answers.items()})
+        lessons = training_labels(soft_of(VOTES), {int(row or 0): y for row, y in answers.items()})
         labeled = ~np.isnan(lessons).any(axis=1)
         end = Word(lessons[labeled]).of(SEEN.features)
 

@@ -18,7 +18,7 @@ from datahub.adapters.lfs_folder.answers import believed_applied, believed_error
 from datahub.adapters.lfs_folder.descriptions import believed
 from datahub.adapters.lfs_folder.messages import BadMessage, receive, send
 from datahub.core.errors import DatahubError
-from datahub.core.plain_lfs import described, rebuilt
+from datahub.core.plain_lfs import describe, rebuild
 
 FILES = {"lfs/a.py"}
 TOLD: dict[str, Any] = {
@@ -136,7 +136,7 @@ def test_one_name_twice_and_no_lf_at_all_are_refused() -> None:
 
 def test_no_pattern_of_a_description_runs_in_python() -> None:
     """A search of Python's own may take years over one text."""
-    assert described(regex("slow", r"(?=.)(\w+\s?)+@", 1)) is None
+    assert describe(regex("slow", r"(?=.)(\w+\s?)+@", 1)) is None
 
 
 PLAIN = [
@@ -156,9 +156,9 @@ PLAIN = [
 
 @pytest.mark.parametrize("lf", PLAIN, ids=lambda lf: lf.name)
 def test_a_plain_lf_comes_back_as_it_was(lf: Any) -> None:
-    there = json.loads(json.dumps(described(lf)))
+    there = json.loads(json.dumps(describe(lf)))
 
-    back = rebuilt(lf.name, lf.kind, there)
+    back = rebuild(lf.name, lf.kind, there)
 
     assert back == lf
     rows = pl.DataFrame(
@@ -181,7 +181,7 @@ def test_a_plain_lf_comes_back_as_it_was(lf: Any) -> None:
     ids=lambda lf: lf.name,
 )
 def test_what_is_not_plain_stays_where_its_code_is(lf: Any) -> None:
-    assert described(lf) is None
+    assert describe(lf) is None
 
 
 KEYS = pl.Series("id", ["a", "b", "c"])

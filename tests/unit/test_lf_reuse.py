@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from datahub import ABSTAIN, keywords
 from datahub.adapters.lfs_folder.discovery import discovered
 from datahub.core.errors import InputError, LabelingFunctionError
-from datahub.core.labeling import Applied, apply
+from datahub.core.labeling import LFOutput, apply
 from datahub.core.manifest import VotesManifest
 from datahub.flow.dataset import parts
 from datahub.flow.dataset.votes import manifest_at
@@ -84,7 +84,7 @@ class Here:
         key: str,
         cardinality: int,
         classes: Sequence[str] = (),
-    ) -> Iterator[Applied]:
+    ) -> Iterator[LFOutput]:
         for frame, asked in work:
             functions = [self._lfs[one.name] for one in asked]
             yield apply(frame, functions, key=key, cardinality=cardinality)

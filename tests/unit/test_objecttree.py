@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from datahub.core import objecttree
-from datahub.core.objecttree import Node, NodeId, Read, decoded, encoded
+from datahub.core.objecttree import Node, NodeId, Read, decode, encode
 
 PATHS = [f"datasets/n/rows/{i // 100:03d}/{i:06d}.parquet" for i in range(700)] + ["", "é", "b\n"]
 IDS = [f"{i:064x}" for i in range(3)]
@@ -42,7 +42,7 @@ class Shelf:
 
     def __call__(self, node: NodeId) -> Node:
         self.reads += 1
-        return decoded(self.bodies[node])
+        return decode(self.bodies[node])
 
 
 def changes_to(old: Mapping[str, str], new: Mapping[str, str]) -> dict[str, str | None]:
@@ -58,12 +58,12 @@ def test_a_tree_holds_what_a_mapping_would(
     shelf = Shelf()
     read: Read = shelf
 
-    root = shelf.add(objecttree.built(old))
-    after = shelf.add(objecttree.edited(root, changes_to(old, new), read))
+    root = shelf.add(objecttree.build(old))
+    after = shelf.add(objecttree.edit(root, changes_to(old, new), read))
 
     wanted = {path: oid for path, oid in sorted(new.items()) if path.startswith(prefix)}
     assert list(objecttree.entries(after, read, prefix)) == list(wanted.items())
-    assert all(objecttree.found(after, path, read) == new.get(path) for path in PATHS)
+    assert all(objecttree.object_at(after, path, read) == new.get(path) for path in PATHS)
     assert objecttree.differences(root, after, read, prefix) == [
         (path, old.get(path), new.get(path))
         for path in sorted(old.keys() | new.keys())
@@ -78,13 +78,13 @@ def test_the_same_mapping_is_the_same_tree_however_it_was_made(
     """Built at once, by one edit of another tree, or path by path."""
     old, new = drawn(one), drawn(other)
     shelf = Shelf()
-    root = shelf.add(objecttree.built(old))
+    root = shelf.add(objecttree.build(old))
 
-    at_once = shelf.add(objecttree.built(new))
-    by_edit = shelf.add(objecttree.edited(root, changes_to(old, new), shelf))
+    at_once = shelf.add(objecttree.build(new))
+    by_edit = shelf.add(objecttree.edit(root, changes_to(old, new), shelf))
     step = root
     for path, oid in list(changes_to(old, new).items()):
-        step = shelf.add(objecttree.edited(step, {path: oid}, shelf))
+        step = shelf.add(objecttree.edit(step, {path: oid}, shelf))
 
     assert at_once == by_edit == step
 
@@ -93,10 +93,10 @@ def test_work_follows_what_differs() -> None:
     """Ten of a hundred thousand paths: a few dozen nodes are read and written."""
     held = {f"rows/{i // 1000:03d}/{i:06d}": IDS[0] for i in range(100_000)}
     shelf = Shelf()
-    root = shelf.add(objecttree.built(held))
+    root = shelf.add(objecttree.build(held))
     shelf.reads = 0
 
-    new, made = objecttree.edited(root, dict.fromkeys(list(held)[::10_000], IDS[1]), shelf)
+    new, made = objecttree.edit(root, dict.fromkeys(list(held)[::10_000], IDS[1]), shelf)
     shelf.add((new, made))
     edit_reads, shelf.reads = shelf.reads, 0
     found = objecttree.differences(root, new, shelf)
@@ -110,10 +110,10 @@ def test_work_follows_what_differs() -> None:
 @pytest.mark.parametrize("body", [b"", b"\0\0\0\0\1", b"\0\0\0\0\1" + b"\0" * 32, b"\0\0\0\0\0\0b"])
 def test_bytes_that_are_no_node_are_told(body: bytes) -> None:
     with pytest.raises(ValueError):
-        decoded(body)
+        decode(body)
 
 
 @pytest.mark.parametrize("oid", ["", "1", "x" * 64, "0" * 62])
 def test_an_id_that_is_no_hash_has_no_place_in_a_tree(oid: str) -> None:
     with pytest.raises(ValueError):
-        encoded(Node(0, ["a"], [oid]))
+        encode(Node(0, ["a"], [oid]))

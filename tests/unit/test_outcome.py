@@ -11,7 +11,7 @@ import pytest
 from datahub.core.dataset import Key
 from datahub.core.errors import ConfigError, InputError
 from datahub.core.labels import ABSTAIN
-from datahub.core.outcome import UNMEASURED, Policy, Triage, measured
+from datahub.core.outcome import NO_THRESHOLDS, Policy, Triage, find_thresholds
 from datahub.core.relabel import Decision, final_labels
 from datahub.core.triage import score
 
@@ -44,7 +44,7 @@ def labels(table: pl.DataFrame, triage: Triage, said: dict[Key, Decision] | None
 def test_a_held_threshold_decides_and_says_why_not() -> None:
     """Above it rows are accepted, doubted or not; below it a person is asked."""
     audited: dict[Key, str] = {i: "ham" if i < 150 else "spam" for i in range(ROWS)}
-    triage = measured(scores(), audited, key="id", policy=Policy())
+    triage = find_thresholds(scores(), audited, key="id", policy=Policy())
 
     found = labels(scores(), triage)
 
@@ -62,8 +62,10 @@ def test_a_held_threshold_decides_and_says_why_not() -> None:
 
 def test_before_enough_audits_only_undoubted_labels_are_accepted_or_none() -> None:
     """As the policy says."""
-    loose = labels(scores(), UNMEASURED)
-    strict = labels(scores(), measured(scores(), {}, key="id", policy=Policy(unmeasured="ask")))
+    loose = labels(scores(), NO_THRESHOLDS)
+    strict = labels(
+        scores(), find_thresholds(scores(), {}, key="id", policy=Policy(unmeasured="ask"))
+    )
 
     assert (loose[0]["outcome"], loose[199]["outcome"]) == ("accept", "ask")
     assert {row["outcome"] for i, row in strict.items() if i != 7} == {"ask"}
@@ -74,7 +76,7 @@ def test_labels_shown_to_be_bad_are_not_accepted() -> None:
     """Whatever the models think of themselves."""
     audited: dict[Key, str] = {i: "ham" if i % 2 else "spam" for i in range(80)}
 
-    triage = measured(scores(), audited, key="id", policy=Policy())
+    triage = find_thresholds(scores(), audited, key="id", policy=Policy())
 
     assert triage.covered.state == "exceeded"
     assert {row["outcome"] for i, row in labels(scores(), triage).items() if i != 7} == {"ask"}
@@ -83,8 +85,8 @@ def test_labels_shown_to_be_bad_are_not_accepted() -> None:
 def test_the_end_model_labels_uncovered_rows_only_where_the_audit_slice_lets_it() -> None:
     """Right on all audited rows, or on too few of them to say."""
     table = scores(voted=False)
-    shown = measured(table, dict.fromkeys(range(ROWS), "ham"), key="id", policy=Policy())
-    unshown = measured(table, dict.fromkeys(range(40), "ham"), key="id", policy=Policy())
+    shown = find_thresholds(table, dict.fromkeys(range(ROWS), "ham"), key="id", policy=Policy())
+    unshown = find_thresholds(table, dict.fromkeys(range(40), "ham"), key="id", policy=Policy())
 
     found = labels(table, shown)
     assert (found[3]["label"], found[3]["source"]) == ("ham", "end_model")
@@ -104,7 +106,7 @@ def test_people_and_poor_rows_ask_for_more_or_are_discarded() -> None:
         4: Decision("label", "spam", ("a",), 1),
     }
 
-    found = labels(scores(), measured(scores(), {}, key="id", policy=policy), said)
+    found = labels(scores(), find_thresholds(scores(), {}, key="id", policy=policy), said)
 
     outcomes = {i: found[i]["outcome"] for i in (1, 2, 3, 4, 7, 199)}
     assert outcomes == {1: "more", 2: "more", 3: "discard", 4: "accept", 7: "more", 199: "discard"}
@@ -113,7 +115,7 @@ def test_people_and_poor_rows_ask_for_more_or_are_discarded() -> None:
 
 def test_triage_comes_back_from_its_json_as_it_was() -> None:
     """A format that is not known is refused."""
-    triage = measured(scores(), dict.fromkeys(range(90), "ham"), key="id", policy=Policy())
+    triage = find_thresholds(scores(), dict.fromkeys(range(90), "ham"), key="id", policy=Policy())
 
     assert Triage.from_json(triage.to_json()) == triage
     with pytest.raises(InputError, match="version"):

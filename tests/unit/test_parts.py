@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datahub.core.dataset import Part
-from datahub.core.parts import Cutter, aligned
+from datahub.core.parts import Cutter, align
 
 KEYS = st.one_of(
     st.sets(st.integers(-(2**63), 2**63 - 1), max_size=300),
@@ -76,6 +76,6 @@ def test_parts_that_all_share_need_no_look() -> None:
     """Three states of which one differs in one part."""
     a, b, c = Part("a", 5, 0, 9), Part("b", 5, 10, 19), Part("c", 6, 10, 19)
 
-    assert aligned([a, b], [a, b], [a, c]) == [((b,), (b,), (c,))]
-    assert aligned([a, b], [a, b]) == []
-    assert aligned([], [a]) == [((), (a,))]
+    assert align([a, b], [a, b], [a, c]) == [((b,), (b,), (c,))]
+    assert align([a, b], [a, b]) == []
+    assert align([], [a]) == [((), (a,))]

@@ -6,7 +6,7 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datahub.core.rowmerge import compare, merge, settled
+from datahub.core.rowmerge import compare, merge, settle
 
 Table = dict[int, tuple[str | None, float | None]]
 SCHEMA = {"k": pl.Int64(), "a": pl.String(), "b": pl.Float64()}
@@ -101,7 +101,7 @@ def test_deciding_for_one_side_leaves_no_conflict(base: Table, ours: Table, thei
     """Every conflict can be decided, and the rows hold what was decided."""
     found = merge(frame(base), frame(ours), frame(theirs), key="k")
 
-    done = settled(found, {(c.key, c.column): c.theirs for c in found.conflicts})
+    done = settle(found, {(c.key, c.column): c.theirs for c in found.conflicts})
 
     assert not done.conflicts
     rows_, wanted = as_dict(done.over(frame(ours))), as_dict(frame(theirs))

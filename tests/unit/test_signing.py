@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from datahub.core.errors import ConfigError
-from datahub.core.signing import is_signed, key_id, secret_for, secrets_of, signed
+from datahub.core.signing import is_signed, key_id, secret_for, secrets_of, sign_verdict
 from datahub.core.verdict import CheckFailure, Verdict, signed_by
 
 SECRET, OTHER = "s" * 32, "t" * 32
@@ -39,7 +39,7 @@ OTHERWISE: dict[str, Any] = {
 
 
 def test_a_signed_verdict_comes_back_as_it_was_written() -> None:
-    made = signed(VERDICT, "main", SECRET)
+    made = sign_verdict(VERDICT, "main", SECRET)
 
     read = Verdict.from_json(made.to_json())
 
@@ -48,21 +48,21 @@ def test_a_signed_verdict_comes_back_as_it_was_written() -> None:
 
 
 def test_signing_again_changes_nothing() -> None:
-    made = signed(VERDICT, "main", SECRET)
+    made = sign_verdict(VERDICT, "main", SECRET)
 
-    assert signed(made, "main", SECRET) == made
+    assert sign_verdict(made, "main", SECRET) == made
 
 
 @pytest.mark.parametrize("name", [field.name for field in fields(Verdict)])
 def test_no_field_can_be_changed_under_a_signature(name: str) -> None:
     """This list is all of them: a field that is added has to be signed, too."""
-    made = replace(signed(VERDICT, "main", SECRET), **{name: OTHERWISE[name]})
+    made = replace(sign_verdict(VERDICT, "main", SECRET), **{name: OTHERWISE[name]})
 
     assert not is_signed(made.to_json(), "main", SECRET)
 
 
 def test_a_signature_is_of_one_branch_and_one_secret() -> None:
-    made = signed(VERDICT, "main", SECRET)
+    made = sign_verdict(VERDICT, "main", SECRET)
 
     assert not is_signed(made.to_json(), "release", SECRET)
     assert not is_signed(made.to_json(), "main", OTHER)
@@ -72,7 +72,7 @@ def test_a_signature_is_of_one_branch_and_one_secret() -> None:
 
 def test_a_field_that_this_datahub_does_not_know_is_signed_too() -> None:
     """Verdicts of today can be told by what comes, and those to come by it cannot be added to."""
-    raw = {**json.loads(signed(VERDICT, "main", SECRET).to_json()), "more": 1}
+    raw = {**json.loads(sign_verdict(VERDICT, "main", SECRET).to_json()), "more": 1}
 
     assert not is_signed(json.dumps(raw), "main", SECRET)
     del raw["more"]
@@ -82,7 +82,7 @@ def test_a_field_that_this_datahub_does_not_know_is_signed_too() -> None:
 @pytest.mark.parametrize("name", ["checks", "signature", "source"])
 @pytest.mark.parametrize("value", ["NaN", '"\\ud800"', "1e999", "null"])
 def test_what_nobody_signs_is_not_signed(name: str, value: str) -> None:
-    raw = json.loads(signed(VERDICT, "main", SECRET).to_json())
+    raw = json.loads(sign_verdict(VERDICT, "main", SECRET).to_json())
     written = json.dumps({**raw, name: "HERE"}).replace('"HERE"', value)
 
     assert not is_signed(written, "main", SECRET)
@@ -93,7 +93,7 @@ def test_a_verdict_without_a_signature_is_written_as_ever() -> None:
 
     assert raw["format"] == 1
     assert "signature" not in raw
-    assert json.loads(signed(VERDICT, "main", SECRET).to_json())["format"] == 2
+    assert json.loads(sign_verdict(VERDICT, "main", SECRET).to_json())["format"] == 2
 
 
 @pytest.mark.parametrize(

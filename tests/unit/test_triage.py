@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from datahub.core.alike import words
 from datahub.core.errors import ConfigError, InputError
 from datahub.core.labels import ABSTAIN
-from datahub.core.triage import AUDIT_REASON, QUEUED, Batch, Task, queue, score
+from datahub.core.triage import AUDIT_REASON, QUEUE_COLUMNS, Batch, Task, queue, score
 
 CLASSES = ("ham", "spam")
 NAN = [np.nan, np.nan]
@@ -92,7 +92,7 @@ def test_a_queue_keeps_to_its_budget_and_asks_no_row_twice(
 def test_a_queue_needs_no_more_of_a_row_than_it_chooses_by() -> None:
     """Class names may be numbers of a list of them; the same rows are asked, told in words."""
     scores = random_scores(300, 9)
-    few = scores.select("id", *QUEUED).with_columns(
+    few = scores.select("id", *QUEUE_COLUMNS).with_columns(
         pl.col("label", "end_label").cast(pl.Enum(CLASSES))
     )
 

@@ -16,14 +16,14 @@ import polars as pl
 from datahub.adapters.lfs_folder.descriptions import number, text
 from datahub.adapters.lfs_folder.messages import BadMessage
 from datahub.core.errors import ConfigError, DatahubError, LabelingFunctionError, storable
-from datahub.core.labeling import FAULTS_KEPT, Applied, Fault
+from datahub.core.labeling import FAULTS_KEPT, Fault, LFOutput
 from datahub.core.labels import ABSTAIN
 
 _SHOWN = 2000  # characters of an error
 
 
 def told_applied(
-    applied: Applied, keys: pl.Series, lfs: Sequence[str]
+    applied: LFOutput, keys: pl.Series, lfs: Sequence[str]
 ) -> tuple[dict[str, Any], bytes]:
     """An answer as JSON's own kinds, and its votes."""
     rows = {key: row for row, key in enumerate(keys)} if applied.faults else {}
@@ -38,7 +38,7 @@ def told_applied(
 
 def believed_applied(
     told: Mapping[str, Any], votes: bytes, keys: pl.Series, lfs: Sequence[str], cardinality: int
-) -> Applied:
+) -> LFOutput:
     """The answer for rows with these keys and for these LFs. Raises BadMessage."""
     rows, counts, faults = len(keys), told.get("counts"), told.get("faults")
     if len(votes) != rows * len(lfs):
@@ -51,7 +51,7 @@ def believed_applied(
     if not isinstance(faults, list) or len(faults) > FAULTS_KEPT * len(lfs):
         raise BadMessage("no list of faults")
     kept = tuple(_fault(one, keys, lfs) for one in faults)
-    return Applied(matrix, kept, tuple(number(count, 0, rows) for count in counts))
+    return LFOutput(matrix, kept, tuple(number(count, 0, rows) for count in counts))
 
 
 def _fault(told: object, keys: pl.Series, lfs: Sequence[str]) -> Fault:

@@ -19,7 +19,7 @@ from datahub.adapters.lfs_folder.messages import MOST_TEXT, BadMessage
 from datahub.core.batch import LABELS, BatchLF
 from datahub.core.declarative import DeclarativeLF
 from datahub.core.errors import DatahubError, storable
-from datahub.core.plain_lfs import described, rebuilt
+from datahub.core.plain_lfs import describe, rebuild
 from datahub.core.prompt_lf import PromptLF
 from datahub.ports import FoundLF, LeftOut
 
@@ -46,7 +46,7 @@ def described_all(lfs: list[LiveLF]) -> list[dict[str, Any]]:
     """The LFs as JSON's own kinds."""
     told, left = [], _PLAIN
     for one in lfs:
-        plain = described(one.lf)
+        plain = describe(one.lf)
         left -= len(json.dumps(plain))
         columns = list(one.lf.columns) if isinstance(one.lf, DeclarativeLF | BatchLF) else None
         told.append({**asdict(one.found), "columns": columns, "plain": plain if left > 0 else None})
@@ -101,7 +101,7 @@ def _rebuilt(found: FoundLF, plain: object) -> DeclarativeLF | PromptLF:
     if not isinstance(plain, Mapping):
         raise BadMessage("no plain LF")
     try:
-        lf = rebuilt(found.name, found.kind, plain)
+        lf = rebuild(found.name, found.kind, plain)
     except (DatahubError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
         raise BadMessage(f"an LF that cannot be: {error}") from error
     except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:

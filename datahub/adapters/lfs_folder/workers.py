@@ -28,7 +28,7 @@ from datahub.adapters.lfs_folder.child import changed
 from datahub.adapters.lfs_folder.children import Child, Place
 from datahub.adapters.lfs_folder.descriptions import ToldLF, believed, believed_left_out
 from datahub.core.batch import BatchLF
-from datahub.core.labeling import Applied, LabelingFunction, apply
+from datahub.core.labeling import LabelingFunction, LFOutput, apply
 from datahub.ports import FoundLF, LeftOut
 
 Wired = Callable[[LabelingFunction], LabelingFunction]
@@ -42,7 +42,7 @@ class _Work:
 
     frame: pl.DataFrame
     lfs: Sequence[FoundLF]
-    there: Future[Applied] | None
+    there: Future[LFOutput] | None
 
 
 class FolderWorkers:
@@ -96,7 +96,7 @@ class FolderWorkers:
         key: str,
         cardinality: int,
         classes: Sequence[str] = (),
-    ) -> Iterator[Applied]:
+    ) -> Iterator[LFOutput]:
         """Apply LFs to frames, in order; at most two frames a process are under way.
 
         Raises LabelingFunctionError, also where a process dies or finds other LFs in the folder.
@@ -153,7 +153,7 @@ class FolderWorkers:
 
     def _submitted(
         self, frame: pl.DataFrame, lfs: Sequence[FoundLF], asked: Mapping[str, Any], ahead: int
-    ) -> Future[Applied]:
+    ) -> Future[LFOutput]:
         """Have an idle process apply LFs to a frame, a new one where none is and there may be."""
         if len(self._children) < min(self._jobs, ahead + 1):
             self._idle.put(self._start())  # here: Linux ends it with the thread that started it
@@ -161,7 +161,7 @@ class FolderWorkers:
 
     def _on_a_child(
         self, frame: pl.DataFrame, lfs: Sequence[FoundLF], asked: Mapping[str, Any]
-    ) -> Applied:
+    ) -> LFOutput:
         keys, names = frame[asked["key"]], [one.name for one in lfs]
         question = {**asked, "lfs": {one.name: one.fingerprint for one in lfs}}
         sent = BytesIO()
@@ -187,7 +187,7 @@ class FolderWorkers:
             return frame.columns
         return [name for name in frame.columns if name in needed or name == key]
 
-    def _whole(self, work: _Work, key: str, cardinality: int, classes: tuple[str, ...]) -> Applied:
+    def _whole(self, work: _Work, key: str, cardinality: int, classes: tuple[str, ...]) -> LFOutput:
         lfs = [self._here(one, classes) for one in work.lfs]
         here = [lf for lf in lfs if lf is not None]
         run = partial(apply, work.frame, here, key=key, cardinality=cardinality)
@@ -207,12 +207,12 @@ class FolderWorkers:
         return voting[one.name]
 
 
-def _joined(away: Sequence[bool], there: Applied, here: Applied) -> Applied:
+def _joined(away: Sequence[bool], there: LFOutput, here: LFOutput) -> LFOutput:
     votes = np.empty((len(there.votes), len(away)), dtype=np.int8)
     gone = np.array(away, dtype=bool)
     votes[:, gone], votes[:, ~gone] = there.votes, here.votes
     counts = {True: iter(there.fault_counts), False: iter(here.fault_counts)}
-    return Applied(votes, there.faults + here.faults, tuple(next(counts[one]) for one in away))
+    return LFOutput(votes, there.faults + here.faults, tuple(next(counts[one]) for one in away))
 
 
 def _awaited(answer: Future[T]) -> T:

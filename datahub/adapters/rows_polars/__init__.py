@@ -33,7 +33,7 @@ from datahub.adapters.rows_polars.opening import (
     translated,
 )
 from datahub.core.errors import InputError, SourceError
-from datahub.core.nulltypes import fitted, joined_schema
+from datahub.core.nulltypes import cast_frame, common_schema
 from datahub.ports import Files, Listing, PandasIndex, Remote
 
 
@@ -81,7 +81,7 @@ class PolarsRows:
         self, paths: Sequence[Path], *, leave_out: Callable[[str], bool] | None = None
     ) -> pl.Schema:
         """The one schema of these files, without columns that are left out."""
-        return joined_schema((path, _schema_of(path, leave_out)) for path in paths)
+        return common_schema((path, _schema_of(path, leave_out)) for path in paths)
 
     def scan(self, paths: Files) -> pl.LazyFrame:
         """All rows of these files, lazily. Collect it with `collect` to get our errors."""
@@ -105,7 +105,7 @@ class PolarsRows:
         wanted = check_columns(schema.names() if columns is None else columns, schema, paths[0])
         if same and all(file.is_plain for file in files):
             with translated(paths[0] if len(paths) == 1 else None):
-                return fitted(parquet.read(paths, wanted), schema)
+                return cast_frame(parquet.read(paths, wanted), schema)
         empty = schema.to_frame()[wanted]
         return pl.concat([empty, *self.batches(paths, columns=wanted)])
 
@@ -161,7 +161,7 @@ def _checked(paths: Sequence[Path]) -> tuple[list[_Source], pl.Schema, bool]:
     if not paths:
         raise SourceError("No file of rows was named.", hint="Name at least one file.")
     files = [_Source.of(path) for path in paths]
-    schema = joined_schema((file.path, file.schema) for file in files)
+    schema = common_schema((file.path, file.schema) for file in files)
     return files, schema, all(file.schema == schema for file in files)
 
 
@@ -198,7 +198,7 @@ def _batches_elsewhere(
             else:
                 schema, frames = elsewhere.parquet_frames(file, columns, size)
             for frame in frames:
-                yield from fitted(frame, schema).iter_slices(size)
+                yield from cast_frame(frame, schema).iter_slices(size)
 
 
 def _scan_one(file: _Source, schema: pl.Schema) -> pl.LazyFrame:
@@ -225,4 +225,4 @@ def _batches(
             else:
                 frames = delimited.frames(file.path, columns, size)
             for frame in frames:
-                yield from fitted(frame, schema).iter_slices(size)
+                yield from cast_frame(frame, schema).iter_slices(size)

@@ -15,7 +15,7 @@ import pyarrow as pa
 from datahub.adapters.rows_polars import parquet, sources
 from datahub.adapters.rows_polars.opening import format_of, translated
 from datahub.core.errors import DatahubError, SourceError, Unavailable
-from datahub.core.nulltypes import fitted, joined_schema
+from datahub.core.nulltypes import cast_frame, common_schema
 from datahub.ports import Remote
 
 _REGION = "us-east-1"  # stores of one's own take any
@@ -89,7 +89,7 @@ def scan_parquet(remote: Remote) -> pl.LazyFrame:
         parquet.form_of(file.opened(), str(file), native=scan)
         for file, scan in zip(looked_at, native[: len(looked_at)], strict=True)
     ]
-    schema = joined_schema(
+    schema = common_schema(
         (Path(str(file)), form.schema) for file, form in zip(looked_at, forms, strict=True)
     )
     if all(form.plain and form.schema == schema for form in forms):
@@ -104,7 +104,7 @@ def _frames(
         with translated(str(file)), answered(file):
             _, frames = parquet_frames(file, columns, _BATCH)
             for frame in frames:
-                yield fitted(frame, schema)
+                yield cast_frame(frame, schema)
 
 
 def _native_scan(remote: Remote, addresses: Sequence[str]) -> pl.LazyFrame:

@@ -77,7 +77,7 @@ class Transaction:
         found = self._nodes.get(node_id)
         if found is None:
             try:
-                found = objecttree.decoded(self.body(node_id))
+                found = objecttree.decode(self.body(node_id))
             except ValueError as error:
                 raise damaged(f"What is stored as {node_id} is no node of a tree.") from error
             if len(self._nodes) >= _KEPT:

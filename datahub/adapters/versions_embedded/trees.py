@@ -69,7 +69,7 @@ def finder(graph: Transaction, tree: ObjectID) -> Callable[[str], ObjectId | Non
 
     def found(path: str) -> ObjectId | None:
         root = both.own if path.startswith(OWN) else both.content
-        return objecttree.found(root, path, graph.node)
+        return objecttree.object_at(root, path, graph.node)
 
     return found
 
@@ -89,7 +89,7 @@ def edited(graph: Transaction, tree: ObjectID | None, changes: Changes) -> Objec
     Raises InputError where a path would be a file and a folder at once.
     """
     if tree is None:
-        empty, nodes = objecttree.built({})
+        empty, nodes = objecttree.build({})
         graph.add_bodies(nodes)
         old = Roots(empty, empty)
     else:
@@ -104,7 +104,7 @@ def edited(graph: Transaction, tree: ObjectID | None, changes: Changes) -> Objec
 
 
 def _edited(graph: Transaction, root: objecttree.NodeId, changes: Changes) -> objecttree.NodeId:
-    new, nodes = objecttree.edited(root, changes, graph.node)
+    new, nodes = objecttree.edit(root, changes, graph.node)
     graph.add_bodies(nodes)
     return new
 
@@ -116,7 +116,7 @@ def _check_apart(
     files = [path for path, oid in changes.items() if oid is not None]
     folders = {folder for path in files for folder in _folders(path)}
     clash = next((path for path in files if path in folders), None)
-    clash = clash or next((f for f in folders if objecttree.found(new, f, graph.node)), None)
+    clash = clash or next((f for f in folders if objecttree.object_at(new, f, graph.node)), None)
     if clash is None:
         held = {f for f in folders if _holds(graph, old, f + "/")} | {""}
         if next(objecttree.entries(old, graph.node), None) is not None:

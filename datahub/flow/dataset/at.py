@@ -40,7 +40,7 @@ from datahub.core.layout import (
     triage_file,
 )
 from datahub.core.manifest import ModelManifest, VotesManifest
-from datahub.core.outcome import UNMEASURED, Triage
+from datahub.core.outcome import NO_THRESHOLDS, Triage
 from datahub.core.parts import places, within
 from datahub.core.relabel import Annotation
 from datahub.core.triage import Batch
@@ -145,7 +145,7 @@ class At:
     @property
     def triage(self) -> Triage:
         """The policy, and what was measured under it; the default where there is none."""
-        return self.contents.parsed(triage_file(self.name), Triage.from_json) or UNMEASURED
+        return self.contents.parsed(triage_file(self.name), Triage.from_json) or NO_THRESHOLDS
 
     @cached_property
     def log(self) -> Sequence[Annotation]:

@@ -16,7 +16,7 @@ import polars as pl
 from datahub.core.dataset import Dataset, Key, Part
 from datahub.core.labels import ABSTAIN
 from datahub.core.layout import OWN, dataset_file, patches_prefix, table_part, table_prefix
-from datahub.core.parts import aligned
+from datahub.core.parts import align
 from datahub.core.rowmerge import RowDiff, compare
 from datahub.core.versions import Change
 from datahub.flow.dataset.instep import in_step
@@ -138,7 +138,7 @@ class _Reading:
         return known.key, dict(known.columns).get(known.key)
 
     def _groups(self) -> list[Group]:
-        return aligned(self.before.parts, self.after.parts)
+        return align(self.before.parts, self.after.parts)
 
     def _frames(
         self,

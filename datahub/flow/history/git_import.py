@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from datahub.core.errors import ConfigError, InputError, ObjectNotFound, StorageError
-from datahub.core.gitstream import pointed, recorded
+from datahub.core.gitstream import parse_commit, parse_pointer
 from datahub.core.versions import Changes, Commit, ObjectId
 from datahub.flow.steps import Progress
 from datahub.ports import Adopting, GitHistory, GitRepositories, VersionStore
@@ -47,10 +47,10 @@ def _history(found: GitHistory) -> tuple[list[tuple[Commit, Changes]], dict[str,
     ids: dict[str, str] = {}
     history: list[tuple[Commit, Changes]] = []
     for one in found.commits:
-        commit = recorded(one.message, tuple(ids[parent] for parent in one.parents), one.id)
+        commit = parse_commit(one.message, tuple(ids[parent] for parent in one.parents), one.id)
         ids[one.id] = commit.id
         changes = {
-            path: None if blob is None else pointed(found.blobs[blob], path)
+            path: None if blob is None else parse_pointer(found.blobs[blob], path)
             for path, blob in one.changes.items()
         }
         history.append((commit, changes))

@@ -9,16 +9,16 @@ import numpy as np
 import numpy.typing as npt
 
 from datahub.core.dataset import Dataset
-from datahub.core.dependence import correlated
+from datahub.core.dependence import measure_dependence
 from datahub.core.errors import ConfigError, InputError
 from datahub.core.labels import (
     ABSTAIN,
     Gold,
     LabelMatrix,
     SoftLabels,
-    chosen,
     class_prior,
     combine,
+    hard_labels,
 )
 from datahub.core.lessons import Lessons
 from datahub.core.trust import interval
@@ -86,7 +86,7 @@ class _Trials:
         labels, covered, total = list[Gold](), list[npt.NDArray[np.bool_]](), 0.0
         for soft in parts:
             known = np.asarray(~np.isnan(soft).any(axis=1))
-            labels.append(chosen(soft))
+            labels.append(hard_labels(soft))
             covered.append(known)
             total += float(soft[known].max(axis=1, initial=0).sum())
         self.labels.append(np.concatenate(labels))
@@ -123,7 +123,7 @@ def compare(
     looked = features_at(store, rows, ref, known, columns=columns, embedding=embedding)
     end_model = end_model if looked.features.columns else None
     asking = _Asking(known, looked, end_model) if end_model else None
-    alike = correlated(votes, k, seed=seeds[0])
+    alike = measure_dependence(votes, k, seed=seeds[0])
     plain = predicted(models["majority"], votes, k, seed=seeds[0])
     balance, balance_from = asked_balance(class_balance, [plain])
     trials: dict[str, _Trials] = {}

@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 
 from datahub.core.dataset import Dataset
-from datahub.core.dependence import Dependence, correlated
+from datahub.core.dependence import Dependence, measure_dependence
 from datahub.core.labels import LabelMatrix, SoftLabels, estimated_balance
 from datahub.core.layout import label_model_file, lfs_file, pair_counts_file, triage_file
 from datahub.core.manifest import ModelManifest, VotesManifest
@@ -136,7 +136,7 @@ def label_fit(
     )
     hashes = columns_of(store, head.id, known, manifest)
     counts = earlier_counts(store, head.id, known, votes, hashes)
-    alike = correlated(votes, k, seed=seed)
+    alike = measure_dependence(votes, k, seed=seed)
     untaught = majority.fit(votes[:0], cardinality=k, seed=seed)  # it learns nothing of votes
 
     def plain(lines: slice) -> SoftLabels:

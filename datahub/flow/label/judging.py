@@ -15,11 +15,11 @@ import numpy.typing as npt
 import polars as pl
 
 from datahub.core.dataset import Dataset, Key, Part
-from datahub.core.informing import Answered, by_cell, cells, informed_by, taught
+from datahub.core.informing import AnswerCounts, by_cell, cells, training_labels, update_by_counts
 from datahub.core.labels import LabelMatrix, SoftLabels, Votes, combine
 from datahub.core.layout import review_prefix
 from datahub.core.lessons import Lessons
-from datahub.core.outcome import Policy, Triage, measured
+from datahub.core.outcome import Policy, Triage, find_thresholds
 from datahub.core.parts import places
 from datahub.core.patterns import Numbering, Numbers
 from datahub.core.relabel import Decision, final_labels
@@ -81,12 +81,12 @@ class _Rows:
         return _Block(self.looked.of(part), votes, self.soft(part, votes), self.numbering(votes))
 
     def scored(
-        self, block: _Block, opinion: Opinion | None, answered: Answered
+        self, block: _Block, opinion: Opinion | None, answered: AnswerCounts
     ) -> tuple[pl.DataFrame, SoftLabels]:
         """Scores of these rows, and their final soft labels."""
         end = _end(block, opinion)
         cell = cells(block.pattern, block.soft, end)
-        final, said = informed_by(combine(block.soft, end), cell, answered)
+        final, said = update_by_counts(combine(block.soft, end), cell, answered)
         scores = score(
             block.seen.keys,
             block.votes,
@@ -132,7 +132,7 @@ def judged(
     opinion, blocks = _learned(rows, end_model, decided, lessons_of, seed, progress)
     answered = _by_cell(blocks, opinion, lessons_of, len(known.classes))
     asked = [rows.scored(_with(block, audited), opinion, answered)[0] for block in blocks]
-    triage = measured(pl.concat(asked), audited, key=known.key, policy=policy)
+    triage = find_thresholds(pl.concat(asked), audited, key=known.key, policy=policy)
 
     def parts() -> Iterator[JudgedPart]:
         for part, lines in lines_of(known):
@@ -189,7 +189,7 @@ def _learned(
         blocks.append(_with(block, decided))
         if lessons is not None:
             seen, answers = block.seen, _answers(block, teaching)
-            lessons.add(seen.keys, seen.features, taught(block.soft, answers))
+            lessons.add(seen.keys, seen.features, training_labels(block.soft, answers))
         progress("end model", lines.stop, known.rows)
     if end_model is None or lessons is None:
         return None, blocks
@@ -198,7 +198,7 @@ def _learned(
 
 def _by_cell(
     blocks: Sequence[_Block], opinion: Opinion | None, teaching: Mapping[Key, int], cardinality: int
-) -> Answered:
+) -> AnswerCounts:
     """People's answers that teach, by cell."""
     cell, said = list[Ints]([np.empty(0, dtype=np.int64)]), list[int]()
     for block in blocks:

@@ -11,7 +11,7 @@ from datahub.core.kept import FIT
 from datahub.core.labels import LabelMatrix, SoftLabels
 from datahub.core.layout import label_model_file, triage_file
 from datahub.core.manifest import ModelManifest, VotesManifest
-from datahub.core.outcome import UNMEASURED, Triage
+from datahub.core.outcome import NO_THRESHOLDS, Triage
 from datahub.core.relabel import Decision
 from datahub.core.versions import ObjectId
 from datahub.flow.dataset.features import Looked, features_at
@@ -120,7 +120,7 @@ def triage_at(store: VersionStore, ref: str, dataset: str) -> Triage:
     """The policy of a commit and what was measured under it; the default where there is none."""
     path = triage_file(dataset)
     held = store.objects(ref, path).get(path)
-    return UNMEASURED if held is None else Triage.from_json(store.read(held))
+    return NO_THRESHOLDS if held is None else Triage.from_json(store.read(held))
 
 
 def check_fitted(store: VersionStore, ref: str, dataset: str) -> None:

@@ -16,7 +16,7 @@ import polars as pl
 
 from datahub.core.dataset import Dataset, Part
 from datahub.core.errors import LabelingFunctionError
-from datahub.core.labeling import FAULTS_KEPT, Applied, Fault
+from datahub.core.labeling import FAULTS_KEPT, Fault, LFOutput
 from datahub.core.labels import LabelMatrix, Tally
 from datahub.core.layout import lfs_file, table_prefix, votes_file
 from datahub.core.manifest import LFEntry, VotesManifest
@@ -174,7 +174,7 @@ class _Run:
             for frame in rows.batches([path], size=BATCH) if lfs else ():
                 yield _Batch(now, frame, lfs)
 
-    def add(self, batch: _Batch, applied: Applied, step: Step) -> None:
+    def add(self, batch: _Batch, applied: LFOutput, step: Step) -> None:
         """Take in what LFs said of a batch; batches come in their order."""
         now, height = batch.of, batch.frame.height
         now.votes[now.done : now.done + height, now.missing] = applied.votes
@@ -279,7 +279,7 @@ class _Run:
 
 def _applied(
     batches: Iterator[_Batch], workers: LFWorkers, dataset: Dataset
-) -> Iterator[tuple[_Batch, Applied]]:
+) -> Iterator[tuple[_Batch, LFOutput]]:
     """What LFs say of each batch; a few batches are read ahead."""
     given: deque[_Batch] = deque()
 

@@ -14,7 +14,7 @@ import polars as pl
 
 from datahub.core.dataset import Dataset
 from datahub.core.errors import InputError, NotFound
-from datahub.core.labeling import FAULTS_KEPT, Applied, Fault
+from datahub.core.labeling import FAULTS_KEPT, Fault, LFOutput
 from datahub.core.labels import LabelMatrix, Tally
 from datahub.core.layout import label_model_file, lfs_file
 from datahub.core.lf_sight import Disagreement, Disputes, Sight, Votes, sight
@@ -89,7 +89,7 @@ def see_lf(
         lf=tested.name,
         label=tested.label,
         dataset=known,
-        others=others,
+        other_votes=others,
         other_names=names,
         labels=labels,
         judge=judge,
@@ -166,11 +166,11 @@ def _applied(
     workers: LFWorkers,
     known: Dataset,
     progress: Progress,
-) -> Applied:
+) -> LFOutput:
     """What LFs say of a sample, a few rows at a time: who waits for a slow one sees it go on."""
     size = max(_STEP, frame.height // _STEPS)
     work = ((frame[at : at + size], lfs) for at in range(0, max(frame.height, 1), size))
-    made, k, classes = list[Applied](), len(known.classes), known.classes
+    made, k, classes = list[LFOutput](), len(known.classes), known.classes
     for applied in workers.apply(work, key=known.key, cardinality=k, classes=classes):
         made.append(applied)
         progress("label", sum(len(part.votes) for part in made), frame.height)
@@ -179,7 +179,7 @@ def _applied(
         kept += [one for part in made for one in part.faults if one.lf == lf.name][:FAULTS_KEPT]
     counts = np.array([part.fault_counts for part in made]).sum(axis=0)
     votes = np.concatenate([part.votes for part in made])
-    return Applied(votes, tuple(kept), tuple(map(int, counts)))
+    return LFOutput(votes, tuple(kept), tuple(map(int, counts)))
 
 
 def _named(name: str, lfs: Sequence[FoundLF]) -> FoundLF:

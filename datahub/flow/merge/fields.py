@@ -10,9 +10,9 @@ import polars as pl
 from datahub.core.conflicts import DATASET, Conflict, Settling
 from datahub.core.dataset import Dataset
 from datahub.core.errors import InputError
-from datahub.core.nulltypes import joined
-from datahub.core.parts import aligned
-from datahub.core.rowmerge import compare, merged_columns, merged_value
+from datahub.core.nulltypes import common_type
+from datahub.core.parts import align
+from datahub.core.rowmerge import compare, merge_columns, merge_value
 from datahub.core.versions import ObjectId
 from datahub.flow.merge.sides import Sides, content_unit
 from datahub.flow.rows.filetable import types_at
@@ -48,7 +48,7 @@ def merged_fields(sides: Sides, settling: Settling) -> tuple[Content, dict[str, 
     for name in FIELDS:
         old = getattr(base, name) if base else None
         mine, other = getattr(ours, name), getattr(theirs, name)
-        values[name], both = merged_value(old, mine, other)
+        values[name], both = merge_value(old, mine, other)
         if both and _decide(sides, merged, settling, name, old, mine, other) == "theirs":
             values[name] = other
     kinds = dict(ours.columns), dict(theirs.columns)
@@ -57,7 +57,7 @@ def merged_fields(sides: Sides, settling: Settling) -> tuple[Content, dict[str, 
         _decide(sides, merged, settling, "key type", None, a, b)
     stored = _stored(sides)
     columns = (_joined(side.columns, *stored) for side in (ours, theirs))
-    schema, clashing = merged_columns(base.columns if base else (), *columns)
+    schema, clashing = merge_columns(base.columns if base else (), *columns)
     for name in clashing:
         old = dict(base.columns).get(name) if base else None
         taken = _decide(sides, merged, settling, name, old, kinds[0].get(name), kinds[1].get(name))
@@ -93,7 +93,7 @@ def _stored(sides: Sides) -> tuple[Types, Types]:
 
 def _both(name: str, ours: Types, theirs: Types) -> Types:
     """The type of a column that holds what both sides have in it, where there is one."""
-    kind = joined(ours[name], theirs[name]) if name in ours and name in theirs else None
+    kind = common_type(ours[name], theirs[name]) if name in ours and name in theirs else None
     return {} if kind is None else {name: kind}
 
 
@@ -157,7 +157,7 @@ def one_side(sides: Sides, merged: Content, settling: Settling) -> Content:
 def _was_edited(sides: Sides, side: str, column: str) -> bool:
     """Whether a side changed cells of a column that the other side took away."""
     old, new = sides.known["base"], sides.known[side]
-    for before, after in aligned(old.parts, new.parts):
+    for before, after in align(old.parts, new.parts):
         if not before or not after:
             continue
         states = [("base", before), (side, after)]

@@ -13,7 +13,7 @@ from functools import cached_property
 import polars as pl
 
 from datahub.core.dataset import Key, Part
-from datahub.core.kept import decided, three_way
+from datahub.core.kept import apply_decisions, three_way
 from datahub.core.layout import table_part, table_prefix
 from datahub.core.parts import inside, places, within
 from datahub.core.relabel import Annotation, Decision, decide
@@ -101,7 +101,7 @@ class _Joining:
         )
         lines, apart = three_way(self._base(part), ours, theirs, key=key)
         self.apart += apart
-        return decided(lines, asked, self._decisions, key=key) if asked else lines
+        return apply_decisions(lines, asked, self._decisions, key=key) if asked else lines
 
     def _base(self, part: Part) -> pl.DataFrame:
         """What the base says of rows with keys of this part."""

@@ -15,8 +15,8 @@ from datahub.core.conflicts import Conflict, Settling
 from datahub.core.dataset import Dataset, Key, Part
 from datahub.core.errors import InputError
 from datahub.core.layout import dataset_file, table_part, table_prefix
-from datahub.core.parts import aligned
-from datahub.core.rowmerge import RowMerge, merge, settled
+from datahub.core.parts import align
+from datahub.core.rowmerge import RowMerge, merge, settle
 from datahub.flow.dataset.instep import in_step
 from datahub.flow.dataset.parts import GOLD, Edit, Rewritten, changed_rows, rewrite_rows, rewritten
 from datahub.flow.merge.fields import BOTH, Content, merged_fields, one_side
@@ -71,7 +71,7 @@ def _groups(sides: Sides, *, whole: bool) -> list[States]:
     gold = {side: _parts_of_gold(sides, side) for side in BOTH}
     groups = [
         group
-        for group in aligned(base, known["ours"].parts, known["theirs"].parts)
+        for group in align(base, known["ours"].parts, known["theirs"].parts)
         if whole or group[0] != group[2] or any(part.sha256 in gold["theirs"] for part in group[2])
     ]
     shared = {part.sha256 for part in base} & {part.sha256 for part in known["theirs"].parts}
@@ -141,7 +141,7 @@ def _merged(
     base, ours, theirs = (empty if frame is None else frame for frame in frames)
     found = merge(base, ours, theirs, key=merged.known.key, schema=kinds)
     merged.rows_from_both += found.rows
-    return settled(found, _decided(sides, found, kinds, merged, settling))
+    return settle(found, _decided(sides, found, kinds, merged, settling))
 
 
 def _moved_columns(sides: Sides, group: States, schema: dict[str, str]) -> tuple[str, ...] | None:

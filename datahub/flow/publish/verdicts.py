@@ -11,7 +11,7 @@ from typing import Literal
 
 from datahub.core.errors import ConfigError, GateError, SuiteNotFound
 from datahub.core.layout import GATES, RULES, VERDICT, dataset_file
-from datahub.core.signing import Secrets, secret_for, signed
+from datahub.core.signing import Secrets, secret_for, sign_verdict
 from datahub.core.verdict import (
     CheckFailure,
     Gate,
@@ -78,7 +78,7 @@ def sign(
     asked = signed_by_at(store, candidate.judged_head, candidate.into)
     if not asked:
         return verdict
-    return signed(verdict, candidate.into, secret_for(asked, secrets))
+    return sign_verdict(verdict, candidate.into, secret_for(asked, secrets))
 
 
 def check_secret(candidate: Candidate, *, store: VersionStore, secrets: Secrets) -> None:

@@ -14,7 +14,7 @@ from datahub.core.dataset import Dataset, Key, content_hash
 from datahub.core.errors import AnnotationError
 from datahub.core.layout import annotations_file
 from datahub.core.relabel import Annotation, checked_label, current
-from datahub.core.triage import QUEUED, Task, queue
+from datahub.core.triage import QUEUE_COLUMNS, Task, queue
 from datahub.core.versions import Commit
 from datahub.flow.dataset.annotations import decisions_at, hashes_of, log_at
 from datahub.flow.dataset.tables import (
@@ -116,7 +116,7 @@ def push(
     again = len(ask_again(asking, step.branch))
     head = store.commit_at(step.branch)
     check_fitted(store, head.id, dataset)
-    wanted = [known.key, *QUEUED]
+    wanted = [known.key, *QUEUE_COLUMNS]
     parts = read_parts(store, rows, head.id, known, "soft_labels", columns=wanted)
     names = pl.col("label", "end_label").cast(pl.Enum(known.classes))  # numbers, for want of room
     scores = pl.concat([frame.with_columns(names) for _, frame in parts])

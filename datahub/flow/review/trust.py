@@ -11,7 +11,7 @@ import polars as pl
 from datahub.core.accept import binomial_cdf
 from datahub.core.agreement import Agreement
 from datahub.core.dataset import Dataset, Key
-from datahub.core.outcome import Triage, taken
+from datahub.core.outcome import Triage, good_labels
 from datahub.core.trust import Estimate
 from datahub.flow.dataset.annotations import agreement_at, decisions_at
 from datahub.flow.dataset.features import Looked, out_of_fold, seen_of
@@ -118,7 +118,7 @@ def _measured(
     triage: Triage,
 ) -> tuple[dict[str, Estimate], pl.DataFrame]:
     """The error of each group of rows, and the scores of audited rows with what people `said`."""
-    good, covered = taken(triage)[0], pl.col("label").is_not_null()
+    good, covered = good_labels(triage)[0], pl.col("label").is_not_null()
     groups = {
         "accepted": (good, "label"),
         "doubted": (covered & ~good, "label"),

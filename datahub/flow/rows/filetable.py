@@ -15,7 +15,7 @@ from pathlib import Path
 import polars as pl
 
 from datahub.core.dataset import Dataset
-from datahub.core.nulltypes import fitted, joined
+from datahub.core.nulltypes import cast_frame, common_type
 from datahub.core.partitions import Partitions
 from datahub.ports import Listing, PandasIndex, Rows, VersionStore
 
@@ -95,7 +95,7 @@ class FileTable:
     def frames(self, file: Path, rows: Rows) -> Iterator[pl.DataFrame]:
         """Rows of one of the files. Raises SourceError, InputError: its folders say otherwise."""
         for frame in rows.batches([file], columns=self.own):
-            yield fitted(self.with_folders(frame, file), self.schema)
+            yield cast_frame(self.with_folders(frame, file), self.schema)
 
     def with_folders(self, frame: pl.DataFrame, file: Path) -> pl.DataFrame:
         """Rows of a file with the columns of its folders. Raises InputError: they say otherwise."""
@@ -121,5 +121,5 @@ def joined_with(known: Dataset, schema: pl.Schema, types: Types) -> pl.Schema:
     kinds = dict(schema)
     for name, kind in known.columns:
         if name in kinds and str(kinds[name]) != kind and name in types():
-            kinds[name] = joined(types()[name], kinds[name]) or kinds[name]
+            kinds[name] = common_type(types()[name], kinds[name]) or kinds[name]
     return pl.Schema(kinds)

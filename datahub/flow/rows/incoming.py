@@ -24,7 +24,7 @@ from datahub.core.dataset import (
     content_digest,
 )
 from datahub.core.errors import InputError, SourceError
-from datahub.core.nulltypes import joined
+from datahub.core.nulltypes import common_type
 from datahub.core.outside import check_shown
 from datahub.flow.dataset.parts import GOLD
 from datahub.flow.rows.filetable import FileTable, Types, joined_with
@@ -117,7 +117,7 @@ def checked_types(known: Dataset, key: str, schema: pl.Schema, types: Types) -> 
     schema = joined_with(known, schema, types)
     for column, kind in known.columns:
         now = schema.get(column)
-        if now is not None and str(now) != kind and now != joined(types()[column], now):
+        if now is not None and str(now) != kind and now != common_type(types()[column], now):
             raise InputError(
                 f"Column {column!r} was {kind} and is {now} now.",
                 hint=f"Cast it back to {kind}, or import into a dataset of another name.",

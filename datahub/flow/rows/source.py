@@ -12,7 +12,7 @@ import polars as pl
 from datahub.core.dataset import (
     MADE_KEY,
     Dataset,
-    checked_classes,
+    check_classes,
     checked_name,
 )
 from datahub.core.errors import InputError
@@ -228,11 +228,11 @@ def named_classes(
 ) -> tuple[str, ...]:
     """Given classes, else those the dataset has, else those found as gold. Raises InputError."""
     if given:
-        classes = checked_classes(given)
+        classes = check_classes(given)
     elif known is not None and known.classes:
         classes = known.classes
     else:
-        classes = checked_classes(found) if found else ()
+        classes = check_classes(found) if found else ()
     strange = [name for name in found if name not in classes]
     if strange:
         raise InputError(

@@ -9,7 +9,7 @@ import polars as pl
 
 from datahub.core.dataset import Dataset, Part
 from datahub.core.errors import InputError
-from datahub.core.nulltypes import fitted
+from datahub.core.nulltypes import cast_frame
 from datahub.core.parts import places
 from datahub.flow.dataset.parts import GOLD, Edit, RowsWriter, gold_reader, rewrite_rows
 from datahub.flow.rows.incoming import Incoming
@@ -110,7 +110,7 @@ class _Upsert:
         absent = [
             pl.lit(None, self._columns[n]).alias(n) for n in self._columns if n not in frame.columns
         ]
-        return fitted(frame.with_columns(absent)[list(self._columns)], pl.Schema(self._columns))
+        return cast_frame(frame.with_columns(absent)[list(self._columns)], pl.Schema(self._columns))
 
 
 def _columns(known: Dataset, came: Incoming) -> dict[str, pl.DataType]:
