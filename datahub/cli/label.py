@@ -194,10 +194,11 @@ def print_fitted(fitted: Fitted) -> None:
     )
     triage = fitted.triage
     line(f"rows with a vote: {promised(triage.covered, triage)}")
-    line(
-        f"{fitted.uncovered} rows have no vote: "
-        f"{promised(triage.uncovered, triage, uncovered=True)}"
-    )
+    if fitted.uncovered:
+        line(
+            f"{fitted.uncovered} rows have no vote: "
+            f"{promised(triage.uncovered, triage, uncovered=True)}"
+        )
     line(f"outcomes: {', '.join(f'{name} {n}' for name, n in fitted.outcomes.items())}")
     if fitted.end_model != "none":
         line(f"the end model looks at {', '.join(fitted.features)}")

@@ -5,20 +5,23 @@ from __future__ import annotations
 import io
 import json
 import math
+import re
 import shutil
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from datetime import time as dtime
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from datahub.core.verdict import Verdict
 
 CONFLICTS_SHOWN = 10
+_ID = re.compile(r"(?<![\w/.])([0-9a-f]{12})[0-9a-f]{52}(?![\w/])(?!\.\w)")
 _drawn: list[Any] = []  # the bars on the terminal just now
 
 
@@ -241,9 +244,30 @@ def _id(value: Any) -> str:
 
 
 def brief(value: Any) -> str:
-    """A value in at most 60 characters."""
-    text = "-" if value is None else value if isinstance(value, str) else repr(value)
+    """A value in at most 60 characters, dates and times as ISO 8601.
+
+    >>> brief(date(2024, 5, 1)), brief(None), brief([1, date(2024, 5, 1)])
+    ('2024-05-01', '-', '[1, 2024-05-01]')
+    """
+    text = _brief(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _brief(value: Any, *, inside: bool = False) -> str:
+    if value is None:
+        return "null" if inside else "-"
+    if isinstance(value, str):
+        return repr(value) if inside else value
+    if isinstance(value, datetime):
+        return value.isoformat(sep=" ")
+    if isinstance(value, (date, dtime, timedelta, Decimal)):
+        return str(value)
+    if isinstance(value, Mapping):
+        items = (f"{key}: {_brief(item, inside=True)}" for key, item in value.items())
+        return "{" + ", ".join(items) + "}"
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(_brief(item, inside=True) for item in value[:60]) + "]"
+    return repr(value)
 
 
 def emit_error(error: Any, *, as_json: bool) -> None:
@@ -260,7 +284,7 @@ def emit_error(error: Any, *, as_json: bool) -> None:
             said["set_aside"] = plain(error.losses)
         talk(json.dumps({"error": said}, ensure_ascii=False))
         return
-    talk(f"error[{error.code}]: {error.message}")
+    talk(f"error[{error.code}]: {short_ids(error.message)}")
     for told in failures(verdict):
         talk(told)
     for one in conflicts[:CONFLICTS_SHOWN]:
@@ -268,4 +292,25 @@ def emit_error(error: Any, *, as_json: bool) -> None:
     if len(conflicts) > CONFLICTS_SHOWN:
         talk(f"  ... and {len(conflicts) - CONFLICTS_SHOWN} more")
     if error.hint:
-        talk(f"hint: {error.hint}")
+        talk(f"hint: {short_ids(error.hint)}")
+
+
+def short_ids(text: str) -> str:
+    """A text with 12 digits of each id, which are enough for any command; paths stay whole.
+
+    >>> short_ids(f"Branch 'main' is at '{'ab' * 32}'.")
+    "Branch 'main' is at 'abababababab'."
+    """
+    return _ID.sub(r"\1", text)
+
+
+@contextmanager
+def waiting(what: str) -> Iterator[None]:
+    """On a terminal, say what is waited for until it is there."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status(what):
+        yield

@@ -10,7 +10,7 @@ import typer
 
 from datahub.cli.consent import Yes, consent, say_set_aside
 from datahub.cli.context import Branch, Dataset, Json, Ref, opened
-from datahub.cli.output import brief, emit_json, line, talk
+from datahub.cli.output import brief, emit_json, line, talk, waiting
 from datahub.cli.output import table as table_of
 from datahub.cli.state import state
 from datahub.core.errors import ConfigError
@@ -212,8 +212,12 @@ def head(
     ref: Ref = None,
     count: Annotated[int, typer.Option("-n", "--count", help="How many.", min=1)] = 10,
     table: Annotated[
-        str, typer.Option(help="labeled (rows with labels), labels, rows, soft_labels, gold.")
-    ] = "labeled",
+        str | None,
+        typer.Option(
+            help="labeled (rows with labels), labels, rows, soft_labels, gold "
+            "(default: labeled; rows, where there are no labels yet)."
+        ),
+    ] = None,
     checked: Annotated[
         bool,
         typer.Option("--checked", help="Fetch the object first, and check its SHA-256."),
@@ -223,16 +227,19 @@ def head(
 ) -> None:
     """Show the first rows as of a ref, by key."""
     with opened(branch) as hub:
-        found = hub.head(dataset, ref=ref, table=table, count=count, checked=checked)
+        if table is None and not hub.is_labeled(dataset, ref=ref):
+            talk("No labels yet: these are the rows alone.")
+            table = "rows"
+        frame = hub.head(dataset, ref=ref, table=table or "labeled", count=count, checked=checked)
     if json:
-        emit_json(found.to_dicts())
+        emit_json(frame.to_dicts())
         return
-    table_of(found.columns, [[brief(cell) for cell in row] for row in found.rows()])
+    table_of(frame.columns, [[brief(cell) for cell in row] for row in frame.rows()])
 
 
 def status(branch: Branch = None, json: Json = False) -> None:
     """Say the branch, its head, and what is out of date."""
-    with opened(branch) as hub:
+    with opened(branch) as hub, waiting("Reading the labeling functions and what they import"):
         found = hub.status()
     if json:
         emit_json(found)

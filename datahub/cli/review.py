@@ -169,7 +169,8 @@ def print_trust(found: Trust) -> None:
     part = found.accepted.rows / found.rows if found.rows else 0
     line(f"{part:.1%} of all rows have a label that is accepted without a person")
     line(f"rows with a vote: {promised(found.triage.covered, found.triage)}")
-    line(f"rows without: {promised(found.triage.uncovered, found.triage, uncovered=True)}")
+    if found.uncovered.rows:
+        line(f"rows without: {promised(found.triage.uncovered, found.triage, uncovered=True)}")
     line(f"outcomes: {', '.join(f'{name} {n}' for name, n in found.outcomes.items())}")
     line(f"labels of {found.model}, {balance(found.balance_from, found.class_balance)}")
     if found.plain is not None:

@@ -67,6 +67,11 @@ class Reading(Wiring):
         """The same a frame at a time, in file order, in bounded memory."""
         return self.rows.batches(self._committed(paths, ref, checked=checked), size=size)
 
+    def is_labeled(self, dataset: str | None = None, *, ref: str | None = None) -> bool:
+        """Whether a commit holds labels of a dataset. Raises DatasetNotFound."""
+        at = self.at(dataset, ref=ref)
+        return bool(at.dataset.parts) and at.has("labels")
+
     def head(
         self,
         dataset: str | None = None,

@@ -31,7 +31,7 @@ def refused(datahub: Datahub, *words: str, code: int, says: str) -> str:
 @pytest.mark.parametrize(
     ("frame", "says"),
     [
-        (mail().with_columns(id=pl.lit(1)), "keys in 'id' stand on several rows"),
+        (mail().with_columns(id=pl.lit(1)), "keys in 'id' are on several rows"),
         (mail().with_columns(id=pl.when(pl.col("id") > 3).then("id")), "have no 'id'"),
         (mail().drop("id"), "no column 'id'"),
         (mail().with_columns(id=pl.col("id").cast(pl.Float64)), "a key is text or whole numbers"),

@@ -277,7 +277,7 @@ def test_a_name_that_is_no_class_is_said_by_status_and_by_the_run(
     assert datahub("lf", "run").code == 0
     (asking / "labeling_functions" / "asks.py").write_text(NAMES.replace('"spam"', '"spma"'))
 
-    assert "votes 'spma', which is no class" in datahub("status").out
+    assert "votes 'spma', which is not a class" in datahub("status").out
     ran = datahub("lf", "run")
     assert ran.code == 2
     assert "Its classes are ham, spam." in ran.err

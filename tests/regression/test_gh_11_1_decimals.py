@@ -75,7 +75,9 @@ def test_a_small_decimal_is_no_part_as_it_is(hub: Hub, tmp_path: Path) -> None:
     """The file would stay what readers disagree about."""
     path = shop(tmp_path / "rows.parquet", 0, pa.array(PRICES, pa.decimal32(6, 2)))
 
-    with pytest.raises(InputError, match=r"'price' is decimal32\(6, 2\), which datahub keeps as"):
+    with pytest.raises(
+        InputError, match=r"'price' is decimal32\(6, 2\) in the file; datahub stores"
+    ):
         hub.import_rows(path, key="id", in_place=True, hard_link=True)
 
 

@@ -54,7 +54,7 @@ def test_what_is_left_out_is_named(datahub: Datahub, came: Path) -> None:
     """On stderr, the first of it; in JSON, more of it. Folders are named once."""
     pq.write_metadata(pa.schema([("id", pa.int64())]), came / "_metadata")
     shutil.copy(came / "_metadata", came / "_common_metadata")
-    put(came / "_delta_log" / "0.checkpoint.parquet", 9)
+    put(came / "_old" / "0.parquet", 9)
     put(came / ".hidden.parquet", 9)
     for name in ("_SUCCESS", ".a.parquet.crc", "part-00001", "a.parquet.crc"):
         (came / name).touch()
@@ -72,8 +72,8 @@ def test_what_is_left_out_is_named(datahub: Datahub, came: Path) -> None:
         "README.txt",
         "_SUCCESS",
         "_common_metadata",
-        "_delta_log/",
         "_metadata",
+        "_old/",
         "a.parquet.crc",
         "part-00001",
         "pipe",

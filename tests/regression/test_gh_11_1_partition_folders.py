@@ -217,7 +217,7 @@ def test_they_cannot_stay_in_place(tmp_path: Path) -> None:
     lake = put(tmp_path / "lake", "klass=spam", id=[1, 2])
     here = Imports(tmp_path / "here")
 
-    with pytest.raises(InputError, match="'klass' is in no file: it stands in the names of"):
+    with pytest.raises(InputError, match="'klass' is in no file: it comes from the names of"):
         here.take(lake, in_place=True)
 
     here.take(lake, in_place=True, partitions=False)

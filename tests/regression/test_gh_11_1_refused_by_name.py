@@ -51,7 +51,7 @@ REFUSED = {
     ),
     "a key twice in a map": (
         by_pyarrow(pa.array([[("a", 1), ("a", 2)]], pa.map_(pa.string(), pa.int8()))),
-        r"'odd' .* map in which one key stands twice in row 1",
+        r"'odd' .* map with a repeated key in row 1",
     ),
     "text that is not UTF-8": (by_pyarrow(not_utf8()), r"Row 2 .* column 'odd': .*UTF"),
     "too long a span": (by_pyarrow(pa.array([2**62], pa.duration("s"))), r"'odd' .* duration\[s\]"),

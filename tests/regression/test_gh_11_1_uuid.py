@@ -86,5 +86,7 @@ def test_a_file_with_uuids_is_no_part_as_it_is(hub: Hub, tmp_path: Path) -> None
     path = tmp_path / "rows.parquet"
     pq.write_table(pa.table({"id": [1], "u": pa.array(BYTES[:1], pa.uuid())}), path)
 
-    with pytest.raises(InputError, match=r"'u' is .*arrow\.uuid.*, which datahub keeps as String"):
+    with pytest.raises(
+        InputError, match=r"'u' is .*arrow\.uuid.* in the file; datahub stores String"
+    ):
         hub.import_rows(path, key="id", in_place=True, hard_link=True)

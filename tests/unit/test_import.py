@@ -211,7 +211,7 @@ def test_gold_stays_where_none_came(project: Project) -> None:
 @pytest.mark.parametrize(
     ("frames", "mode", "says"),
     [
-        ([mail({1: "a"}), mail({2: "a", 1: "b"})], "replace", "1 keys in 'id' stand on several"),
+        ([mail({1: "a"}), mail({2: "a", 1: "b"})], "replace", "1 keys in 'id' are on several"),
         (
             [mail({1: "a"}), mail({None: "a"}).cast({"id": pl.Int64})],
             "replace",

@@ -182,7 +182,7 @@ def test_classes_go_by_name_as_by_number(labels: Any) -> None:
 def test_a_name_that_is_no_class_is_refused_with_those_that_are() -> None:
     lf = model("p", Says(), labels={0: "ham", 1: "spma"})
 
-    with pytest.raises(LabelingFunctionError, match="votes 'spma', which is no class") as caught:
+    with pytest.raises(LabelingFunctionError, match="votes 'spma', which is not a class") as caught:
         lf.named(["ham", "spam"])
 
     assert caught.value.hint == "Its classes are ham, spam."
@@ -200,7 +200,7 @@ def test_a_class_that_the_dataset_has_not_stops_the_run() -> None:
 
 @pytest.mark.parametrize("predictor", ["spam.pkl", "spam.joblib", 7, LogisticRegression])
 def test_what_is_no_classifier_is_refused(predictor: Any) -> None:
-    with pytest.raises(LabelingFunctionError, match=r"has for a model|predict_proba"):
+    with pytest.raises(LabelingFunctionError, match=r"has this as its model|predict_proba"):
         model("p", predictor).judge(frame(["t"]))
 
 

@@ -101,7 +101,7 @@ def test_classes_by_name_come_out_of_the_file(tmp_path: Path) -> None:
         len({bare.found.voting(names).fingerprint for names in (["ham", "spam"], ["spam", "ham"])})
         == 2
     )
-    with pytest.raises(LabelingFunctionError, match="votes 'ham', which is no class"):
+    with pytest.raises(LabelingFunctionError, match="votes 'ham', which is not a class"):
         votes(bare.voting(["yes", "no"]))
 
 

@@ -88,7 +88,7 @@ def test_answers_may_be_class_names(answers: Any) -> None:
 
     assert found.votes.tolist() == [[1], [0]]
     assert lf.system.endswith(", ".join(answers) + ".")
-    with pytest.raises(LabelingFunctionError, match="votes 'Spam', which is no class"):
+    with pytest.raises(LabelingFunctionError, match="votes 'Spam', which is not a class"):
         lf.named(["ham", "spam"])
 
 

@@ -1,7 +1,8 @@
 """CSV, on the way in. It holds no types: they are read off the whole file, not its first rows.
 
 A column of numbers stays text where reading it as numbers would lose something:
-leading zeros ("007"), or more digits than 64 bits hold.
+leading zeros ("007"), or more digits than 64 bits hold. A column without any value has no type yet:
+it is null, as in Parquet.
 """
 
 from __future__ import annotations
@@ -22,15 +23,19 @@ def schema(path: Path) -> pl.Schema:
         raise SourceError(
             f"{path} has two columns named {min(str(n) for n in twice)!r}.", hint="Rename one."
         )
-    found = _as_polars_reads(path)
-    right = _right_names(names, found)
-    return pl.Schema({right.get(name, name): kind for name, kind in found.items()})
+    kinds = _as_polars_reads(path)
+    right = _right_names(names, kinds)
+    return pl.Schema({right.get(name, name): kind for name, kind in kinds.items()})
 
 
 def scan(path: Path) -> pl.LazyFrame:
     """The rows, in file order."""
-    found = _as_polars_reads(path)
-    return pl.scan_csv(path, schema=found, glob=False).rename(_right_names(_header(path), found))
+    kinds = _as_polars_reads(path)
+    empty = [name for name, kind in kinds.items() if kind == pl.Null()]
+    readable = pl.Schema({**kinds, **dict.fromkeys(empty, pl.String())})
+    content = pl.scan_csv(path, schema=readable, glob=False)
+    content = content.with_columns(pl.lit(None, pl.Null).alias(name) for name in empty)
+    return content.rename(_right_names(_header(path), kinds))
 
 
 def frames(path: Path, columns: Sequence[str], size: int) -> Iterator[pl.DataFrame]:
@@ -44,21 +49,33 @@ def _header(path: Path) -> tuple[str | None, ...]:
 
 
 def _as_polars_reads(path: Path) -> pl.Schema:
-    inferred = pl.scan_csv(path, infer_schema_length=None, glob=False).collect_schema()
-    text = {name: pl.String() for name in _to_keep_as_text(path, inferred)}
-    return pl.Schema({**inferred, **text})
+    kinds = pl.scan_csv(path, infer_schema_length=None, glob=False).collect_schema()
+    marks = _marks(path, kinds)
+    for name, marked in marks.items():
+        if kinds[name] == pl.String():
+            kinds[name] = pl.Null() if marked else pl.String()
+        elif marked or kinds[name] == pl.Int128():
+            kinds[name] = pl.String()
+    return kinds
+
+
+def _marks(path: Path, kinds: pl.Schema) -> dict[str, bool]:
+    """Which columns of numbers hold leading zeros, and which of text hold no value at all."""
+    checks = {}
+    for place, (name, kind) in enumerate(kinds.items()):
+        column = pl.nth(place)  # by its place: a name may be a pattern of names
+        if kind.is_numeric():
+            checks[name] = column.str.contains(r"^[+-]?0[0-9]").any()
+        elif kind == pl.String():
+            checks[name] = column.is_null().all() & (pl.len() > 0)
+    if not checks:
+        return {}
+    content = pl.scan_csv(path, infer_schema=False, glob=False)
+    marks = content.select(check.alias(str(n)) for n, check in enumerate(checks.values()))
+    return dict(zip(checks, marks.collect(engine="streaming").row(0), strict=True))
 
 
 def _right_names(header: Sequence[str | None], schema: pl.Schema) -> dict[str, str]:
     """Undoubled: polars leaves quotes doubled in a header's names, and in nothing else."""
     pairs = zip(schema.names(), header, strict=False)
     return {name: right for name, right in pairs if '"' in name and right is not None}
-
-
-def _to_keep_as_text(path: Path, inferred: pl.Schema) -> list[str]:
-    numeric = [name for name, kind in inferred.items() if kind.is_numeric()]
-    if not numeric:
-        return []
-    text = pl.scan_csv(path, infer_schema=False, glob=False)
-    zeros = text.select(pl.col(numeric).str.contains(r"^[+-]?0[0-9]").any()).collect()
-    return [name for name in numeric if zeros[name].any() or inferred[name] == pl.Int128()]

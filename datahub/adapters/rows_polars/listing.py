@@ -2,7 +2,8 @@
 
 Each file is told by its first bytes, whatever its name: Parquet and ORC by theirs, CSV by its
 suffix, for it has none. What is no table is left out and named. What looks like one and cannot be
-read as one is an error: rows would else be missed in silence.
+read as one is an error: rows would else be missed in silence. So is a folder of Delta Lake, Iceberg
+or Hudi: which of its files count stands in its log, and the others hold rows that were deleted.
 """
 
 from __future__ import annotations
@@ -24,6 +25,11 @@ _OTHERS = {
     b"FEA1": "a Feather file",
     b"Obj\x01": "an Avro file",
 }
+_LOGS = {  # folder that a table format keeps its log in -> the format
+    "_delta_log": "Delta Lake",
+    ".hoodie": "Hudi",
+    "metadata": "Iceberg",
+}
 _SHOWN = 5
 
 _Mark = tuple[int, int]  # device and number of a folder
@@ -34,6 +40,8 @@ def listing_of(path: Path) -> Listing:
     with translated(path):
         if not path.is_dir():
             return Listing(path.parent, (path,))
+    for above in path.absolute().parents:
+        _check_no_log(above)
     files: list[_Entry] = []
     left_out: list[str] = []
     for entry in _entries(path):
@@ -70,6 +78,7 @@ def _entries(
                 f"{folder} is a link to a folder that it lies in.",
                 hint="Remove the link, or name a folder in which there is none.",
             )
+        _check_no_log(folder)
         with os.scandir(folder) as scanned:
             entries = list(scanned)
     for entry in entries:
@@ -84,6 +93,20 @@ def _entries(
             yield _Entry(path, is_file=False)
         else:
             yield _Entry(path, linked=by_link)
+
+
+def _check_no_log(folder: Path) -> None:
+    """Raise SourceError where a folder is a table of a format that keeps a log of its files."""
+    for name, kind in _LOGS.items():
+        log = folder / name
+        if not log.is_dir() or (kind == "Iceberg" and not any(log.glob("*.metadata.json"))):
+            continue
+        raise SourceError(
+            f"{folder} is a table of {kind}: by {name}/, some of its files may hold rows that were "
+            "deleted or replaced.",
+            hint=f"Read it with a reader of {kind}, write the rows to a Parquet file and import "
+            "that file.",
+        )
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

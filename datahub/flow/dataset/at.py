@@ -175,12 +175,12 @@ class At:
         """Whether the commit holds anything of a table."""
         return bool(self.objects(table))
 
-    def check(self, table: str, *, made_by: str) -> None:
+    def check(self, table: str, *, made_by: str, hint: str = "") -> None:
         """Raise NotFound, saying which step makes it, where the commit has nothing of a table."""
         if not self.has(table):
             raise NotFound(
                 f"Dataset {self.name!r} has no {table.replace('_', ' ')} at {self.ref!r}.",
-                hint=f"`datahub {made_by}` makes them.",
+                hint=hint or f"`datahub {made_by}` makes them.",
             )
 
     def check_gold(self) -> None:

@@ -15,6 +15,7 @@ import polars as pl
 
 from datahub.core.dataset import Dataset, Part
 from datahub.core.errors import InputError, NotFound, SourceError, StorageError
+from datahub.core.kept import FIT
 from datahub.core.layout import table_part
 from datahub.core.versions import Objects
 from datahub.flow.dataset.at import At
@@ -22,6 +23,7 @@ from datahub.flow.dataset.patches import Patches
 from datahub.ports import Files, Ranged, VersionStore
 
 TABLES = ("labeled", "labels", "rows", "soft_labels", "gold")
+_ROWS_ALONE = f"{FIT} makes them. --table rows takes the rows alone."
 
 
 def check_readable(at: At, table: str) -> None:
@@ -30,7 +32,8 @@ def check_readable(at: At, table: str) -> None:
         raise InputError(f"There is no table {table!r}.", hint=f"Tables are {', '.join(TABLES)}.")
     for needed in ("rows", "labels") if table == "labeled" else (table,):
         made_by = {"rows": "import", "gold": "import --gold COLUMN"}.get(needed, "label fit")
-        at.check(needed, made_by=made_by)
+        hint = "" if needed in ("rows", "gold") else _ROWS_ALONE
+        at.check(needed, made_by=made_by, hint=hint)
 
 
 def beside(labels: Iterable[str], dataset: Dataset) -> dict[str, str]:

@@ -86,7 +86,8 @@ def status(
     stale = [Stale(broken.message, broken.hint)] if broken and (names or refused) else []
     stale += [line for name in names for line in _stale_dataset(store, rows, head.id, name, found)]
     for (name, queue), waiting in asked.items():
-        stale += _stale_questions(name, queue, waiting)
+        fitted = bool(store.objects(head.id, label_model_file(name)))
+        stale += _stale_questions(name, queue, waiting, fitted=fitted)
     guarded = bool(gates_at(store, head.id, branch))
     stale += _stale_rules(store, head.id, rules, guarded=guarded)
     return Status(
@@ -155,8 +156,10 @@ def _stale_dataset(
     return stale
 
 
-def _stale_questions(name: str, queue: str, asked: Asked) -> list[Stale]:
+def _stale_questions(name: str, queue: str, asked: Asked, *, fitted: bool) -> list[Stale]:
+    """Answers that are open or not pulled; without a label model, a pull has nothing to change."""
     pull = f"`datahub review pull --queue {queue}`"
+    pull = pull if fitted else f"{FIT}, then {pull}"
     if asked.rows and asked.answered is None:
         what = f"Rows of {name} asked in {queue}, with no answer pulled yet: {asked.rows}"
         return [Stale(what, f"answer in {queue}, then {pull}")]

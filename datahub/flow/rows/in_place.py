@@ -171,8 +171,9 @@ def _check_files(table: FileTable, key: str, store: VersionStore, rows: Rows) ->
     _check_kept(table.schema, store, rows)
     for name, kept_as in rows.altered(table.files).items():
         raise InputError(
-            f"Column {name!r} is {kept_as}, which datahub keeps as {table.schema[name]}.",
-            hint=_COPY.format(does="casts it"),
+            f"Column {name!r} is {kept_as} in the file; datahub stores {table.schema[name]}. A "
+            "file in place cannot change.",
+            hint=_COPY.format(does="casts it, value by value"),
         )
 
 
@@ -197,7 +198,7 @@ def _check_kept(schema: pl.Schema, store: VersionStore, rows: Rows) -> None:
     for name, kind in schema.items():
         if kept[name] != kind:
             raise InputError(
-                f"Column {name!r} is {kind}, which datahub keeps as {kept[name]}.",
+                f"Column {name!r} is {kind} in the file; datahub stores {kept[name]}.",
                 hint=f"Cast it to {kept[name]} first. " + _COPY.format(does="casts it"),
             )
 

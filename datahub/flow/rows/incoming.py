@@ -165,6 +165,11 @@ def check_key(schema: pl.Schema, key: str | None) -> None:
                 f"The rows have a column {MADE_KEY!r} already.", hint=f"Use --key {MADE_KEY}."
             )
         return
+    if key not in schema and key.startswith("__index_level_"):
+        raise InputError(
+            f"There is no column {key!r}: pandas keeps an index that only counts rows as a range.",
+            hint="Write the file after reset_index(), or omit --key: import then makes a key.",
+        )
     if key not in schema:
         raise InputError(
             f"There is no column {key!r} to use as key.",
