@@ -28,6 +28,7 @@ from datahub.flow.rows import source
 from datahub.flow.rows.setaside import AGREED
 from datahub.flow.steps import Step
 from datahub.hub.registry import adapter
+from datahub.machine.bytes.files import ObjectFiles
 from datahub.ports import Rows, VersionStore
 from tests.integration.conftest import Datahub, mail
 
@@ -43,7 +44,7 @@ class Repository:
         self.folder = folder
         self.rows: Rows = adapter("rows", "polars")()
         self.store: VersionStore = adapter("version_store", "embedded").create(
-            folder / "store", branch="main", author="ann", time=TIME
+            ObjectFiles(folder / "store"), branch="main", author="ann", time=TIME
         )
         self.store.create_branch("side", at="main")
         self.acts = 0
