@@ -1,8 +1,4 @@
-"""Conflicts of a merge: what both sides changed differently, who made each, and how to settle it.
-
-A conflict is of an object (a file both sides changed), of a field of a dataset (its classes), or
-of rows: a cell, a whole row, or a row's label. Pure.
-"""
+"""How conflicts of a merge are settled: by a decision on each, by a rule, or by a side. Pure."""
 
 from __future__ import annotations
 
@@ -13,9 +9,9 @@ from typing import Literal
 
 import polars as pl
 
-from datahub.core.dataset import Key
 from datahub.core.errors import InputError
 from datahub.core.relabel import Annotation
+from datahub.core.rowconflict import RowConflict
 
 Side = Literal["ours", "theirs"]
 Rule = Literal["latest", "majority", "gold"]
@@ -24,58 +20,6 @@ OBJECT = "object"  # the table of a conflict whose key is a path
 DATASET = "dataset"  # the table of a conflict of a field of dataset.json
 MODEL = "label_model"  # the table of a conflict of everything that one fit made
 LABELS = "labels"
-
-
-@dataclass(frozen=True)
-class MadeBy:
-    """Who or what made a value: people's annotations, models and LFs, or a commit."""
-
-    annotations: tuple[str, ...] = ()
-    annotators: tuple[str, ...] = ()
-    model: str = ""
-    lfs: tuple[str, ...] = ()
-    commit: str = ""
-    author: str = ""
-
-    def __str__(self) -> str:
-        """In a few words.
-
-        >>> str(MadeBy(annotators=("ann",), annotations=("17",)))
-        'ann (17)'
-        """
-        if self.annotators:
-            return f"{', '.join(self.annotators)} ({', '.join(self.annotations)})"
-        if self.model:
-            return f"{self.model}: {', '.join(self.lfs)}" if self.lfs else self.model
-        return f"{self.author} in {self.commit[:12]}" if self.commit else ""
-
-
-NOBODY = MadeBy()
-
-
-@dataclass(frozen=True)
-class Conflict:
-    """One thing that both sides changed differently.
-
-    `key` is a row's key, a path (table "object") or None; `column` None is all of it. `kind`:
-    both changed, both added, ours removed, theirs removed, people disagree, models disagree.
-    """
-
-    dataset: str
-    table: str
-    key: Key | None
-    column: str | None
-    kind: str
-    base: object
-    ours: object
-    theirs: object
-    ours_by: MadeBy = NOBODY
-    theirs_by: MadeBy = NOBODY
-
-    @property
-    def place(self) -> tuple[str, str, Key | None, str | None]:
-        """What tells it from all other conflicts of a merge."""
-        return self.dataset, self.table, self.key, self.column
 
 
 @dataclass(frozen=True)
@@ -92,7 +36,7 @@ class ConflictDecision:
     table: str = ""
     dataset: str = ""
 
-    def fits(self, conflict: Conflict) -> bool:
+    def fits(self, conflict: RowConflict) -> bool:
         """Whether it speaks of this conflict."""
         return (
             self.key == ("" if conflict.key is None else str(conflict.key))
@@ -110,7 +54,7 @@ class Settling:
     rule: Rule | None = None
     decisions: tuple[ConflictDecision, ...] = ()
 
-    def of(self, conflict: Conflict) -> ConflictDecision | None:
+    def of(self, conflict: RowConflict) -> ConflictDecision | None:
         """The decision on a conflict, if there is one. Raises InputError where two speak of it."""
         decisions = [decision for decision in self.decisions if decision.fits(conflict)]
         if len({(decision.take, str(decision.value)) for decision in decisions}) > 1:
@@ -157,7 +101,7 @@ def decisions_of(lines: Sequence[Mapping[str, object]]) -> tuple[ConflictDecisio
     return tuple(decisions)
 
 
-def conflict_table(conflicts: Iterable[Conflict]) -> pl.DataFrame:
+def conflict_table(conflicts: Iterable[RowConflict]) -> pl.DataFrame:
     """Conflicts as a table of text, with `take` and `value` empty, to be filled in."""
     columns = ("dataset", "table", "key", "column", "kind", "base", "ours", "theirs")
     lines = [
@@ -178,10 +122,10 @@ def _text(value: object) -> str | None:
     return json.dumps(value, ensure_ascii=False, default=str)
 
 
-def check_all_used(settling: Settling, conflicts: Iterable[Conflict]) -> None:
+def check_all_used(settling: Settling, conflicts: Iterable[RowConflict]) -> None:
     """Raise InputError where a decision speaks of nothing that is in conflict."""
     pending = list(conflicts)
-    by_key: dict[str, list[Conflict]] = {}
+    by_key: dict[str, list[RowConflict]] = {}
     for conflict in pending:
         by_key.setdefault("" if conflict.key is None else str(conflict.key), []).append(conflict)
     for decision in settling.decisions:

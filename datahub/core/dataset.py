@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 
-from datahub.core.errors import InputError
+from datahub.core.error_kinds import InputError
 
 FORMAT_VERSION = 2  # in format 1 parts were named by their number
 MAX_CLASSES = 127  # votes are int8, and -1 is ABSTAIN

@@ -5,12 +5,10 @@ Where what was shown of a row comes back, they count again.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from datahub.core.dataset import Dataset, Key
-from datahub.core.relabel import Annotation
+from datahub.core.error_kinds import Conflict
 
 REMOVED, COLUMN, CHANGED, CLASS, LOG = (
     "the row is removed",
@@ -55,35 +53,26 @@ class SetAside:
 Consent = bool | Callable[[Sequence[SetAside]], bool]  # or who is asked, with all that is lost
 
 
-def summed_up(
-    dataset: str, lost: Mapping[Annotation, str], tasks: Collection[Annotation]
-) -> SetAside:
-    """Count answers that are lost, each with its reason, and tasks that nobody need answer now."""
-    return SetAside(
-        dataset=dataset,
-        answers=len(lost),
-        people=tuple(sorted({entry.annotator for entry in lost})),
-        rows=len({entry.key for entry in lost}),
-        tasks=len(tasks),
-        reasons=dict(sorted(Counter(lost.values()).items())),
-    )
+class AnswersSetAside(Conflict):
+    """A change of rows would set answers of people aside, and nobody has agreed to that.
 
+    `losses` say what of each dataset; the counts are of all: answers, people who gave them, rows
+    they are about, and open tasks whose rows are other ones.
+    """
 
-def reason(
-    entry: Annotation,
-    after: Dataset | None,
-    log: Collection[Annotation],
-    hashes: Mapping[Key, Collection[str]],
-) -> str:
-    """Why an answer does not count in a dataset as it is to be, with this log; "": it does."""
-    if entry not in log:
-        return LOG
-    if after is None or entry.key not in hashes:
-        return REMOVED
-    if entry.row_hash not in hashes[entry.key]:
-        gone = set(entry.columns or ()) - set(after.content_columns)
-        return COLUMN if gone else CHANGED
-    return "" if entry.label is None or entry.label in after.classes else CLASS
+    code = "answers_set_aside"
+
+    def __init__(self, losses: Sequence[SetAside]) -> None:
+        super().__init__(
+            f"This would set aside {' and '.join(map(str, losses))}. Nothing was changed.",
+            hint="--yes (in Python: set_aside=True) does it anyway. Answers stay in the log, "
+            "and count again where what was shown comes back; `datahub review push` asks again.",
+        )
+        self.losses = tuple(losses)
+        self.answers = sum(loss.answers for loss in losses)
+        self.people = len({name for loss in losses for name in loss.people})
+        self.rows = sum(loss.rows for loss in losses)
+        self.tasks = sum(loss.tasks for loss in losses)
 
 
 def _many(count: int, what: str, plural: str = "") -> str:

@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from datahub.core.dataset import to_canonical_json
-from datahub.core.errors import ConfigError
+from datahub.core.error_kinds import ConfigError, DatahubError
 from datahub.core.layout import RULES
 
 TABLES = ("labels", "rows", "soft_labels")
@@ -183,3 +183,19 @@ def _gate(entry: Mapping[str, object]) -> Gate:
         )
     suite = str(entry["suite"]).removeprefix(RULES)
     return Gate(str(entry["branch"]), str(entry["dataset"]), RULES + suite, table)
+
+
+class GateRefused(DatahubError):
+    """The data said no. An outcome, not a crash."""
+
+    code = "gate_refused"
+
+    def __init__(self, verdict: Verdict, into: str) -> None:
+        count = len(verdict.failures)
+        what = "expectation" if count == 1 else "expectations"
+        super().__init__(
+            f"The gate of {into!r} refused {verdict.source[:12]}: {count} {what} failed.",
+            hint="Fix what the reasons name on the source branch, then merge again.",
+        )
+        self.verdict = verdict
+        self.into = into

@@ -27,7 +27,7 @@ from datahub.hub.registry import REGISTRY, adapter, load
 from datahub.ports import (
     Catalog,
     EndModel,
-    Gate,
+    GateEngine,
     LedgerEntry,
     LFSource,
     LFWorkers,
@@ -98,9 +98,9 @@ class Wiring:
         return signing.secrets_of(self.settings.verdict_secret)
 
     @cached_property
-    def gate(self) -> Gate:
+    def gate(self) -> GateEngine:
         """The judge of candidates."""
-        gate: Gate = adapter("gate", "great-expectations")()
+        gate: GateEngine = adapter("gate", "great-expectations")()
         return gate
 
     @cached_property

@@ -6,7 +6,7 @@ port (tests/contract/) runs on every registered backend.
 
 from datahub.ports.bytes import Bytes, Ranged, Sharing
 from datahub.ports.catalog import Catalog, LedgerEntry, Refusal, Run, Where
-from datahub.ports.gate import Gate, Instead
+from datahub.ports.gate import GateEngine, Instead
 from datahub.ports.git import GitCommit, GitHistory, GitRepositories
 from datahub.ports.history import Adopting, History, Remembering
 from datahub.ports.labeling import FoundLF, LeftOut, LFSource, LFWorkers, Loaded, Prompts
@@ -33,7 +33,7 @@ __all__ = [
     "EndModel",
     "Files",
     "FoundLF",
-    "Gate",
+    "GateEngine",
     "GitCommit",
     "GitHistory",
     "GitRepositories",

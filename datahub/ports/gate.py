@@ -20,8 +20,8 @@ class Instead:
     lines: Mapping[Path, pl.DataFrame]
 
 
-class Gate(Protocol):
-    """Expectation suites over tables."""
+class GateEngine(Protocol):
+    """Expectation suites over tables. Which suite a branch is bound to is a `core.verdict.Gate`."""
 
     def check_suite(self, suite: bytes, *, name: str) -> int:
         """Number of expectations. Raises GateError when it cannot be read or holds none."""

@@ -19,14 +19,14 @@ from pyarrow import orc
 from datahub.core.errors import GateError
 from datahub.core.verdict import CheckFailure, refusing
 from datahub.hub import REGISTRY
-from datahub.ports import Gate, Instead
+from datahub.ports import GateEngine, Instead
 
 
 @pytest.fixture(params=sorted(REGISTRY["gate"]))
-def gate(request: pytest.FixtureRequest) -> Gate:
+def gate(request: pytest.FixtureRequest) -> GateEngine:
     builders = {"great-expectations": lambda made: made()}
     module, _, name = REGISTRY["gate"][request.param].partition(":")
-    return cast(Gate, builders[request.param](getattr(import_module(module), name)))
+    return cast(GateEngine, builders[request.param](getattr(import_module(module), name)))
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def suite(*expectations: tuple[str, dict[str, Any]], **fields: Any) -> bytes:
     return json.dumps({"name": "labels", "expectations": written, "meta": {}}).encode()
 
 
-def judged(gate: Gate, path: Path, kind: str, **kwargs: Any) -> list[CheckFailure]:
+def judged(gate: GateEngine, path: Path, kind: str, **kwargs: Any) -> list[CheckFailure]:
     return gate.judge([path], suite((kind, kwargs)), name="labels")
 
 
@@ -57,7 +57,7 @@ IN_SET = "expect_column_values_to_be_in_set"
 KL = "expect_column_kl_divergence_to_be_less_than"
 
 
-def test_a_suite_that_is_met_has_no_failures(gate: Gate, labels: Path) -> None:
+def test_a_suite_that_is_met_has_no_failures(gate: GateEngine, labels: Path) -> None:
     met = suite(
         (IN_SET, {"column": "label", "value_set": ["tech", "sport"]}),
         ("expect_column_values_to_be_unique", {"column": "key"}),
@@ -67,7 +67,7 @@ def test_a_suite_that_is_met_has_no_failures(gate: Gate, labels: Path) -> None:
     assert gate.judge([labels], met, name="labels") == []
 
 
-def test_expectations_are_counted(gate: Gate) -> None:
+def test_expectations_are_counted(gate: GateEngine) -> None:
     two = suite(
         (IN_SET, {"column": "a", "value_set": [1]}), ("expect_column_to_exist", {"column": "a"})
     )
@@ -75,7 +75,7 @@ def test_expectations_are_counted(gate: Gate) -> None:
     assert gate.check_suite(two, name="labels") == 2
 
 
-def test_a_value_outside_the_set_is_told_with_figures(gate: Gate, labels: Path) -> None:
+def test_a_value_outside_the_set_is_told_with_figures(gate: GateEngine, labels: Path) -> None:
     (failure,) = judged(gate, labels, IN_SET, column="label", value_set=["tech"])
 
     assert failure.message == (
@@ -85,7 +85,7 @@ def test_a_value_outside_the_set_is_told_with_figures(gate: Gate, labels: Path) 
     assert (failure.suite, failure.expectation, failure.column) == ("labels", IN_SET, "label")
 
 
-def test_a_shifted_class_balance_is_told_share_by_share(gate: Gate, labels: Path) -> None:
+def test_a_shifted_class_balance_is_told_share_by_share(gate: GateEngine, labels: Path) -> None:
     asked = {"values": ["tech", "sport"], "weights": [0.1, 0.9]}
 
     (failure,) = judged(gate, labels, KL, column="label", partition_object=asked, threshold=0.1)
@@ -95,7 +95,7 @@ def test_a_shifted_class_balance_is_told_share_by_share(gate: Gate, labels: Path
     assert '"sport" 33.3% (asked 90.0%)' in failure.message
 
 
-def test_a_class_nobody_asked_for_is_an_infinite_divergence(gate: Gate, labels: Path) -> None:
+def test_a_class_nobody_asked_for_is_an_infinite_divergence(gate: GateEngine, labels: Path) -> None:
     asked = {"values": ["tech"], "weights": [1.0]}
 
     (failure,) = judged(gate, labels, KL, column="label", partition_object=asked, threshold=9)
@@ -149,14 +149,14 @@ def test_a_class_nobody_asked_for_is_an_infinite_divergence(gate: Gate, labels: 
     ],
 )
 def test_every_kind_of_failure_is_a_sentence(
-    gate: Gate, labels: Path, kind: str, kwargs: dict[str, Any], said: str
+    gate: GateEngine, labels: Path, kind: str, kwargs: dict[str, Any], said: str
 ) -> None:
     (failure,) = judged(gate, labels, kind, **kwargs)
 
     assert said in failure.message
 
 
-def test_a_quantile_check_that_is_met_passes(gate: Gate, labels: Path) -> None:
+def test_a_quantile_check_that_is_met_passes(gate: GateEngine, labels: Path) -> None:
     """Great Expectations answers it with a numpy.bool."""
     ranges = {"quantiles": [0.5], "value_ranges": [[0, 1]]}
 
@@ -169,7 +169,7 @@ def test_a_quantile_check_that_is_met_passes(gate: Gate, labels: Path) -> None:
     )
 
 
-def test_failures_keep_the_order_of_the_suite(gate: Gate, labels: Path) -> None:
+def test_failures_keep_the_order_of_the_suite(gate: GateEngine, labels: Path) -> None:
     failures = gate.judge(
         [labels],
         suite(
@@ -183,13 +183,13 @@ def test_failures_keep_the_order_of_the_suite(gate: Gate, labels: Path) -> None:
     assert [f.column for f in failures] == ["score", "label", "score"]
 
 
-def test_a_row_condition_narrows_what_is_judged(gate: Gate, labels: Path) -> None:
+def test_a_row_condition_narrows_what_is_judged(gate: GateEngine, labels: Path) -> None:
     only = {"type": "comparison", "column": {"name": "score"}, "operator": "<", "parameter": 0.6}
 
     assert not judged(gate, labels, IN_SET, column="label", value_set=["tech"], row_condition=only)
 
 
-def test_a_row_condition_as_text_narrows_too(gate: Gate, labels: Path) -> None:
+def test_a_row_condition_as_text_narrows_too(gate: GateEngine, labels: Path) -> None:
     (failure,) = judged(
         gate,
         labels,
@@ -203,11 +203,11 @@ def test_a_row_condition_as_text_narrows_too(gate: Gate, labels: Path) -> None:
     assert "1 of 1 values" in failure.message
 
 
-def test_mostly_lets_a_few_through(gate: Gate, labels: Path) -> None:
+def test_mostly_lets_a_few_through(gate: GateEngine, labels: Path) -> None:
     assert not judged(gate, labels, IN_SET, column="label", value_set=["tech"], mostly=0.6)
 
 
-def test_several_files_are_one_table(gate: Gate, tmp_path: Path) -> None:
+def test_several_files_are_one_table(gate: GateEngine, tmp_path: Path) -> None:
     for part in ("a", "b"):
         pl.DataFrame({"key": ["same"]}).write_parquet(tmp_path / f"{part}.parquet")
     unique = suite(("expect_column_values_to_be_unique", {"column": "key"}))
@@ -217,7 +217,7 @@ def test_several_files_are_one_table(gate: Gate, tmp_path: Path) -> None:
     assert "2 of 2 values" in failure.message
 
 
-def test_lines_go_before_those_of_the_file_they_are_for(gate: Gate, tmp_path: Path) -> None:
+def test_lines_go_before_those_of_the_file_they_are_for(gate: GateEngine, tmp_path: Path) -> None:
     """Also where the key is no column that a check names; other files keep theirs."""
     paths = [tmp_path / f"{name}.parquet" for name in "ab"]
     for path, keys in zip(paths, ([1, 2], [3, 4]), strict=True):
@@ -237,7 +237,7 @@ def test_lines_go_before_those_of_the_file_they_are_for(gate: Gate, tmp_path: Pa
     assert "1 of 4 values" in failure.message
 
 
-def test_files_of_both_formats_are_one_table(gate: Gate, tmp_path: Path) -> None:
+def test_files_of_both_formats_are_one_table(gate: GateEngine, tmp_path: Path) -> None:
     """Also where other programs wrote them, with types of text and lists of their own."""
     kinds = {"key": pa.string(), "a.b": pa.int64(), "tags": pa.list_(pa.string())}
     table = pa.table({"key": ["x"], "a.b": [1], "tags": [["t"]]}, schema=pa.schema(kinds))
@@ -256,7 +256,7 @@ def test_files_of_both_formats_are_one_table(gate: Gate, tmp_path: Path) -> None
     assert "3 of 3 values" in failure.message
 
 
-def test_severity_tells_what_refuses(gate: Gate, labels: Path) -> None:
+def test_severity_tells_what_refuses(gate: GateEngine, labels: Path) -> None:
     """A warning is reported and refuses nothing; what says nothing of severity is critical."""
     minor = suite((IN_SET, {"column": "label", "value_set": ["tech"]}), severity="warning")
     major = suite((IN_SET, {"column": "label", "value_set": ["tech"]}))
@@ -269,7 +269,7 @@ def test_severity_tells_what_refuses(gate: Gate, labels: Path) -> None:
 
 
 def test_categories_lists_and_large_integers_are_judged_by_value(
-    gate: Gate, tmp_path: Path
+    gate: GateEngine, tmp_path: Path
 ) -> None:
     path = tmp_path / "rows.parquet"
     pl.DataFrame(
@@ -297,7 +297,7 @@ def test_categories_lists_and_large_integers_are_judged_by_value(
     assert gate.judge([path], checks, name="rows") == []
 
 
-def test_a_failure_lists_a_few_values_however_many_fail(gate: Gate, tmp_path: Path) -> None:
+def test_a_failure_lists_a_few_values_however_many_fail(gate: GateEngine, tmp_path: Path) -> None:
     path = tmp_path / "rows.parquet"
     hostile = [f"\x1b[31m{i}" + "long " * 200 for i in range(5000)]
     pl.DataFrame({"text": hostile}).write_parquet(path)
@@ -310,14 +310,16 @@ def test_a_failure_lists_a_few_values_however_many_fail(gate: Gate, tmp_path: Pa
     assert failure.message.isprintable()
 
 
-def test_a_column_of_nulls_does_not_pass_by_having_nothing_to_say(gate: Gate, labels: Path) -> None:
+def test_a_column_of_nulls_does_not_pass_by_having_nothing_to_say(
+    gate: GateEngine, labels: Path
+) -> None:
     (failure,) = judged(gate, labels, IN_SET, column="nothing", value_set=["tech"])
 
     assert "no value to judge: all 10 are null" in failure.message
     assert not judged(gate, labels, "expect_column_values_to_be_null", column="nothing")
 
 
-def test_an_empty_table_is_no_pass(gate: Gate, tmp_path: Path) -> None:
+def test_an_empty_table_is_no_pass(gate: GateEngine, tmp_path: Path) -> None:
     path = tmp_path / "empty.parquet"
     pl.DataFrame({"label": []}, schema={"label": pl.String}).write_parquet(path)
 
@@ -325,7 +327,7 @@ def test_an_empty_table_is_no_pass(gate: Gate, tmp_path: Path) -> None:
         judged(gate, path, IN_SET, column="label", value_set=["tech"])
 
 
-def test_no_file_is_no_pass(gate: Gate) -> None:
+def test_no_file_is_no_pass(gate: GateEngine) -> None:
     with pytest.raises(GateError, match="no file"):
         gate.judge([], suite((IN_SET, {"column": "a", "value_set": []})), name="labels")
 
@@ -352,7 +354,9 @@ def test_no_file_is_no_pass(gate: Gate) -> None:
         suite(("expect_column_to_exist", {"column": "a"}), severity="grave"),
     ],
 )
-def test_a_suite_that_cannot_be_read_is_no_pass(gate: Gate, labels: Path, broken: bytes) -> None:
+def test_a_suite_that_cannot_be_read_is_no_pass(
+    gate: GateEngine, labels: Path, broken: bytes
+) -> None:
     with pytest.raises(GateError):
         gate.check_suite(broken, name="labels")
     with pytest.raises(GateError):
@@ -408,7 +412,7 @@ def test_a_suite_that_cannot_be_read_is_no_pass(gate: Gate, labels: Path, broken
     ],
 )
 def test_what_cannot_be_computed_is_no_pass(
-    gate: Gate, labels: Path, kind: str, kwargs: dict[str, Any], why: str
+    gate: GateEngine, labels: Path, kind: str, kwargs: dict[str, Any], why: str
 ) -> None:
     """Also where everything else in the suite is met."""
     checks = suite(("expect_column_to_exist", {"column": "label"}), (kind, kwargs))
@@ -417,7 +421,9 @@ def test_what_cannot_be_computed_is_no_pass(
         gate.judge([labels], checks, name="labels")
 
 
-def test_a_file_that_cannot_be_read_is_no_pass(gate: Gate, labels: Path, tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_read_is_no_pass(
+    gate: GateEngine, labels: Path, tmp_path: Path
+) -> None:
     cut = tmp_path / "cut.parquet"
     cut.write_bytes(labels.read_bytes()[:-20])
 
@@ -426,7 +432,7 @@ def test_a_file_that_cannot_be_read_is_no_pass(gate: Gate, labels: Path, tmp_pat
             judged(gate, path, "expect_column_to_exist", column="label")
 
 
-def test_damaged_rows_are_no_pass(gate: Gate, tmp_path: Path) -> None:
+def test_damaged_rows_are_no_pass(gate: GateEngine, tmp_path: Path) -> None:
     """The footer can be read and the rows cannot."""
     path = tmp_path / "rows.parquet"
     pl.DataFrame({"label": [f"text {i}" for i in range(9000)]}).write_parquet(path)
@@ -438,7 +444,9 @@ def test_damaged_rows_are_no_pass(gate: Gate, tmp_path: Path) -> None:
         judged(gate, path, "expect_column_values_to_not_be_null", column="label")
 
 
-def test_files_of_unequal_schemas_are_no_table(gate: Gate, labels: Path, tmp_path: Path) -> None:
+def test_files_of_unequal_schemas_are_no_table(
+    gate: GateEngine, labels: Path, tmp_path: Path
+) -> None:
     other = tmp_path / "other.parquet"
     pl.DataFrame({"label": [1]}).write_parquet(other)
 
@@ -449,7 +457,7 @@ def test_files_of_unequal_schemas_are_no_table(gate: Gate, labels: Path, tmp_pat
 
 
 def test_judging_leaves_no_files_and_no_noise(
-    gate: Gate,
+    gate: GateEngine,
     labels: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -497,7 +505,9 @@ def test_a_judgement_in_a_fresh_interpreter_is_silent_and_calls_nobody(
     assert list(home.iterdir()) == []
 
 
-def test_the_first_rows_that_failed_are_named_by_their_key(gate: Gate, tmp_path: Path) -> None:
+def test_the_first_rows_that_failed_are_named_by_their_key(
+    gate: GateEngine, tmp_path: Path
+) -> None:
     """By key, whatever else is asked of the row; a whole column has no failing row."""
     paths = [tmp_path / "a.parquet", tmp_path / "b.parquet"]
     for at, path in enumerate(paths):
@@ -536,7 +546,9 @@ def test_the_first_rows_that_failed_are_named_by_their_key(gate: Gate, tmp_path:
     assert [one.keys for one in nameless] == [one.keys for one in absent] == [()] * 4
 
 
-def test_a_row_that_failed_under_a_patch_is_named_by_its_key(gate: Gate, labels: Path) -> None:
+def test_a_row_that_failed_under_a_patch_is_named_by_its_key(
+    gate: GateEngine, labels: Path
+) -> None:
     """The lines that go instead are judged in another place than their rows stood."""
     lines = pl.read_parquet(labels).filter(pl.col("key").is_in(["k1", "k4"]))
     put = Instead("key", {labels: lines.with_columns(label=pl.lit("odd"))})

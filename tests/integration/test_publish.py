@@ -11,14 +11,14 @@ import pytest
 from datahub import Hub
 from datahub.core.errors import GateError, GateRefused, Guarded, StaleHead
 from datahub.core.verdict import CheckFailure, Verdict
-from datahub.ports import Gate, Instead
+from datahub.ports import GateEngine, Instead
 from tests.integration.conftest import CARELESS, GATES, LFS, Datahub
 
 
 class Interrupted:
     """The real gate; while it judges, somebody else does something."""
 
-    def __init__(self, gate: Gate, meanwhile: object) -> None:
+    def __init__(self, gate: GateEngine, meanwhile: object) -> None:
         self._gate, self._meanwhile = gate, meanwhile
 
     def check_suite(self, suite: bytes, *, name: str) -> int:

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field, replace
 
 import polars as pl
 
-from datahub.core.conflicts import DATASET, Conflict, Settling
+from datahub.core.conflicts import DATASET, Settling
 from datahub.core.dataset import Dataset
 from datahub.core.errors import InputError
 from datahub.core.nulltypes import common_type
 from datahub.core.parts import align
+from datahub.core.rowconflict import RowConflict
 from datahub.core.rowmerge import compare, merge_columns, merge_value
 from datahub.core.versions import ObjectId
 from datahub.flow.merge.sides import Sides, content_unit
@@ -32,8 +33,8 @@ class Content:
 
     known: Dataset
     changes: dict[str, ObjectId | None] = field(default_factory=dict)
-    conflicts: list[Conflict] = field(default_factory=list)
-    left: list[Conflict] = field(default_factory=list)
+    conflicts: list[RowConflict] = field(default_factory=list)
+    left: list[RowConflict] = field(default_factory=list)
     rows_from_both: int = 0
     kinds: dict[str, pl.DataType] = field(default_factory=dict)
 
@@ -120,7 +121,7 @@ def _decide(
 ) -> str | None:
     """List a conflict of a field; the side that was decided for, if any."""
     values = base, ours, theirs
-    conflict = Conflict(
+    conflict = RowConflict(
         sides.name, DATASET, None, column, "both changed", *values, *sides.content_by
     )
     merged.conflicts.append(conflict)

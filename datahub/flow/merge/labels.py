@@ -12,12 +12,13 @@ from collections.abc import Mapping, Sequence
 
 import polars as pl
 
-from datahub.core.conflicts import LABELS, MODEL, Conflict, MadeBy, Settling, by_rule
+from datahub.core.conflicts import LABELS, MODEL, Settling, by_rule
 from datahub.core.dataset import Dataset, Key
 from datahub.core.errors import InputError
 from datahub.core.layout import annotations_file, table_part
 from datahub.core.parts import places
 from datahub.core.relabel import Annotation, Decision, answers_by_row, counts, decide
+from datahub.core.rowconflict import MadeBy, RowConflict
 from datahub.core.shown import columns_of, hash_of
 from datahub.core.versions import ObjectId
 from datahub.flow.dataset.annotations import Hashes, hashes_of, log_at
@@ -92,7 +93,7 @@ def _tied(
         mine, other = said["ours"].get(key), said["theirs"].get(key)
         if _label(mine) == _label(other):
             continue
-        conflict = Conflict(
+        conflict = RowConflict(
             sides.name,
             LABELS,
             key,
@@ -124,7 +125,7 @@ def _labels_of(sides: Sides, side: str, keys: list[Key]) -> dict[Key, str | None
 def _settled_label(
     sides: Sides,
     content: Content,
-    conflict: Conflict,
+    conflict: RowConflict,
     answers: Sequence[Annotation],
     settling: Settling,
     found: Labels,
@@ -245,7 +246,7 @@ def _differing(
         ]
         values = None, line["label"], line["label_theirs"]
         place = (sides.name, LABELS, line[key], "label")
-        conflict = Conflict(*place, "models disagree", *values, *by)
+        conflict = RowConflict(*place, "models disagree", *values, *by)
         found.conflicts.append(conflict)
         one = settling.of(conflict)
         if one is None and undecided:

@@ -12,9 +12,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from datahub.core.conflicts import DATASET, OBJECT, Conflict, Settling, Side, check_all_used
+from datahub.core.conflicts import DATASET, OBJECT, Settling, Side, check_all_used
 from datahub.core.errors import MergeConflict
 from datahub.core.layout import DATASETS
+from datahub.core.rowconflict import RowConflict
 from datahub.core.setaside import SetAside
 from datahub.core.versions import Change, Commit, ObjectId, merged_changes
 from datahub.flow.merge.labels import merged_labels
@@ -91,8 +92,8 @@ class _Merge:
         self._settling = settling
         self._sides_of = sides_of
         self.changes, self._clashing = merged_changes(by_head.values(), by_source.values())
-        self.conflicts: list[Conflict] = []
-        self.undecided: list[Conflict] = []
+        self.conflicts: list[RowConflict] = []
+        self.undecided: list[RowConflict] = []
         self.report = Report()
 
     def run(self) -> None:
@@ -137,14 +138,14 @@ class _Merge:
         kind = "theirs removed" if "ours" in sides.known else "ours removed"
         kind = kind if "base" in sides.known else "both added"
         base, head, source = (sides.file_of(side) for side in ("base", "ours", "theirs"))
-        conflict = Conflict(name, DATASET, None, None, kind, base, head, source)
+        conflict = RowConflict(name, DATASET, None, None, kind, base, head, source)
         if self._decide(conflict) == "theirs":
             self.changes |= sides.taking_theirs(lambda path: True)
 
     def _merge_object(self, path: str) -> None:
         head, source = self._by_head[path], self._by_source[path]
         kind = _kind(head, source)
-        conflict = Conflict("", OBJECT, path, None, kind, head.old, head.new, source.new)
+        conflict = RowConflict("", OBJECT, path, None, kind, head.old, head.new, source.new)
         if self._decide(conflict) == "theirs":
             self.changes[path] = source.new
 
@@ -153,14 +154,14 @@ class _Merge:
         self._clashing = [path for path in self._clashing if not unit(path)]
         self.changes = {path: oid for path, oid in self.changes.items() if not unit(path)}
 
-    def _decide(self, conflict: Conflict) -> Side | None:
+    def _decide(self, conflict: RowConflict) -> Side | None:
         """List a conflict; the side that was decided for, if any."""
         decision = self._settling.of(conflict)
         side = self._settling.side if decision is None else decision.take
         self._note([conflict], [] if side else [conflict])
         return side
 
-    def _note(self, conflicts: list[Conflict], undecided: list[Conflict]) -> None:
+    def _note(self, conflicts: list[RowConflict], undecided: list[RowConflict]) -> None:
         self.conflicts += conflicts
         self.undecided += undecided
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from datahub.core.conflicts import MODEL, Conflict, MadeBy, Settling
+from datahub.core.conflicts import MODEL, Settling
 from datahub.core.dataset import Dataset
 from datahub.core.kept import FIT
 from datahub.core.layout import label_model_file, lfs_file, table_prefix, votes_file
 from datahub.core.manifest import ModelManifest, VotesManifest
+from datahub.core.rowconflict import MadeBy, RowConflict
 from datahub.core.versions import ObjectId
 from datahub.flow.dataset.votes import manifest_at
 from datahub.flow.merge.fields import BOTH, Content
@@ -25,8 +26,8 @@ class Labels:
     """What is to change on ours for models, labels and log, and what is left to decide."""
 
     changes: dict[str, ObjectId | None] = field(default_factory=dict)
-    conflicts: list[Conflict] = field(default_factory=list)
-    left: list[Conflict] = field(default_factory=list)
+    conflicts: list[RowConflict] = field(default_factory=list)
+    left: list[RowConflict] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     relabeled: int = 0
     settled: int = 0
@@ -78,7 +79,7 @@ def _disagreeing(sides: Sides, settling: Settling, found: Labels) -> str:
     base, ours, theirs = (None if m is None else _named(m) for m in manifests.values())
     by = [_models_made_by(sides, side) for side in BOTH]
     place = (sides.name, MODEL, None, None)
-    conflict = Conflict(*place, "both changed", base, ours, theirs, *by)
+    conflict = RowConflict(*place, "both changed", base, ours, theirs, *by)
     found.conflicts.append(conflict)
     decided = settling.of(conflict)
     side = settling.side if decided is None else decided.take

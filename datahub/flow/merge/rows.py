@@ -11,11 +11,12 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
-from datahub.core.conflicts import Conflict, Settling
+from datahub.core.conflicts import Settling
 from datahub.core.dataset import Dataset, Key, Part
 from datahub.core.errors import InputError
 from datahub.core.layout import dataset_file, table_part, table_prefix
 from datahub.core.parts import align
+from datahub.core.rowconflict import RowConflict
 from datahub.core.rowmerge import RowMerge, merge, settle
 from datahub.flow.dataset.instep import in_step
 from datahub.flow.dataset.parts import GOLD, Edit, Rewritten, changed_rows, rewrite_rows, rewritten
@@ -189,7 +190,7 @@ def _decided(
         column = "gold" if cell.column == GOLD else cell.column
         table = "gold" if cell.column == GOLD else "rows"
         values = cell.base, cell.ours, cell.theirs
-        conflict = Conflict(
+        conflict = RowConflict(
             sides.name, table, cell.key, column, cell.kind, *values, *sides.content_by
         )
         merged.conflicts.append(conflict)
@@ -239,7 +240,7 @@ def _kind(sides: Sides, name: str, kind: str) -> pl.DataType:
 
 
 def _value(
-    value: object, conflict: Conflict, kinds: dict[str, pl.DataType], known: Dataset
+    value: object, conflict: RowConflict, kinds: dict[str, pl.DataType], known: Dataset
 ) -> object:
     """A decided value as its column holds it. Raises InputError."""
     if conflict.column is None:

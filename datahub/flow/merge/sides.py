@@ -8,7 +8,6 @@ from functools import cached_property
 
 import polars as pl
 
-from datahub.core.conflicts import MadeBy
 from datahub.core.dataset import Dataset
 from datahub.core.layout import (
     dataset_file,
@@ -18,6 +17,7 @@ from datahub.core.layout import (
     table_prefix,
     triage_file,
 )
+from datahub.core.rowconflict import MadeBy
 from datahub.core.versions import Change, Changes, Commit, ObjectId, Objects
 from datahub.flow.dataset.parts import gold_reader
 from datahub.flow.dataset.tables import dataset_at

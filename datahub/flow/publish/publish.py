@@ -37,8 +37,7 @@ from datahub.flow.merge.merge import Report, merged
 from datahub.flow.publish.verdicts import check_secret, gates_at, judge, sign
 from datahub.flow.rows.setaside import AGREED, CAREFUL, Caution
 from datahub.flow.steps import Step, begin, end
-from datahub.ports import Catalog, EndModel, Refusal, Rows, VersionStore
-from datahub.ports import Gate as GatePort
+from datahub.ports import Catalog, EndModel, GateEngine, Refusal, Rows, VersionStore
 
 WORK = "gate-set/"  # branches that exist while rules are being set
 WORK_LIVES = timedelta(hours=1)
@@ -105,7 +104,7 @@ def gate_run(
     into: str,
     store: VersionStore,
     rows: Rows,
-    gate: GatePort,
+    gate: GateEngine,
     catalog: Catalog,
     step: Step,
     settling: Settling = ASK,
@@ -155,7 +154,7 @@ def merge(
     squash: bool = False,
     store: VersionStore,
     rows: Rows,
-    gate: GatePort,
+    gate: GateEngine,
     catalog: Catalog,
     secrets: Secrets,
     step: Step,
@@ -205,7 +204,7 @@ def gate_set(
     unguard: bool,
     store: VersionStore,
     rows: Rows,
-    gate: GatePort,
+    gate: GateEngine,
     catalog: Catalog,
     secrets: Secrets,
     step: Step,

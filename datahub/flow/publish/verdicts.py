@@ -24,8 +24,7 @@ from datahub.core.verdict import (
 from datahub.core.versions import Candidate, Commit, Objects, suite_hash, touches
 from datahub.flow.dataset.tables import dataset_at, has_table, table_files
 from datahub.flow.publish.consistency import disowned, mismatches, misplaced, unfinished
-from datahub.ports import Gate as GatePort
-from datahub.ports import Rows, VersionStore
+from datahub.ports import GateEngine, Rows, VersionStore
 
 
 def judge(
@@ -33,7 +32,7 @@ def judge(
     *,
     store: VersionStore,
     rows: Rows,
-    gate: GatePort,
+    gate: GateEngine,
     time: datetime,
     reason: str,
 ) -> Verdict:
@@ -159,7 +158,7 @@ def _judge_one(
     *,
     store: VersionStore,
     rows: Rows,
-    gate: GatePort,
+    gate: GateEngine,
 ) -> tuple[int, list[CheckFailure]]:
     if bound.suite not in head_rules:
         missing = f"The suite is not committed on {candidate.into!r}: what is missing refuses."
@@ -182,7 +181,7 @@ def _judge_one(
     return checks, [replace(failure, dataset=bound.dataset) for failure in failed]
 
 
-def _check_rules(merged: Objects, *, store: VersionStore, gate: GatePort) -> int:
+def _check_rules(merged: Objects, *, store: VersionStore, gate: GateEngine) -> int:
     """New rules must at least be able to run: every bound suite is there and can be read."""
     checks = 0
     for bound in gates_of(store.read(merged[GATES]) if GATES in merged else None):

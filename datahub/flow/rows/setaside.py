@@ -24,7 +24,8 @@ from datahub.core.layout import (
 )
 from datahub.core.parts import places
 from datahub.core.relabel import Annotation, answers_by_row, counts, current
-from datahub.core.setaside import Consent, SetAside, reason, summed_up
+from datahub.core.setaside import Consent, SetAside
+from datahub.core.setting_aside import reason, summed_up
 from datahub.core.shown import Columns, columns_of
 from datahub.core.triage import Batch
 from datahub.core.versions import Changes, Commit, Objects
