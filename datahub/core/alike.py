@@ -1,22 +1,24 @@
 """Rows that read nearly alike: nobody should be asked twice about what is one text.
 
 Two rows are alike where they have four of five words in common (Jaccard's index of their sets of
-words), which is `9 * shared >= 4 * (a + b)`. A row is compared only with rows that share some of
-its newest words, which is enough to miss none (prefix filtering: Chaudhuri and others 2006;
-positions: Xiao and others 2008). Where that leaves many, bits that stand for the words of a row
-rule most of them out, and the words themselves decide on the rest.
+words), which is `9 * shared >= 4 * (a + b)`. Bits that stand for the words of a row rule out most
+of the rows before it, and the words themselves decide on the rest. Where that would be too many
+bits, only rows are looked at that share some of the row's newest words, which is enough to miss
+none (prefix filtering: Chaudhuri and others 2006; positions: Xiao and others 2008).
 """
 
 from __future__ import annotations
 
 import re
 from array import array
+from collections import defaultdict
 from collections.abc import Sequence
+from itertools import count
 
 import numpy as np
 import numpy.typing as npt
 
-from datahub.core.wordbits import WordBits
+from datahub.core.wordbits import Bits, WordBits
 
 Words = frozenset[str]
 Numbers = npt.NDArray[np.int64]
@@ -25,6 +27,8 @@ _WORD = re.compile(r"\w+")
 _ASCII = bytes(byte if chr(byte).isalnum() or chr(byte) == "_" else 32 for byte in range(256))
 
 WORDS_PER_HIT = 25  # of so many words, one more of the newest must be shared
+SHORT = 32  # words: rows of no more are looked up by them, which is faster than all bits
+MOST_BITS = 1 << 16  # 64-bit words of all rows: to look at more takes longer than to look rows up
 FEW = 24  # rows that are compared one by one
 TOGETHER = 1000  # rows that are compared at once
 PLACES = 1 << 24  # more than a row has words: an entry is `row * PLACES + words left`
@@ -63,10 +67,11 @@ class Read:
     """
 
     def __init__(self) -> None:
-        self._number: dict[str, int] = {}
+        self._number: defaultdict[str, int] = defaultdict(count(0, -1).__next__)
         self._rows: list[Numbers] = []
         self._sizes: Numbers = np.zeros(64, dtype=np.int64)
         self._entries: dict[int, array[int]] = {}
+        self._waiting: list[int] = []  # rows that are not in `_entries` yet
         self._bits = WordBits()
         self._in_row = np.zeros(1024, dtype=np.bool_)  # by word: whether the row at hand has it
         self._has_empty = False
@@ -77,86 +82,97 @@ class Read:
             new, self._has_empty = not self._has_empty, True
             return new
         numbers = self._numbers(row)
-        telling = numbers[: _telling(len(row))].tolist()
-        if self._any_alike(numbers, telling):
+        bits = self._bits.of(numbers)
+        if self._any_alike(numbers, bits):
             return False
-        self._add(numbers, telling)
+        self._add(numbers, bits)
         return True
 
     def _numbers(self, row: Words) -> Numbers:
-        known = self._number
-        numbers = np.array([known.setdefault(word, -len(known)) for word in row], dtype=np.int64)
+        numbers = np.fromiter(map(self._number.__getitem__, row), np.int64, len(row))
         numbers.sort()
-        if len(known) > len(self._in_row):
-            self._in_row = np.zeros(2 * len(known), dtype=np.bool_)
+        if len(self._number) > len(self._in_row):
+            self._in_row = np.zeros(2 * len(self._number), dtype=np.bool_)
         return numbers
 
-    def _add(self, numbers: Numbers, telling: Sequence[int]) -> None:
-        place, size = len(self._rows), len(numbers)
+    def _add(self, numbers: Numbers, bits: Bits) -> None:
+        place = len(self._rows)
         if place == len(self._sizes):
             self._sizes = np.concatenate([self._sizes, np.zeros_like(self._sizes)])
-        self._sizes[place] = size
+        self._sizes[place] = len(numbers)
         self._rows.append(numbers)
-        for before, word in enumerate(telling):
-            entry = place * PLACES + size - before
-            if word in self._entries:
-                self._entries[word].append(entry)
-            else:
-                self._entries[word] = array("q", (entry,))
+        self._bits.add(bits, self._rows)
+        self._waiting.append(place)
+        if 4 * len(numbers) <= 5 * SHORT:
+            self._enter([self._waiting.pop()])
 
-    def _any_alike(self, numbers: Numbers, telling: Sequence[int]) -> bool:
-        size = len(numbers)
-        lists = [
-            (n, self._entries[word]) for n, word in enumerate(telling) if word in self._entries
-        ]
-        if len(lists) < _hits(-(-4 * size // 5)):
-            return False
-        others = self._sharing(size, lists)
-        sizes = self._sizes[others]
-        others = others[(5 * sizes >= 4 * size) & (4 * sizes <= 5 * size)]
+    def _any_alike(self, numbers: Numbers, bits: Bits) -> bool:
+        rows, size = len(self._rows), len(numbers)
+        lookup = size <= SHORT or rows * self._bits.words > MOST_BITS
+        others = self._sharing(numbers) if lookup else np.arange(rows)
         if len(others) > FEW:
             most = (size + self._sizes[others]) // 9  # words that only one of two alike rows has
-            others = others[self._bits.differing(numbers, self._rows, others) <= most]
+            others = others[self._bits.differing(bits, others) <= most]
+        sizes = self._sizes[others]
+        others = others[(5 * sizes >= 4 * size) & (4 * sizes <= 5 * size)]
         return len(others) > 0 and self._compared(numbers, others)
 
-    def _sharing(self, size: int, lists: list[tuple[int, array[int]]]) -> Numbers:
+    def _sharing(self, numbers: Numbers) -> Numbers:
         """Rows that share as many of the telling words as a row that is alike would.
 
         The words that most rows share are left out: half of what must be shared is left then.
         """
-        spared = _hits(-(-4 * size // 5)) // 2
+        size = len(numbers)
+        if size > SHORT:
+            self._enter(self._waiting)
+            self._waiting = []
+        telling = enumerate(numbers[: _telling(size)].tolist())
+        lists = [(n, entries) for n, word in telling if (entries := self._entries.get(word))]
+        hits = _hits(-(-4 * size // 5))
+        if len(lists) < hits:
+            return np.zeros(0, dtype=np.int64)
+        spared = hits // 2
         if spared:
             shortest = sorted(lists, key=lambda of: len(of[1]))[: len(lists) - spared]
             lists = sorted(shortest, key=lambda of: of[0])
         lengths = [len(entries) for _, entries in lists]
         if sum(lengths) > len(self._rows) // 4 * self._bits.words:
             return np.arange(len(self._rows))  # bits are faster
-        found = np.frombuffer(b"".join(entries for _, entries in lists), dtype=np.int64)
-        if len(found) == 0:
-            return found
-        rows, left = found // PLACES, found % PLACES
-        others, first, hits = np.unique(rows, return_index=True, return_counts=True)
+        joined = np.frombuffer(b"".join(entries for _, entries in lists), dtype=np.int64)
+        rows, rest = joined // PLACES, joined % PLACES
+        others, first, shared = np.unique(rows, return_index=True, return_counts=True)
         before = np.repeat([n for n, _ in lists], lengths)[first]
         sizes = self._sizes[others]
-        most = np.minimum(size - before, left[first]) + spared  # words that can be shared
-        enough = hits >= 1 + np.minimum(size, sizes) // WORDS_PER_HIT - spared
+        most = np.minimum(size - before, rest[first]) + spared  # words that can be shared
+        enough = shared >= 1 + np.minimum(size, sizes) // WORDS_PER_HIT - spared
         kept: Numbers = others[enough & (9 * most >= 4 * (size + sizes))]
         return kept
+
+    def _enter(self, places: Sequence[int]) -> None:
+        """Keep by each of its first words which rows have it."""
+        for place in places:
+            size = len(self._rows[place])
+            for before, word in enumerate(self._rows[place][: _telling(size)].tolist()):
+                entry = place * PLACES + size - before
+                if word in self._entries:
+                    self._entries[word].append(entry)
+                else:
+                    self._entries[word] = array("q", (entry,))
 
     def _compared(self, numbers: Numbers, others: Numbers) -> bool:
         """Whether one of the others is alike, by all its words."""
         self._in_row[-numbers] = True
-        found = False
+        alike = False
         for start in range(0, len(others), TOGETHER):
             rows = [self._rows[place] for place in others[start : start + TOGETHER]]
             sizes = np.array([len(row) for row in rows])
             there = self._in_row[-np.concatenate(rows)]
             shared = np.add.reduceat(there, np.cumsum(sizes) - sizes, dtype=np.int64)
-            found = bool((9 * shared >= 4 * (len(numbers) + sizes)).any())
-            if found:
+            alike = bool((9 * shared >= 4 * (len(numbers) + sizes)).any())
+            if alike:
                 break
         self._in_row[-numbers] = False
-        return found
+        return alike
 
 
 def _hits(size: int) -> int:

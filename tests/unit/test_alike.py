@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from datahub.core import alike as rule
 from datahub.core.alike import Read, alike, words
 
 LETTERS = st.lists(st.frozensets(st.sampled_from("abcdefghij"), max_size=10), max_size=30)
@@ -34,6 +37,19 @@ def new_by_pairs(rows: list[frozenset[str]]) -> list[bool]:
     return answers
 
 
+WAYS = {"bits first": {"SHORT": 0}, "by words": {"SHORT": 9**9}, "words wait": {"MOST_BITS": 0}}
+
+
+@pytest.fixture(params=["as it comes", *WAYS], scope="module")
+def way(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Each way to the rows that may be alike, whatever the size of a row or their number."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in WAYS.get(request.param, {}).items():
+            patch.setattr(rule, name, value)
+        yield
+
+
+@pytest.mark.usefixtures("way")
 @given(rows=LETTERS)
 def test_a_row_is_new_exactly_if_no_new_row_before_it_is_alike(rows: list[frozenset[str]]) -> None:
     """The short way finds what comparing with every row before would."""
@@ -42,8 +58,9 @@ def test_a_row_is_new_exactly_if_no_new_row_before_it_is_alike(rows: list[frozen
     assert [read.is_new(row) for row in rows] == new_by_pairs(rows)
 
 
-@settings(max_examples=40)
-@given(seed=st.integers(0, 2**32 - 1), size=st.sampled_from([3, 12, 30, 60, 130, 300]))
+@pytest.mark.usefixtures("way")
+@settings(max_examples=12)
+@given(seed=st.integers(0, 2**32 - 1), size=st.sampled_from([3, 12, 30, 60, 130]))
 def test_nothing_alike_is_missed_among_many_texts_of_any_length(seed: int, size: int) -> None:
     """Also where bits decide, where the commonest words are left out, and where texts grow."""
     rows = drawn(seed, common=(3 * size) // 4, size=size, rows=150)
@@ -69,8 +86,9 @@ def test_case_and_stops_do_not_matter_and_other_words_do() -> None:
     assert alike(words("???"), words(""))
 
 
-def test_a_thousand_long_texts_take_few_comparisons() -> None:
+def test_a_thousand_long_texts_take_few_comparisons(monkeypatch: pytest.MonkeyPatch) -> None:
     """Words that all texts share tell nothing: only rare ones are looked up."""
+    monkeypatch.setattr(rule, "MOST_BITS", 0)
     common = frozenset(f"common{i}" for i in range(80))
     rows = [common | {f"rare{n}-{i}" for i in range(40)} for n in range(1000)]
 
@@ -78,4 +96,4 @@ def test_a_thousand_long_texts_take_few_comparisons() -> None:
 
     assert all(read.is_new(row) for row in rows)
     assert not any(read.is_new(row - {"common1"}) for row in rows[:50])
-    assert sum(map(len, read._entries.values())) <= 1050 * 29
+    assert 0 < sum(map(len, read._entries.values())) <= 1050 * 29

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from datahub.core.alike import words
+from datahub.core.dataset import to_canonical_json
 from datahub.core.errors import ConfigError, InputError
 from datahub.core.labels import ABSTAIN
 from datahub.core.triage import AUDIT_REASON, QUEUE_COLUMNS, Batch, Task, queue, score
@@ -259,6 +260,31 @@ def test_a_batch_comes_back_from_its_json_as_it_was() -> None:
     assert Batch.from_json(batch.to_json()) == batch
     with pytest.raises(InputError, match="version"):
         Batch.from_json('{"format": 99}')
+
+
+TEXTS = st.text(max_size=8)
+TASKS = st.lists(
+    st.builds(
+        Task,
+        key=TEXTS | st.integers(),
+        row_hash=TEXTS,
+        fields=st.dictionaries(TEXTS, TEXTS, max_size=3),
+        reason=TEXTS,
+        slice=st.sampled_from(["doubt", "audit"]),
+        prediction=st.none() | TEXTS,
+        score=st.none() | st.floats(0, 1),
+    ),
+    max_size=3,
+)
+
+
+@given(number=TEXTS | st.just("[]"), tasks=TASKS)
+def test_a_batch_is_written_as_any_canonical_json_is(number: str, tasks: list[Task]) -> None:
+    """Task by task, and yet the same text to the last byte."""
+    batch = Batch(number, "embedded", tuple(tasks))
+    plain = {"format": 1, **vars(batch), "tasks": [task.plain() for task in tasks]}
+
+    assert batch.to_json() == to_canonical_json(plain)
 
 
 def test_doubt_holds_the_models_against_each_other_before_they_are_one() -> None:
