@@ -16,7 +16,7 @@ def as_html(markdown: str) -> str:
     r"""The guidelines as HTML; nothing for none.
 
     >>> as_html("Be *kind*. <script>alert(1)</script>")
-    '<p>Be <em>kind</em>. &lt;script&gt;alert(1)&lt;/script&gt;</p><br/>\n<hr/>'
+    '<p>Be <em>kind</em>. &lt;script&gt;alert(1)&lt;/script&gt;</p><br>\n<hr>'
     """
     reader = MarkdownIt("commonmark", {"html": False}).enable("table")
     blocks = reader.parse(markdown)
@@ -26,7 +26,7 @@ def as_html(markdown: str) -> str:
             if before is not None and before.type == "list_item_open":
                 block.children.insert(0, _plain(f"{before.info or '•'}{before.info and '.'} "))
     html = str(reader.renderer.render(blocks, reader.options, {}))
-    return f"{html.replace('</p>', '</p><br/>')}<hr/>" if html else ""
+    return f"{html.replace('</p>', '</p><br>')}<hr>" if html else ""
 
 
 def _safe(token: Token) -> Token:

@@ -162,17 +162,17 @@ def classes_of(config: str) -> tuple[str, ...]:
 def instructions(classes: Sequence[str], guidelines: str, *, guesses: bool) -> str:
     """What is told before the first task: the project's guidelines, the classes, what a skip is."""
     lines = "".join(
-        f"<br/>• {html.escape(name)}{f' (key <b>{key}</b>)' if key else ''}"
+        f"<br>• {html.escape(name)}{f' (key <b>{key}</b>)' if key else ''}"
         for name, key in _with_keys(classes)
     )
     guess = (
-        "<br/><p>Some rows show a guess of datahub's labeling functions. It is in doubt: that is "
+        "<br><p>Some rows show a guess of datahub's labeling functions. It is in doubt: that is "
         "why you are asked. Nothing is chosen for you.</p>"
     )
     return (
         f"{as_html(guidelines)}<p>Choose the one class that fits best:{lines}</p>"
         f"{guess if guesses else ''}"
-        "<br/><p><b>Submit</b> (Ctrl+Enter) records your answer. <b>Skip</b> (Ctrl+Space) says: "
+        "<br><p><b>Submit</b> (Ctrl+Enter) records your answer. <b>Skip</b> (Ctrl+Space) says: "
         "this cannot be decided from what is shown. That is an answer too, and it is better than "
         "a guess. To start, press <b>Label All Tasks</b>.</p>"
     )
