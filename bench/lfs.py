@@ -80,8 +80,8 @@ def running(rows: int, lfs: str, suffix: str = ".parquet", *, compared: int | No
         with watch.timed():
             report = hub.lf_run(jobs=1)
             end_waiting()  # readers of ORC, which cost nothing until they have ended
-        known, manifest = voted(hub.store, hub.branch, "news")
-        first = next(votes_by_part(hub.store, hub.branch, known, manifest, known.parts[:1]))
+        at = hub.at("news")
+        first = next(votes_by_part(at, voted(at), at.dataset.parts[:1]))
         return {**told(report), "first_votes": digest(first[:compared])}
 
     return run

@@ -119,8 +119,8 @@ def relabel(count: int) -> Callable[[Watch], Figures | None]:
     """Commit new labels of some rows of many; no row of the dataset is read for it."""
 
     def side(watch: Watch) -> Figures:
+        from datahub.flow.dataset.at import At
         from datahub.flow.dataset.patching import patch_labels
-        from datahub.flow.dataset.tables import dataset_at
         from datahub.flow.steps import Step, begin, end
 
         store, rows = labeled(watch, count)
@@ -129,8 +129,7 @@ def relabel(count: int) -> Callable[[Watch], Figures | None]:
         with watch.timed():
             step = Step("main", "ann", TIME, "relabel")
             head = begin(store, step)
-            known = dataset_at(store, head.id, "rows")
-            changes = patch_labels(store, rows, head.id, known, lines, step_id=step.id)
+            changes = patch_labels(At(store, rows, head, "rows"), lines, step_id=step.id)
             end(store, step, head, changes, message="Relabel")
         written = sum(store.fetch(oid).stat().st_size for oid in changes.values() if oid)
         shutil.rmtree(watch.scratch / "layout", ignore_errors=True)

@@ -120,11 +120,9 @@ class Labeling(Wiring):
 
         def run(workers: LFWorkers, leave_out: Collection[str]) -> LFReport:
             return lfs.run_lfs(
-                self.dataset_name(dataset),
+                self.at_head(step, dataset),
                 workers,
-                store=self.store,
-                rows=self.rows,
-                step=step,
+                step,
                 max_fault_share=self.settings.max_fault_share,
                 sources=self.project.read,
                 root=self.settings.root.resolve(),
@@ -143,14 +141,11 @@ class Labeling(Wiring):
 
         def run(workers: LFWorkers, leave_out: Collection[str]) -> LFReport:
             return lf_views.try_lfs(
-                self.dataset_name(dataset),
+                self.at(dataset),
                 workers,
-                ref=self.branch,
                 sample=sample,
                 seed=self.settings.seed,
                 root=self.settings.root.resolve(),
-                store=self.store,
-                rows=self.rows,
                 progress=self.progress,
                 leave_out=leave_out,
             )
@@ -183,15 +178,8 @@ class Labeling(Wiring):
         self, dataset: str | None = None, *, ref: str | None = None, gold: bool | None = None
     ) -> LFReport:
         """The LF table; accuracy is in it where gold is given (or asked for)."""
-        ref = self.ref(ref)
-        known = self.dataset(dataset, ref=ref)
-        return lf_views.lf_stats(
-            known.name,
-            ref=ref,
-            gold=known.has_gold if gold is None else gold,
-            store=self.store,
-            rows=self.rows,
-        )
+        at = self.at(dataset, ref=ref)
+        return lf_views.lf_stats(at, gold=at.dataset.has_gold if gold is None else gold)
 
     def lf_test(
         self, name: str, dataset: str | None = None, *, sample: int = 1000, show: int = 5
@@ -202,16 +190,13 @@ class Labeling(Wiring):
         """
         with self.lf_workers() as workers:
             seen = lf_views.see_lf(
-                self.dataset_name(dataset),
+                self.at(dataset),
                 name,
                 workers,
-                ref=self.branch,
                 sample=sample,
                 show=show,
                 seed=self.settings.seed,
                 root=self.settings.root.resolve(),
-                store=self.store,
-                rows=self.rows,
                 progress=self.progress,
             )
         return replace(seen, spent=self.spent)
@@ -226,22 +211,12 @@ class Labeling(Wiring):
         show: int = 20,
     ) -> Disagreement:
         """The rows on which two LFs voted for different classes, `show` of them at random."""
-        return lf_views.conflicts(
-            self.dataset_name(dataset),
-            first,
-            second,
-            ref=self.ref(ref),
-            show=show,
-            seed=self.settings.seed,
-            store=self.store,
-            rows=self.rows,
-        )
+        at = self.at(dataset, ref=ref)
+        return lf_views.conflicts(at, first, second, show=show, seed=self.settings.seed)
 
     def votes(self, dataset: str | None = None, *, ref: str | None = None) -> Votes:
         """The committed label matrix as numpy: what Snorkel's own tools take."""
-        return lf_views.all_votes(
-            self.dataset_name(dataset), ref=self.ref(ref), store=self.store, rows=self.rows
-        )
+        return lf_views.all_votes(self.at(dataset, ref=ref))
 
     def lf_new(
         self,
@@ -289,10 +264,9 @@ class Labeling(Wiring):
         `options` are the label model's own: Snorkel's `lr`, `n_epochs`, `l2`, ...
         """
         step = self.step()
-        fitted = label.label_fit(
-            self.dataset_name(dataset),
+        fitting = label.Fitting(
             model=label_model(self.settings.label_model, options),
-            options=options,
+            options=options or {},
             majority=label_model("majority"),
             end_model=self.end_model,
             columns=self.end_model_columns,
@@ -300,10 +274,8 @@ class Labeling(Wiring):
             seed=self.settings.seed,
             class_balance=class_balance,
             policy=self.policy,
-            store=self.store,
-            rows=self.rows,
-            step=step,
         )
+        fitted = label.label_fit(self.at_head(step, dataset), fitting, step)
         self.ran("label fit", step, fitted.commit, {"rows": fitted.rows, **fitted.statuses})
         return fitted
 
@@ -320,16 +292,13 @@ class Labeling(Wiring):
         Each is fitted with as many seeds as said, from the project's seed on.
         """
         return compare.compare(
-            self.dataset_name(dataset),
+            self.at(dataset, ref=ref),
             models={name: label_model(name) for name in REGISTRY["label_model"]},
             end_model=self.end_model,
             columns=self.end_model_columns,
             embedding=self.settings.embedding_column or None,
             default=self.settings.label_model,
             seeds=range(self.settings.seed, self.settings.seed + seeds),
-            ref=self.ref(ref),
-            store=self.store,
-            rows=self.rows,
             clock=time.perf_counter,
             class_balance=class_balance,
             progress=self.progress,
@@ -337,13 +306,11 @@ class Labeling(Wiring):
 
     def score(self, dataset: str | None = None, *, ref: str | None = None) -> score.Score:
         """How right the labels are, against gold: all, not asked, accepted without a person."""
-        ref = self.ref(ref)
-        return score.score_labels(
-            self.dataset(dataset, ref=ref), ref=ref, store=self.store, rows=self.rows
-        )
+        return score.score_labels(self.at(dataset, ref=ref))
 
     def gold(self, dataset: str | None = None) -> dict[Any, str | None]:
         """Gold class names by key: for scores and simulated people only."""
-        known = self.dataset(dataset)
-        frame = tables.gold_at(self.store, self.rows, self.branch, known)
-        return dict(frame.select(known.key, parts.GOLD_LABEL).iter_rows())
+        at = self.at(dataset)
+        at.check_gold()
+        frame = self.rows.read(at.files("gold"))
+        return dict(frame.select(at.key, parts.GOLD_LABEL).iter_rows())

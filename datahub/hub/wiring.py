@@ -262,6 +262,10 @@ class Wiring:
         """A dataset at the commit that a ref names now."""
         return At.of(self.store, self.rows, self.ref(ref), self.dataset_name(dataset))
 
+    def at_head(self, step: Step, dataset: str | None = None) -> At:
+        """A dataset at the head that a step starts from. Raises BranchNotFound, Guarded."""
+        return At.begin(self.store, self.rows, step, self.dataset_name(dataset))
+
     def dataset(self, dataset: str | None = None, *, ref: str | None = None) -> Dataset:
         """What a dataset is as of a ref."""
         return self.at(dataset, ref=ref).dataset

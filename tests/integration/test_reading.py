@@ -63,9 +63,7 @@ def labeled(folder: Path, settings: dict[str, str]) -> Hub:
     """The same, with rows that people answered: their labels lie in a patch."""
     hub = made(folder, settings, copies=30)
     lines = hub.head(table="labels", count=3).with_columns(pl.lit("annotated").alias("status"))
-    changes = patch_labels(
-        hub.store, hub.rows, "main", hub.dataset(), lines.sort("id", descending=True), step_id="a1"
-    )
+    changes = patch_labels(hub.at(), lines.sort("id", descending=True), step_id="a1")
     committed(hub, changes)
     return hub
 

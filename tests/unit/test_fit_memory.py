@@ -17,8 +17,8 @@ from datahub.core import dependence, patterns
 from datahub.core.dataset import Key
 from datahub.core.relabel import Decision
 from datahub.flow.dataset import parts
-from datahub.flow.dataset.tables import dataset_at
-from datahub.flow.label.fit import label_fit
+from datahub.flow.dataset.at import At
+from datahub.flow.label.fit import Fitting, label_fit
 from datahub.flow.label.judging_again import judged_again, relabeled
 from datahub.flow.review.trust import trust
 from datahub.hub.registry import adapter
@@ -49,33 +49,23 @@ def project(folder: Path, rows: int) -> Project:
 
 
 def fit(made: Project) -> None:
-    label_fit(
-        "mail",
+    step = made.step()
+    fitting = Fitting(
         model=adapter("label_model", "dawid-skene")(),
         majority=adapter("label_model", "majority")(),
         end_model=END,
         seed=0,
-        store=made.store,
-        rows=made.rows,
-        step=made.step(),
     )
+    label_fit(At.begin(made.store, made.rows, step, "mail"), fitting, step)
 
 
 def pull(made: Project) -> None:
     """What a pull does once it knows what people decided."""
-    known = dataset_at(made.store, "main", "mail")
+    at = At.of(made.store, made.rows, "main", "mail")
     decisions: dict[Key, Decision] = {i: Decision("label", "spam", ("a",), 1) for i in range(40)}
-    found = judged_again(
-        made.store,
-        made.rows,
-        "main",
-        known,
-        end_model=END,
-        decisions=decisions,
-        drawn=set(range(20)),
-    )
-    _, lines, _ = relabeled(made.store, made.rows, "main", known, found, step_id="p")
-    assert lines > known.rows / 2  # nearly all are told something else than before
+    judged = judged_again(at, end_model=END, decisions=decisions, drawn=set(range(20)))
+    _, lines, _ = relabeled(at, judged, step_id="p")
+    assert lines > at.dataset.rows / 2  # nearly all are told something else than before
 
 
 def report(made: Project) -> None:

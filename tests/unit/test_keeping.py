@@ -17,6 +17,7 @@ from datahub.core.conflicts import Settling
 from datahub.core.layout import label_model_file
 from datahub.flow.dataset import parts
 from datahub.flow.dataset import patching as relabel
+from datahub.flow.dataset.at import At
 from datahub.flow.dataset.patching import patch_labels
 from datahub.flow.dataset.tables import dataset_at, has_table, write_part
 from datahub.flow.merge.merge import merged
@@ -101,9 +102,10 @@ class Mail:
 
     def patch(self, said: Labels) -> None:
         """Other labels for some rows, as a pull writes them."""
-        known = dataset_at(self.store, self.branch, "mail")
         step = self.step()
-        changes = patch_labels(self.store, self.rows, "main", known, _lines(said), step_id=step.id)
+        changes = patch_labels(
+            At.of(self.store, self.rows, "main", "mail"), _lines(said), step_id=step.id
+        )
         self.commit(changes)
 
     def commit(self, changes: dict[str, str | None]) -> None:

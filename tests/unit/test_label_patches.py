@@ -18,6 +18,7 @@ from datahub.core.layout import dataset_file
 from datahub.core.versions import ObjectId
 from datahub.flow.dataset import parts
 from datahub.flow.dataset import patching as relabel
+from datahub.flow.dataset.at import At
 from datahub.flow.dataset.patches import patch_paths
 from datahub.flow.dataset.patching import patch_labels
 from datahub.flow.dataset.tables import (
@@ -100,7 +101,7 @@ class Labeled:
 
     def patch(self, lines: pl.DataFrame) -> dict[str, str | None]:
         changes = patch_labels(
-            self.store, self.rows, "main", self.known, lines, step_id=f"step{self.steps}"
+            At.of(self.store, self.rows, "main", "mail"), lines, step_id=f"step{self.steps}"
         )
         self.commit(changes)
         return changes
@@ -190,6 +191,5 @@ def test_no_line_is_no_change(tmp_path: Path) -> None:
     """Nothing is written for nothing."""
     made = Labeled.make(tmp_path)
 
-    assert (
-        patch_labels(made.store, made.rows, "main", made.known, labels([]), step_id="step9") == {}
-    )
+    at = At.of(made.store, made.rows, "main", "mail")
+    assert patch_labels(at, labels([]), step_id="step9") == {}

@@ -11,6 +11,7 @@ import pytest
 
 from datahub import keywords
 from datahub.flow.dataset import parts
+from datahub.flow.dataset.at import At
 from datahub.flow.label.views import conflicts, lf_stats
 from datahub.ports import FoundLF
 from tests.unit.test_lf_reuse import Known, Project
@@ -54,13 +55,13 @@ def test_no_step_holds_the_matrix(project: Project) -> None:
     store, rows = project.store, project.rows
 
     def disputed() -> object:
-        return conflicts("mail", "k2", "k3", ref="main", show=5, seed=0, store=store, rows=rows)
+        return conflicts(At.of(store, rows, "main", "mail"), "k2", "k3", show=5, seed=0)
 
     used = {
         "first": held_mb(lambda: project.run(lfs())),
         "nothing to do": held_mb(lambda: project.run(lfs())),
         "one edited": held_mb(lambda: project.run(lfs(edited=1))),
-        "stats": held_mb(lambda: lf_stats("mail", ref="main", gold=False, store=store, rows=rows)),
+        "stats": held_mb(lambda: lf_stats(At.of(store, rows, "main", "mail"), gold=False)),
         "conflicts": held_mb(disputed),
     }
 

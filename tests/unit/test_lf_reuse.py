@@ -21,6 +21,7 @@ from datahub.core.errors import InputError, LabelingFunctionError
 from datahub.core.labeling import LFOutput, apply
 from datahub.core.manifest import VotesManifest
 from datahub.flow.dataset import parts
+from datahub.flow.dataset.at import At
 from datahub.flow.dataset.votes import manifest_at
 from datahub.flow.history.status import status
 from datahub.flow.label import run as lfs
@@ -132,12 +133,11 @@ class Project:
         )
 
     def run(self, known: Sequence[Known], *, share: float = 1.0) -> LFReport:
+        step = self.step()
         return lfs.run_lfs(
-            "mail",
+            At.begin(self.store, self.rows, step, "mail"),
             Here(known),
-            store=self.store,
-            rows=self.rows,
-            step=self.step(),
+            step,
             max_fault_share=share,
             sources=lambda files: {},
             root=Path(__file__).parent,
@@ -255,7 +255,7 @@ def test_votes_of_earlier_rows_are_not_taken_for_votes_of_these(project: Project
     project.take(dict.fromkeys(range(13), "free dinner"))
 
     with pytest.raises(InputError, match="earlier rows"):
-        lf_stats("mail", ref="main", gold=False, store=project.store, rows=project.rows)
+        lf_stats(At.of(project.store, project.rows, "main", "mail"), gold=False)
     stale = status(
         "main",
         store=project.store,

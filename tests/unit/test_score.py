@@ -9,8 +9,9 @@ import pytest
 
 from datahub.core.errors import NotFound
 from datahub.flow.dataset import parts
+from datahub.flow.dataset.at import At
 from datahub.flow.dataset.tables import dataset_at, gold_at
-from datahub.flow.label.fit import label_fit
+from datahub.flow.label.fit import Fitting, label_fit
 from datahub.flow.label.score import score_labels
 from datahub.flow.rows import source
 from datahub.hub.registry import adapter
@@ -47,16 +48,9 @@ def labeled(folder: Path, *, gold: bool) -> Project:
     )
     made.run(lfs()[:2])
     majority = adapter("label_model", "majority")()
-    label_fit(
-        "mail",
-        model=majority,
-        majority=majority,
-        end_model=None,
-        seed=0,
-        store=made.store,
-        rows=made.rows,
-        step=made.step(),
-    )
+    step = made.step()
+    fitting = Fitting(model=majority, majority=majority, end_model=None, seed=0)
+    label_fit(At.begin(made.store, made.rows, step, "mail"), fitting, step)
     return made
 
 
@@ -67,7 +61,7 @@ def test_parts_add_up_to_all_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     known = dataset_at(made.store, "main", "mail")
     assert len(known.parts) > 5
 
-    found = score_labels(known, ref="main", store=made.store, rows=made.rows)
+    found = score_labels(At.of(made.store, made.rows, "main", "mail"))
 
     labels = read_table(made.store, made.rows, "main", "mail", "labels", made_by="label fit")
     gold = gold_at(made.store, made.rows, "main", known).select("id", gold="label")
@@ -83,7 +77,6 @@ def test_parts_add_up_to_all_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_without_gold_there_is_no_score(tmp_path: Path) -> None:
     """And the hint says how to keep it."""
     made = labeled(tmp_path, gold=False)
-    known = dataset_at(made.store, "main", "mail")
 
     with pytest.raises(NotFound, match="no gold labels"):
-        score_labels(known, ref="main", store=made.store, rows=made.rows)
+        score_labels(At.of(made.store, made.rows, "main", "mail"))

@@ -14,6 +14,7 @@ from datahub.core import patterns
 from datahub.core.labels import LabelMatrix
 from datahub.core.patterns import Numbering, vote_patterns
 from datahub.flow.dataset import parts
+from datahub.flow.dataset.at import At
 from datahub.flow.dataset.votes import VotesAt, read_votes, voted
 from datahub.hub.registry import REGISTRY, adapter
 from tests.unit.test_lf_memory import lfs
@@ -31,9 +32,8 @@ def votes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[VotesAt, L
         texts = ("goal", "film", "goal film", "neither")
         made.take({i: texts[i * i % 11 % 4] for i in range(ROWS)})
         made.run(lfs()[:6])
-        known, manifest = voted(made.store, "main", "mail")
-        stored = VotesAt(made.store, "main", known, manifest)
-        yield stored, read_votes(made.store, "main", known, manifest)
+        at = At.of(made.store, made.rows, "main", "mail")
+        yield VotesAt(at, voted(at)), read_votes(at, voted(at))
 
 
 @given(start=st.integers(-1, ROWS + 5), size=st.integers(0, ROWS))

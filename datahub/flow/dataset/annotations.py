@@ -10,7 +10,7 @@ from datahub.core.layout import annotations_prefix, review_prefix
 from datahub.core.relabel import Annotation, Decision, answers_by_row, decide
 from datahub.core.shown import Columns, columns_needed, columns_of, row_hashes
 from datahub.core.triage import Batch
-from datahub.flow.dataset.at import log_of
+from datahub.flow.dataset.at import At, log_of
 from datahub.flow.dataset.tables import contents_of
 from datahub.ports import Rows, VersionStore
 
@@ -44,25 +44,20 @@ def hashes_of(
     return row_hashes(lines, contents, earlier=_shown_earlier(store, refs, dataset, lines))
 
 
-def decisions_at(
-    store: VersionStore,
-    rows: Rows,
-    ref: str,
-    dataset: Dataset,
-    *,
-    more: tuple[Annotation, ...] = (),
-) -> dict[Key, Decision]:
-    """What people decided about rows as they are at a ref; `more` are lines yet to be written."""
-    log = [*log_at(store, ref, dataset.name), *more]
-    hashes = hashes_of(store, rows, [ref], dataset, log)
-    return decide(log, hashes, classes=dataset.classes)
+def decisions_at(at: At, *, more: tuple[Annotation, ...] = ()) -> dict[Key, Decision]:
+    """What people decided about rows as they are; `more` are lines yet to be written."""
+    log = [*at.log, *more]
+    return decide(log, _hashes_at(at, log), classes=at.dataset.classes)
 
 
-def agreement_at(store: VersionStore, rows: Rows, ref: str, dataset: Dataset) -> Agreement:
-    """How far people agree about rows as they are at a ref."""
-    log = log_at(store, ref, dataset.name)
-    hashes = hashes_of(store, rows, [ref], dataset, log)
-    return agreement(answers_by_row(log, hashes, classes=dataset.classes))
+def agreement_at(at: At) -> Agreement:
+    """How far people agree about rows as they are."""
+    by_row = answers_by_row(at.log, _hashes_at(at, at.log), classes=at.dataset.classes)
+    return agreement(by_row)
+
+
+def _hashes_at(at: At, log: Collection[Annotation]) -> Hashes:
+    return hashes_of(at.store, at.rows, [at.id], at.dataset, log)
 
 
 def _shown_earlier(

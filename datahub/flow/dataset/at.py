@@ -159,6 +159,12 @@ class At:
         return [Batch.from_json(self.store.read(oid)) for oid in files.values()]
 
     @cached_property
+    def audit_keys(self) -> frozenset[Key]:
+        """Keys of all rows that were ever asked because chance drew them."""
+        tasks = (task for batch in self.batches for task in batch.tasks)
+        return frozenset(task.key for task in tasks if task.slice == "audit")
+
+    @cached_property
     def patches(self) -> Patches:
         """The lines of labels that go before those of the parts."""
         files = self.contents.under(patches_prefix(self.name)).values()

@@ -15,8 +15,8 @@ from datahub.core.features import Features, feature_columns
 from datahub.core.labels import SoftLabels
 from datahub.core.lessons import Lessons
 from datahub.core.parts import places
-from datahub.flow.dataset.tables import part_reader, table_paths
-from datahub.ports import EndModel, Rows, VersionStore
+from datahub.flow.dataset.at import At
+from datahub.ports import EndModel
 
 
 @dataclass(frozen=True)
@@ -50,34 +50,25 @@ class Looked:
     of: Callable[[Part], Seen]
 
 
-def features_at(
-    store: VersionStore,
-    rows: Rows,
-    ref: str,
-    dataset: Dataset,
-    *,
-    columns: Sequence[str] = (),
-    embedding: str | None = None,
-) -> Looked:
+def features_at(at: At, *, columns: Sequence[str] = (), embedding: str | None = None) -> Looked:
     """The columns asked for (default: see `feature_columns`), in the order of the rows.
 
     Raises ConfigError; reading raises InputError (embeddings that are missing or of unequal
     lengths).
     """
-    paths = table_paths(store, ref, dataset.name, "rows")
-    chosen = feature_columns(dataset, rows.scan(paths).collect_schema(), columns, embedding)
-    wanted = list(dict.fromkeys([dataset.key, *chosen.columns]))
-    read = part_reader(store, rows, ref, dataset, "rows")
+    schema = at.rows.scan(at.files("rows")).collect_schema()
+    chosen = feature_columns(at.dataset, schema, columns, embedding)
+    wanted = list(dict.fromkeys([at.key, *chosen.columns]))
     lengths: set[int | None] = set()
 
     def of(part: Part) -> Seen:
-        frame = read(part, wanted)
+        frame = at.part("rows", part, wanted)
         assert frame is not None  # dataset.json names no part that is not there
         if embedding:
             lengths.update(frame[embedding].cast(pl.List(pl.Float32)).list.len().unique())
             _check_lengths(lengths, embedding)
         features = replace(chosen, frame=frame.select(chosen.columns))
-        return Seen(frame[dataset.key], features, _letters(frame, chosen.texts))
+        return Seen(frame[at.key], features, _letters(frame, chosen.texts))
 
     return Looked(chosen, of)
 
@@ -85,16 +76,16 @@ def features_at(
 def seen_of(looked: Looked, dataset: Dataset, keys: Collection[Key]) -> Seen:
     """The rows that have one of these keys, in their order; only parts that may are read."""
     wanted = pl.Series(list(keys), dtype=pl.Null if not keys else None)
-    found = []
+    pieces = []
     for number in places(dataset.parts, wanted).unique().sort() if len(wanted) else [0]:
         seen = looked.of(dataset.parts[number])
-        here = seen.keys.is_in(wanted.cast(seen.keys.dtype).implode()).arg_true()
-        found.append(seen.only(here.to_numpy().astype(np.int64)))
-    frame = pl.concat([seen.features.frame for seen in found])
+        lines = seen.keys.is_in(wanted.cast(seen.keys.dtype).implode()).arg_true()
+        pieces.append(seen.only(lines.to_numpy().astype(np.int64)))
+    frame = pl.concat([piece.features.frame for piece in pieces])
     return Seen(
-        pl.concat([seen.keys for seen in found]),
+        pl.concat([piece.keys for piece in pieces]),
         replace(looked.features, frame=frame),
-        np.concatenate([seen.letters for seen in found]),
+        np.concatenate([piece.letters for piece in pieces]),
     )
 
 

@@ -11,74 +11,66 @@ from types import MappingProxyType
 import polars as pl
 
 from datahub.core.dataset import Dataset, Part
-from datahub.core.layout import patch_file, patch_number, table_part
+from datahub.core.layout import patch_file, patch_number, patches_prefix, table_part
 from datahub.core.parts import places
 from datahub.core.versions import ObjectId
-from datahub.flow.dataset.patches import OF_PART, Patches, newest, patch_paths
-from datahub.flow.dataset.tables import part_reader, write_part
-from datahub.ports import Rows, VersionStore
+from datahub.flow.dataset.at import At
+from datahub.flow.dataset.patches import OF_PART, Patches, newest
+from datahub.flow.dataset.tables import write_part
 
 MOST_PATCHES = 16
 MOST_PATCHED = 0.1  # of a part's rows
 
 
 def patch_labels(
-    store: VersionStore,
-    rows: Rows,
-    ref: str,
-    dataset: Dataset,
+    at: At,
     lines: pl.DataFrame,
     *,
     step_id: str,
     rewritten: Mapping[str, ObjectId] = MappingProxyType({}),
+    dataset: Dataset | None = None,
 ) -> dict[str, ObjectId | None]:
-    """The changes of a commit on `ref` that put these lines of labels in the place of the old.
+    """The changes of a commit on top of `at` that put these lines of labels in place of the old.
 
     `lines` are whole lines of rows that the dataset has, each key once, in any order; the commit
     has labels. No line changes nothing. Cost follows the lines, but for a fold now and then.
     `rewritten` are parts of labels already written (path -> object): no line is of them, and
-    those of earlier patches go.
+    those of earlier patches go. `dataset` is what the dataset is to be, where rows change too.
     """
-    held = patch_paths(store, ref, dataset.name)
-    if lines.height == 0 and not (held and rewritten):
+    dataset = dataset or at.dataset
+    old = at.contents.under(patches_prefix(at.name))
+    if lines.height == 0 and not (old and rewritten):
         return {**rewritten}
     patch = _parted(lines, dataset)
-    number = 1 + max((patch_number(path) for path in held), default=0)
-    path = patch_file(dataset.name, number, step_id)
-    folding = bool(held and rewritten) or len(held) >= MOST_PATCHES
+    number = 1 + max((patch_number(path) for path in old), default=0)
+    path = patch_file(at.name, number, step_id)
+    folding = bool(old and rewritten) or len(old) >= MOST_PATCHES
     if not folding and not _heavy(patch, dataset.parts):
-        return {**rewritten, path: _stored(store, rows, patch)}
-    olds = rows.batches([store.fetch(oid) for oid in held.values()]) if held else ()
+        return {**rewritten, path: _stored(at, patch)}
+    frames = at.rows.batches([at.store.fetch(oid) for oid in old.values()]) if old else ()
     stay = [p.sha256 for p in dataset.parts if _path(dataset, p) not in rewritten]
-    every = newest([*olds, patch], dataset.key)
+    every = newest([*frames, patch], dataset.key)
     patches = Patches(every.filter(pl.col(OF_PART).is_in(stay)), dataset.key)
-    changes: dict[str, ObjectId | None] = {**dict.fromkeys(held, None), **rewritten}
-    left = _rewritten(store, rows, ref, dataset, patches, changes)
-    if left.height:
-        changes[path] = _stored(store, rows, left)
+    folded, rest = _folded(at, dataset, patches)
+    changes: dict[str, ObjectId | None] = {**dict.fromkeys(old, None), **rewritten, **folded}
+    if rest.height:
+        changes[path] = _stored(at, rest)
     return changes
 
 
-def _rewritten(
-    store: VersionStore,
-    rows: Rows,
-    ref: str,
-    dataset: Dataset,
-    patches: Patches,
-    changes: dict[str, ObjectId | None],
-) -> pl.DataFrame:
-    """Rewrite the parts that are patched too much; the lines that stay in a patch."""
-    beneath = part_reader(store, rows, ref, dataset, "labels", patches=patches)
+def _folded(at: At, dataset: Dataset, patches: Patches) -> tuple[dict[str, ObjectId], pl.DataFrame]:
+    """Parts that are patched too much, written again; and the lines that stay in a patch."""
     assert patches.lines is not None  # there is a new line at least
     heavy = _heavy(patches.lines, dataset.parts)
+    objects: dict[str, ObjectId] = {}
     for part in heavy:
-        frame = beneath(part)
+        frame = at.part("labels", part, patches=patches)
         if frame is not None:
-            changes |= write_part(
-                store, rows, frame, dataset=dataset.name, table="labels", part=part.sha256
+            objects |= write_part(
+                at.store, at.rows, frame, dataset=at.name, table="labels", part=part.sha256
             )
     light = {part.sha256 for part in dataset.parts} - {part.sha256 for part in heavy}
-    return patches.lines.filter(pl.col(OF_PART).is_in(list(light)))
+    return objects, patches.lines.filter(pl.col(OF_PART).is_in(list(light)))
 
 
 def _parted(lines: pl.DataFrame, dataset: Dataset) -> pl.DataFrame:
@@ -97,7 +89,7 @@ def _path(dataset: Dataset, part: Part) -> str:
     return table_part(dataset.name, "labels", part.sha256)
 
 
-def _stored(store: VersionStore, rows: Rows, patch: pl.DataFrame) -> ObjectId:
-    staged = store.stage(".parquet")
-    rows.write(patch, staged)
-    return store.put(staged)
+def _stored(at: At, patch: pl.DataFrame) -> ObjectId:
+    staged = at.store.stage(".parquet")
+    at.rows.write(patch, staged)
+    return at.store.put(staged)

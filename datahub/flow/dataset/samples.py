@@ -10,10 +10,9 @@ import polars as pl
 
 from datahub.core.dataset import Dataset, Key
 from datahub.core.labels import ABSTAIN, Gold
+from datahub.flow.dataset.at import At
 from datahub.flow.dataset.parts import GOLD_LABEL
-from datahub.flow.dataset.tables import has_table, read_keys, table_paths
 from datahub.flow.steps import Progress, quiet
-from datahub.ports import Rows, VersionStore
 
 PARTS = 32  # from so many parts at most: a sample of a hundred million rows reads no more
 _BATCH = 20_000
@@ -31,27 +30,19 @@ class Sample:
     inside: Places
 
     @classmethod
-    def at(
-        cls,
-        store: VersionStore,
-        rows: Rows,
-        ref: str,
-        dataset: Dataset,
-        places: Places,
-        progress: Progress = quiet,
-    ) -> Sample:
+    def of(cls, at: At, places: Places, progress: Progress = quiet) -> Sample:
         """The rows at these places; only the parts that they lie in are read."""
+        dataset = at.dataset
         ends = np.cumsum([part.rows for part in dataset.parts])
         parts = np.searchsorted(ends, places, side="right")
         starts = np.concatenate([[0], ends])[parts] if len(places) else places
-        paths = table_paths(store, ref, dataset.name, "rows")
+        paths = at.files("rows")
         picked, start, total = [], 0, int(ends[-1]) if len(ends) else 0
-        read = sorted(set(parts.tolist())) or [0]
-        for part in read:
+        for part in sorted(set(parts.tolist())) or [0]:
             start = int(ends[part]) - dataset.parts[part].rows
-            for batch in rows.batches([paths[part]], size=_BATCH):
-                here = places[(places >= start) & (places < start + batch.height)] - start
-                picked.append(batch[here])
+            for batch in at.rows.batches([paths[part]], size=_BATCH):
+                inside = places[(places >= start) & (places < start + batch.height)] - start
+                picked.append(batch[inside])
                 start += batch.height
             progress("sample", start, total)
         progress("sample", total, total)
@@ -64,19 +55,10 @@ class Sample:
         return self.frame[self.dataset.key]
 
 
-def drawn(
-    store: VersionStore,
-    rows: Rows,
-    ref: str,
-    dataset: Dataset,
-    *,
-    size: int,
-    seed: int,
-    progress: Progress = quiet,
-) -> Sample:
+def drawn(at: At, *, size: int, seed: int, progress: Progress = quiet) -> Sample:
     """At most `size` rows at random; of a dataset of many parts, from some parts at random."""
     rng = np.random.default_rng(seed)
-    lengths = np.array([part.rows for part in dataset.parts], dtype=np.int64)
+    lengths = np.array([part.rows for part in at.dataset.parts], dtype=np.int64)
     starts = np.cumsum(lengths) - lengths
     chosen: Places = np.arange(len(lengths), dtype=np.int64)
     if len(chosen) > PARTS:
@@ -87,24 +69,22 @@ def drawn(
     ends = np.cumsum(lengths[chosen])
     of = np.searchsorted(ends, picks, side="right")
     places = picks - (ends - lengths[chosen])[of] + starts[chosen][of]
-    return Sample.at(store, rows, ref, dataset, places.astype(np.int64), progress)
+    return Sample.of(at, places.astype(np.int64), progress)
 
 
-def labels_of(
-    store: VersionStore, rows: Rows, ref: str, dataset: Dataset, keys: pl.Series
-) -> tuple[Gold, str]:
+def labels_of(at: At, keys: pl.Series) -> tuple[Gold, str]:
     """What these rows are as class numbers, ABSTAIN where not known; and who says so.
 
     Gold where the dataset has it, else the labels of the commit ("labels"), else nobody ("").
     """
-    number = {name: i for i, name in enumerate(dataset.classes)}
+    number = {name: i for i, name in enumerate(at.dataset.classes)}
     for table, column, judge in (("gold", GOLD_LABEL, "gold"), ("labels", "label", "labels")):
-        if has_table(store, ref, dataset.name, table):
-            columns = [dataset.key, column]
-            lines = read_keys(store, rows, ref, dataset, table, keys.to_list(), columns=columns)
-            found: dict[Key, str] = dict(
+        if at.has(table):
+            columns = [at.key, column]
+            lines = at.lines(table, keys.to_list(), columns=columns)
+            labels: dict[Key, str] = dict(
                 line for frame in lines for line in frame.select(columns).iter_rows()
             )
-            named = [number.get(found.get(key, ""), ABSTAIN) for key in keys]
+            named = [number.get(labels.get(key, ""), ABSTAIN) for key in keys]
             return np.array(named, dtype=np.int8), judge
     return np.full(len(keys), ABSTAIN, dtype=np.int8), ""

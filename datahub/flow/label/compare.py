@@ -22,12 +22,13 @@ from datahub.core.labels import (
 )
 from datahub.core.lessons import Lessons
 from datahub.core.trust import interval
+from datahub.flow.dataset.at import At
 from datahub.flow.dataset.features import Looked, features_at
 from datahub.flow.dataset.votes import gold_numbers, read_votes, voted
 from datahub.flow.label.fit import Alike, Balance, asked_balance, named_groups, predicted
 from datahub.flow.label.judging import lines_of
 from datahub.flow.steps import Progress, quiet
-from datahub.ports import EndModel, LabelModel, Rows, VersionStore
+from datahub.ports import EndModel, LabelModel
 
 
 @dataclass(frozen=True)
@@ -85,10 +86,10 @@ class _Trials:
         """Take one seed's soft labels, a part at a time."""
         labels, covered, total = list[Gold](), list[npt.NDArray[np.bool_]](), 0.0
         for soft in parts:
-            known = np.asarray(~np.isnan(soft).any(axis=1))
+            has_vote = np.asarray(~np.isnan(soft).any(axis=1))
             labels.append(hard_labels(soft))
-            covered.append(known)
-            total += float(soft[known].max(axis=1, initial=0).sum())
+            covered.append(has_vote)
+            total += float(soft[has_vote].max(axis=1, initial=0).sum())
         self.labels.append(np.concatenate(labels))
         if self.covered is None:
             self.covered = np.concatenate(covered)
@@ -96,15 +97,12 @@ class _Trials:
 
 
 def compare(
-    dataset: str,
+    at: At,
     *,
     models: Mapping[str, LabelModel],
     end_model: EndModel | None,
     default: str,
     seeds: Sequence[int],
-    ref: str,
-    store: VersionStore,
-    rows: Rows,
     clock: Callable[[], float],
     class_balance: Balance = None,
     columns: Sequence[str] = (),
@@ -118,11 +116,11 @@ def compare(
     """
     if not seeds:
         raise ConfigError("A comparison needs a seed.", hint="For example `--seeds 3`.")
-    known, manifest = voted(store, ref, dataset)
-    votes, k = read_votes(store, ref, known, manifest), len(known.classes)
-    looked = features_at(store, rows, ref, known, columns=columns, embedding=embedding)
+    manifest = voted(at)
+    votes, k = read_votes(at, manifest), len(at.dataset.classes)
+    looked = features_at(at, columns=columns, embedding=embedding)
     end_model = end_model if looked.features.columns else None
-    asking = _Asking(known, looked, end_model) if end_model else None
+    asking = _Asking(at.dataset, looked, end_model) if end_model else None
     alike = measure_dependence(votes, k, seed=seeds[0])
     plain = predicted(models["majority"], votes, k, seed=seeds[0])
     balance, balance_from = asked_balance(class_balance, [plain])
@@ -134,18 +132,18 @@ def compare(
         progress("compare", number + 1, len(models))
     covered = int((votes != ABSTAIN).any(axis=1).sum())
     both = default if end_model is None else f"{default}*{end_model.name}"
-    prior, given = class_prior(balance, k)
+    prior, source = class_prior(balance, k)
     return Comparison(
-        dataset=dataset,
-        rows=known.rows,
+        dataset=at.name,
+        rows=at.dataset.rows,
         covered=covered,
-        uncovered=known.rows - covered,
+        uncovered=at.dataset.rows - covered,
         seeds=tuple(seeds),
         default=next(name for name in (both, default) if name in trials),
-        class_balance=dict(zip(known.classes, map(float, prior), strict=True)),
-        balance_from=balance_from or given,
+        class_balance=dict(zip(at.dataset.classes, map(float, prior), strict=True)),
+        balance_from=balance_from or source,
         correlated=named_groups(alike, manifest.names),
-        models=_compared(trials, _gold(store, rows, ref, known)),
+        models=_compared(trials, _gold(at)),
     )
 
 
@@ -153,7 +151,7 @@ def compare(
 class _Asking:
     """An end model, and the rows that it is asked about."""
 
-    known: Dataset
+    dataset: Dataset
     looked: Looked
     end_model: EndModel
 
@@ -161,11 +159,11 @@ class _Asking:
         """The product of soft labels and what the end model learns from them, part by part."""
         most = self.end_model.most_rows
         lessons = Lessons(self.looked.features, soft.shape[1], most=most, seed=seed)
-        for part, lines in lines_of(self.known):
+        for part, lines in lines_of(self.dataset):
             seen = self.looked.of(part)
             lessons.add(seen.keys, seen.features, soft[lines])
         opinion = self.end_model.learn(*lessons.all(), seed=seed)
-        for part, lines in lines_of(self.known):
+        for part, lines in lines_of(self.dataset):
             yield combine(soft[lines], opinion.of(self.looked.of(part).features))
 
 
@@ -200,10 +198,10 @@ def _tried(
     return {name: alone, f"{name}*{asking.end_model.name}": both}
 
 
-def _gold(store: VersionStore, rows: Rows, ref: str, known: Dataset) -> Gold:
-    if known.has_gold:
-        return gold_numbers(store, rows, ref, known)
-    return np.full(known.rows, ABSTAIN, dtype=np.int8)
+def _gold(at: At) -> Gold:
+    if at.dataset.has_gold:
+        return gold_numbers(at)
+    return np.full(at.dataset.rows, ABSTAIN, dtype=np.int8)
 
 
 def _compared(trials: Mapping[str, _Trials], gold: Gold) -> tuple[Compared, ...]:
@@ -223,21 +221,21 @@ def _line(
     gold: Gold,
 ) -> Compared:
     mine = tried.labels
-    known = covered & (gold != ABSTAIN)
-    right = [int((one[known] == gold[known]).sum()) for one in mine]
-    n = int(known.sum())
+    judged = covered & (gold != ABSTAIN)
+    right = [int((labels[judged] == gold[judged]).sum()) for labels in mine]
+    n = int(judged.sum())
     return Compared(
         model=name,
         agreement={
-            other: float((mine[0][covered] == theirs.labels[0][covered]).mean())
-            for other, theirs in trials.items()
-            if theirs.labels and other != name and covered.any()
+            model: float((mine[0][covered] == trial.labels[0][covered]).mean())
+            for model, trial in trials.items()
+            if trial.labels and model != name and covered.any()
         },
         estimated=tried.confidence,
         accuracy=right[0] / n if n else None,
         interval=interval(right[0], n) if n else None,
         gold_rows=n,
-        accuracies=tuple(one / n for one in right) if n else (),
+        accuracies=tuple(count / n for count in right) if n else (),
         seed_spread=float((np.stack(mine) != mine[0])[:, covered].any(axis=0).mean())
         if covered.any()
         else None,

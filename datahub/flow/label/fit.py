@@ -4,34 +4,35 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
 import polars as pl
 
-from datahub.core.dataset import Dataset
 from datahub.core.dependence import Dependence, measure_dependence
 from datahub.core.labels import LabelMatrix, SoftLabels, estimated_balance
-from datahub.core.layout import label_model_file, lfs_file, pair_counts_file, triage_file
+from datahub.core.layout import label_model_file, pair_counts_file, triage_file
 from datahub.core.manifest import ModelManifest, VotesManifest
 from datahub.core.outcome import Policy, Triage
-from datahub.core.versions import Commit, ObjectId
+from datahub.core.versions import Commit
 from datahub.flow.dataset.annotations import decisions_at
-from datahub.flow.dataset.features import features_at
-from datahub.flow.dataset.tables import without_old_parts, write_part
+from datahub.flow.dataset.at import At
+from datahub.flow.dataset.draft import Draft
+from datahub.flow.dataset.features import Looked, features_at
 from datahub.flow.dataset.votes import VotesAt, voted
-from datahub.flow.label.judging import JudgedPart, drawn_at, judged, lines_of
+from datahub.flow.label.judging import Judged, JudgedPart, judged, lines_of
 from datahub.flow.label.judging_again import made_by
-from datahub.flow.label.pairs import columns_of, counts_changes, earlier_counts
-from datahub.flow.steps import Step, begin, end
-from datahub.ports import EndModel, LabelModel, LabelModelFit, Rows, VersionStore
+from datahub.flow.label.pairs import columns_of, earlier_counts, keep_counts
+from datahub.flow.steps import Step
+from datahub.ports import EndModel, LabelModel, LabelModelFit
 
 DEFAULT = Policy()
 ESTIMATED = "estimated"  # a class balance taken from the majority vote
 
 Balance = Sequence[float] | Literal["estimated"] | None
+Majority = Callable[[slice], SoftLabels]  # what majority vote says of these lines
 
 
 @dataclass(frozen=True)
@@ -89,132 +90,137 @@ class _Tally:
         """Share of covered rows whose likeliest class is that of the majority vote."""
         return self.agreed / self.covered if self.covered else None
 
-    def add(self, made: JudgedPart, plain: SoftLabels) -> None:
+    def add(self, part: JudgedPart, plain: SoftLabels) -> None:
         """Count one part, of which majority vote says `plain`."""
-        voted = ~np.isnan(made.final).any(axis=1)
-        same = made.final[voted].argmax(axis=1) == plain[voted].argmax(axis=1)
-        self.covered += int(voted.sum())
-        self.agreed += int(same.sum())
-        self.changed += int(made.scores["label"].ne_missing(made.scores["model_label"]).sum())
-        self.statuses.update(counts_of(made.labels["status"]))
-        self.classes.update(counts_of(made.labels["label"].drop_nulls()))
-        self.outcomes.update(counts_of(made.labels["outcome"]))
+        has_vote = ~np.isnan(part.final).any(axis=1)
+        agrees = part.final[has_vote].argmax(axis=1) == plain[has_vote].argmax(axis=1)
+        self.covered += int(has_vote.sum())
+        self.agreed += int(agrees.sum())
+        self.changed += int(part.scores["label"].ne_missing(part.scores["model_label"]).sum())
+        self.statuses.update(counts_of(part.labels["status"]))
+        self.classes.update(counts_of(part.labels["label"].drop_nulls()))
+        self.outcomes.update(counts_of(part.labels["outcome"]))
 
 
-def label_fit(
-    dataset: str,
-    *,
-    model: LabelModel,
-    majority: LabelModel,
-    end_model: EndModel | None,
-    seed: int,
-    store: VersionStore,
-    rows: Rows,
-    step: Step,
-    class_balance: Balance = None,
-    columns: Sequence[str] = (),
-    embedding: str | None = None,
-    policy: Policy = DEFAULT,
-    options: Mapping[str, float] | None = None,
-) -> Fitted:
+@dataclass(frozen=True)
+class Fitting:
+    """What labels are made with: models, and how they are set.
+
+    `columns` and `embedding` are what the end model looks at. `options` are those that `model`
+    was made with, for the manifest.
+    """
+
+    model: LabelModel
+    majority: LabelModel
+    end_model: EndModel | None
+    seed: int
+    class_balance: Balance = None
+    columns: Sequence[str] = ()
+    embedding: str | None = None
+    policy: Policy = DEFAULT
+    options: Mapping[str, float] = field(default_factory=dict)
+
+
+def label_fit(at: At, fitting: Fitting, step: Step) -> Fitted:
     """Fit a label model to the votes, put an end model's word to it, and commit labels.
 
-    A row that no LF voted on gets no label. `options` are those that `model` was made with, for
-    the manifest. Raises InputError when the votes are not of these
-    rows, NotFound when there are none.
+    `at` is the head that the step starts from. A row that no LF voted on gets no label. Raises
+    InputError when the votes are not of these rows, NotFound when there are none.
     """
-    head = begin(store, step)
-    known, manifest = voted(store, head.id, dataset)
-    votes, k = VotesAt(store, head.id, known, manifest), len(known.classes)
-    looked = features_at(
-        store,
-        rows,
-        head.id,
-        known,
-        columns=columns,
-        embedding=embedding,
+    manifest = voted(at)
+    votes, draft = VotesAt(at, manifest), Draft(at)
+    looked = features_at(at, columns=fitting.columns, embedding=fitting.embedding)
+    majority = _majority(fitting, votes, len(at.dataset.classes))
+    fit, alike = _fit(at, fitting, votes, majority, manifest, draft)
+    step.progress("label model", len(votes), len(votes))
+    saved = _model_manifest(at, fitting, fit, alike, looked, draft)
+    draft.put(label_model_file(at.name), saved.to_json())
+    labels = judged(
+        at.dataset,
+        votes,
+        lambda part, votes: fitting.model.predict(fit, votes),
+        looked,
+        lfs=manifest.names,
+        end_model=fitting.end_model,
+        decisions=decisions_at(at),
+        drawn=at.audit_keys,
+        policy=fitting.policy,
+        model=made_by(saved),
+        seed=fitting.seed,
+        progress=step.progress,
     )
-    hashes = columns_of(store, head.id, known, manifest)
-    counts = earlier_counts(store, head.id, known, votes, hashes)
-    alike = measure_dependence(votes, k, seed=seed)
-    untaught = majority.fit(votes[:0], cardinality=k, seed=seed)  # it learns nothing of votes
+    draft.put(triage_file(at.name), labels.triage.to_json())
+    tally = _written(labels, majority, draft, step)
+    commit = draft.commit(
+        step,
+        message=f"Fit {saved.name} to the votes on {at.name}",
+        metadata={
+            "step": "label fit",
+            "dataset": at.name,
+            "model": saved.name,
+            "seed": str(fitting.seed),
+        }
+        | {f"rows {status}": str(n) for status, n in sorted(tally.statuses.items())},
+    )
+    return _fitted(at, manifest, saved, alike, tally, labels.triage, commit)
 
-    def plain(lines: slice) -> SoftLabels:
-        return majority.predict(untaught, votes[lines])
 
-    balance, balance_from = asked_balance(class_balance, (plain(at) for _, at in lines_of(known)))
-    fit = model.fit(
+def _majority(fitting: Fitting, votes: VotesAt, cardinality: int) -> Majority:
+    """What a plain majority says of lines of the votes: it learns nothing of them."""
+    untaught = fitting.majority.fit(votes[:0], cardinality=cardinality, seed=fitting.seed)
+    return lambda lines: fitting.majority.predict(untaught, votes[lines])
+
+
+def _fit(
+    at: At,
+    fitting: Fitting,
+    votes: VotesAt,
+    majority: Majority,
+    manifest: VotesManifest,
+    draft: Draft,
+) -> tuple[LabelModelFit, Dependence]:
+    """The label model, and which LFs repeat one another; counts of pairs are kept for later."""
+    k, names = len(at.dataset.classes), columns_of(at, manifest)
+    counts = earlier_counts(at, votes, names)
+    alike = measure_dependence(votes, k, seed=fitting.seed)
+    plain = (majority(lines) for _, lines in lines_of(at.dataset))
+    balance, balance_from = asked_balance(fitting.class_balance, plain)
+    fit = fitting.model.fit(
         votes,
         cardinality=k,
-        seed=seed,
+        seed=fitting.seed,
         class_balance=balance,
         counts=counts,
         shares=alike.shares.tolist(),
     )
+    keep_counts(draft, fit.counts, names)
     fit = replace(fit, balance_from=balance_from) if balance_from else fit
-    alike = replace(alike, shares=fit.arrays.get("shares", np.ones(votes.shape[1])))
-    step.progress("label model", len(votes), len(votes))
-    changes = counts_changes(store, head.id, known, fit.counts, hashes)
-    saved = _model_manifest(
-        fit,
-        manifest,
-        alike,
-        votes_id=store.objects(head.id, lfs_file(dataset))[lfs_file(dataset)],
-        end_model="none" if end_model is None or not looked.features.columns else end_model.name,
-        features=looked.features.columns,
-        pair_counts=changes.get(pair_counts_file(dataset)),
-        options=options or {},
-    )
-    found = judged(
-        known,
-        votes,
-        lambda part, votes: model.predict(fit, votes),
-        looked,
-        lfs=manifest.names,
-        end_model=end_model,
-        decisions=decisions_at(store, rows, head.id, known),
-        drawn=drawn_at(store, head.id, known),
-        policy=policy,
-        model=made_by(saved),
-        seed=seed,
-        progress=step.progress,
-    )
-    changes[triage_file(dataset)] = store.put_bytes(found.triage.to_json().encode())
+    return fit, replace(alike, shares=fit.arrays.get("shares", np.ones(votes.shape[1])))
+
+
+def _written(labels: Judged, majority: Majority, draft: Draft, step: Step) -> _Tally:
+    """Write the tables of all parts; what they hold, counted."""
     tally = _Tally()
-    written: dict[str, dict[str, ObjectId]] = {"soft_labels": {}, "labels": {}}
-    for made in found.parts():
-        tally.add(made, plain(made.lines))
-        step.progress("labels", made.lines.stop, known.rows)
-        for table, frame in (("soft_labels", made.scores), ("labels", made.labels)):
-            written[table] |= write_part(
-                store, rows, frame, dataset=dataset, table=table, part=made.part.sha256
-            )
-    for table, objects in written.items():
-        changes |= without_old_parts(store, head.id, dataset, table, objects)
-    changes[label_model_file(dataset)] = store.put_bytes(saved.to_json().encode())
-    commit = end(
-        store,
-        step,
-        head,
-        changes,
-        message=f"Fit {saved.name} to the votes on {dataset}",
-        metadata={"step": "label fit", "dataset": dataset, "model": saved.name, "seed": str(seed)}
-        | {f"rows {status}": str(n) for status, n in sorted(tally.statuses.items())},
-    )
-    return _fitted(known, manifest, saved, alike, tally, found.triage, commit, head)
+    for part in labels.parts():
+        tally.add(part, majority(part.lines))
+        step.progress("labels", part.lines.stop, draft.at.dataset.rows)
+        draft.write("soft_labels", part.part, part.scores)
+        draft.write("labels", part.part, part.labels)
+    for table in ("soft_labels", "labels"):
+        draft.replace(table)
+    return tally
 
 
 def counts_of(values: pl.Series) -> dict[str, int]:
     """How often each value stands there, by name."""
-    counted = values.value_counts().sort(values.name)
-    return dict(counted.iter_rows())
+    return dict(values.value_counts().sort(values.name).iter_rows())
 
 
 def asked_balance(
-    asked: Balance, plain: Iterable[SoftLabels]
+    balance: Balance, plain: Iterable[SoftLabels]
 ) -> tuple[Sequence[float] | None, str]:
     """The class balance to give to a model, and "estimated" where it was (from `plain`, parts)."""
-    return (estimated_balance(plain), ESTIMATED) if isinstance(asked, str) else (asked, "")
+    return (estimated_balance(plain), ESTIMATED) if isinstance(balance, str) else (balance, "")
 
 
 def predicted(
@@ -242,49 +248,49 @@ def named_groups(alike: Dependence, names: Sequence[str]) -> tuple[Alike, ...]:
 
 
 def _model_manifest(
+    at: At,
+    fitting: Fitting,
     fit: LabelModelFit,
-    manifest: VotesManifest,
     alike: Dependence,
-    *,
-    votes_id: str,
-    end_model: str,
-    features: tuple[str, ...],
-    pair_counts: str | None,
-    options: Mapping[str, float],
+    looked: Looked,
+    draft: Draft,
 ) -> ModelManifest:
+    assert at.votes is not None  # LFs voted
+    assert at.votes_id is not None
+    features, end_model = looked.features.columns, fitting.end_model
+    names = at.votes.names
     return ModelManifest(
         model=fit.model,
-        votes=votes_id,
+        votes=at.votes_id,
         seed=fit.seed,
         cardinality=fit.cardinality,
         class_balance=tuple(map(float, fit.class_balance)),
         balance_from=fit.balance_from,
         weights=tuple(None if math.isnan(w) else float(w) for w in fit.weights),
         arrays={name: array.tolist() for name, array in fit.arrays.items()},
-        end_model=end_model,
-        features=features if end_model != "none" else (),
+        end_model="none" if end_model is None or not features else end_model.name,
+        features=features if end_model is not None else (),
         shares=tuple(map(float, alike.shares)),
-        correlated=tuple(tuple(manifest.names[lf] for lf in group) for group in alike.groups),
-        pair_counts=pair_counts,
-        options=options,
+        correlated=tuple(tuple(names[lf] for lf in group) for group in alike.groups),
+        pair_counts=draft.changes.get(pair_counts_file(at.name)),
+        options=fitting.options,
     )
 
 
 def _fitted(
-    known: Dataset,
+    at: At,
     manifest: VotesManifest,
     saved: ModelManifest,
     alike: Dependence,
     tally: _Tally,
     triage: Triage,
     commit: Commit,
-    head: Commit,
 ) -> Fitted:
     return Fitted(
-        dataset=known.name,
-        rows=known.rows,
+        dataset=at.name,
+        rows=at.dataset.rows,
         covered=tally.covered,
-        uncovered=known.rows - tally.covered,
+        uncovered=at.dataset.rows - tally.covered,
         model=saved.model,
         end_model=saved.end_model,
         statuses=dict(sorted(tally.statuses.items())),
@@ -293,11 +299,11 @@ def _fitted(
         changed_by_end_model=tally.changed,
         weights=dict(zip(manifest.names, saved.weights, strict=True)),
         correlated=named_groups(alike, manifest.names),
-        class_balance=dict(zip(known.classes, saved.class_balance, strict=True)),
+        class_balance=dict(zip(at.dataset.classes, saved.class_balance, strict=True)),
         balance_from=saved.balance_from,
         features=saved.features,
         outcomes=dict(sorted(tally.outcomes.items())),
         triage=triage,
         commit=commit,
-        changed=commit != head,
+        changed=commit != at.commit,
     )

@@ -17,16 +17,15 @@ import polars as pl
 from datahub.core.dataset import Dataset, Key, Part
 from datahub.core.informing import AnswerCounts, by_cell, cells, training_labels, update_by_counts
 from datahub.core.labels import LabelMatrix, SoftLabels, Votes, combine
-from datahub.core.layout import review_prefix
 from datahub.core.lessons import Lessons
 from datahub.core.outcome import Policy, Triage, find_thresholds
 from datahub.core.parts import places
 from datahub.core.patterns import Numbering, Numbers
 from datahub.core.relabel import Decision, final_labels
-from datahub.core.triage import Batch, score
+from datahub.core.triage import score
 from datahub.flow.dataset.features import Looked, Seen
 from datahub.flow.steps import Progress, quiet
-from datahub.ports import EndModel, Opinion, VersionStore
+from datahub.ports import EndModel, Opinion
 
 Ask = Callable[[Part, LabelMatrix], SoftLabels]  # a part of the rows, and the votes on it
 Ints = npt.NDArray[np.int64]
@@ -68,7 +67,7 @@ class _Block:
 class _Rows:
     """The rows of a dataset as blocks, and how a block is scored."""
 
-    known: Dataset
+    dataset: Dataset
     looked: Looked
     votes: Votes
     soft: Ask
@@ -93,7 +92,7 @@ class _Rows:
             block.soft,
             end,
             lfs=self.lfs,
-            classes=self.known.classes,
+            classes=self.dataset.classes,
             final=final,
             pattern=block.pattern,
             answers=said,
@@ -103,7 +102,7 @@ class _Rows:
 
 
 def judged(
-    known: Dataset,
+    dataset: Dataset,
     votes: Votes,
     soft: Ask,
     looked: Looked,
@@ -111,7 +110,7 @@ def judged(
     lfs: list[str],
     end_model: EndModel | None,
     decisions: dict[Key, Decision],
-    drawn: set[Key],
+    drawn: Collection[Key],
     policy: Policy,
     model: str,
     seed: int,
@@ -123,45 +122,34 @@ def judged(
     measure, and what measures may not teach. Rows are read a part at a time, twice where there is
     an end model: first what it learns from, then all that it is asked about.
     """
-    rows = _Rows(known, looked, votes, soft, lfs, Numbering.of(votes), policy.min_text)
+    rows = _Rows(dataset, looked, votes, soft, lfs, Numbering.of(votes), policy.min_text)
     decided = {key: d.label for key, d in decisions.items() if d.label is not None}
     audited = {key: label for key, label in decided.items() if key in drawn}
     teaching = {key: label for key, label in decided.items() if key not in drawn}
-    number = {name: i for i, name in enumerate(known.classes)}
+    number = {name: i for i, name in enumerate(dataset.classes)}
     lessons_of = {key: number[label] for key, label in teaching.items()}
     opinion, blocks = _learned(rows, end_model, decided, lessons_of, seed, progress)
-    answered = _by_cell(blocks, opinion, lessons_of, len(known.classes))
+    answered = _by_cell(blocks, opinion, lessons_of, len(dataset.classes))
     asked = [rows.scored(_with(block, audited), opinion, answered)[0] for block in blocks]
-    triage = find_thresholds(pl.concat(asked), audited, key=known.key, policy=policy)
+    triage = find_thresholds(pl.concat(asked), audited, key=dataset.key, policy=policy)
 
     def parts() -> Iterator[JudgedPart]:
-        for part, lines in lines_of(known):
+        for part, lines in lines_of(dataset):
             block = rows.block(part, lines)
             scores, final = rows.scored(block, opinion, answered)
-            here = {key: decisions[key] for key in _with(block, decisions).seen.keys}
-            labels = final_labels(scores, here, key=known.key, model=model, triage=triage)
+            by_people = {key: decisions[key] for key in _with(block, decisions).seen.keys}
+            labels = final_labels(scores, by_people, key=dataset.key, model=model, triage=triage)
             yield JudgedPart(part, lines, scores, labels, final)
 
     return Judged(triage, parts)
 
 
-def lines_of(known: Dataset) -> Iterator[tuple[Part, slice]]:
+def lines_of(dataset: Dataset) -> Iterator[tuple[Part, slice]]:
     """Each part of the rows, and which lines of the dataset it is."""
     start = 0
-    for part in known.parts:
+    for part in dataset.parts:
         yield part, slice(start, start + part.rows)
         start += part.rows
-
-
-def drawn_at(store: VersionStore, ref: str, dataset: Dataset) -> set[Key]:
-    """Keys of all rows that were ever asked because chance drew them."""
-    files = store.objects(ref, review_prefix(dataset.name))
-    return {
-        task.key
-        for path in files
-        for task in Batch.from_json(store.read(files[path])).tasks
-        if task.slice == "audit"
-    }
 
 
 def _learned(
@@ -176,13 +164,13 @@ def _learned(
 
     Without an end model only those parts are read in which somebody decided, and the first.
     """
-    known, features = rows.known, rows.looked.features
+    dataset, features = rows.dataset, rows.looked.features
     lessons = None
     if end_model is not None and features.columns:
-        lessons = Lessons(features, len(known.classes), most=end_model.most_rows, seed=seed)
-    touched = {0, *(places(known.parts, pl.Series(list(decided))) if decided else ())}
+        lessons = Lessons(features, len(dataset.classes), most=end_model.most_rows, seed=seed)
+    touched = {0, *(places(dataset.parts, pl.Series(list(decided))) if decided else ())}
     blocks = []
-    for number, (part, lines) in enumerate(lines_of(known)):
+    for number, (part, lines) in enumerate(lines_of(dataset)):
         if lessons is None and number not in touched:
             continue
         block = rows.block(part, lines)
@@ -190,7 +178,7 @@ def _learned(
         if lessons is not None:
             seen, answers = block.seen, _answers(block, teaching)
             lessons.add(seen.keys, seen.features, training_labels(block.soft, answers))
-        progress("end model", lines.stop, known.rows)
+        progress("end model", lines.stop, dataset.rows)
     if end_model is None or lessons is None:
         return None, blocks
     return end_model.learn(*lessons.all(), seed=seed), blocks

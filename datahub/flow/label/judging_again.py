@@ -2,66 +2,80 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 import polars as pl
 
-from datahub.core.dataset import Dataset, Key, Part
+from datahub.core.dataset import Key, Part
 from datahub.core.errors import NotFound
 from datahub.core.kept import FIT
 from datahub.core.labels import LabelMatrix, SoftLabels
-from datahub.core.layout import label_model_file, triage_file
+from datahub.core.layout import triage_file
 from datahub.core.manifest import ModelManifest, VotesManifest
-from datahub.core.outcome import NO_THRESHOLDS, Triage
+from datahub.core.outcome import Triage
 from datahub.core.relabel import Decision
 from datahub.core.versions import ObjectId
+from datahub.flow.dataset.at import At
+from datahub.flow.dataset.draft import Draft
 from datahub.flow.dataset.features import Looked, features_at
 from datahub.flow.dataset.patching import MOST_PATCHED, patch_labels
-from datahub.flow.dataset.tables import (
-    check_table,
-    part_reader,
-    table_paths,
-    without_old_parts,
-    write_part,
-)
 from datahub.flow.dataset.votes import VotesAt
-from datahub.flow.label.judging import Ask, Judged, judged
+from datahub.flow.label.judging import Ask, Judged, JudgedPart, judged
 from datahub.flow.steps import Progress, quiet
-from datahub.ports import EndModel, Rows, VersionStore
+from datahub.ports import EndModel
 
 
 def relabeled(
-    store: VersionStore, rows: Rows, ref: str, known: Dataset, found: Judged, *, step_id: str
+    at: At, judged: Judged, *, step_id: str
 ) -> tuple[dict[str, ObjectId | None], int, int]:
-    """What a commit on `ref` changes so that its tables say what was found.
+    """What a commit on top of `at` changes so that its tables say what was judged.
 
     With it how many lines of labels that changes, and how many labels.
     """
-    name = known.name
-    check_table(store, ref, name, "labels", made_by="label fit")
-    read = part_reader(store, rows, ref, known, "labels")
-    lines, scores, rewritten = list[pl.DataFrame](), dict[str, ObjectId](), dict[str, ObjectId]()
-    changed, moved, earlier_format = 0, 0, False
-    for made in found.parts():
-        before, after = read(made.part), made.labels
+    at.check("labels", made_by="label fit")
+    draft = _Relabeling(at)
+    for part in judged.parts():
+        draft.add(part)
+    return draft.changes(judged.triage, step_id), draft.changed, draft.moved
+
+
+class _Relabeling:
+    """Tables written again, a part at a time: labels of a part whole, or as lines of a patch."""
+
+    def __init__(self, at: At) -> None:
+        self._at = at
+        self._scores, self._labels = Draft(at), Draft(at)
+        self._lines = list[pl.DataFrame]()
+        self._earlier_format = False
+        self.changed, self.moved = 0, 0
+
+    def add(self, judged: JudgedPart) -> None:
+        """Take what was judged of a part."""
+        before, after = self._at.part("labels", judged.part), judged.labels
         assert before is not None  # labels are written for every part
-        moved += int(before["label"].ne_missing(after["label"]).sum())
-        part, differs = made.part.sha256, _differing(before, after)
-        changed += differs.height
-        earlier_format |= before.columns != after.columns
-        scores |= write_part(store, rows, made.scores, dataset=name, table="soft_labels", part=part)
-        if differs.height > MOST_PATCHED * after.height:  # not held until all parts are there
-            rewritten |= write_part(store, rows, after, dataset=name, table="labels", part=part)
+        self.moved += int(before["label"].ne_missing(after["label"]).sum())
+        differs = _differing(before, after)
+        self.changed += differs.height
+        self._earlier_format |= before.columns != after.columns
+        self._scores.write("soft_labels", judged.part, judged.scores)
+        if differs.height > MOST_PATCHED * after.height:  # not kept until all parts are there
+            self._labels.write("labels", judged.part, after)
             differs = differs[:0]
-        lines.append(differs)
-    changes: dict[str, ObjectId | None]
-    if earlier_format:
-        changes = without_old_parts(store, ref, name, "labels", rewritten)
-    else:
-        patch = pl.concat(lines)
-        changes = patch_labels(store, rows, ref, known, patch, step_id=step_id, rewritten=rewritten)
-    changes |= without_old_parts(store, ref, name, "soft_labels", scores)
-    changes[triage_file(name)] = store.put_bytes(found.triage.to_json().encode())
-    return changes, changed, moved
+        self._lines.append(differs)
+
+    def changes(self, triage: Triage, step_id: str) -> dict[str, ObjectId | None]:
+        """What the commit changes."""
+        at = self._at
+        if self._earlier_format:
+            self._labels.replace("labels")
+            labels = self._labels.changes
+        else:
+            parts = {path: oid for path, oid in self._labels.changes.items() if oid is not None}
+            labels = patch_labels(at, pl.concat(self._lines), step_id=step_id, rewritten=parts)
+        self._scores.replace("soft_labels")
+        self._scores.put(triage_file(at.name), triage.to_json())
+        return {**labels, **self._scores.changes}
 
 
 def _differing(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
@@ -73,92 +87,80 @@ def _differing(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
 
 
 def judged_again(
-    store: VersionStore,
-    rows: Rows,
-    ref: str,
-    known: Dataset,
+    at: At,
     *,
     end_model: EndModel | None,
     decisions: dict[Key, Decision],
-    drawn: set[Key],
+    drawn: Collection[Key],
     progress: Progress = quiet,
 ) -> Judged:
-    """New labels from what the label model said, with other answers of people."""
-    saved = model_at(store, ref, known)
-    manifest = VotesManifest.from_json(store.read(saved.votes))
+    """Labels again from what the label model said, with other answers of people."""
+    model = fitted_model(at)
+    manifest = VotesManifest.from_json(at.store.read(model.votes))
     return judged(
-        known,
-        VotesAt(store, ref, known, manifest),
-        _model_soft(store, rows, ref, known),
-        features_as_fitted(store, rows, ref, known),
+        at.dataset,
+        VotesAt(at, manifest),
+        _model_soft(at),
+        features_as_fitted(at),
         lfs=manifest.names,
-        end_model=None if saved.end_model == "none" else end_model,
+        end_model=None if model.end_model == "none" else end_model,
         decisions=decisions,
         drawn=drawn,
-        policy=triage_at(store, ref, known.name).policy,
-        model=made_by(saved),
-        seed=saved.seed,
+        policy=at.triage.policy,
+        model=made_by(model),
+        seed=model.seed,
         progress=progress,
     )
 
 
-def features_as_fitted(store: VersionStore, rows: Rows, ref: str, known: Dataset) -> Looked:
+def features_as_fitted(at: At) -> Looked:
     """What the end model of a commit looked at."""
-    saved = model_at(store, ref, known)
-    lists = {name for name, kind in known.columns if kind.startswith(("List", "Array"))}
+    features = fitted_model(at).features
+    lists = {name for name, kind in at.dataset.columns if kind.startswith(("List", "Array"))}
     return features_at(
-        store,
-        rows,
-        ref,
-        known,
-        columns=[name for name in saved.features if name not in lists],
-        embedding=next((name for name in saved.features if name in lists), None),
+        at,
+        columns=[name for name in features if name not in lists],
+        embedding=next((name for name in features if name in lists), None),
     )
 
 
-def triage_at(store: VersionStore, ref: str, dataset: str) -> Triage:
-    """The policy of a commit and what was measured under it; the default where there is none."""
-    path = triage_file(dataset)
-    held = store.objects(ref, path).get(path)
-    return NO_THRESHOLDS if held is None else Triage.from_json(store.read(held))
-
-
-def check_fitted(store: VersionStore, ref: str, dataset: str) -> None:
+def check_fitted(at: At) -> None:
     """Raise NotFound where a commit has no labels, or no model of the rows that it has."""
-    check_table(store, ref, dataset, "labels", made_by="label fit")
-    if not store.objects(ref, label_model_file(dataset)):
+    at.check("labels", made_by="label fit")
+    if at.model is None:
         raise NotFound(
-            f"No label model is fitted to the rows of {dataset!r}: labels are kept from earlier "
+            f"No label model is fitted to the rows of {at.name!r}: labels are kept from earlier "
             "ones.",
             hint=f"{FIT}. Answers wait until then.",
         )
 
 
-def model_at(store: VersionStore, ref: str, dataset: Dataset) -> ModelManifest:
-    """What the labels of a commit were made by."""
-    path = label_model_file(dataset.name)
-    return ModelManifest.from_json(store.read(store.objects(ref, path)[path]))
+def fitted_model(at: At) -> ModelManifest:
+    """What the labels of a commit were made by. Raises NotFound."""
+    check_fitted(at)
+    assert at.model is not None  # checked
+    return at.model
 
 
-def _model_soft(store: VersionStore, rows: Rows, ref: str, known: Dataset) -> Ask:
+def _model_soft(at: At) -> Ask:
     """The label model's own probabilities [n, k]; in tables of an earlier format, the only ones."""
-    check_table(store, ref, known.name, "soft_labels", made_by="label fit")
-    read = part_reader(store, rows, ref, known, "soft_labels")
-    (first,) = table_paths(store, ref, known.name, "soft_labels")[:1]
-    own = "model_probabilities" in rows.scan([first]).collect_schema()
+    at.check("soft_labels", made_by="label fit")
+    k = len(at.dataset.classes)
+    (first,) = at.files("soft_labels")[:1]
+    own = "model_probabilities" in at.rows.scan([first]).collect_schema()
     column = "model_probabilities" if own else "probabilities"
 
     def soft(part: Part, votes: LabelMatrix) -> SoftLabels:
-        table = read(part, [column])
+        table = at.part("soft_labels", part, [column])
         assert table is not None  # soft labels are written for every part
-        found = np.full((part.rows, len(known.classes)), np.nan)
-        told = table[column].drop_nulls().explode().to_numpy()
-        found[table[column].is_not_null().to_numpy()] = told.reshape(-1, len(known.classes))
-        return found
+        probabilities = np.full((part.rows, k), np.nan)
+        values = table[column].drop_nulls().explode().to_numpy()
+        probabilities[table[column].is_not_null().to_numpy()] = values.reshape(-1, k)
+        return probabilities
 
     return soft
 
 
-def made_by(made: ModelManifest) -> str:
+def made_by(model: ModelManifest) -> str:
     """What a line of labels says of the model that it came from."""
-    return f"{made.name}@{made.votes[:12]}"
+    return f"{model.name}@{model.votes[:12]}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,14 +18,14 @@ from datahub.core.dataset import Dataset, Part
 from datahub.core.errors import LabelingFunctionError
 from datahub.core.labeling import FAULTS_KEPT, Fault, LFOutput
 from datahub.core.labels import LabelMatrix, Tally
-from datahub.core.layout import lfs_file, table_prefix, votes_file
+from datahub.core.layout import lfs_file, votes_file
 from datahub.core.manifest import LFEntry, VotesManifest
-from datahub.core.versions import ObjectId
-from datahub.flow.dataset.tables import dataset_at, table_paths
-from datahub.flow.dataset.votes import manifest_at
+from datahub.core.versions import ObjectId, Objects
+from datahub.flow.dataset.at import At
+from datahub.flow.dataset.draft import Draft
 from datahub.flow.label.report import LFReport, Reuse, in_python, report_of, with_classes
-from datahub.flow.steps import Step, begin, end
-from datahub.ports import FoundLF, LFWorkers, Rows, VersionStore
+from datahub.flow.steps import Step
+from datahub.ports import FoundLF, LFWorkers
 
 BATCH = 20_000  # rows that LFs see at a time
 
@@ -33,12 +33,10 @@ Sources = Callable[[Sequence[str]], Mapping[str, bytes]]
 
 
 def run_lfs(
-    dataset: str,
+    at: At,
     workers: LFWorkers,
-    *,
-    store: VersionStore,
-    rows: Rows,
     step: Step,
+    *,
     max_fault_share: float,
     sources: Sources,
     root: Path,
@@ -46,81 +44,78 @@ def run_lfs(
 ) -> LFReport:
     """Let LFs vote where the head has no votes of theirs, and commit the votes with sources.
 
-    Raises LabelingFunctionError when an LF returns no class, or raises on more than
-    `max_fault_share` of the rows; ConfigError when the dataset has no classes. `sources` gives the
-    contents of LFs' files. Faults inside `root` are told from there. `leave_out` are names of LFs
-    that do not run.
+    `at` is the head that the step starts from. Raises LabelingFunctionError when an LF returns no
+    class, or raises on more than `max_fault_share` of the rows; ConfigError when the dataset has
+    no classes. `sources` gives the contents of LFs' files. Faults inside `root` are told from
+    there. `leave_out` are names of LFs that do not run.
     """
-    head = begin(store, step)
-    known = with_classes(dataset_at(store, head.id, dataset))
-    ready = [found for found in workers.found if found.name not in leave_out]
-    lfs = [found.voting(known.classes) for found in ready]
-    texts = sources(sorted({found.file for found in lfs}))
-    paths = table_paths(store, head.id, dataset, "rows")
-    run = _Run(known, lfs, store, _Earlier.at(store, head.id, known), str(root))
-    batches = run.batches(paths, rows)
-    for batch, applied in _applied(batches, workers, known):
+    dataset = with_classes(at.dataset)
+    ready = [lf for lf in workers.found if lf.name not in leave_out]
+    lfs = [lf.voting(dataset.classes) for lf in ready]
+    texts = sources(sorted({lf.file for lf in lfs}))
+    run = _Run(at, lfs, str(root))
+    for batch, applied in _applied(run.batches(at.files("rows")), workers, dataset):
         run.add(batch, applied, step)
     run.finish(step)
     run.check_faults(max_fault_share)
-    changes: dict[str, ObjectId | None] = {**run.objects}
-    changes[lfs_file(dataset)] = store.put_bytes(run.manifest().to_json().encode())
-    changes |= zip(texts, store.put_all(texts.values()), strict=True)
-    old = [p for p in store.objects(head.id, table_prefix(dataset, "votes")) if p not in changes]
-    earlier = manifest_at(store, head.id, dataset)
-    written = {entry.file for entry in earlier.lfs} if earlier else set()
-    old += [path for path in store.objects(head.id) if path in written - set(texts)]
     report = run.report()
-    commit = end(
-        store,
+    commit = _draft(at, run, texts).commit(
         step,
-        head,
-        {**dict.fromkeys(old, None), **changes},
-        message=f"Label {known.rows} rows of {dataset} with {len(lfs)} LFs",
+        message=f"Label {dataset.rows} rows of {at.name} with {len(lfs)} LFs",
         metadata={
             "step": "lf run",
-            "dataset": dataset,
+            "dataset": at.name,
             "lfs": str(len(lfs)),
             "votes": str(report.votes),
             "coverage": f"{report.coverage:.4f}",
             "faults": str(sum(report.fault_counts)),
         },
     )
-    return LFReport(**{**report.__dict__, "commit": commit, "changed": commit != head})
+    return replace(report, commit=commit, changed=commit != at.commit)
 
 
-@dataclass(frozen=True)
+def _draft(at: At, run: _Run, texts: Mapping[str, bytes]) -> Draft:
+    """The votes, their manifest and the sources of LFs; what was there of others goes."""
+    draft = Draft(at, run.objects)
+    draft.put(lfs_file(at.name), run.manifest().to_json())
+    draft.changes |= zip(texts, at.store.put_all(texts.values()), strict=True)
+    draft.replace("votes")
+    earlier = {entry.file for entry in at.votes.lfs} if at.votes else set()
+    gone = sorted(earlier - set(texts))
+    draft.remove(path for path in gone if at.contents.find(path) is not None)
+    return draft
+
+
 class _Earlier:
-    """The votes that the head holds, and what its manifest says of them."""
+    """The votes that the head has, and what its manifest says of them."""
 
-    held: dict[str, ObjectId] = field(default_factory=dict)
-    manifest: VotesManifest | None = None
+    def __init__(self, at: At) -> None:
+        self._name = at.name
+        self._objects: Objects = {}
+        self._manifest: VotesManifest | None = None
+        if at.votes is not None and at.votes.cardinality == len(at.dataset.classes):
+            self._objects, self._manifest = at.objects("votes"), at.votes
+        # else a vote that was a class may be none now
 
-    @classmethod
-    def at(cls, store: VersionStore, ref: str, dataset: Dataset) -> _Earlier:
-        manifest = manifest_at(store, ref, dataset.name)
-        if manifest is None or manifest.cardinality != len(dataset.classes):
-            return cls()  # a vote that was a class may be none now
-        return cls(store.objects(ref, table_prefix(dataset.name, "votes")), manifest)
-
-    def votes(self, dataset: str, found: FoundLF, part: str) -> ObjectId | None:
+    def votes(self, lf: FoundLF, part: str) -> ObjectId | None:
         """The votes of an LF on a part, if they are what it would say again."""
-        entry = self.manifest.entry(found.fingerprint) if self.manifest and found.safe else None
-        if self.manifest is None or entry is None or entry.faults is None:
+        manifest = self._manifest
+        entry = manifest.entry(lf.fingerprint) if manifest and lf.safe else None
+        if manifest is None or entry is None or entry.faults is None:
             return None
-        if part not in self.manifest.parts:
+        if part not in manifest.parts:
             return None
-        if found.kind == "prompt" and entry.faults.get(part):
+        if lf.kind == "prompt" and entry.faults.get(part):
             return None  # a question that failed is asked again; the others' answers are kept
-        return self.held.get(votes_file(dataset, found.fingerprint, part))
+        return self._objects.get(votes_file(self._name, lf.fingerprint, part))
 
-    def faults(self, found: FoundLF, part: str) -> tuple[int, list[Fault]]:
+    def faults(self, lf: FoundLF, part: str) -> tuple[int, list[Fault]]:
         """How often an LF raised on a part, and the faults that were kept of it."""
-        entry = self.manifest.entry(found.fingerprint) if self.manifest else None
-        if self.manifest is None or entry is None or entry.faults is None:
+        entry = self._manifest.entry(lf.fingerprint) if self._manifest else None
+        if self._manifest is None or entry is None or entry.faults is None:
             return 0, []
-        kept = [f for f in self.manifest.faults.get(part, ()) if f.lf == entry.name]
-        return entry.faults.get(part, 0), kept
+        faults = [f for f in self._manifest.faults.get(part, ()) if f.lf == entry.name]
+        return entry.faults.get(part, 0), faults
 
 
 @dataclass
@@ -130,7 +125,7 @@ class _OpenPart:
     part: Part
     votes: LabelMatrix
     missing: list[int]
-    kept: list[list[Fault]]
+    faults: list[list[Fault]]
     done: int = 0
 
 
@@ -144,34 +139,27 @@ class _Batch:
 class _Run:
     """One run over the parts: what was there, what had to run, and what came of it."""
 
-    def __init__(
-        self,
-        dataset: Dataset,
-        lfs: Sequence[FoundLF],
-        store: VersionStore,
-        earlier: _Earlier,
-        root: str,
-    ) -> None:
-        self._dataset = dataset
+    def __init__(self, at: At, lfs: Sequence[FoundLF], root: str) -> None:
+        self._at = at
+        self._dataset = at.dataset
         self._lfs = lfs
-        self._store = store
-        self._earlier = earlier
+        self._earlier = _Earlier(at)
         self._root = root
         self._tally = Tally(len(lfs))
         self._counts: list[dict[str, int]] = [{} for _ in lfs]
-        self._kept: dict[str, tuple[Fault, ...]] = {}
+        self._faults: dict[str, tuple[Fault, ...]] = {}
         self._ran = [0] * len(lfs)
         self._open: deque[_OpenPart] = deque()
         self.objects: dict[str, ObjectId] = {}
 
-    def batches(self, paths: Sequence[Path], rows: Rows) -> Iterator[_Batch]:
+    def batches(self, paths: Sequence[Path]) -> Iterator[_Batch]:
         """Take from the head the votes that are there; yield the rows that LFs must still see."""
         for part, path in zip(self._dataset.parts, paths, strict=True):
             now = self._begin(part)
             self._open.append(now)
             self._close()  # a part whose votes are all there is not held until the next that runs
             lfs = tuple(self._lfs[j] for j in now.missing)
-            for frame in rows.batches([path], size=BATCH) if lfs else ():
+            for frame in self._at.rows.batches([path], size=BATCH) if lfs else ():
                 yield _Batch(now, frame, lfs)
 
     def add(self, batch: _Batch, applied: LFOutput, step: Step) -> None:
@@ -181,8 +169,8 @@ class _Run:
         for j, count in zip(now.missing, applied.fault_counts, strict=True):
             if count:
                 name = self._lfs[j].name
-                found = [f.told_from(self._root) for f in applied.faults if f.lf == name]
-                now.kept[j] = (now.kept[j] + found)[:FAULTS_KEPT]
+                faults = [f.told_from(self._root) for f in applied.faults if f.lf == name]
+                now.faults[j] = (now.faults[j] + faults)[:FAULTS_KEPT]
                 self._count(j, now.part, count)
         now.done += height
         self._close()
@@ -196,14 +184,14 @@ class _Run:
     def _begin(self, part: Part) -> _OpenPart:
         votes = np.empty((part.rows, len(self._lfs)), dtype=np.int8, order="F")
         now = _OpenPart(part, votes, [], [[] for _ in self._lfs])
-        for j, found in enumerate(self._lfs):
-            held = self._earlier.votes(self._dataset.name, found, part.sha256)
-            if held is None:
+        for j, lf in enumerate(self._lfs):
+            oid = self._earlier.votes(lf, part.sha256)
+            if oid is None:
                 now.missing.append(j)
                 continue
-            votes[:, j] = np.frombuffer(self._store.read(held), dtype=np.int8)
-            self._keep(j, part, held)
-            count, now.kept[j] = self._earlier.faults(found, part.sha256)
+            votes[:, j] = np.frombuffer(self._at.store.read(oid), dtype=np.int8)
+            self._keep(j, part, oid)
+            count, now.faults[j] = self._earlier.faults(lf, part.sha256)
             self._count(j, part, count)
         return now
 
@@ -213,20 +201,20 @@ class _Run:
         ):
             now = self._open.popleft()
             votes = (now.votes[:, j].tobytes() for j in now.missing)
-            for j, oid in zip(now.missing, self._store.put_all(votes), strict=True):
+            for j, oid in zip(now.missing, self._at.store.put_all(votes), strict=True):
                 self._ran[j] += 1
                 self._keep(j, now.part, oid)
             self._tally.add(now.votes)
-            if faults := tuple(fault for one in now.kept for fault in one):
-                self._kept[now.part.sha256] = faults
+            if faults := tuple(fault for of_lf in now.faults for fault in of_lf):
+                self._faults[now.part.sha256] = faults
 
     def check_faults(self, share: float) -> None:
         """Raise LabelingFunctionError if an LF raised on too many rows."""
         rows = self._dataset.rows
-        for found, counts in zip(self._lfs, self._counts, strict=True):
+        for lf, counts in zip(self._lfs, self._counts, strict=True):
             count = sum(counts.values())
             if count > share * rows:
-                first = next(f for f in self.manifest().all_faults if f.lf == found.name)
+                first = next(f for f in self.manifest().all_faults if f.lf == lf.name)
                 raise LabelingFunctionError(
                     f"LF {first.lf!r} raised on {count} of {rows} rows, first on {first.key!r} "
                     f"at {first.where}: {first.error}",
@@ -240,18 +228,18 @@ class _Run:
         """What lfs.json will say."""
         entries = tuple(
             LFEntry(
-                name=found.name,
-                fingerprint=found.fingerprint,
-                kind=found.kind,
-                file=found.file,
-                line=found.line,
+                name=lf.name,
+                fingerprint=lf.fingerprint,
+                kind=lf.kind,
+                file=lf.file,
+                line=lf.line,
                 faults=counts,
                 fault_total=sum(counts.values()),
             )
-            for found, counts in zip(self._lfs, self._counts, strict=True)
+            for lf, counts in zip(self._lfs, self._counts, strict=True)
         )
         parts = tuple(part.sha256 for part in self._dataset.parts)
-        return VotesManifest(entries, parts, len(self._dataset.classes), self._kept)
+        return VotesManifest(entries, parts, len(self._dataset.classes), self._faults)
 
     def report(self) -> LFReport:
         """What people are told."""
@@ -260,13 +248,12 @@ class _Run:
         reuse = Reuse(
             parts=len(self._dataset.parts),
             ran=dict(zip(names, self._ran, strict=True)),
-            unsafe=tuple(found.name for found in self._lfs if not found.safe),
+            unsafe=tuple(lf.name for lf in self._lfs if not lf.safe),
         )
         counts = [entry.fault_total for entry in manifest.lfs]
-        made = report_of(self._dataset, self._tally, names, counts, manifest.all_faults)
+        report = report_of(self._dataset, self._tally, names, counts, manifest.all_faults)
         kinds = tuple(entry.kind for entry in manifest.lfs)
-        more = {"reuse": reuse, "in_python": in_python(self._lfs), "kinds": kinds}
-        return LFReport(**{**made.__dict__, **more})
+        return replace(report, reuse=reuse, in_python=in_python(self._lfs), kinds=kinds)
 
     def _keep(self, j: int, part: Part, oid: ObjectId) -> None:
         path = votes_file(self._dataset.name, self._lfs[j].fingerprint, part.sha256)
@@ -281,13 +268,13 @@ def _applied(
     batches: Iterator[_Batch], workers: LFWorkers, dataset: Dataset
 ) -> Iterator[tuple[_Batch, LFOutput]]:
     """What LFs say of each batch; a few batches are read ahead."""
-    given: deque[_Batch] = deque()
+    ahead: deque[_Batch] = deque()
 
     def work() -> Iterator[tuple[pl.DataFrame, Sequence[FoundLF]]]:
         for batch in batches:
-            given.append(batch)
+            ahead.append(batch)
             yield batch.frame, batch.lfs
 
     k, classes = len(dataset.classes), dataset.classes
     for applied in workers.apply(work(), key=dataset.key, cardinality=k, classes=classes):
-        yield given.popleft(), applied
+        yield ahead.popleft(), applied

@@ -6,10 +6,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from datahub.core.dataset import Dataset
+from datahub.flow.dataset.at import At
 from datahub.flow.dataset.parts import GOLD_LABEL
-from datahub.flow.dataset.tables import check_gold_at, check_table, part_reader, read_parts
-from datahub.ports import Rows, VersionStore
 
 
 @dataclass(frozen=True)
@@ -44,26 +42,25 @@ class Score:
     accepted: Accuracy
 
 
-def score_labels(dataset: Dataset, *, ref: str, store: VersionStore, rows: Rows) -> Score:
+def score_labels(at: At) -> Score:
     """Hold the labels of a commit against gold. Raises NotFound: no gold, or no labels yet."""
-    check_table(store, ref, dataset.name, "labels", made_by="label fit")
-    check_gold_at(store, ref, dataset)
-    gold_of = part_reader(store, rows, ref, dataset, "gold")
-    found = [Accuracy(0, 0, 0)] * 3
-    columns = [dataset.key, "label", "status", "annotations"]
-    for part, labels in read_parts(store, rows, ref, dataset, "labels", columns=columns):
-        gold = gold_of(part, [dataset.key, GOLD_LABEL])
+    at.check("labels", made_by="label fit")
+    at.check_gold()
+    totals = [Accuracy(0, 0, 0)] * 3
+    columns = [at.key, "label", "status", "annotations"]
+    for part, labels in at.parts("labels", columns=columns):
+        gold = at.part("gold", part, [at.key, GOLD_LABEL])
         if gold is None:
             continue
         named = gold.rename({GOLD_LABEL: "gold"}).drop_nulls("gold")
-        joined = labels.join(named, on=dataset.key, how="inner")
+        joined = labels.join(named, on=at.key, how="inner")
         asked = pl.col("annotations").list.len() > 0
         groups = (pl.lit(True), ~asked, pl.col("status") == "accepted")
-        found = [
-            so_far + _accuracy(joined.filter(group))
-            for so_far, group in zip(found, groups, strict=True)
+        totals = [
+            total + _accuracy(joined.filter(group))
+            for total, group in zip(totals, groups, strict=True)
         ]
-    return Score(*found)
+    return Score(*totals)
 
 
 def _accuracy(joined: pl.DataFrame) -> Accuracy:

@@ -16,58 +16,51 @@ from datahub.core.dataset import Dataset
 from datahub.core.errors import InputError, NotFound
 from datahub.core.labeling import FAULTS_KEPT, Fault, LFOutput
 from datahub.core.labels import LabelMatrix, Tally
-from datahub.core.layout import label_model_file, lfs_file
 from datahub.core.lf_sight import Disagreement, Disputes, Sight, Votes, sight
-from datahub.core.manifest import ModelManifest, VotesManifest
+from datahub.core.manifest import VotesManifest
+from datahub.flow.dataset.at import At
 from datahub.flow.dataset.parts import GOLD_LABEL
 from datahub.flow.dataset.samples import Sample, drawn, labels_of
-from datahub.flow.dataset.tables import check_gold_at, dataset_at, part_reader, table_paths
-from datahub.flow.dataset.votes import class_numbers, manifest_at, read_votes, voted, votes_by_part
+from datahub.flow.dataset.votes import class_numbers, read_votes, voted, votes_by_part
 from datahub.flow.label.report import LFReport, in_python, report_of, with_classes
 from datahub.flow.steps import Progress, quiet
-from datahub.ports import FoundLF, LFWorkers, Rows, VersionStore
+from datahub.ports import FoundLF, LFWorkers
 
 _STEP, _STEPS = 100, 50  # rows of a sample between two words of progress, and steps at the most
 
 
 def try_lfs(
-    dataset: str,
+    at: At,
     workers: LFWorkers,
     *,
-    ref: str,
     sample: int,
     seed: int,
     root: Path,
-    store: VersionStore,
-    rows: Rows,
     progress: Progress = quiet,
     leave_out: Collection[str] = (),
 ) -> LFReport:
     """Let LFs vote on a random sample of rows. Faults inside `root` are told from there."""
-    known = with_classes(dataset_at(store, ref, dataset))
-    lfs = [one.voting(known.classes) for one in workers.found if one.name not in leave_out]
-    found = drawn(store, rows, ref, known, size=sample, seed=seed, progress=progress)
-    applied = _applied(found.frame, lfs, workers, known, progress)
+    dataset = with_classes(at.dataset)
+    lfs = [lf.voting(dataset.classes) for lf in workers.found if lf.name not in leave_out]
+    some = drawn(at, size=sample, seed=seed, progress=progress)
+    applied = _applied(some.frame, lfs, workers, dataset, progress)
     tally = Tally(len(lfs))
     tally.add(applied.votes)
-    names = [one.name for one in lfs]
+    names = [lf.name for lf in lfs]
     faults = [fault.told_from(str(root)) for fault in applied.faults]
-    made = report_of(known, tally, names, applied.fault_counts, faults)
-    return replace(made, in_python=in_python(lfs), kinds=tuple(one.kind for one in lfs))
+    report = report_of(dataset, tally, names, applied.fault_counts, faults)
+    return replace(report, in_python=in_python(lfs), kinds=tuple(lf.kind for lf in lfs))
 
 
 def see_lf(
-    dataset: str,
+    at: At,
     name: str,
     workers: LFWorkers,
     *,
-    ref: str,
     sample: int,
     show: int,
     seed: int,
     root: Path,
-    store: VersionStore,
-    rows: Rows,
     progress: Progress = quiet,
 ) -> Sight:
     """One LF on a random sample: what it hits, what it misses, what contradicts it.
@@ -76,20 +69,20 @@ def see_lf(
     committed votes of the other LFs; against what of these there is. Raises NotFound: no LF of
     that name.
     """
-    known = with_classes(dataset_at(store, ref, dataset))
-    tested = _named(name, workers.found).voting(known.classes)
-    found = drawn(store, rows, ref, known, size=sample, seed=seed, progress=progress)
-    applied = _applied(found.frame, [tested], workers, known, progress)
+    dataset = with_classes(at.dataset)
+    tested = _named(name, workers.found).voting(dataset.classes)
+    some = drawn(at, size=sample, seed=seed, progress=progress)
+    applied = _applied(some.frame, [tested], workers, dataset, progress)
     faults = tuple(fault.told_from(str(root)) for fault in applied.faults)
-    others, names = _other_votes(store, ref, found, name)
-    labels, judge = labels_of(store, rows, ref, known, found.keys)
+    votes, names = _other_votes(at, some, name)
+    labels, judge = labels_of(at, some.keys)
     return sight(
-        found.frame,
+        some.frame,
         replace(applied, faults=faults),
         lf=tested.name,
         label=tested.label,
-        dataset=known,
-        other_votes=others,
+        dataset=dataset,
+        other_votes=votes,
         other_names=names,
         labels=labels,
         judge=judge,
@@ -100,94 +93,83 @@ def see_lf(
     )
 
 
-def lf_stats(dataset: str, *, ref: str, gold: bool, store: VersionStore, rows: Rows) -> LFReport:
+def lf_stats(at: At, *, gold: bool) -> LFReport:
     """The LF table of the votes that a commit holds.
 
     Beside it what the label model takes for each LF's accuracy, and, with gold, the true one.
     """
-    known, manifest = voted(store, ref, dataset)
+    manifest = voted(at)
     tally = Tally(len(manifest.lfs))
     if gold:
-        check_gold_at(store, ref, known)
-    golds = part_reader(store, rows, ref, known, "gold")
-    matrices = votes_by_part(store, ref, known, manifest)
-    for part, votes in zip(known.parts, matrices, strict=True):
-        names = golds(part, [GOLD_LABEL]) if gold else None
-        tally.add(votes, None if names is None else class_numbers(names[GOLD_LABEL], known))
+        at.check_gold()
+    matrices = votes_by_part(at, manifest)
+    for part, votes in zip(at.dataset.parts, matrices, strict=True):
+        names = at.part("gold", part, [GOLD_LABEL]) if gold else None
+        tally.add(votes, None if names is None else class_numbers(names[GOLD_LABEL], at.dataset))
     counts = [entry.fault_total for entry in manifest.lfs]
-    made = report_of(known, tally, manifest.names, counts, manifest.all_faults)
+    report = report_of(at.dataset, tally, manifest.names, counts, manifest.all_faults)
     kinds = tuple(entry.kind for entry in manifest.lfs)
-    return replace(made, estimated=_estimated(store, ref, dataset), kinds=kinds)
+    return replace(report, estimated=_estimated(at), kinds=kinds)
 
 
-def conflicts(
-    dataset: str,
-    first: str,
-    second: str,
-    *,
-    ref: str,
-    show: int,
-    seed: int,
-    store: VersionStore,
-    rows: Rows,
-) -> Disagreement:
+def conflicts(at: At, first: str, second: str, *, show: int, seed: int) -> Disagreement:
     """The rows on which two LFs voted for different classes, `show` of them drawn at random.
 
     Raises NotFound (an LF that did not vote), InputError (one LF named twice).
     """
-    known, manifest = voted(store, ref, dataset)
+    manifest = voted(at)
     columns = [_column(manifest, name) for name in (first, second)]
     if first == second:
         raise InputError(
             f"{first!r} is named twice.", hint="Name two LFs: `datahub lf conflicts A B`."
         )
-    found = Disputes((first, second), known, show=show, seed=seed)
+    disputes = Disputes((first, second), at.dataset, show=show, seed=seed)
     pair = replace(manifest, lfs=tuple(manifest.lfs[j] for j in columns))
-    for votes in votes_by_part(store, ref, known, pair):
-        found.add(votes)
-    places = found.places()
-    chosen = Sample.at(store, rows, ref, known, places)
-    labels, judge = labels_of(store, rows, ref, known, chosen.keys)
-    return found.told(chosen.frame, labels, judge)
+    for votes in votes_by_part(at, pair):
+        disputes.add(votes)
+    some = Sample.of(at, disputes.places())
+    labels, judge = labels_of(at, some.keys)
+    return disputes.told(some.frame, labels, judge)
 
 
-def all_votes(dataset: str, *, ref: str, store: VersionStore, rows: Rows) -> Votes:
+def all_votes(at: At) -> Votes:
     """The whole label matrix in memory, with its keys and names."""
-    known, manifest = voted(store, ref, dataset)
-    paths = table_paths(store, ref, dataset, "rows")
-    keys = pl.concat(batch[known.key] for batch in rows.batches(paths, columns=[known.key]))
-    matrix = read_votes(store, ref, known, manifest)
-    return Votes(keys.to_numpy(), matrix, tuple(manifest.names), known.classes)
+    manifest = voted(at)
+    frames = at.rows.batches(at.files("rows"), columns=[at.key])
+    keys = pl.concat(frame[at.key] for frame in frames)
+    matrix = read_votes(at, manifest)
+    return Votes(keys.to_numpy(), matrix, tuple(manifest.names), at.dataset.classes)
 
 
 def _applied(
     frame: pl.DataFrame,
     lfs: Sequence[FoundLF],
     workers: LFWorkers,
-    known: Dataset,
+    dataset: Dataset,
     progress: Progress,
 ) -> LFOutput:
     """What LFs say of a sample, a few rows at a time: who waits for a slow one sees it go on."""
     size = max(_STEP, frame.height // _STEPS)
-    work = ((frame[at : at + size], lfs) for at in range(0, max(frame.height, 1), size))
-    made, k, classes = list[LFOutput](), len(known.classes), known.classes
-    for applied in workers.apply(work, key=known.key, cardinality=k, classes=classes):
-        made.append(applied)
-        progress("label", sum(len(part.votes) for part in made), frame.height)
-    kept = list[Fault]()
+    work = ((frame[start : start + size], lfs) for start in range(0, max(frame.height, 1), size))
+    pieces, k, classes = list[LFOutput](), len(dataset.classes), dataset.classes
+    for applied in workers.apply(work, key=dataset.key, cardinality=k, classes=classes):
+        pieces.append(applied)
+        progress("label", sum(len(piece.votes) for piece in pieces), frame.height)
+    faults = list[Fault]()
     for lf in lfs:
-        kept += [one for part in made for one in part.faults if one.lf == lf.name][:FAULTS_KEPT]
-    counts = np.array([part.fault_counts for part in made]).sum(axis=0)
-    votes = np.concatenate([part.votes for part in made])
-    return LFOutput(votes, tuple(kept), tuple(map(int, counts)))
+        of_lf = [fault for piece in pieces for fault in piece.faults if fault.lf == lf.name]
+        faults += of_lf[:FAULTS_KEPT]
+    counts = np.array([piece.fault_counts for piece in pieces]).sum(axis=0)
+    votes = np.concatenate([piece.votes for piece in pieces])
+    return LFOutput(votes, tuple(faults), tuple(map(int, counts)))
 
 
 def _named(name: str, lfs: Sequence[FoundLF]) -> FoundLF:
-    for found in lfs:
-        if found.name == name:
-            return found
-    there = ", ".join(found.name for found in lfs)
-    raise NotFound(f"There is no labeling function {name!r}.", hint=f"There are: {there}.")
+    for lf in lfs:
+        if lf.name == name:
+            return lf
+    names = ", ".join(lf.name for lf in lfs)
+    raise NotFound(f"There is no labeling function {name!r}.", hint=f"There are: {names}.")
 
 
 def _column(manifest: VotesManifest, name: str) -> int:
@@ -198,30 +180,21 @@ def _column(manifest: VotesManifest, name: str) -> int:
     )
 
 
-def _other_votes(
-    store: VersionStore, ref: str, found: Sample, name: str
-) -> tuple[LabelMatrix, list[str]]:
+def _other_votes(at: At, some: Sample, name: str) -> tuple[LabelMatrix, list[str]]:
     """Committed votes of all other LFs on the sample; of none where votes are of earlier rows."""
-    dataset = found.dataset
-    manifest = manifest_at(store, ref, dataset.name)
-    current = manifest is not None and manifest.parts == tuple(p.sha256 for p in dataset.parts)
-    if manifest is None or not current:
-        return np.empty((len(found.keys), 0), dtype=np.int8), []
+    manifest = at.votes
+    if manifest is None or not at.votes_are_current:
+        return np.empty((len(some.keys), 0), dtype=np.int8), []
     rest = replace(manifest, lfs=tuple(lf for lf in manifest.lfs if lf.name != name))
-    votes = np.empty((len(found.keys), len(rest.lfs)), dtype=np.int8)
-    numbers = sorted(set(found.parts.tolist()))
-    parts = [dataset.parts[number] for number in numbers]
-    for number, part in zip(numbers, votes_by_part(store, ref, dataset, rest, parts), strict=True):
-        here = found.parts == number
-        votes[here] = part[found.inside[here]]
+    votes = np.empty((len(some.keys), len(rest.lfs)), dtype=np.int8)
+    numbers = sorted(set(some.parts.tolist()))
+    parts = [at.dataset.parts[number] for number in numbers]
+    for number, part in zip(numbers, votes_by_part(at, rest, parts), strict=True):
+        lines = some.parts == number
+        votes[lines] = part[some.inside[lines]]
     return votes, rest.names
 
 
-def _estimated(store: VersionStore, ref: str, dataset: str) -> tuple[float | None, ...]:
+def _estimated(at: At) -> tuple[float | None, ...]:
     """The label model's weights, if it was fitted to the votes that are there."""
-    model, votes = label_model_file(dataset), lfs_file(dataset)
-    held = {**store.objects(ref, model), **store.objects(ref, votes)}
-    if model not in held:
-        return ()
-    fitted = ModelManifest.from_json(store.read(held[model]))
-    return fitted.weights if fitted.votes == held[votes] else ()
+    return at.model.weights if at.model is not None and at.model.votes == at.votes_id else ()

@@ -24,7 +24,6 @@ from datahub.core.versions import ObjectId
 from datahub.flow.dataset.annotations import Hashes, hashes_of, log_at
 from datahub.flow.dataset.parts import GOLD_LABEL
 from datahub.flow.dataset.tables import contents_of, read_keys, read_parts
-from datahub.flow.label.judging import drawn_at
 from datahub.flow.label.judging_again import judged_again, relabeled
 from datahub.flow.merge.fields import BOTH, Content
 from datahub.flow.merge.kept import joined_labels
@@ -274,7 +273,7 @@ def _relabeled(
 
     As if one pull had taken the answers of both: rows alike are informed by all of them.
     """
-    store, rows, at, known = sides.store, sides.rows, sides.commits[side].id, sides.known[side]
+    at, known = sides.at[side], sides.known[side]
     hashes = _hashes(sides, known, log, list({entry.key for entry in log}))
     wanted = set(keys)
     decided = decide(log, hashes, classes=known.classes)
@@ -284,11 +283,9 @@ def _relabeled(
             f"answers to {len(stale)} rows of {sides.name} no longer count: the other side changed "
             "or removed the rows. `datahub review push` asks again"
         )
-    drawn = {key for of in BOTH for key in drawn_at(store, sides.commits[of].id, known)}
-    judged = judged_again(
-        store, rows, at, known, end_model=sides.end_model, decisions=decided, drawn=drawn
-    )
-    changes, lines, _ = relabeled(store, rows, at, known, judged, step_id=sides.step.id)
+    drawn = {key for of in BOTH for key in sides.at[of].audit_keys}
+    judged = judged_again(at, end_model=sides.end_model, decisions=decided, drawn=drawn)
+    changes, lines, _ = relabeled(at, judged, step_id=sides.step.id)
     found.relabeled += lines
     return changes
 

@@ -19,6 +19,7 @@ from datahub.core.layout import (
 )
 from datahub.core.rowconflict import MadeBy
 from datahub.core.versions import Change, Changes, Commit, ObjectId, Objects
+from datahub.flow.dataset.at import At
 from datahub.flow.dataset.parts import gold_reader
 from datahub.flow.dataset.tables import dataset_at
 from datahub.flow.steps import Step
@@ -47,6 +48,14 @@ class Sides:
         return {
             side: {c.path: c for c in self.store.changes(self.base.id, commit.id, prefix)}
             for side, commit in (("ours", self.ours), ("theirs", self.theirs))
+        }
+
+    @cached_property
+    def at(self) -> dict[str, At]:
+        """The dataset at each of the three commits."""
+        return {
+            side: At(self.store, self.rows, commit, self.name)
+            for side, commit in self.commits.items()
         }
 
     @cached_property

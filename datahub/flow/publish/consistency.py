@@ -21,6 +21,7 @@ from datahub.core.layout import (
 )
 from datahub.core.manifest import ModelManifest, VotesManifest
 from datahub.flow.dataset.annotations import decisions_at
+from datahub.flow.dataset.at import At
 from datahub.flow.dataset.tables import dataset_at, has_table, part_reader, read_parts
 from datahub.flow.rows.keeping import rows_without_label
 from datahub.ports import Rows, VersionStore
@@ -79,7 +80,7 @@ def disowned(store: VersionStore, rows: Rows, ref: str, name: str) -> list[str]:
     if not has_table(store, ref, name, "labels"):
         return []
     known = dataset_at(store, ref, name)
-    decisions = decisions_at(store, rows, ref, known)
+    decisions = decisions_at(At.of(store, rows, ref, name))
     said = {key: one.label for key, one in decisions.items() if one.outcome == "label"}
     scores = part_reader(store, rows, ref, known, "soft_labels")
     people, models = 0, 0

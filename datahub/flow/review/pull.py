@@ -17,6 +17,7 @@ from datahub.core.relabel import Annotation, checked_label, current
 from datahub.core.triage import QUEUE_COLUMNS, Task, queue
 from datahub.core.versions import Commit
 from datahub.flow.dataset.annotations import decisions_at, hashes_of, log_at
+from datahub.flow.dataset.at import At
 from datahub.flow.dataset.tables import (
     dataset_at,
     read_keys,
@@ -24,7 +25,6 @@ from datahub.flow.dataset.tables import (
     rows_of,
 )
 from datahub.flow.label.fit import counts_of
-from datahub.flow.label.judging import drawn_at
 from datahub.flow.label.judging_again import check_fitted, judged_again, relabeled
 from datahub.flow.review.answers import (
     Sorted,
@@ -115,12 +115,13 @@ def push(
     found = reconcile(asking)
     again = len(ask_again(asking, step.branch))
     head = store.commit_at(step.branch)
-    check_fitted(store, head.id, dataset)
+    at = At(store, rows, head, dataset)
+    check_fitted(at)
     wanted = [known.key, *QUEUE_COLUMNS]
     parts = read_parts(store, rows, head.id, known, "soft_labels", columns=wanted)
     names = pl.col("label", "end_label").cast(pl.Enum(known.classes))  # numbers, for want of room
     scores = pl.concat([frame.with_columns(names) for _, frame in parts])
-    answered = decisions_at(store, rows, head.id, known)
+    answered = decisions_at(at)
     picked = queue(
         scores,
         key=known.key,
@@ -190,20 +191,18 @@ def pull(
     for entry in fresh:
         found.sort(entry, known, now, logged)
     taken = found.taken
-    check_fitted(store, head.id, dataset)
+    at = At(store, rows, head, dataset)
+    check_fitted(at)
     commit, moved = head, 0
     if taken:
         judged = judged_again(
-            store,
-            rows,
-            head.id,
-            known,
+            at,
             end_model=end_model,
-            decisions=decisions_at(store, rows, head.id, known, more=tuple(taken)),
-            drawn=drawn_at(store, head.id, known),
+            decisions=decisions_at(at, more=tuple(taken)),
+            drawn=at.audit_keys,
             progress=step.progress,
         )
-        changes, _, moved = relabeled(store, rows, head.id, known, judged, step_id=step.id)
+        changes, _, moved = relabeled(at, judged, step_id=step.id)
         written = "".join(entry.to_json() + "\n" for entry in taken)
         changes[annotations_file(dataset, step.id)] = store.put_bytes(written.encode())
         commit = end(

@@ -14,11 +14,11 @@ from datahub.core.dataset import Dataset, Key
 from datahub.core.outcome import Triage, good_labels
 from datahub.core.trust import Estimate
 from datahub.flow.dataset.annotations import agreement_at, decisions_at
+from datahub.flow.dataset.at import At
 from datahub.flow.dataset.features import Looked, out_of_fold, seen_of
-from datahub.flow.dataset.tables import dataset_at, read_parts, table_paths
+from datahub.flow.dataset.tables import read_parts, table_paths
 from datahub.flow.label.fit import counts_of
-from datahub.flow.label.judging import drawn_at
-from datahub.flow.label.judging_again import check_fitted, features_as_fitted, model_at, triage_at
+from datahub.flow.label.judging_again import check_fitted, features_as_fitted, fitted_model
 from datahub.ports import EndModel, Rows, VersionStore
 
 CHANCE = 0.05
@@ -83,14 +83,13 @@ def trust(
 
     Raises DatasetNotFound, NotFound (no soft labels yet).
     """
-    known = dataset_at(store, ref, dataset)
-    check_fitted(store, ref, dataset)
-    decided = decisions_at(store, rows, ref, known)
+    at = At.of(store, rows, ref, dataset)
+    known = at.dataset
+    check_fitted(at)
+    decided = decisions_at(at)
     answers = {key: d.label for key, d in decided.items() if d.label is not None}
-    drawn = drawn_at(store, ref, known)
-    audited = {key: label for key, label in answers.items() if key in drawn}
-    triage = triage_at(store, ref, dataset)
-    saved = model_at(store, ref, known)
+    audited = {key: label for key, label in answers.items() if key in at.audit_keys}
+    triage, saved = at.triage, fitted_model(at)
     groups, asked = _measured(store, rows, ref, known, audited, triage)
     return Trust(
         dataset=dataset,
@@ -101,11 +100,11 @@ def trust(
         uncovered=groups["uncovered"],
         outcomes=_outcomes(store, rows, ref, known),
         triage=triage,
-        plain=_plain(known, asked, answers, end_model, features_as_fitted(store, rows, ref, known)),
+        plain=_plain(known, asked, answers, end_model, features_as_fitted(at)),
         model=saved.name,
         class_balance=dict(zip(known.classes, saved.class_balance, strict=True)),
         balance_from=saved.balance_from,
-        agreement=agreement_at(store, rows, ref, known),
+        agreement=agreement_at(at),
     )
 
 

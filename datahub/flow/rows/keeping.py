@@ -94,7 +94,13 @@ def kept_over(
         for part in known.parts
         if part.sha256 not in there
     }
-    changes |= patch_labels(store, rows, ref, made, no_line, step_id=step_id, rewritten=rewritten)
+    changes |= patch_labels(
+        At.of(store, rows, ref, made.name),
+        no_line,
+        dataset=made,
+        step_id=step_id,
+        rewritten=rewritten,
+    )
     return Kept(changes, made.rows - fresh, fresh)
 
 
