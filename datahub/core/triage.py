@@ -173,8 +173,8 @@ def queue(
 ) -> pl.DataFrame:
     """Pick at most `budget` rows: key, slice, reason, prediction, score; first to ask first.
 
-    `scores` has the columns QUEUE_COLUMNS; a reason is its `doubt`, where it has that column. The least
-    trusted come first. Rows with equal votes, on which the end model says the same and
+    `scores` has the columns QUEUE_COLUMNS; a reason is its `doubt`, where it has that column. The
+    least trusted come first. Rows with equal votes, on which the end model says the same and
     which are trusted alike, make a band: each row that is taken from it makes the next worth less
     (see PATIENCE), so that no vote pattern fills the queue. Which rows of a band is left to chance,
     so that an answer is a fair sample and may inform the others. With `words` (what a person would
