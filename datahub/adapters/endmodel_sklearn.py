@@ -10,8 +10,7 @@ scikit-learn is imported by what learns: a merge has an end model at hand, and s
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +21,7 @@ import polars as pl
 from datahub.core.errors import InputError
 from datahub.core.features import Features
 from datahub.core.labels import SoftLabels
+from datahub.machine.hushed import Shared, hushed
 
 if TYPE_CHECKING:
     from sklearn.feature_extraction.text import TfidfTransformer
@@ -31,6 +31,17 @@ _SMALLEST_SHARE = 0.01  # a class less likely than this adds cost and no knowled
 
 Ints = npt.NDArray[np.int64]
 Raw = Sequence[Any]  # of each block [rows, columns]: counts of words, sparse; or numbers
+
+
+def _one_thread() -> Callable[[], object]:
+    """Bind the libraries of numbers to one thread: with more, sums differ in their last digits."""
+    from threadpoolctl import threadpool_limits
+
+    limit = threadpool_limits(1)
+    return limit.unregister  # type: ignore[no-any-return]  # it has no types
+
+
+_ONE_THREAD = Shared(_one_thread)
 
 
 class LogisticEndModel:
@@ -88,9 +99,7 @@ class LogisticEndModel:
 
     def _learned(self, raw: Raw, soft: SoftLabels) -> _Learned | None:
         """A model of these rows, if they teach anything."""
-        from sklearn.exceptions import ConvergenceWarning
         from sklearn.linear_model import LogisticRegression
-        from threadpoolctl import threadpool_limits
 
         if len(np.unique(soft.argmax(axis=1))) < 2:
             return None
@@ -99,8 +108,7 @@ class LogisticEndModel:
             return None
         rows, classes = np.nonzero(soft >= _SMALLEST_SHARE)
         model = LogisticRegression(C=self._regularization, max_iter=self._max_iter)
-        with threadpool_limits(1), warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)  # near enough for an opinion
+        with _ONE_THREAD.entered(), hushed():  # one that did not converge is near enough
             model.fit(_joined(scales, raw)[rows], classes, sample_weight=soft[rows, classes])
         return _Learned(scales, model)
 

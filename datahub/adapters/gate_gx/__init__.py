@@ -7,8 +7,7 @@ a check names (docs/decisions/0006-gate-engine.md says why). Nothing is written,
 from __future__ import annotations
 
 import logging
-import os
-import warnings
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -19,6 +18,7 @@ from datahub.adapters.gate_gx import frames, words
 from datahub.adapters.gate_gx.suite import Check, read_suite
 from datahub.core.errors import GateError
 from datahub.core.verdict import KEYS_TOLD, CheckFailure
+from datahub.machine.hushed import hushed
 from datahub.ports import Instead
 
 _RESULT_FORMAT = {
@@ -33,6 +33,8 @@ _ASK_OF_NULLS = frozenset(
     | {"expect_column_values_to_be_of_type", "expect_column_values_to_be_in_type_list"}
     | {"expect_column_proportion_of_non_null_values_to_be_between"}
 )
+
+_ONE_AT_A_TIME = threading.RLock()
 
 _Group = tuple[frozenset[str] | None, frames.Form]
 _Failed = tuple[CheckFailure, list[int]]  # with the places of the first rows that failed it
@@ -211,15 +213,13 @@ def _translated(where: str) -> Iterator[None]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Great Expectations without a call home and without noise.
+    """Great Expectations without noise, one thread at a time.
 
-    It reads GX_ANALYTICS_ENABLED once, when it is imported, and knows no other way to be told:
-    that is why an adapter touches the environment here. The import takes 3-4 s.
+    It keeps one context for the whole process: a second thread would judge in the first one's.
+    Its import takes 3-4 s.
     """
-    os.environ["GX_ANALYTICS_ENABLED"] = "false"
     logger = logging.getLogger("great_expectations")
     logger.propagate = False  # its modules set levels of their own
     logger.handlers[:] = [logging.NullHandler()]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with _ONE_AT_A_TIME, hushed():
         yield

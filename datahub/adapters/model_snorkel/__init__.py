@@ -18,6 +18,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -124,7 +125,8 @@ class SnorkelLabelModel:
             raise InputError(f"{seed} cannot be a seed.", hint="Use 0 to 4294967295.")
         asked = {"seed": seed, "options": self._options}
         try:
-            if "torch" in sys.modules:
+            # Training seeds what the process shares: only where nobody else can be drawing.
+            if "torch" in sys.modules and threading.active_count() == 1:
                 return learned(counts.counts, counts.rows, prior, seed, self._options)
             arrays = {"counts": counts.counts, "prior": prior}
             return _learned_apart(packed(arrays, rows=counts.rows, asked=asked))

@@ -73,8 +73,7 @@ class OpenAIPrompts:
         self._parallel = parallel
         self._timeout = timeout
         self._progress = progress
-        self._stopped = threading.Event()
-        self._wait = wait or self._stopped.wait
+        self._wait = wait
         self._pace = Pace(per_minute, clock=clock)
         self._purse = Purse(prices, max_cost=max_cost, max_requests=max_requests)
         self._failures = 0
@@ -107,32 +106,33 @@ class OpenAIPrompts:
                 "DATAHUB_PROMPT_API_KEY where it asks for a key.",
             )
         replies: dict[str, Reply] = {}
-        self._stopped.clear()
+        stop = threading.Event()  # of this call: others may be asking meanwhile
         threads = ThreadPoolExecutor(self._parallel)
         places = httpx.Limits(max_connections=self._parallel)
         with httpx.Client(timeout=self._timeout, follow_redirects=False, limits=places) as web:
             try:
-                waiting = {threads.submit(self._asked, web, one): one.id for one in questions}
+                waiting = {threads.submit(self._asked, web, one, stop): one.id for one in questions}
                 for done in as_completed(waiting):
                     replies[waiting[done]] = done.result()
                     if self._progress:
                         self._progress(f"ask {lf}", len(replies), len(questions))
             finally:  # whatever ended it: what is on its way is waited for, since it is paid for
-                self._stopped.set()
+                stop.set()
                 threads.shutdown(cancel_futures=True)
         return replies
 
-    def _asked(self, web: httpx.Client, question: Question) -> Reply:
+    def _asked(self, web: httpx.Client, question: Question, stop: threading.Event) -> Reply:
         try:
-            return self._tried(web, question)
+            return self._tried(web, question, stop)
         except BaseException:  # it ends the run: nobody else begins
-            self._stopped.set()
+            stop.set()
             raise
 
-    def _tried(self, web: httpx.Client, question: Question) -> Reply:
+    def _tried(self, web: httpx.Client, question: Question, stop: threading.Event) -> Reply:
+        wait = self._wait or stop.wait
         for attempt in range(1, ATTEMPTS + 1):
-            self._wait(self._pace.turn())
-            if self._stopped.is_set():
+            wait(self._pace.turn())
+            if stop.is_set():
                 return Reply(problem="stopped")  # nobody reads it
             self._purse.take(question)
             try:
@@ -141,7 +141,7 @@ class OpenAIPrompts:
                 self._purse.give_back(question)
                 if attempt == ATTEMPTS:
                     raise self._away(question, str(error)) from error
-                self._wait(2.0 ** (attempt - 1))
+                wait(2.0 ** (attempt - 1))
                 continue
             except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
                 raise ConfigError(
@@ -153,7 +153,7 @@ class OpenAIPrompts:
                 return self._failed(question, f"no answer: {type(error).__name__}")
             if answer.status_code == 429 or answer.status_code >= 500:
                 self._purse.give_back(question)
-                if not self._waited(answer, attempt):
+                if not self._waited(answer, attempt, wait):
                     text = f"HTTP {answer.status_code} after {attempt} attempts"
                     return self._failed(question, text + _detail(answer, self._api_key))
                 continue
@@ -177,7 +177,9 @@ class OpenAIPrompts:
             },
         )
 
-    def _waited(self, answer: httpx.Response, attempt: int) -> bool:
+    def _waited(
+        self, answer: httpx.Response, attempt: int, wait: Callable[[float], object]
+    ) -> bool:
         """Wait as the server asks, or longer each time; False when it is not to be tried again."""
         if attempt == ATTEMPTS:
             return False
@@ -188,7 +190,7 @@ class OpenAIPrompts:
         if answer.status_code == 429:  # too many of all of us
             self._pace.hold(seconds)
         else:
-            self._wait(seconds)
+            wait(seconds)
         return True
 
     def _taken(self, question: Question, answer: httpx.Response) -> Reply:
