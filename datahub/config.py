@@ -115,11 +115,11 @@ def load(
 
     `environment` None means the process's own.
     """
-    seen = dict(os.environ) if environment is None else dict(environment)
+    variables = dict(os.environ) if environment is None else dict(environment)
     root = find_root(start)
-    values: dict[str, Any] = {"author": _someone(seen)}
+    values: dict[str, Any] = {"author": _someone(variables)}
     values |= _from_file(root / FILE)
-    values |= _from_environment(seen)
+    values |= _from_environment(variables)
     values |= _from_flags(flags or {})
     return _checked(Settings(root=root, **values))
 
@@ -127,6 +127,29 @@ def load(
 def from_environment() -> dict[str, Any]:
     """The settings that the process's environment gives. Raises ConfigError."""
     return _from_environment(dict(os.environ))
+
+
+def unknown_variables(environment: Mapping[str, str] | None = None) -> list[str]:
+    """A warning for each variable that is nearly a setting's: a typo would go unnoticed.
+
+    `environment` None means the process's own.
+
+    >>> unknown_variables({"DATAHUB_BUGDET": "7", "DATAHUB_BUDGET": "7", "DATAHUB_TEST": "1"})
+    ['DATAHUB_BUGDET is set and is no setting. Did you mean DATAHUB_BUDGET?']
+    """
+    variables = os.environ if environment is None else environment
+    settings = [f"{OWN}{name.upper()}" for name in _kinds()]
+    unknown = sorted(set(variables).difference(settings))
+    near = {
+        name: difflib.get_close_matches(name, settings, n=1, cutoff=0.85)
+        for name in unknown
+        if name.upper().startswith(OWN)
+    }
+    return [
+        f"{name} is set and is no setting. Did you mean {matches[0]}?"
+        for name, matches in near.items()
+        if matches
+    ]
 
 
 def find_root(start: Path) -> Path:
@@ -169,8 +192,9 @@ def _from_file(path: Path) -> dict[str, Any]:
 
 def _from_flags(flags: Mapping[str, Any]) -> dict[str, Any]:
     _check_names(flags, "The call has")
-    given = {name: value for name, value in flags.items() if value is not None}
-    return {name: _typed(name, value, "The call") for name, value in given.items()}
+    return {
+        name: _typed(name, value, "The call") for name, value in flags.items() if value is not None
+    }
 
 
 def _check_names(names: Iterable[str], where: str) -> None:
@@ -188,11 +212,11 @@ def _lf_table(table: object, where: str) -> dict[str, Any]:
     """What stands under [lf], by the names that settings have."""
     if not isinstance(table, dict):
         raise ConfigError(f"{where}: lf is {table!r}.", hint="Write [lf], and its settings below.")
-    found = {}
+    values = {}
     for name, value in table.items():
-        listed = isinstance(value, list) and all(isinstance(one, str) for one in value)
-        found[f"lf_{name}"] = ",".join(value) if listed else value
-    return found
+        listed = isinstance(value, list) and all(isinstance(part, str) for part in value)
+        values[f"lf_{name}"] = ",".join(value) if listed else value
+    return values
 
 
 def listed(text: str) -> list[str]:
@@ -205,12 +229,12 @@ def listed(text: str) -> list[str]:
 
 
 def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
-    found = {}
-    for name in _kinds():
-        variable = f"DATAHUB_{name.upper()}"
-        if environment.get(variable):
-            found[name] = _typed(name, environment[variable], variable)
-    return found
+    variables = {name: f"{OWN}{name.upper()}" for name in _kinds()}
+    return {
+        name: _typed(name, environment[variable], variable)
+        for name, variable in variables.items()
+        if environment.get(variable)
+    }
 
 
 def _typed(name: str, value: object, where: str) -> Any:

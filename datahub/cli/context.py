@@ -37,9 +37,13 @@ def opened(branch: str | None = None, **settings: Any) -> Iterator[Hub]:
     """The project's hub, its progress shown on a terminal while the command runs."""
     from datahub.hub import Hub
 
-    hub = Hub.open(state.folder, branch=branch, **settings)
-    with watched() as progress:
-        hub.progress = progress
+    warnings: list[str] = []
+    with (
+        watched() as progress,
+        Hub.open(
+            state.folder, branch=branch, progress=progress, warn=warnings.append, **settings
+        ) as hub,
+    ):
         yield hub
-    for warning in hub.warnings:
+    for warning in warnings:
         talk(f"warning: {warning}")

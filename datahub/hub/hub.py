@@ -14,11 +14,13 @@ import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 from datahub import config
 from datahub.core.dataset import checked_name
 from datahub.core.errors import ConfigError
+from datahub.flow.steps import Progress, quiet
 from datahub.hub.labeling import Labeling
 from datahub.hub.publishing import Publishing
 from datahub.hub.reading import Reading
@@ -26,6 +28,7 @@ from datahub.hub.registry import load
 from datahub.hub.reviewing import Reviewing
 from datahub.hub.scaffold import files as scaffold_files
 from datahub.hub.versioning import Versioning
+from datahub.hub.wiring import Warn, unheard
 from datahub.machine.installed import shared_folder
 
 
@@ -33,9 +36,55 @@ class Hub(Labeling, Reading, Reviewing, Publishing, Versioning):
     """One project: its settings, its adapters, its use cases."""
 
     @classmethod
-    def open(cls, start: Path | str = ".", *, branch: str | None = None, **settings: Any) -> Hub:
-        """The project that a folder lies in. Raises ConfigError where there is none."""
-        return cls(config.load(Path(start), flags=settings, environment=None), branch=branch)
+    def open(
+        cls,
+        start: Path | str = ".",
+        *,
+        branch: str | None = None,
+        progress: Progress = quiet,
+        warn: Warn = unheard,
+        **settings: Any,
+    ) -> Hub:
+        """The project that a folder lies in. Raises ConfigError where there is none.
+
+        `progress(what, done, total)` and `warn(text)` are called as the work goes on, in the
+        thread that does it; nothing is printed.
+        """
+        loaded = config.load(Path(start), flags=settings, environment=None)
+        hub = cls(loaded, branch=branch, progress=progress, warn=warn)
+        hub.warn_once(config.unknown_variables())
+        return hub
+
+    def on(self, branch: str) -> Hub:
+        """This hub on another branch, with the same connections: one for each thread, say."""
+        view = type(self)(
+            self.settings,
+            branch=branch,
+            progress=self.progress,
+            warn=self.warn,
+            clock=self.clock,
+        )
+        view._parts, view.warnings, view._warning = self._parts, self.warnings, self._warning
+        return view
+
+    def close(self) -> None:
+        """Give all connections back; later calls raise HubClosed, those of its views too."""
+        self._parts.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        state = "closed" if self._parts.closed else f"branch={self._branch or 'the current one'!r}"
+        return f"<Hub {str(self.settings.root)!r} store={self.settings.store!r} {state}>"
 
     @classmethod
     def init(cls, folder: Path | str, *, dataset: str, **settings: str) -> tuple[Hub, list[str]]:
@@ -82,6 +131,10 @@ class Hub(Labeling, Reading, Reviewing, Publishing, Versioning):
                 "lakefs_access_key_id": info.access_key_id,
                 "lakefs_secret_access_key": info.secret_access_key,
             }
+
+    def upgrade_catalog(self) -> str:
+        """Bring the schema of the catalog to the newest revision; return it."""
+        return self.catalog.upgrade()
 
     def take_demo_files(self) -> None:
         """Put the demo's articles, labeling functions and rules into the project's folder.

@@ -151,7 +151,7 @@ class Publishing(Wiring):
 
     def _warned(self, losses: Sequence[SetAside]) -> bool:
         """Say what a merge would set aside; where nothing lands, nothing is."""
-        self.warnings += [f"the merge would set aside {loss}: it asks for --yes" for loss in losses]
+        self.warn_once(f"the merge would set aside {loss}: it asks for --yes" for loss in losses)
         return True
 
     def merge(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields
 from datetime import UTC, datetime
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from datahub.flow.dataset.at import At
 from datahub.flow.rows.setaside import Caution
 from datahub.flow.steps import Progress, Step, quiet
 from datahub.hub import stores
+from datahub.hub.parts import Parts, once
 from datahub.hub.registry import REGISTRY, adapter, load
 from datahub.ports import (
     Catalog,
@@ -38,9 +39,15 @@ from datahub.ports import (
     VersionStore,
 )
 
+Warn = Callable[[str], None]
+
 
 def _now() -> datetime:
     return datetime.now(UTC)
+
+
+def unheard(warning: str) -> None:
+    """A warning that nobody waits for; `warnings` has it."""
 
 
 class Wiring:
@@ -52,20 +59,24 @@ class Wiring:
         *,
         branch: str | None = None,
         progress: Progress = quiet,
+        warn: Warn = unheard,
         clock: Callable[[], datetime] = _now,
     ) -> None:
         self.settings = settings
         self.progress = progress
+        self.warn = warn
         self.warnings: list[str] = []
-        self._branch = branch
         self.clock = clock
+        self._branch = branch
+        self._parts = Parts()
+        self._warning = threading.Lock()
 
-    @cached_property
+    @once
     def project(self) -> Any:
         """The project's folder."""
         return load("datahub.adapters.project_folder:ProjectFolder")(self.settings.root)
 
-    @cached_property
+    @once
     def store(self) -> VersionStore:
         """The version store."""
         return stores.opened(self.settings)
@@ -73,17 +84,17 @@ class Wiring:
     def make_store(self) -> None:
         """Make the repository of a new project, its one branch `main`; lakeFS's may be there."""
         author, time = self.settings.author, self.clock()
-        self.warnings += stores.create(
-            self.settings, {"branch": "main", "author": author, "time": time}
+        self.warn_once(
+            stores.create(self.settings, {"branch": "main", "author": author, "time": time})
         )
 
-    @cached_property
+    @once
     def rows(self) -> Rows:
         """Tables in files."""
         rows: Rows = adapter("rows", "polars")()
         return rows
 
-    @cached_property
+    @once
     def catalog(self) -> Catalog:
         """What happened and what is under way."""
         catalog: Catalog = adapter("catalog", "sql")(self.settings.catalog)
@@ -92,18 +103,18 @@ class Wiring:
             catalog.upgrade()  # lost, or never made, or of an earlier datahub
         return catalog
 
-    @cached_property
+    @once
     def verdict_secrets(self) -> dict[str, str]:
         """The secrets that sign verdicts, by their ids. Raises ConfigError for a weak one."""
         return signing.secrets_of(self.settings.verdict_secret)
 
-    @cached_property
+    @once
     def gate(self) -> GateEngine:
         """The judge of candidates."""
         gate: GateEngine = adapter("gate", "great-expectations")()
         return gate
 
-    @cached_property
+    @once
     def lf_source(self) -> LFSource:
         """The project's labeling functions."""
         folder = self.settings.root / "labeling_functions"
@@ -131,10 +142,14 @@ class Wiring:
         self.warn_once(map(str, workers.left_out))
 
     def warn_once(self, warnings: Iterable[str]) -> None:
-        """Say these, but those that were said."""
-        self.warnings += [one for one in warnings if one not in self.warnings]
+        """Give these to who asked for warnings, except those given before."""
+        with self._warning:
+            fresh = [text for text in dict.fromkeys(warnings) if text not in self.warnings]
+            self.warnings += fresh
+        for text in fresh:
+            self.warn(text)
 
-    @cached_property
+    @once
     def prompts(self) -> Prompts:
         """The language model that prompts ask; its limits are for all that this hub spends."""
         settings = self.settings
@@ -156,9 +171,10 @@ class Wiring:
     @property
     def spent(self) -> Spending | None:
         """What prompts cost so far; None where nothing was asked."""
-        return self.prompts.spent if "prompts" in vars(self) else None
+        prompts: Prompts | None = self._parts.made("prompts")
+        return None if prompts is None else prompts.spent
 
-    @cached_property
+    @once
     def labelstudio(self) -> Any:
         """The Label Studio server of this project."""
         make = load("datahub.adapters.labelstudio_server:LabelStudioServer")
@@ -305,4 +321,4 @@ class Wiring:
             try:
                 self.catalog.record_run(run)
             except DatahubError as error:
-                self.warnings.append(f"{name} is done, and not in the catalog: {error.message}")
+                self.warn_once([f"{name} is done, and not in the catalog: {error.message}"])

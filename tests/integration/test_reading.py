@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -377,7 +378,7 @@ def test_labels_are_kept_over_an_append(tmp_path: Path, settings: dict[str, str]
 
 
 def test_a_merge_of_new_rows_of_both_sides_keeps_the_labels(
-    tmp_path: Path, settings: dict[str, str]
+    tmp_path: Path, settings: dict[str, Any]
 ) -> None:
     """Its parts are in no commit yet when their labels are sought, on a server as here."""
     hub = made(tmp_path, settings)

@@ -266,6 +266,10 @@ class Graph:
         self._nodes: dict[NodeId, Node] = {}
         self._idle = IdleConnections()
 
+    def close(self) -> None:
+        """Close the connections that wait for the next that reads."""
+        self._idle.close()
+
     @contextmanager
     def reading(self) -> Iterator[Transaction]:
         """One state of the graph, however others write meanwhile."""

@@ -46,6 +46,10 @@ class IdleConnections:
         else:
             connection.close()
 
+    def close(self) -> None:
+        """Close those that are idle now."""
+        _close_all(self._held)
+
 
 def identity(path: Path) -> File:
     """Which file lies at a path now."""
@@ -57,8 +61,11 @@ def identity(path: Path) -> File:
 
 
 def _close_all(held: Held) -> None:
-    while held:
-        process, _, connection = held.pop()
+    while True:
+        try:
+            process, _, connection = held.pop()
+        except IndexError:  # another thread may take one meanwhile
+            return
         if process == os.getpid():
             connection.close()
         else:

@@ -87,6 +87,10 @@ class EmbeddedVersionStore:
             graph.set_head(branch, root)
         return cls(files)
 
+    def close(self) -> None:
+        """Give all connections back."""
+        self._graph.close()
+
     def branches(self) -> dict[str, CommitId]:
         """Branch name -> commit id of its head."""
         with self._graph.reading() as graph:

@@ -61,6 +61,11 @@ class Server:
         """What kind of block store lies behind."""
         return self.call("describe its storage", self.api.config_api.get_config).storage_config
 
+    def close(self) -> None:
+        """Give all connections back."""
+        if "api" in vars(self):
+            self.api.config_api.api_client.rest_client.pool_manager.clear()
+
     def call(self, doing: str, method: Callable[..., Any], *words: Any, **named: Any) -> Any:
         """One request. `branch` is for the error message."""
         branch = named.pop("branch_name", "")

@@ -132,6 +132,10 @@ class LakeFSVersionStore:
         store._begin(branch, author=author, time=time, fresh=fresh)
         return store
 
+    def close(self) -> None:
+        """Give all connections back."""
+        self._server.close()
+
     def branches(self) -> dict[str, CommitId]:
         """Branch name -> commit id of its head."""
         heads = self._history.heads()
