@@ -1,12 +1,14 @@
-"""Snorkel without scikit-learn, until that is used.
+"""Snorkel without pandas, SciPy and scikit-learn, until one of them is used.
 
-`snorkel.labeling` imports scikit-learn, and with it SciPy's statistics, for one function of its
-analysis: a second of work for each process that only wants `labeling_function`. While that module
-is imported, the function stands there under its name, and imports the real one when it is called.
+`snorkel.labeling` imports all three for its analysis and its appliers: two seconds of work for each
+process that only wants `labeling_function`. While Snorkel's own modules are imported, those
+packages stand there as names: a name that is called, or asked for a part, imports the real one.
+Everybody else who imports them gets them.
 """
 
 from __future__ import annotations
 
+import importlib
 import sys
 from collections.abc import Sequence
 from importlib.abc import Loader, MetaPathFinder
@@ -14,7 +16,11 @@ from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 from typing import Any
 
-_ANALYSIS, _METRICS = "snorkel.labeling.analysis", "sklearn.metrics"
+_HEAVY = ("pandas", "scipy", "scipy.sparse", "sklearn", "sklearn.metrics")
+_IMPORT_THEM = {
+    *("snorkel.labeling.analysis", "snorkel.labeling.apply.pandas", "snorkel.labeling.utils"),
+    "snorkel.map.core",
+}
 
 
 def install() -> None:
@@ -22,18 +28,45 @@ def install() -> None:
     sys.meta_path.insert(0, _Finder())
 
 
-def confusion_matrix(*given: Any, **named: Any) -> Any:
-    """What scikit-learn's function of that name says."""
-    from sklearn.metrics import confusion_matrix as theirs
+class _Name(type):
+    """The type of a class of a package that is not imported yet."""
 
-    return theirs(*given, **named)
+    def __call__(cls, *arguments: Any, **named: Any) -> Any:
+        return _real(cls)(*arguments, **named)
+
+    def __getattr__(cls, name: str) -> Any:
+        if name.startswith("__"):  # asked for by typing, of whatever it is given
+            raise AttributeError(name)
+        return getattr(_real(cls), name)
+
+    def __instancecheck__(cls, value: object) -> bool:
+        """Without the package, nothing is an instance of its classes."""
+        return cls.__module__ in sys.modules and isinstance(value, _real(cls))
+
+    def __subclasscheck__(cls, kind: type) -> bool:
+        return cls.__module__ in sys.modules and issubclass(kind, _real(cls))
+
+
+class _Package(ModuleType):
+    """A package that is not imported yet: its names are, once they are used."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        if self.__name__ in sys.modules and sys.modules[self.__name__] is not self:
+            return getattr(sys.modules[self.__name__], name)
+        return _Name(name, (), {"__module__": self.__name__})
+
+
+def _real(name: type) -> Any:
+    return getattr(importlib.import_module(name.__module__), name.__name__)
 
 
 class _Finder(MetaPathFinder):
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        if fullname != _ANALYSIS or _METRICS in sys.modules:
+        if fullname not in _IMPORT_THEM:
             return None
         spec = PathFinder.find_spec(fullname, path, target)
         if spec is not None and spec.loader is not None:
@@ -52,10 +85,15 @@ class _Light(Loader):
         return self._loader.create_module(spec)
 
     def exec_module(self, module: ModuleType) -> None:
-        metrics = ModuleType(_METRICS)
-        vars(metrics)["confusion_matrix"] = confusion_matrix
-        sys.modules[_METRICS] = metrics
+        packages = {name: _Package(name) for name in _HEAVY if name not in sys.modules}
+        for name, package in packages.items():
+            parent, _, child = name.rpartition(".")
+            if parent in packages:
+                setattr(packages[parent], child, package)
+            package.__path__ = []  # its submodules are found in sys.modules, or are not asked for
+        sys.modules.update(packages)
         try:
             self._loader.exec_module(module)
         finally:
-            del sys.modules[_METRICS]
+            for name in packages:
+                del sys.modules[name]
