@@ -8,6 +8,7 @@ import typer
 
 from datahub.cli.context import Json, opened
 from datahub.cli.output import emit_json, line, table
+from datahub.hub import results
 
 if TYPE_CHECKING:
     from datahub.flow.publish.audit import Audit
@@ -33,7 +34,7 @@ def audit(
     with opened() as hub:
         found = hub.audit(branch, since=since)
     if json:
-        emit_json(found)
+        emit_json(results.Audit.of(found))
     else:
         _tell(found)
     if not found.clean:

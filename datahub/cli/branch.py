@@ -9,6 +9,7 @@ import typer
 from datahub.cli.context import Json, opened
 from datahub.cli.gitwords import Names
 from datahub.cli.output import emit_json, line
+from datahub.hub import results
 
 app = typer.Typer(cls=Names, help="Branches: list, create, delete.", invoke_without_command=True)
 
@@ -30,7 +31,7 @@ def _current(*, json: bool) -> None:
     with opened() as hub:
         name = hub.branch
     if json:
-        emit_json({"branch": name})
+        emit_json(results.CurrentBranch(name))
         return
     line(name)
 
@@ -39,12 +40,12 @@ def _current(*, json: bool) -> None:
 def list_(json: Json = False) -> None:
     """List branches and their heads."""
     with opened() as hub:
-        found = hub.store.branches()
+        branches = hub.branches()
         current = hub.branch
     if json:
-        emit_json([{"branch": name, "commit": head} for name, head in sorted(found.items())])
+        emit_json([results.Branch(name, head) for name, head in sorted(branches.items())])
         return
-    for name, head in sorted(found.items()):
+    for name, head in sorted(branches.items()):
         line(f"{'*' if name == current else ' '} {name} {head[:12]}")
 
 
@@ -61,7 +62,7 @@ def create(
     with opened() as hub:
         commit = hub.create_branch(name, at=source or start)
     if json:
-        emit_json({"branch": name, "commit": commit.id})
+        emit_json(results.Branch(name, commit.id))
         return
     line(f"{name} {commit.id[:12]}")
 
@@ -78,6 +79,6 @@ def delete(
     with opened() as hub:
         hub.delete_branch(name, force=force)
     if json:
-        emit_json({"deleted": name})
+        emit_json(results.Deleted(name))
         return
     line(f"deleted {name}")

@@ -6,6 +6,7 @@ import typer
 
 from datahub.cli.context import Json, opened
 from datahub.cli.output import emit_json, line
+from datahub.hub import results
 
 app = typer.Typer(help="The catalog's database.", no_args_is_help=True)
 
@@ -14,8 +15,8 @@ app = typer.Typer(help="The catalog's database.", no_args_is_help=True)
 def upgrade(json: Json = False) -> None:
     """Bring the catalog's schema to the newest revision."""
     with opened() as hub:
-        revision = hub.catalog.upgrade()
+        revision = hub.upgrade_catalog()
     if json:
-        emit_json({"revision": revision})
+        emit_json(results.Catalog(revision))
         return
     line(f"catalog at {revision}")

@@ -19,6 +19,7 @@ from datahub.cli.lf import print_lf_table
 from datahub.cli.output import emit_json, expectations, line, share, table, talk, watched
 from datahub.cli.review import print_trust
 from datahub.core.errors import Conflict, GateRefused
+from datahub.hub import results
 
 if TYPE_CHECKING:
     from datahub.flow.label.score import Score
@@ -37,16 +38,25 @@ def run(folder: Path, *, queue: str, store: str, as_json: bool) -> None:
     started = time.monotonic()
     _clear(folder)
     with watched() as progress, _access(folder, store) as access:
-        hub = _project(folder, queue=queue, access=access)
-        hub.progress = progress
+        hub = _project(folder, queue=queue, access=access, progress=progress)
         told = Telling(as_json=as_json)
         figures = _walk(hub, told)
     figures["seconds"] = round(time.monotonic() - started, 1)
     if as_json:
-        emit_json(figures)
+        emit_json(_result(figures))
         return
     _tell(figures)
     _part(hub, folder)
+
+
+def _result(figures: dict[str, Any]) -> results.Demo:
+    accuracies = {
+        when: {name: results.DemoAccuracy(**group) for name, group in figures[when].items()}
+        for when in ("before", "after")
+    }
+    return results.Demo(
+        **{**figures, **accuracies, "audited": results.DemoAudit(**figures["audited"])}
+    )
 
 
 class Telling:
@@ -76,7 +86,7 @@ def _clear(folder: Path) -> None:
                 hint="Name another folder: `datahub demo FOLDER`.",
             )
         if (folder / "datahub.toml").exists():
-            Hub.open(folder).labelstudio.stop()
+            Hub.open(folder).labelstudio_stop()
         shutil.rmtree(folder)
     folder.mkdir(parents=True)
     (folder / MARK).touch()
@@ -94,13 +104,13 @@ def _access(folder: Path, store: str) -> Iterator[dict[str, str]]:
         yield {**access, "store": store, "lakefs_repository": f"demo-{uuid.uuid4().hex[:12]}"}
 
 
-def _project(folder: Path, *, queue: str, access: dict[str, str]) -> Hub:
+def _project(folder: Path, *, queue: str, access: dict[str, Any], progress: Any) -> Hub:
     from datahub.hub import Hub
 
     Hub.init(folder, dataset="news", queue=queue, **access)
     settings = folder / "datahub.toml"
     settings.write_text(settings.read_text() + f"budget = {BUDGET}\n")
-    return Hub.open(folder, **access)
+    return Hub.open(folder, progress=progress, **access)
 
 
 def _walk(hub: Hub, told: Telling) -> dict[str, Any]:
@@ -170,7 +180,7 @@ def _review(hub: Hub, told: Telling, figures: dict[str, Any]) -> None:
     title = f"Ask people about {BUDGET} of the rows, through the {hub.settings.queue} queue"
     with told.step(title) as aloud:
         if hub.settings.queue == "label-studio" and not hub.settings.labelstudio_url:
-            hub.labelstudio.start(say=talk)
+            hub.labelstudio_start(say=talk)
         pushed = hub.review_push()
         if aloud:
             line(
@@ -275,7 +285,7 @@ def _part(hub: Hub, folder: Path) -> None:
         return
     line(f"\nContinue in {folder}: `datahub status`, `datahub log main`, `datahub show main`,")
     if hub.settings.queue == "label-studio" and not hub.settings.labelstudio_url:
-        info = hub.labelstudio.status()
+        info = hub.labelstudio_status()
         line(f"or label at {info.url} (login {info.email}, password {info.password});")
         line("then `datahub review pull`, and `datahub labelstudio stop` when you are done.")
     elif hub.settings.queue == "label-studio":

@@ -9,6 +9,7 @@ import typer
 
 from datahub.cli.context import Json, opened
 from datahub.cli.output import emit_json, expectations, failures, line, table, talk
+from datahub.hub import results
 
 app = typer.Typer(help="Gates: rules that a merge must pass.", no_args_is_help=True)
 
@@ -29,7 +30,7 @@ def set_(
     with opened() as hub:
         merged = hub.gate_set(reason=reason, into=into, unguard=unguard)
     if json:
-        emit_json(merged)
+        emit_json(results.Merged.of(merged))
         return
     line(f"rules of {into} set: {merged.commit.id[:12]}, {expectations(merged.checks)}")
     if unguard and not merged.checks:
@@ -67,7 +68,7 @@ def run(
         for one in github_lines(verdict, source=source, into=into):
             talk(one)
     if json:
-        emit_json(verdict)
+        emit_json(results.Verdict.of(verdict))
     else:
         said = "passed" if verdict.passed else "refused"
         line(f"{said}: {source} into {into}, {expectations(verdict.checks)}")
@@ -81,13 +82,13 @@ def run(
 def key(json: Json = False) -> None:
     """Print the id of the secret in DATAHUB_VERDICT_SECRET, for signed_by in gates.toml."""
     with opened() as hub:
-        found = hub.verdict_keys()
+        ids = hub.verdict_keys()
     if json:
-        emit_json(found)
+        emit_json(ids)
         return
-    for one in found:
-        line(one)
-    if not found:
+    for secret_id in ids:
+        line(secret_id)
+    if not ids:
         talk("DATAHUB_VERDICT_SECRET is not set.")
 
 
@@ -98,12 +99,12 @@ def refusals(
 ) -> None:
     """List merges that were refused, newest first."""
     with opened() as hub:
-        found = hub.refusals(limit=limit)
+        refused = hub.refusals(limit=limit)
     if json:
-        emit_json(found)
+        emit_json(results.Refusal.each(refused))
         return
     rows = [
         (r.verdict.time, r.branch, r.into, "; ".join(f.message for f in r.verdict.failures))
-        for r in found
+        for r in refused
     ]
     table(["time", "source", "into", "reasons"], rows)

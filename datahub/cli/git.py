@@ -9,6 +9,7 @@ import typer
 
 from datahub.cli.context import Json, opened
 from datahub.cli.output import emit_json, line
+from datahub.hub import results
 
 app = typer.Typer(help="Plain git repositories of the history.", no_args_is_help=True)
 
@@ -22,7 +23,7 @@ def export(
     with opened() as hub:
         count = hub.git_export(folder)
     if json:
-        emit_json({"folder": folder, "commits": count})
+        emit_json(results.GitCopy(str(folder), count))
         return
     line(f"{count} commits in {folder}")
 
@@ -40,6 +41,6 @@ def import_(
     with opened() as hub:
         count = hub.git_import(folder, objects=objects)
     if json:
-        emit_json({"folder": folder, "commits": count})
+        emit_json(results.GitCopy(str(folder), count))
         return
     line(f"{count} commits from {folder}")

@@ -10,6 +10,7 @@ from datahub.cli.consent import Yes, consent
 from datahub.cli.context import Branch, Json, opened
 from datahub.cli.output import emit_json, line
 from datahub.cli.settling import Conflicts, Decisions, Ours, RuleName, Theirs, settled
+from datahub.hub import results
 
 if TYPE_CHECKING:
     from datahub.core.versions import Commit
@@ -84,6 +85,6 @@ def restore(
 
 def _told(made: Commit, branch: str, *, json: bool) -> None:
     if json:
-        emit_json(made)
+        emit_json(results.Commit.of(made))
         return
     line(f"[{branch} {made.id[:12]}] {made.message.splitlines()[0]}")

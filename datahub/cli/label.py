@@ -10,6 +10,7 @@ from datahub.cli.context import Branch, Dataset, Json, Ref, opened
 from datahub.cli.output import emit_json, line, share, table
 from datahub.cli.promise import balance, promised
 from datahub.core.errors import ConfigError
+from datahub.hub import results
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -78,7 +79,7 @@ def fit(
     ) as hub:
         fitted = hub.label_fit(dataset, class_balance=asked, options=options)
     if json:
-        emit_json(fitted)
+        emit_json(results.Fitted.of(fitted))
         return
     print_fitted(fitted)
     line(f"committed {fitted.commit.id[:12]}" if fitted.changed else "nothing changed")
@@ -102,7 +103,7 @@ def compare(
     with opened(branch, end_model=end_model) as hub:
         compared = hub.label_compare(dataset, seeds=seeds, class_balance=asked)
     if json:
-        emit_json(compared)
+        emit_json(results.Comparison.of(compared))
         return
     print_comparison(compared)
 
@@ -115,7 +116,7 @@ def score(
     with opened(branch) as hub:
         scored = hub.score(dataset, ref=ref)
     if json:
-        emit_json(scored)
+        emit_json(results.Score.of(scored))
         return
     print_score(scored)
 

@@ -7,7 +7,8 @@ from typing import Annotated, Any
 import typer
 
 from datahub.cli.context import Json, opened
-from datahub.cli.output import emit_json, line, plain, talk
+from datahub.cli.output import emit_json, line, talk
+from datahub.hub import results
 
 app = typer.Typer(help="Label Studio on this machine: start, stop, status.", no_args_is_help=True)
 
@@ -25,7 +26,7 @@ def start(
 ) -> None:
     """Install Label Studio if need be (2 minutes, 1 GB), and start it for this project."""
     with opened(labelstudio_port=port) as hub:
-        info = hub.labelstudio.start(say=talk)
+        info = hub.labelstudio_start(say=talk)
     _print(info, as_json=json, secrets=show_secrets)
 
 
@@ -33,9 +34,9 @@ def start(
 def stop(json: Json = False) -> None:
     """Stop the server that `start` started."""
     with opened() as hub:
-        stopped = bool(hub.labelstudio.stop())
+        stopped = hub.labelstudio_stop()
     if json:
-        emit_json({"stopped": stopped})
+        emit_json(results.Stopped(stopped))
         return
     line("stopped" if stopped else "it was not running")
 
@@ -44,15 +45,14 @@ def stop(json: Json = False) -> None:
 def status(show_secrets: Secrets = False, json: Json = False) -> None:
     """Say whether it runs, and where."""
     with opened() as hub:
-        info = hub.labelstudio.status()
+        info = hub.labelstudio_status()
     _print(info, as_json=json, secrets=show_secrets)
 
 
 def _print(info: Any, *, as_json: bool, secrets: bool) -> None:
     if as_json:
-        told = plain(info) or {"running": False}
-        hidden = () if secrets else ("password", "token")
-        emit_json({name: value for name, value in told.items() if name not in hidden})
+        shape = results.ServerSecrets if secrets else results.Server
+        emit_json(results.NoServer(running=False) if info is None else shape.of(info))
         return
     if info is None or not info.running:
         line("not running: `datahub labelstudio start`")

@@ -9,6 +9,7 @@ import typer
 
 from datahub.cli.context import Branch, Dataset, Json, Ref, opened
 from datahub.cli.output import emit_json, line, share, table, talk
+from datahub.hub import results
 
 if TYPE_CHECKING:
     from datahub.core.lf_sight import SeenRow
@@ -90,7 +91,7 @@ def new(
     with opened(branch) as hub:
         path = hub.lf_new(name, dataset, kind=kind, column=column)
     if json:
-        emit_json({"name": name, "kind": kind, "file": path})
+        emit_json(results.NewLF(name, kind, path))
         return
     line(f"wrote {path}")
     talk(f"edit it, then see what it does: datahub lf test {name}")
@@ -111,7 +112,7 @@ def see(
     with opened(branch, **_limits(max_cost, max_requests)) as hub:
         found = hub.lf_test(name, dataset, sample=sample, show=show)
     if json:
-        emit_json(found)
+        emit_json(results.Sight.of(found))
         return
     judge = found.judge or "no gold and no labels yet"
     votes = ", ".join(f"{n} {label}" for label, n in found.votes.items()) or "no votes"
@@ -152,7 +153,7 @@ def conflicts(
     with opened(branch) as hub:
         found = hub.lf_conflicts(first, second, dataset, ref=ref, show=show)
     if json:
-        emit_json(found)
+        emit_json(results.Disagreement.of(found))
         return
     if found.shown:
         label = f"label ({found.judge})" if found.judge else "label"
@@ -199,7 +200,7 @@ def _short(text: str) -> str:
 
 def _print(report: LFReport, classes: tuple[str, ...], *, as_json: bool) -> None:
     if as_json:
-        emit_json(report)
+        emit_json(results.LFReport.of(report))
         return
     print_lf_table(report, classes)
     line(

@@ -11,11 +11,12 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, is_dataclass
 from datetime import date, datetime, timedelta
 from datetime import time as dtime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
+
+from datahub.hub.results import Failed, Problem, Shape, plain
 
 if TYPE_CHECKING:
     from datahub.core.verdict import Verdict
@@ -25,29 +26,9 @@ _ID = re.compile(r"(?<![\w/.])([0-9a-f]{12})[0-9a-f]{52}(?![\w/])(?!\.\w)")
 _drawn: list[Any] = []  # the bars on the terminal just now
 
 
-def plain(value: Any) -> Any:
-    """The value as JSON can hold it: dataclasses as objects, times as ISO 8601, NaN as null.
-
-    Bytes are hexadecimal digits, and what JSON has no place for is text.
-    """
-    if is_dataclass(value) and not isinstance(value, type):
-        return plain(asdict(value))
-    if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return [plain(item) for item in value]
-    if isinstance(value, (date, dtime)):
-        return value.isoformat()
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if isinstance(value, bytes):
-        return value.hex()
-    return value if value is None or isinstance(value, (str, int, float)) else str(value)
-
-
-def emit_json(value: Any) -> None:
-    """Print one JSON document."""
-    sys.stdout.write(json.dumps(plain(value), ensure_ascii=False, indent=2) + "\n")
+def emit_json(result: Shape | Sequence[Shape | Mapping[str, Any] | str]) -> None:
+    """Print a declared result, or a list of them, as one JSON document."""
+    sys.stdout.write(json.dumps(plain(result), ensure_ascii=False, indent=2) + "\n")
 
 
 def line(text: str = "") -> None:
@@ -272,18 +253,12 @@ def _brief(value: Any, *, inside: bool = False) -> str:
 
 def emit_error(error: Any, *, as_json: bool) -> None:
     """Say what happened and what to do next, on stderr; a refusal's reasons with it."""
+    if as_json:
+        failed = Failed(Problem.of(error))
+        talk(json.dumps(failed.to_json(), ensure_ascii=False))
+        return
     verdict = getattr(error, "verdict", None)
     conflicts = getattr(error, "conflicts", ())
-    if as_json:
-        said = {"code": error.code, "message": error.message, "hint": error.hint}
-        if verdict is not None:
-            said["verdict"] = plain(verdict)
-        if conflicts:
-            said["conflicts"] = plain(conflicts)
-        if hasattr(error, "losses"):
-            said["set_aside"] = plain(error.losses)
-        talk(json.dumps({"error": said}, ensure_ascii=False))
-        return
     talk(f"error[{error.code}]: {short_ids(error.message)}")
     for told in failures(verdict):
         talk(told)

@@ -14,6 +14,7 @@ from datahub.cli.output import brief, emit_json, line, talk, waiting
 from datahub.cli.output import table as table_of
 from datahub.cli.state import state
 from datahub.core.errors import ConfigError
+from datahub.hub import results
 
 if TYPE_CHECKING:
     from datahub.flow.rows.source import Imported
@@ -57,11 +58,9 @@ def init(
     )
     for warning in hub.warnings:
         talk(f"warning: {warning}")
-    head = hub.store.commit_at("main")
+    head = hub.commit_at("main")
     if json:
-        emit_json(
-            {"folder": hub.settings.root, "branch": "main", "commit": head.id, "files": written}
-        )
+        emit_json(results.Created(str(hub.settings.root), "main", head.id, written))
         return
     line(f"Project {hub.settings.root} on branch main ({head.id[:12]})")
     for path in written:
@@ -142,7 +141,7 @@ def import_(
     for said in _aside(made, gold=gold):
         talk(said)
     if json:
-        emit_json(made)
+        emit_json(results.Imported.of(made))
         return
     known = made.dataset
     origin = "made from content" if known.key_made else "given"
@@ -197,11 +196,9 @@ def export(
     """Write rows and their labels, as of a ref, to a file or a folder."""
     with opened(branch) as hub:
         made = hub.export_rows(path, dataset=dataset, ref=ref, table=table, kind=kind)
-        commit = hub.store.commit_at(hub.ref(ref)).id
+        commit = hub.commit_at(ref).id
     if json:
-        emit_json(
-            {"file": path, "rows": made.rows, "files": made.files, "table": table, "commit": commit}
-        )
+        emit_json(results.Exported(str(path), made.rows, made.files, table, commit))
         return
     files = "" if kind is None else f", {made.files} files,"
     line(f"{made.rows} rows{files} to {path} as of {commit[:12]}")
@@ -242,7 +239,7 @@ def status(branch: Branch = None, json: Json = False) -> None:
     with opened(branch) as hub, waiting("Reading the labeling functions and what they import"):
         found = hub.status()
     if json:
-        emit_json(found)
+        emit_json(results.Status.of(found))
         return
     guarded = ", guarded" if found.guarded else ""
     line(

@@ -13,6 +13,7 @@ from datahub.cli.context import Branch, Dataset, Json, Ref, opened
 from datahub.cli.output import emit_json, line, share, table, talk
 from datahub.cli.promise import balance, promised
 from datahub.core.errors import ConfigError
+from datahub.hub import results
 
 if TYPE_CHECKING:
     from datahub.core.agreement import Agreement
@@ -41,7 +42,7 @@ def push(
     with opened(branch, queue=queue) as hub:
         pushed = hub.review_push(dataset, budget=budget)
     if json:
-        emit_json(pushed)
+        emit_json(results.Pushed.of(pushed))
         return
     line(f"{pushed.tasks} rows asked: {pushed.doubt} doubted, {pushed.audit} drawn at random")
     _say_found(pushed.found)
@@ -68,7 +69,7 @@ def answer(
     with opened(branch, queue=queue) as hub:
         if csv is not None:
             count = hub.review_answer_file(csv, annotator=annotator, dataset=dataset)
-            emit_json({"answered": count}) if json else line(f"{count} answers recorded")
+            emit_json(results.Answered(count)) if json else line(f"{count} answers recorded")
             return
         waiting = hub.review_open(dataset, annotator=annotator or hub.settings.author)
         if listed or json:
@@ -97,7 +98,7 @@ def pull(
     with opened(branch, queue=queue) as hub:
         report = hub.review_pull(dataset)
     if json:
-        emit_json(report)
+        emit_json(results.Pulled.of(report))
     else:
         withdrawn = f" ({report.withdrawn} withdrawn)" if report.withdrawn else ""
         line(
@@ -124,15 +125,7 @@ def report(
         found = hub.review_report(dataset, ref=ref)
         refused = hub.review_refused(dataset)
     if json:
-        groups = {name: getattr(found, name) for name in ("accepted", "doubted", "uncovered")}
-        emit_json(
-            {"dataset": found.dataset, "rows": found.rows, "answered": found.answered}
-            | {"outcomes": found.outcomes, "triage": found.triage, "plain": found.plain}
-            | {"model": found.model, "class_balance": found.class_balance}
-            | {"balance_from": found.balance_from, "agreement": found.agreement}
-            | {name: _with_error(group) for name, group in groups.items()}
-            | {"refused": refused}
-        )
+        emit_json(results.Trust.of(found, refused=refused))
         return
     print_trust(found)
     if refused:
@@ -211,10 +204,6 @@ def _plainly(plain: Plain) -> str:
     )
 
 
-def _with_error(group: Estimate) -> dict[str, object]:
-    return {**vars(group), "error": group.error, "interval": group.interval}
-
-
 def _interval(group: Estimate) -> str:
     low, high = group.interval
     return f"{low:.1%} to {high:.1%}"
@@ -222,7 +211,7 @@ def _interval(group: Estimate) -> str:
 
 def _list(waiting: list[tuple[str, Task]], *, as_json: bool) -> None:
     if as_json:
-        emit_json([{"task": task_id, **vars(task)} for task_id, task in waiting])
+        emit_json([results.OpenTask.of(task, task=task_id) for task_id, task in waiting])
         return
     rows = [
         (task_id, task.key, task.prediction, task.reason, _first(task)) for task_id, task in waiting

@@ -9,6 +9,7 @@ import typer
 from datahub.cli.context import Json, opened
 from datahub.cli.gitwords import Names
 from datahub.cli.output import emit_json, line
+from datahub.hub import results
 
 app = typer.Typer(cls=Names, help="Tags: list, create, delete.", invoke_without_command=True)
 
@@ -24,11 +25,11 @@ def root(context: typer.Context, json: Json = False) -> None:
 def list_(json: Json = False) -> None:
     """List tags and their commits."""
     with opened() as hub:
-        found = hub.tags()
+        tags = hub.tags()
     if json:
-        emit_json([{"tag": name, "commit": commit} for name, commit in sorted(found.items())])
+        emit_json([results.Tag(name, commit) for name, commit in sorted(tags.items())])
         return
-    for name, commit in sorted(found.items()):
+    for name, commit in sorted(tags.items()):
         line(f"{name} {commit[:12]}")
 
 
@@ -44,7 +45,7 @@ def create(
     with opened() as hub:
         commit = hub.create_tag(name, at=ref)
     if json:
-        emit_json({"tag": name, "commit": commit.id})
+        emit_json(results.Tag(name, commit.id))
         return
     line(f"{name} {commit.id[:12]}")
 
@@ -55,6 +56,6 @@ def delete(name: Annotated[str, typer.Argument(help="Tag to remove.")], json: Js
     with opened() as hub:
         hub.delete_tag(name)
     if json:
-        emit_json({"deleted": name})
+        emit_json(results.Deleted(name))
         return
     line(f"deleted {name}")

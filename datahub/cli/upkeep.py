@@ -9,6 +9,7 @@ import typer
 
 from datahub.cli.context import Json, opened
 from datahub.cli.output import emit_json, line, talk
+from datahub.hub import results
 
 
 def add_to(app: typer.Typer) -> None:
@@ -27,7 +28,7 @@ def fsck(
     with opened() as hub:
         found = hub.fsck(deep=not quick)
     if json:
-        emit_json(found)
+        emit_json(results.Damage.each(found))
     for damage in [] if json else found:
         line(f"{damage.kind} {damage.id[:12]}: {damage.what} ({damage.where})")
     if found:
@@ -47,7 +48,7 @@ def gc(
     with opened() as hub:
         found = hub.gc(keep=timedelta(days=keep_days), dry_run=dry_run)
     if json:
-        emit_json({**vars(found), "dry_run": dry_run})
+        emit_json(results.Collection.of(found, dry_run=dry_run))
         return
     line(
         f"{'would remove' if dry_run else 'removed'} {found.objects} objects "

@@ -14,6 +14,7 @@ from datahub.cli.output import brief, emit_json, expectations, failures, line, p
 from datahub.cli.settling import Conflicts, Decisions, Ours, RuleName, Theirs, settled
 from datahub.cli.state import state
 from datahub.core.errors import ConfigError
+from datahub.hub import results
 
 if TYPE_CHECKING:
     from datahub.core.verdict import Verdict
@@ -41,7 +42,7 @@ def switch(
         head = hub.switch(branch, create=create)
         branch = hub.branch
     if json:
-        emit_json({"branch": branch, "commit": head.id})
+        emit_json(results.Branch(branch, head.id))
         return
     line(f"On branch {branch} at {head.id[:12]}")
 
@@ -65,7 +66,7 @@ def commit(
         made = hub.commit(files, message=message, start=state.folder)
         on = hub.branch
     if json:
-        emit_json(made)
+        emit_json(results.Commit.of(made))
         return
     line(f"[{on} {made.id[:12]}] {message}")
 
@@ -87,7 +88,7 @@ def log(
         found = hub.log(ref, limit=limit, dataset=dataset)
         names = _names(hub) if graph or oneline else {}
     if json:
-        emit_json(found)
+        emit_json(results.Commit.each(found))
         return
     with paged():
         _print_log(found, names, graph=graph, oneline=oneline)
@@ -122,7 +123,7 @@ def _oneline(commit: Commit, names: dict[str, list[str]]) -> str:
 def _names(hub: Hub) -> dict[str, list[str]]:
     """Branches and tags by the commit that they name, the current branch first."""
     found: dict[str, list[str]] = {}
-    branches = hub.store.branches()
+    branches = hub.branches()
     for name in sorted(branches, key=lambda name: (name != hub.branch, name)):
         shown = f"HEAD -> {name}" if name == hub.branch else name
         found.setdefault(branches[name], []).append(shown)
@@ -137,12 +138,19 @@ def show(
 ) -> None:
     """Show a commit: who, why, what it changed, and the verdict that let it in."""
     with opened() as hub:
-        commit = hub.store.commit_at(hub.ref(ref))
-        changed = hub.diff(commit.parents[0], commit.id) if commit.parents else None
+        commit = hub.commit_at(ref)
+        changed = hub.changes(commit.id)
         verdict = hub.verdict(commit.id)
-        held = hub.store.objects(commit.id)
+        objects = hub.objects(commit.id) if json else {}
     if json:
-        emit_json({"commit": commit, "changed": changed, "verdict": verdict, "objects": held})
+        emit_json(
+            results.Shown(
+                results.Commit.of(commit),
+                None if changed is None else results.Difference.of(changed),
+                None if verdict is None else results.Verdict.of(verdict),
+                objects,
+            )
+        )
         return
     with paged():
         _print_commit(commit, verdict)
@@ -180,9 +188,9 @@ def diff(
     with opened() as hub:
         if old and new is None and ".." in old:  # as git has it
             old, _, new = old.partition("..")
-        found = hub.diff(old or "main", hub.ref(new), lines=limit if rows else 0)
+        found = hub.diff(old or "main", new, lines=limit if rows else 0)
     if json:
-        emit_json(found)
+        emit_json(results.Difference.of(found))
     else:
         with paged():
             _print_diff(found)
@@ -232,7 +240,7 @@ def merge(
     if merged.verdict is None and source in (into, "HEAD", "@"):
         talk(f"hint: {into} was merged into itself: --into names the branch that takes it.")
     if json:
-        emit_json(merged)
+        emit_json(results.Merged.of(merged))
         return
     if merged.verdict is None:
         line(f"Already up to date: {into} holds all of {source}.")

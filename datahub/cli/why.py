@@ -9,6 +9,7 @@ import typer
 
 from datahub.cli.context import Dataset, Json, opened
 from datahub.cli.output import emit_json, expectations, line, table
+from datahub.hub import results
 
 if TYPE_CHECKING:
     from datahub.flow.history.why import Event, Why
@@ -29,7 +30,7 @@ def why(
     with opened() as hub:
         found = hub.why(key, dataset=dataset, ref=ref, limit=limit)
     if json:
-        emit_json(found)
+        emit_json(results.Why.of(found))
         return
     _print_row(found)
     _print_votes(found)

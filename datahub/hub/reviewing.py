@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from datahub.core.dataset import Key
 from datahub.core.triage import Task
 from datahub.flow.review import pull as review
 from datahub.flow.review import trust
 from datahub.hub.wiring import Wiring
+
+
+def _nothing(text: str) -> None:
+    """Say nothing."""
 
 
 class Reviewing(Wiring):
@@ -96,6 +101,21 @@ class Reviewing(Wiring):
             dataset=self.dataset_name(dataset),
             branch=self.branch,
         )
+
+    def labelstudio_start(self, *, say: Callable[[str], None] = _nothing) -> Any:
+        """Install Label Studio if need be, and start it for this project; what is known of it.
+
+        `say` gets what goes on. Raises Unavailable, Conflict (the port is taken).
+        """
+        return self.labelstudio.start(say=say)
+
+    def labelstudio_stop(self) -> bool:
+        """Stop the server that was started; whether there was one."""
+        return bool(self.labelstudio.stop())
+
+    def labelstudio_status(self) -> Any:
+        """What is known of the server now; None where none was ever started."""
+        return self.labelstudio.status()
 
     def review_report(self, dataset: str | None = None, *, ref: str | None = None) -> trust.Trust:
         """What is accepted and at which measured error, by the random audit slice."""

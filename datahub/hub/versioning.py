@@ -34,6 +34,18 @@ class Versioning(Wiring):
         self.project.switch(branch)
         return self.store.commit_at(branch)
 
+    def branches(self) -> dict[str, str]:
+        """Branch -> commit id."""
+        return self.store.branches()
+
+    def commit_at(self, ref: str | None = None) -> Commit:
+        """The commit that a ref names (default: the current branch). Raises RefNotFound."""
+        return self.store.commit_at(self.ref(ref))
+
+    def objects(self, ref: str | None = None) -> dict[str, str]:
+        """All objects that a commit holds: path -> object id."""
+        return dict(self.store.objects(self.commit_at(ref).id))
+
     def create_branch(self, name: str, *, at: str | None = None) -> Commit:
         """Cut a branch, without a copy."""
         return self.store.create_branch(checked_branch(name), at=self.ref(at))
@@ -132,6 +144,11 @@ class Versioning(Wiring):
             caution=self.caution(set_aside),
         )
 
+    def changes(self, ref: str | None = None) -> diff.Difference | None:
+        """What a commit changed against its first parent; None for the first commit."""
+        commit = self.commit_at(ref)
+        return self.diff(commit.parents[0], commit.id) if commit.parents else None
+
     def log(
         self, ref: str | None = None, *, limit: int | None = None, dataset: str | None = None
     ) -> list[Commit]:
@@ -175,8 +192,11 @@ class Versioning(Wiring):
         store = upkeep.kept(self.store)
         return store.collect(before=self.clock() - keep, dry_run=dry_run)
 
-    def diff(self, old: str, new: str, *, lines: int = 0) -> diff.Difference:
-        """What differs between two refs; of each dataset the first `lines` rows are listed."""
+    def diff(self, old: str, new: str | None = None, *, lines: int = 0) -> diff.Difference:
+        """What differs between two refs (the second: the current branch).
+
+        Of each dataset the first `lines` rows are listed.
+        """
         return diff.diff(
             self.ref(old), self.ref(new), lines=lines, store=self.store, rows=self.rows
         )

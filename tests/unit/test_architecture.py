@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import shutil
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TypeGuard
 
 import pytest
+
+from datahub.hub.hub import Hub
+from datahub.hub.wiring import Wiring
 
 HERE = Path(__file__).parents[2]
 CONTRACTS = {
@@ -139,3 +145,96 @@ def test_only_the_rows_adapter_may_read_tables(
 
     assert re.findall("TID251", result.stdout) == banned, result.stdout + result.stderr
     assert result.returncode == len(banned)
+
+
+# -- doors: the command line touches Hub's public calls, results and values of core
+
+
+PASSIVE = {"settings", "branch", "dataset", "warnings"}  # of a hub, beside its calls
+VALUES = ("datahub.cli", "datahub.core", "datahub.hub.results")  # what any command may import
+
+
+def public_calls() -> set[str]:
+    """What a door may ask a hub: not the adapters, which are wiring's."""
+    homes = [kind for kind in Hub.__mro__ if kind not in (Wiring, object)]
+    return PASSIVE | {name for kind in homes for name in vars(kind) if not name.startswith("_")}
+
+
+def past_the_hub(at: Path) -> list[str]:
+    """Where files of datahub/cli reach past the public calls of Hub."""
+    files = sorted((at / "datahub" / "cli").glob("*.py"))
+    assert files
+    return [
+        f"{file.name}:{line}: {what}"
+        for file in files
+        for line, what in _reaches(ast.parse(file.read_text(encoding="utf-8")))
+    ]
+
+
+def _reaches(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    only_types = {id(inner) for node in tree.body for inner in _type_checking(node)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom | ast.Import):
+            for name in _imported(node):
+                types = ("datahub.flow",) if id(node) in only_types else ()
+                if not _may_import(name, types):
+                    yield node.lineno, f"imports {name}"
+        elif _is_private_of_hub(node):
+            yield node.lineno, f"hub.{node.attr}"
+
+
+def _type_checking(node: ast.stmt) -> Iterator[ast.AST]:
+    if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+        yield from ast.walk(node)
+
+
+def _imported(node: ast.ImportFrom | ast.Import) -> list[str]:
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    return [f"{node.module}.{alias.name}" for alias in node.names]
+
+
+def _may_import(name: str, types: tuple[str, ...]) -> bool:
+    if name == "dataclasses.asdict":  # a result has a declared shape
+        return False
+    if not name.startswith("datahub") or name in ("datahub.hub.Hub", "datahub.__version__"):
+        return True
+    return any(name == home or name.startswith(f"{home}.") for home in (*VALUES, *types))
+
+
+def _is_private_of_hub(node: ast.AST) -> TypeGuard[ast.Attribute]:
+    if not isinstance(node, ast.Attribute):
+        return False
+    return _is_hub(node.value) and node.attr not in public_calls()
+
+
+def _is_hub(value: ast.expr) -> bool:
+    if isinstance(value, ast.Call):
+        return ast.unparse(value.func) in ("Hub.open", "hub.on")
+    return isinstance(value, ast.Name) and value.id in ("hub", "Hub")
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("def f(hub):\n    return hub.store.branches()", "hub.store"),
+        ("def f(hub):\n    return hub.catalog.upgrade()", "hub.catalog"),
+        ("def f(hub):\n    return hub._parts", "hub._parts"),
+        ("from datahub.hub import Hub\nHub.open('.').rows", "hub.rows"),
+        ("from datahub.hub.wiring import Wiring", "imports datahub.hub.wiring.Wiring"),
+        ("from datahub.flow.history import refs", "imports datahub.flow.history.refs"),
+        ("def f():\n    from datahub import config", "imports datahub.config"),
+        ("import datahub.machine.disk", "imports datahub.machine.disk"),
+        ("from dataclasses import asdict", "imports dataclasses.asdict"),
+    ],
+)
+def test_a_command_that_reaches_past_the_hub_is_named(copy: Path, text: str, names: str) -> None:
+    breached(copy, "datahub/cli/branch.py", text)
+
+    reaches = past_the_hub(copy)
+
+    assert [reach.partition(": ")[2] for reach in reaches] == [names]
+
+
+def test_the_command_line_touches_nothing_but_public_calls_of_hub() -> None:
+    assert past_the_hub(HERE) == []

@@ -1,0 +1,262 @@
+"""Results of act one: votes, label models, scores."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from datahub.hub.results.history import Commit
+from datahub.hub.results.rows import LeftOut
+from datahub.hub.results.shape import Key, Shape
+
+
+@dataclass(frozen=True)
+class Fault(Shape):
+    """An LF raised on a row: what, and in which file and line."""
+
+    lf: str
+    key: Key
+    error: str
+    where: str
+
+
+@dataclass(frozen=True)
+class LFSummary(Shape):
+    """A line of the LF table; `polarity` are the classes it votes, as numbers.
+
+    `accuracy`, its 95% `interval` and the votes `judged` are by gold.
+    """
+
+    name: str
+    polarity: list[int]
+    coverage: float
+    overlaps: float
+    conflicts: float
+    accuracy: float | None
+    interval: tuple[float, float] | None
+    judged: int
+
+
+@dataclass(frozen=True)
+class Reuse(Shape):
+    """Parts of the rows, on how many of them each LF ran, and LFs that always run again."""
+
+    parts: int
+    ran: dict[str, int]
+    unsafe: list[str]
+
+
+@dataclass(frozen=True)
+class Spending(Shape):
+    """What prompts cost. `reused` answers were kept from before; `cost` is null without prices."""
+
+    requests: int
+    answered: int
+    reused: int
+    prompt_tokens: int
+    completion_tokens: int
+    cost: float | None
+
+
+@dataclass(frozen=True)
+class LFReport(Shape):
+    """What LFs did. `fault_counts`, `estimated` and `kinds` go by the lines of `table`.
+
+    `estimated` is what the label model takes for each LF's accuracy; `in_python` names patterns
+    that polars cannot run. `commit` and `reuse` are null where nothing was run or committed.
+    """
+
+    dataset: str
+    rows: int
+    votes: int
+    coverage: float
+    table: list[LFSummary]
+    fault_counts: list[int]
+    faults: list[Fault]
+    commit: Commit | None
+    changed: bool
+    reuse: Reuse | None
+    in_python: list[str]
+    estimated: list[float | None]
+    kinds: list[str]
+    spent: Spending | None
+    left_out: list[LeftOut]
+
+
+@dataclass(frozen=True)
+class NewLF(Shape):
+    """An LF that was written, and its file."""
+
+    name: str
+    kind: str
+    file: str
+
+
+@dataclass(frozen=True)
+class SeenRow(Shape):
+    """A row, the votes of LFs on it, and its label."""
+
+    key: Key
+    text: str
+    votes: dict[str, str]
+    label: str | None
+
+
+@dataclass(frozen=True)
+class Sight(Shape):
+    """What one LF does on a sample. `judge` is gold, labels, or empty: `right` of `judged` votes.
+
+    `conflicts` are rows where an LF of `compared` votes otherwise.
+    """
+
+    dataset: str
+    lf: str
+    rows: int
+    of_rows: int
+    votes: dict[str, int]
+    hits: int
+    misses: int
+    conflicts: int
+    judge: str
+    judged: int
+    right: int
+    compared: list[str]
+    shown_hits: list[SeenRow]
+    shown_misses: list[SeenRow]
+    shown_conflicts: list[SeenRow]
+    fault_count: int
+    faults: list[Fault]
+    in_python: bool
+    safe: bool
+    spent: Spending | None
+
+
+@dataclass(frozen=True)
+class Disagreement(Shape):
+    """Rows on which two LFs vote for different classes, of `both` on which both vote."""
+
+    dataset: str
+    lfs: tuple[str, str]
+    both: int
+    rows: int
+    pairs: dict[str, int]
+    judge: str
+    shown: list[SeenRow]
+
+
+@dataclass(frozen=True)
+class Alike(Shape):
+    """LFs that repeat one another, and what a vote of each counts."""
+
+    lfs: list[str]
+    shares: list[float]
+
+
+@dataclass(frozen=True)
+class Policy(Shape):
+    """The settings that say what becomes of rows."""
+
+    max_error: float
+    confidence: float
+    unmeasured: str
+    min_text: int
+    discard_after: int
+    discard_below: float
+
+
+@dataclass(frozen=True)
+class Threshold(Shape):
+    """From which trust on labels are accepted. `state` is held, unmeasured or exceeded."""
+
+    state: str
+    at: float | None
+    audited: int
+    wrong: int
+    bound: float
+    needed: int
+
+
+@dataclass(frozen=True)
+class Triage(Shape):
+    """The policy, and its thresholds for rows with a vote and without one."""
+
+    policy: Policy
+    covered: Threshold
+    uncovered: Threshold
+
+
+@dataclass(frozen=True)
+class Fitted(Shape):
+    """What fitting came to. `statuses`, `classes` and `outcomes` count rows."""
+
+    dataset: str
+    rows: int
+    covered: int
+    uncovered: int
+    model: str
+    end_model: str
+    statuses: dict[str, int]
+    classes: dict[str, int]
+    agreement: float | None
+    changed_by_end_model: int
+    weights: dict[str, float | None]
+    correlated: list[Alike]
+    class_balance: dict[str, float]
+    balance_from: str
+    features: list[str]
+    outcomes: dict[str, int]
+    triage: Triage
+    commit: Commit
+    changed: bool
+
+
+@dataclass(frozen=True)
+class Compared(Shape):
+    """One label model. `agreement` is its share of equal labels with each other model.
+
+    `seed_spread` is the share of rows whose label depends on the seed.
+    """
+
+    model: str
+    agreement: dict[str, float]
+    estimated: float | None
+    accuracy: float | None
+    interval: tuple[float, float] | None
+    gold_rows: int
+    accuracies: list[float]
+    seed_spread: float | None
+    seconds: float
+    left_out: str
+
+
+@dataclass(frozen=True)
+class Comparison(Shape):
+    """All label models on the same votes."""
+
+    dataset: str
+    rows: int
+    covered: int
+    uncovered: int
+    seeds: list[int]
+    default: str
+    class_balance: dict[str, float]
+    balance_from: str
+    correlated: list[Alike]
+    models: list[Compared]
+
+
+@dataclass(frozen=True)
+class Accuracy(Shape):
+    """Rows with gold, how many have a label, and how many have the right one."""
+
+    rows: int
+    labeled: int
+    right: int
+
+
+@dataclass(frozen=True)
+class Score(Shape):
+    """Labels against gold: of all rows, of those nobody was asked about, of accepted ones."""
+
+    everything: Accuracy
+    not_asked: Accuracy
+    accepted: Accuracy
