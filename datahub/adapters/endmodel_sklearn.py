@@ -80,24 +80,24 @@ class LogisticEndModel:
                 f"{features.rows} rows, {len(soft)} rows of soft labels and {folds} folds.",
                 hint="Give one row of soft labels a row, and 2 folds or more.",
             )
-        nothing = _Silence(soft.shape[1])
+        silence = _Silence(soft.shape[1])
         if features.rows == 0 or not features.columns:
-            return nothing
-        same = _hashes(features)
-        fold = _folds(same, soft, folds, seed)
+            return silence
+        hashes = _hashes(features)
+        fold = _folds(hashes, soft, folds, seed)
         blocks = _Blocks(features)
         raw = blocks.of(features)
         models = []
         for number in range(folds):
             train = np.flatnonzero(fold != number)
-            learned = self._learned([block[train] for block in raw], soft[train])
-            if learned is None:
-                return nothing
-            models.append(learned)
-        seen, first = np.unique(same, return_index=True)
-        return _Opinion(blocks, models, seen, fold[first], soft.shape[1], self._chunk)
+            model = self._fit([block[train] for block in raw], soft[train])
+            if model is None:
+                return silence
+            models.append(model)
+        distinct, first = np.unique(hashes, return_index=True)
+        return _Opinion(blocks, models, distinct, fold[first], soft.shape[1], self._chunk)
 
-    def _learned(self, raw: Raw, soft: SoftLabels) -> _Learned | None:
+    def _fit(self, raw: Raw, soft: SoftLabels) -> _FoldModel | None:
         """A model of these rows, if they teach anything."""
         from sklearn.linear_model import LogisticRegression
 
@@ -109,8 +109,8 @@ class LogisticEndModel:
         rows, classes = np.nonzero(soft >= _SMALLEST_SHARE)
         model = LogisticRegression(C=self._regularization, max_iter=self._max_iter)
         with _ONE_THREAD.entered(), hushed():  # one that did not converge is near enough
-            model.fit(_joined(scales, raw)[rows], classes, sample_weight=soft[rows, classes])
-        return _Learned(scales, model)
+            model.fit(_join(scales, raw)[rows], classes, sample_weight=soft[rows, classes])
+        return _FoldModel(scales, model)
 
 
 @dataclass(frozen=True)
@@ -128,34 +128,34 @@ class _Opinion:
     """A model of each fold's rows, and in which fold a row that they know is."""
 
     blocks: _Blocks
-    models: Sequence[_Learned]
-    seen: npt.NDArray[np.uint64]  # hashes of rows, in order
+    models: Sequence[_FoldModel]
+    hashes: npt.NDArray[np.uint64]  # hashes of rows, in order
     fold: Ints
     cardinality: int
     chunk: int
 
     def of(self, features: Features) -> SoftLabels:
         """What the model of the others says; of a row that none has seen, the mean of all."""
-        found = np.zeros((features.rows, self.cardinality))
+        soft = np.zeros((features.rows, self.cardinality))
         for start in range(0, features.rows, self.chunk):
-            some = replace(features, frame=features.frame[start : start + self.chunk])
-            self._score(some, found[start : start + self.chunk])
-        return found
+            part = replace(features, frame=features.frame[start : start + self.chunk])
+            self._score(part, soft[start : start + self.chunk])
+        return soft
 
     def _score(self, features: Features, into: SoftLabels) -> None:
         raw, fold = self.blocks.of(features), self._folds_of(features)
-        for number, learned in enumerate(self.models):
+        for number, model in enumerate(self.models):
             for of_fold, weight in ((number, 1.0), (-1, 1 / len(self.models))):
-                mine = np.flatnonzero(fold == of_fold)
-                if len(mine):
-                    said = learned.probabilities([b[mine] for b in raw], self.cardinality)
-                    into[mine] += weight * said
+                rows = np.flatnonzero(fold == of_fold)
+                if len(rows):
+                    probabilities = model.probabilities([b[rows] for b in raw], self.cardinality)
+                    into[rows] += weight * probabilities
 
     def _folds_of(self, features: Features) -> Ints:
         """Fold of each row; -1 where no model has seen it."""
-        same = _hashes(features)
-        place = np.searchsorted(self.seen, same).clip(max=len(self.seen) - 1)
-        return np.where(self.seen[place] == same, self.fold[place], -1)
+        hashes = _hashes(features)
+        place = np.searchsorted(self.hashes, hashes).clip(max=len(self.hashes) - 1)
+        return np.where(self.hashes[place] == hashes, self.fold[place], -1)
 
 
 @dataclass(frozen=True)
@@ -170,41 +170,42 @@ class _Scale:
     @classmethod
     def of(cls, block: Any, most: int) -> _Scale:
         if isinstance(block, np.ndarray):
-            seen = np.flatnonzero(~np.isnan(block).all(axis=0))
-            mean, spread = np.nanmean(block[:, seen], axis=0), np.nanstd(block[:, seen], axis=0)
-            return cls(seen, mean=mean, spread=np.where(spread > 0, spread, 1.0))
+            columns = np.flatnonzero(~np.isnan(block).all(axis=0))
+            numbers = block[:, columns]
+            mean, spread = np.nanmean(numbers, axis=0), np.nanstd(numbers, axis=0)
+            return cls(columns, mean=mean, spread=np.where(spread > 0, spread, 1.0))
         from sklearn.feature_extraction.text import TfidfTransformer
 
-        held = np.asarray((block > 0).sum(axis=0)).ravel()  # rows that hold each word
-        words = np.flatnonzero(held)
-        words = np.sort(words[np.argsort(-held[words], kind="stable")[:most]])
+        row_counts = np.asarray((block > 0).sum(axis=0)).ravel()  # rows that hold each word
+        words = np.flatnonzero(row_counts)
+        words = np.sort(words[np.argsort(-row_counts[words], kind="stable")[:most]])
         weighing = TfidfTransformer(sublinear_tf=True).fit(block[:, words]) if len(words) else None
         return cls(words, weighing)
 
-    def scaled(self, block: Any) -> Any:
+    def transform(self, block: Any) -> Any:
         if self.weighing is not None:
             return self.weighing.transform(block[:, self.columns])
         if self.mean is None or self.spread is None:  # no words
             return _sparse(np.empty((block.shape[0], 0)))
-        centered = (np.asarray(block)[:, self.columns] - self.mean) / self.spread
-        return _sparse(np.nan_to_num(centered) / np.sqrt(max(1, len(self.columns))))
+        scores = (np.asarray(block)[:, self.columns] - self.mean) / self.spread
+        return _sparse(np.nan_to_num(scores) / np.sqrt(max(1, len(self.columns))))
 
 
 @dataclass(frozen=True)
-class _Learned:
+class _FoldModel:
     scales: Sequence[_Scale]
     model: LogisticRegression
 
     def probabilities(self, raw: Raw, cardinality: int) -> SoftLabels:
-        said = np.zeros((raw[0].shape[0], cardinality))
-        said[:, self.model.classes_] = self.model.predict_proba(_joined(self.scales, raw))
-        return said
+        soft = np.zeros((raw[0].shape[0], cardinality))
+        soft[:, self.model.classes_] = self.model.predict_proba(_join(self.scales, raw))
+        return soft
 
 
-def _joined(scales: Sequence[_Scale], raw: Raw) -> Any:
+def _join(scales: Sequence[_Scale], raw: Raw) -> Any:
     from scipy.sparse import hstack
 
-    blocks = [scale.scaled(block) for scale, block in zip(scales, raw, strict=True)]
+    blocks = [scale.transform(block) for scale, block in zip(scales, raw, strict=True)]
     return blocks[0] if len(blocks) == 1 else hstack(blocks, format="csr")
 
 
@@ -223,13 +224,13 @@ class _Blocks:
         self._words = {}
         for name in features.texts:
             try:
-                known = CountVectorizer(dtype=np.float64).fit(_texts(features, name))
+                vectorizer = CountVectorizer(dtype=np.float64).fit(_texts(features, name))
             except ValueError:  # its only one on text: empty vocabulary
                 continue
-            self._words[name] = known
+            self._words[name] = vectorizer
 
     def of(self, features: Features) -> list[Any]:
-        found: list[Any] = [
+        blocks: list[Any] = [
             self._words[name].transform(_texts(features, name))
             if name in self._words
             else _sparse(np.empty((features.rows, 0)))
@@ -238,11 +239,11 @@ class _Blocks:
         frame = features.frame
         if features.numbers:
             numbers = frame.select(pl.col(features.numbers).cast(pl.Float64)).to_numpy()
-            found.append(np.where(np.isfinite(numbers), numbers, np.nan))
+            blocks.append(np.where(np.isfinite(numbers), numbers, np.nan))
         if features.embedding:
             lists = frame[features.embedding].cast(pl.List(pl.Float64))
-            found.append(_unit(np.array(lists.to_list(), dtype=np.float64)))
-        return found
+            blocks.append(_unit(np.array(lists.to_list(), dtype=np.float64)))
+        return blocks
 
 
 def _texts(features: Features, name: str) -> list[str]:
@@ -250,9 +251,9 @@ def _texts(features: Features, name: str) -> list[str]:
 
 
 def _unit(vectors: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    filled = np.nan_to_num(vectors, posinf=0, neginf=0)
-    length = np.linalg.norm(filled, axis=1, keepdims=True)
-    return np.asarray(filled / np.where(length > 0, length, 1))
+    values = np.nan_to_num(vectors, posinf=0, neginf=0)
+    length = np.linalg.norm(values, axis=1, keepdims=True)
+    return np.asarray(values / np.where(length > 0, length, 1))
 
 
 def _hashes(features: Features) -> npt.NDArray[np.uint64]:
@@ -261,9 +262,9 @@ def _hashes(features: Features) -> npt.NDArray[np.uint64]:
     return features.frame.select(features.columns).with_columns(texts).hash_rows().to_numpy()
 
 
-def _folds(same: npt.NDArray[np.uint64], soft: SoftLabels, folds: int, seed: int) -> Ints:
+def _folds(hashes: npt.NDArray[np.uint64], soft: SoftLabels, folds: int, seed: int) -> Ints:
     """Fold of each row: dealt out by class over distinct rows."""
-    _, first, group = np.unique(same, return_index=True, return_inverse=True)
+    _, first, group = np.unique(hashes, return_index=True, return_inverse=True)
     by_row = np.argsort(first)
     rows = first[by_row]
     dealt = np.random.default_rng(seed).permutation(len(rows))

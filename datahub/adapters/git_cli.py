@@ -62,17 +62,17 @@ class GitCommandLine:
                 f"{folder} is a shallow clone: the beginning of its history is missing.",
                 hint="Fetch the rest with `git fetch --unshallow`, then import.",
             )
-        listed = self._read(
+        output = self._read(
             folder, "rev-list", "--branches", "--tags", "--topo-order", "--reverse", "--parents"
         )
-        lines = [line.split() for line in listed.decode().splitlines()]
+        lines = [line.split() for line in output.decode().splitlines()]
         messages = self._contents(folder, [line[0] for line in lines])
         changes = self._changes(folder, lines)
         commits = [
             GitCommit(id, tuple(parents), messages[id].partition(b"\n\n")[2], changes.get(id, {}))
             for id, *parents in lines
         ]
-        blobs = {oid for one in commits for oid in one.changes.values() if oid is not None}
+        blobs = {oid for commit in commits for oid in commit.changes.values() if oid is not None}
         return GitHistory(
             commits,
             self._contents(folder, sorted(blobs), most=_POINTER),
@@ -96,64 +96,64 @@ class GitCommandLine:
         self, folder: Path, lines: Sequence[Sequence[str]]
     ) -> dict[str, dict[str, str | None]]:
         """By commit: what differs from its first parent, from one process for all."""
-        asked = "".join(f"{' '.join(line[:2])}\n" for line in lines).encode()
+        request = "".join(f"{' '.join(line[:2])}\n" for line in lines).encode()
         words = ("diff-tree", "--stdin", "-r", "-z", "--raw", "--no-renames", "--root")
-        told = iter(self._read(folder, *words, given=asked).split(b"\0")[:-1])
-        found: dict[str, dict[str, str | None]] = {}
+        pieces = iter(self._read(folder, *words, stdin=request).split(b"\0")[:-1])
+        changes: dict[str, dict[str, str | None]] = {}
         commit = ""
-        for piece in told:
+        for piece in pieces:
             if not piece.startswith(b":"):
                 commit = piece.decode()
                 continue
             _, mode, _, blob, status = piece.decode().split()
-            path = next(told).decode(errors="surrogateescape")
+            path = next(pieces).decode(errors="surrogateescape")
             if status != "D" and mode != "100644":
                 kind = _KINDS.get(mode, f"of mode {mode}")
                 raise InputError(
                     f"{path!r} in commit {commit[:12]} is {kind}: an export holds plain files.",
                     hint="Import what `datahub git export` wrote, without commits of others.",
                 )
-            found.setdefault(commit, {})[path] = None if status == "D" else blob
-        return found
+            changes.setdefault(commit, {})[path] = None if status == "D" else blob
+        return changes
 
     def _refs(self, folder: Path, under: str) -> dict[str, str]:
-        told = self._read(folder, "for-each-ref", _TARGET, under)
-        pairs = [line.split(" ", 1) for line in told.decode().splitlines()]
+        output = self._read(folder, "for-each-ref", _TARGET, under)
+        pairs = [line.split(" ", 1) for line in output.decode().splitlines()]
         return {name.removeprefix(under): target for target, name in pairs}
 
     def _contents(
         self, folder: Path, ids: Sequence[str], *, most: int | None = None
     ) -> dict[str, bytes]:
         """Commits or blobs by id, from one process; b"" for one larger than `most` bytes."""
-        wanted = self._sized(folder, ids, most) if most is not None else ids
-        told = self._read(folder, "cat-file", "--batch", given=_lines(wanted))
-        found = dict.fromkeys(ids, b"")
+        small_ids = self._ids_up_to(folder, ids, most) if most is not None else ids
+        output = self._read(folder, "cat-file", "--batch", stdin=_lines(small_ids))
+        contents = dict.fromkeys(ids, b"")
         at = 0
-        for oid in wanted:  # "<id> <kind> <size>", the bytes, a newline
-            start = told.index(b"\n", at) + 1
-            size = _size(folder, told[at:start])
-            found[oid] = told[start : start + size]
+        for oid in small_ids:  # "<id> <kind> <size>", the bytes, a newline
+            start = output.index(b"\n", at) + 1
+            size = _size(folder, output[at:start])
+            contents[oid] = output[start : start + size]
             at = start + size + 1
-        return found
+        return contents
 
-    def _sized(self, folder: Path, ids: Sequence[str], most: int) -> list[str]:
-        told = self._read(folder, "cat-file", "--batch-check", given=_lines(ids))
-        sizes = (_size(folder, line) for line in told.splitlines())
+    def _ids_up_to(self, folder: Path, ids: Sequence[str], most: int) -> list[str]:
+        output = self._read(folder, "cat-file", "--batch-check", stdin=_lines(ids))
+        sizes = (_size(folder, line) for line in output.splitlines())
         return [oid for oid, size in zip(ids, sizes, strict=True) if size <= most]
 
-    def _read(self, folder: Path, *words: str, given: bytes = b"") -> bytes:
+    def _read(self, folder: Path, *words: str, stdin: bytes = b"") -> bytes:
         ran = subprocess.run(
             ["git", "--no-replace-objects", *words],
             cwd=folder,
             env=_environment(folder),
-            input=given,
+            input=stdin,
             capture_output=True,
             check=False,
         )
         if ran.returncode != 0:
-            said = ran.stderr.decode(errors="replace").strip()
+            stderr = ran.stderr.decode(errors="replace").strip()
             raise InputError(
-                f"git cannot read {folder}: {(said.splitlines() or ['nothing'])[0]}",
+                f"git cannot read {folder}: {(stderr.splitlines() or ['nothing'])[0]}",
                 hint="Name a folder that `datahub git export` wrote, or a clone of it.",
             )
         return ran.stdout
@@ -178,8 +178,8 @@ class GitCommandLine:
             except BaseException:
                 process.kill()
                 raise
-            said = process.stderr.read().decode(errors="replace").strip()
-        _check(process.returncode, said)
+            stderr = process.stderr.read().decode(errors="replace").strip()
+        _check(process.returncode, stderr)
 
     def _run(self, folder: Path, *words: str) -> None:
         ran = subprocess.run(
@@ -195,17 +195,17 @@ class GitCommandLine:
 
 def _environment(folder: Path) -> dict[str, str]:
     """Ours, without what would lead git to another repository than the one in `folder`."""
-    kept = {name: value for name, value in os.environ.items() if name not in _ELSEWHERE}
-    return {**kept, "GIT_CEILING_DIRECTORIES": str(folder.resolve().parent), "LC_ALL": "C"}
+    variables = {name: value for name, value in os.environ.items() if name not in _ELSEWHERE}
+    return {**variables, "GIT_CEILING_DIRECTORIES": str(folder.resolve().parent), "LC_ALL": "C"}
 
 
 def _lines(ids: Sequence[str]) -> bytes:
     return "".join(f"{oid}\n" for oid in ids).encode()
 
 
-def _size(folder: Path, told: bytes) -> int:
+def _size(folder: Path, header: bytes) -> int:
     """The size that `git cat-file` tells of an object. Raises InputError where it lacks it."""
-    oid, *rest = told.decode().split()
+    oid, *rest = header.decode().split()
     if len(rest) != 2:
         raise InputError(
             f"{folder} lacks object {oid[:12]}: it is a partial clone, or damaged.",
@@ -214,9 +214,9 @@ def _size(folder: Path, told: bytes) -> int:
     return int(rest[1])
 
 
-def _check(code: int, said: str) -> None:
+def _check(code: int, stderr: str) -> None:
     if code != 0:
         raise StorageError(
-            f"git said: {(said.splitlines() or ['nothing'])[0]}",
+            f"git said: {(stderr.splitlines() or ['nothing'])[0]}",
             hint="Is git 2.28 or later installed, and room on the disk? Export to another folder.",
         )

@@ -59,12 +59,12 @@ class BayesLabelModel:
             precision[:, y] = self._precision(counts, y, float(prior[y]), power)
         times = counts.counts.diagonal().reshape(m, cardinality)
         right = np.where(times > 0, precision * times, 0).sum(axis=1)
-        voted = counts.voted
+        vote_counts = counts.voted
         return LabelModelFit(
             model=self.name,
             cardinality=cardinality,
             seed=seed,
-            weights=np.divide(right, voted, out=np.full(m, np.nan), where=voted > 0),
+            weights=np.divide(right, vote_counts, out=np.full(m, np.nan), where=vote_counts > 0),
             class_balance=prior,
             balance_from=balance_from,
             arrays={"precision": precision, "shares": power},
@@ -86,16 +86,16 @@ class BayesLabelModel:
         """P(y | LF votes y) [m], drawn to the prior; NaN where the LF never votes y."""
         pairs = counts.counts[y :: counts.cardinality, y :: counts.cardinality]
         times = pairs.diagonal()
-        found = np.full(len(times), self._right)
+        precision = np.full(len(times), self._right)
         voting = np.flatnonzero(times)
         if len(voting) >= 3 and 0 < p < 1:
             rates = pairs[np.ix_(voting, voting)] / counts.rows
             covariance = rates - np.outer(rates.diagonal(), rates.diagonal())
             gap = _gaps(covariance, power[voting]) / np.sqrt(p * (1 - p))
             estimate = p + p * (1 - p) * gap / rates.diagonal()
-            found[voting] = np.where(np.isnan(gap), self._right, np.clip(estimate, 0, 1))
-        drawn = (found * times + self._right * self._votes) / (times + self._votes)
-        return np.asarray(np.where(times > 0, drawn, np.nan))
+            precision[voting] = np.where(np.isnan(gap), self._right, np.clip(estimate, 0, 1))
+        estimates = (precision * times + self._right * self._votes) / (times + self._votes)
+        return np.asarray(np.where(times > 0, estimates, np.nan))
 
 
 def _gaps(covariance: Floats, power: Floats) -> Floats:
@@ -103,28 +103,29 @@ def _gaps(covariance: Floats, power: Floats) -> Floats:
 
     LFs that repeat one another are no triplet: those of full share are taken where there are two.
     """
-    found = np.full(len(covariance), np.nan)
+    gaps = np.full(len(covariance), np.nan)
     for i, line in enumerate(covariance):
-        others = np.flatnonzero((line > 0) & (np.arange(len(line)) != i))
-        apart = others[power[others] == 1]
-        others = apart if len(apart) >= 2 else others
-        others = others[np.argsort(-line[others], kind="stable")[:_MOST_OTHERS]]
-        left, right = np.triu_indices(len(others), 1)
-        between = covariance[others[left], others[right]]
+        partners = np.flatnonzero((line > 0) & (np.arange(len(line)) != i))
+        apart = partners[power[partners] == 1]
+        partners = apart if len(apart) >= 2 else partners
+        partners = partners[np.argsort(-line[partners], kind="stable")[:_MOST_OTHERS]]
+        first, second = np.triu_indices(len(partners), 1)
+        between = covariance[partners[first], partners[second]]
         usable = between > 0
-        product = line[others[left]] * line[others[right]]
+        product = line[partners[first]] * line[partners[second]]
         if usable.any():
-            found[i] = np.median(np.sqrt(product[usable] / between[usable]))
-    return found
+            gaps[i] = np.median(np.sqrt(product[usable] / between[usable]))
+    return gaps
 
 
 def _evidence(precision: Floats, shares: Floats, prior: Floats) -> Floats:
     """[m, vote, class]: log P(vote | class), up to what all classes share."""
     k = precision.shape[1]
-    known = np.clip(precision, 1e-6, 1 - 1e-6)
-    evidence = np.repeat(np.log((1 - known) / np.maximum(1 - prior, 1e-12))[:, :, None], k, axis=2)
+    probability = np.clip(precision, 1e-6, 1 - 1e-6)
+    against = np.log((1 - probability) / np.maximum(1 - prior, 1e-12))
+    evidence = np.repeat(against[:, :, None], k, axis=2)
     own = np.arange(k)
-    evidence[:, own, own] = np.log(known / prior)
+    evidence[:, own, own] = np.log(probability / prior)
     silent = np.isnan(precision).all(axis=1)
     evidence = np.where(np.isnan(evidence), 0, evidence)  # a vote the fit has never seen
     evidence[silent] = np.nan

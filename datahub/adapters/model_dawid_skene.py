@@ -37,7 +37,7 @@ from datahub.core.patterns import patterns
 from datahub.ports import LabelModelFit
 
 Floats = npt.NDArray[np.float64]
-_LEFT = 0.25  # the share of a class's rows in the first round that later rounds must leave it
+_LEAST_SHARE = 0.25  # of a class's rows in the first round: later rounds must leave it as many
 
 
 class DawidSkeneLabelModel:
@@ -80,12 +80,12 @@ class DawidSkeneLabelModel:
         m = votes.shape[1]
         power = np.ones(m) if shares is None else np.array(shares, dtype=np.float64)
         confusion, right = np.full((m, cardinality, cardinality), np.nan), np.full(m, np.nan)
-        voted = np.zeros(m, dtype=np.bool_)
+        has_votes = np.zeros(m, dtype=np.bool_)
         for block in blocks(votes, cardinality):
-            voted |= (block != ABSTAIN).any(axis=0)
-        voting = np.flatnonzero(voted)
-        heard = votes if len(voting) == m else OfLFs(votes, voting)
-        rows, (codes, times) = self._patterns(heard, cardinality, seed)
+            has_votes |= (block != ABSTAIN).any(axis=0)
+        voting = np.flatnonzero(has_votes)
+        active_votes = votes if len(voting) == m else OfLFs(votes, voting)
+        rows, (codes, times) = self._patterns(active_votes, cardinality, seed)
         confusion[voting], right[voting] = self._learn(codes, times, rows, prior, power[voting])
         return LabelModelFit(
             model=self.name,
@@ -111,14 +111,14 @@ class DawidSkeneLabelModel:
         self, votes: Votes, cardinality: int, seed: int
     ) -> tuple[int, tuple[Codes, npt.NDArray[np.int64]]]:
         """How many rows are learned from, and their patterns."""
-        found = patterns(votes, cardinality, most=self._most)
-        if found is not None:
-            return len(votes), found
+        unique_rows = patterns(votes, cardinality, most=self._most)
+        if unique_rows is not None:
+            return len(votes), unique_rows
         rng = np.random.default_rng(seed)
-        drawn = np.sort(rng.choice(len(votes), self._most, replace=False, shuffle=False))
-        found = patterns(votes[drawn], cardinality, most=self._most)
-        assert found is not None  # no more patterns than rows
-        return self._most, found
+        sample = np.sort(rng.choice(len(votes), self._most, replace=False, shuffle=False))
+        unique_rows = patterns(votes[sample], cardinality, most=self._most)
+        assert unique_rows is not None  # no more patterns than rows
+        return self._most, unique_rows
 
     def _learn(
         self,
@@ -132,9 +132,9 @@ class DawidSkeneLabelModel:
         m, k = len(power), len(prior)
         packing = Packing(m, k)
         wrong = (1 - self._right) / max(k - 1, 1)
-        believed = np.where(np.eye(k, dtype=bool), self._right, wrong)
-        pseudo = believed * (self._votes * rows / k)
-        confusion: Floats = np.tile(believed, (m, 1, 1))
+        initial = np.where(np.eye(k, dtype=bool), self._right, wrong)
+        pseudo = initial * (self._votes * rows / k)
+        confusion: Floats = np.tile(initial, (m, 1, 1))
         total: Floats = np.zeros((m, k, k))
         first = None  # what the first round has: the size of each class, and what is learned
         for _ in range(self._rounds if len(times) else 0):
@@ -145,12 +145,12 @@ class DawidSkeneLabelModel:
             first = first or (soft.sum(axis=0), confusion, total)
             if np.abs(confusion - before).max() <= self._tolerance:
                 break
-        if first is not None and (soft.sum(axis=0) < _LEFT * first[0]).any():
+        if first is not None and (soft.sum(axis=0) < _LEAST_SHARE * first[0]).any():
             _, confusion, total = first
-        voted = total.sum(axis=(1, 2))
+        vote_counts = total.sum(axis=(1, 2))
         right = total.diagonal(axis1=1, axis2=2).sum(axis=1)
         unseen = np.full(m, self._right)  # by an LF that votes on none of the rows drawn
-        weights = np.divide(right, voted, out=unseen, where=voted > 0)
+        weights = np.divide(right, vote_counts, out=unseen, where=vote_counts > 0)
         return confusion, np.clip(weights, 0, 1)
 
 

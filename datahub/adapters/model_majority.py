@@ -45,16 +45,18 @@ class MajorityLabelModel:
         """
         prior, balance_from = class_prior(class_balance, cardinality)
         m = votes.shape[1]
-        agreed, voted = np.zeros(m), np.zeros(m)
+        agreements, vote_counts = np.zeros(m), np.zeros(m)
         for block in blocks(votes, cardinality):
             soft = _shares(block, cardinality)
-            agreed += [_agreement(column, soft) for column in block.T]
-            voted += (block != ABSTAIN).sum(axis=0)
+            agreements += [_agreement(column, soft) for column in block.T]
+            vote_counts += (block != ABSTAIN).sum(axis=0)
+        unknown = np.full(m, np.nan)
+        weights = np.divide(agreements, vote_counts, out=unknown, where=vote_counts > 0)
         return LabelModelFit(
             model=self.name,
             cardinality=cardinality,
             seed=seed,
-            weights=np.divide(agreed, voted, out=np.full(m, np.nan), where=voted > 0),
+            weights=weights,
             class_balance=prior,
             balance_from=balance_from,
         )
@@ -67,16 +69,16 @@ class MajorityLabelModel:
 def _shares(votes: LabelMatrix, cardinality: int) -> SoftLabels:
     counts = np.zeros((len(votes), cardinality), dtype=np.int32)
     for column in votes.T:
-        voted = np.flatnonzero(column != ABSTAIN)
-        counts[voted, column[voted]] += 1
+        rows = np.flatnonzero(column != ABSTAIN)
+        counts[rows, column[rows]] += 1
     top = counts.max(axis=1, initial=0)[:, None]
-    tied = np.where(top > 0, counts == top, False).astype(np.float64)
+    soft = np.where(top > 0, counts == top, False).astype(np.float64)
     with np.errstate(invalid="ignore"):  # 0 / 0 is the row without a vote
-        tied /= tied.sum(axis=1, keepdims=True)
-    return tied
+        soft /= soft.sum(axis=1, keepdims=True)
+    return soft
 
 
 def _agreement(column: npt.NDArray[np.int8], soft: SoftLabels) -> float:
     """On how many rows the majority is of one mind with an LF."""
-    voted = np.flatnonzero(column != ABSTAIN)
-    return float(soft[voted, column[voted]].sum())
+    rows = np.flatnonzero(column != ABSTAIN)
+    return float(soft[rows, column[rows]].sum())

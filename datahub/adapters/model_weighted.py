@@ -57,14 +57,14 @@ class WeightedLabelModel:
         prior, balance_from = class_prior(class_balance, cardinality)
         m = votes.shape[1]
         power = np.ones(m) if shares is None else np.array(shares, dtype=np.float64)
-        agreed, heard, voted = np.zeros(m), np.zeros(m), np.zeros(m)
+        agreements, opinions, vote_counts = np.zeros(m), np.zeros(m), np.zeros(m)
         for block in blocks(votes, cardinality):
-            voted += (block != ABSTAIN).sum(axis=0)
-            found = _agreement(block, cardinality, power)
-            agreed += found[0]
-            heard += found[1]
-        right = (agreed + self._votes * self._right) / (heard + self._votes)
-        right[voted == 0] = np.nan
+            vote_counts += (block != ABSTAIN).sum(axis=0)
+            block_sums = _agreement(block, cardinality, power)
+            agreements += block_sums[0]
+            opinions += block_sums[1]
+        right = (agreements + self._votes * self._right) / (opinions + self._votes)
+        right[vote_counts == 0] = np.nan
         return LabelModelFit(
             model=self.name,
             cardinality=cardinality,
@@ -94,20 +94,20 @@ def _agreement(votes: LabelMatrix, cardinality: int, power: Floats) -> tuple[Flo
     n, m = votes.shape
     weight = np.zeros((n, cardinality))
     for column, share in zip(votes.T, power, strict=True):
-        voted = np.flatnonzero(column != ABSTAIN)
-        weight[voted, column[voted]] += share
-    agreed, heard = np.zeros(m), np.zeros(m)
+        rows = np.flatnonzero(column != ABSTAIN)
+        weight[rows, column[rows]] += share
+    agreements, opinions = np.zeros(m), np.zeros(m)
     for lf, (column, share) in enumerate(zip(votes.T, power, strict=True)):
-        voted = np.flatnonzero(column != ABSTAIN)
-        others = weight[voted]
-        mine = (np.arange(len(voted)), column[voted])
-        others[mine] -= share
-        top = others.max(axis=1, initial=0)
-        said = top > 1e-9
-        tied = (others >= top[:, None] - 1e-9) & said[:, None]
-        agreed[lf] = (tied[mine] / np.maximum(tied.sum(axis=1), 1)).sum()
-        heard[lf] = said.sum()
-    return agreed, heard
+        rows = np.flatnonzero(column != ABSTAIN)
+        rest = weight[rows]
+        own = (np.arange(len(rows)), column[rows])
+        rest[own] -= share
+        top = rest.max(axis=1, initial=0)
+        has_rest = top > 1e-9
+        leads = (rest >= top[:, None] - 1e-9) & has_rest[:, None]
+        agreements[lf] = (leads[own] / np.maximum(leads.sum(axis=1), 1)).sum()
+        opinions[lf] = has_rest.sum()
+    return agreements, opinions
 
 
 def _evidence(right: Floats, shares: Floats, cardinality: int) -> Floats:
@@ -115,6 +115,6 @@ def _evidence(right: Floats, shares: Floats, cardinality: int) -> Floats:
 
     Never against its class: an LF that the others contradict is worth next to nothing.
     """
-    known = np.clip(right, 1e-6, 1 - 1e-6)
-    odds = shares * np.maximum(np.log(max(cardinality - 1, 1) * known / (1 - known)), _LEAST)
+    accuracy = np.clip(right, 1e-6, 1 - 1e-6)
+    odds = shares * np.maximum(np.log(max(cardinality - 1, 1) * accuracy / (1 - accuracy)), _LEAST)
     return np.asarray(odds[:, None, None] * np.eye(cardinality))

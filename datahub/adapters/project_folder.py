@@ -29,12 +29,12 @@ class ProjectFolder:
 
     def branch(self) -> str:
         """The current branch; main before anybody switched."""
-        with _translated():
+        with _translate_errors():
             return self._head.read_text().strip() if self._head.exists() else "main"
 
     def last_branch(self) -> str:
         """The branch before the current one. Raises NotFound before anybody switched twice."""
-        with _translated():
+        with _translate_errors():
             if self._last.exists():
                 return self._last.read_text().strip()
         raise NotFound("There was no branch before this one.", hint="`datahub branch` lists them.")
@@ -42,7 +42,7 @@ class ProjectFolder:
     def switch(self, branch: str) -> None:
         """Make a branch the current one."""
         before = self.branch()
-        with _translated():
+        with _translate_errors():
             self._head.parent.mkdir(parents=True, exist_ok=True)
             with using_spare(self._head.parent):
                 _put(self._head, branch)
@@ -55,21 +55,21 @@ class ProjectFolder:
         Paths are as seen from the folder `start` of the project, else from its root. One that is
         nowhere has no file.
         """
-        found: dict[str, Path | None] = {}
-        with _translated():
+        files: dict[str, Path | None] = {}
+        with _translate_errors():
             for path in paths:
                 target = self._target(path, start)
                 if target.is_dir():
-                    found |= self._below(target)
+                    files |= self._below(target)
                 else:
-                    found[self._inside(target)] = target if target.is_file() else None
-        return found
+                    files[self._inside(target)] = target if target.is_file() else None
+        return files
 
     def read(self, paths: Sequence[str]) -> dict[str, bytes]:
         """Contents of `files`. Raises NotFound."""
-        found = self.files(paths)
-        with _translated():
-            return {path: _there(path, file).read_bytes() for path, file in found.items()}
+        files = self.files(paths)
+        with _translate_errors():
+            return {path: _check_exists(path, file).read_bytes() for path, file in files.items()}
 
     def rules(self) -> dict[str, bytes]:
         """Everything under expectations/ (suites and gates.toml); empty where there is none."""
@@ -81,7 +81,7 @@ class ProjectFolder:
         Raises InputError for what is not UTF-8.
         """
         file = self._root / GUIDELINES
-        with _translated():
+        with _translate_errors():
             raw = file.read_bytes() if file.is_file() else b""
         try:
             return raw.decode("utf-8-sig")
@@ -93,19 +93,19 @@ class ProjectFolder:
 
     def scaffold(self, files: Mapping[str, str]) -> list[str]:
         """Write files that are not there yet; return their paths. Nothing is overwritten."""
-        written = []
-        with _translated():
+        new_paths = []
+        with _translate_errors():
             for path, content in files.items():
                 target = self._root / path
                 if not target.exists():
                     target.parent.mkdir(parents=True, exist_ok=True)
                     target.write_text(content, encoding="utf-8")
-                    written.append(path)
-        return written
+                    new_paths.append(path)
+        return new_paths
 
     def copy_in(self, source: Path, folder: str, pattern: str) -> None:
         """Make the files of `source` that fit a pattern the project's `folder`, and no others."""
-        with _translated():
+        with _translate_errors():
             shutil.rmtree(self._root / folder, ignore_errors=True)
             (self._root / folder).mkdir(parents=True)
             for file in sorted(source.glob(pattern)):
@@ -127,8 +127,8 @@ class ProjectFolder:
             yield (self._inside(file) if entry.is_symlink() else path), file
 
     def _target(self, path: str, start: Path | None) -> Path:
-        seen = (self._root if start is None else start.absolute()) / path
-        return seen if seen.exists() or not (self._root / path).exists() else self._root / path
+        target = (self._root if start is None else start.absolute()) / path
+        return target if target.exists() or not (self._root / path).exists() else self._root / path
 
     def _inside(self, file: Path) -> str:
         try:
@@ -141,16 +141,17 @@ class ProjectFolder:
 
 def _entries(folder: Path | str, above: str) -> Iterator[tuple[str, os.DirEntry[str]]]:
     """Files below a folder, with their names after `above`."""
-    with os.scandir(folder) as held:
-        seen = sorted((one for one in held if not _hidden(one.name)), key=lambda one: one.name)
-    for entry in seen:
+    with os.scandir(folder) as scan:
+        visible = (entry for entry in scan if not _is_hidden(entry.name))
+        entries = sorted(visible, key=lambda entry: entry.name)
+    for entry in entries:
         if entry.is_dir(follow_symlinks=False):
             yield from _entries(entry.path, f"{above}{entry.name}/")
         elif entry.is_file():
             yield above + entry.name, entry
 
 
-def _there(path: str, file: Path | None) -> Path:
+def _check_exists(path: str, file: Path | None) -> Path:
     if file is None:
         raise NotFound(f"There is no file {path!r}.", hint="Paths are within the project.")
     return file
@@ -166,12 +167,12 @@ def _put(file: Path, branch: str) -> None:
         beside.unlink(missing_ok=True)
 
 
-def _hidden(piece: str) -> bool:
+def _is_hidden(piece: str) -> bool:
     return piece.startswith(".") or piece == "__pycache__"
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def _translate_errors() -> Iterator[None]:
     try:
         yield
     except (OSError, UnicodeError) as error:

@@ -19,7 +19,7 @@ import sqlalchemy as sa
 
 from datahub.adapters.catalog_sql import tables
 from datahub.adapters.catalog_sql.memory import SqlMemory, forget, remember
-from datahub.adapters.catalog_sql.translation import UPGRADE, URLS, translated
+from datahub.adapters.catalog_sql.translation import UPGRADE, URLS, translate_errors
 from datahub.core.errors import ConfigError
 from datahub.core.verdict import Verdict
 from datahub.machine.disk import connected
@@ -49,7 +49,7 @@ class SqlCatalog:
             from alembic import command
 
             self._prefer_wal()
-            with self._write(checked=False) as connection:
+            with self._write(check=False) as connection:
                 command.upgrade(migrations_config(connection), "head")
         self._checked = True
         return REVISIONS[-1]
@@ -201,19 +201,19 @@ class SqlCatalog:
     @contextmanager
     def _read(self) -> Iterator[sa.Connection]:
         self._check_revision()
-        with translated(), self._engine.connect() as connection:
+        with translate_errors(), self._engine.connect() as connection:
             yield connection
 
     @contextmanager
-    def _write(self, *, checked: bool = True) -> Iterator[sa.Connection]:
+    def _write(self, *, check: bool = True) -> Iterator[sa.Connection]:
         """One writer at a time: BEGIN IMMEDIATE on SQLite, an advisory lock on PostgreSQL.
 
         A plain BEGIN on SQLite answers "database is locked" whatever the timeout, and two
         upserts on PostgreSQL that meet in another order would deadlock.
         """
-        if checked:
+        if check:
             self._check_revision()
-        with translated(), self._engine.execution_options(writes=True).begin() as connection:
+        with translate_errors(), self._engine.execution_options(writes=True).begin() as connection:
             if connection.dialect.name == "postgresql":
                 wait = int(self._lock_timeout * 1000)
                 connection.exec_driver_sql(f"SET LOCAL lock_timeout = {wait}")
@@ -232,23 +232,25 @@ class SqlCatalog:
         path = self._engine.url.database
         if self._engine.dialect.name == "sqlite" and path and not Path(path).exists():
             return None  # connecting would create it
-        with translated(), self._engine.connect() as connection:
+        with translate_errors(), self._engine.connect() as connection:
             if not sa.inspect(connection).has_table("alembic_version"):
                 return None
-            found = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
-        if found is not None and found not in REVISIONS:
+            revision = connection.exec_driver_sql(
+                "SELECT version_num FROM alembic_version"
+            ).scalar()
+        if revision is not None and revision not in REVISIONS:
             raise ConfigError(
-                f"The catalog's schema ({found}) is newer than this datahub ({REVISIONS[-1]}).",
+                f"The catalog's schema ({revision}) is newer than this datahub ({REVISIONS[-1]}).",
                 hint="Upgrade datahub itself; `datahub db upgrade` goes forwards only.",
             )
-        return found
+        return revision
 
     def _prefer_wal(self) -> None:
         """Let readers and a writer of one SQLite file work side by side; the file remembers."""
         if self._engine.dialect.name != "sqlite":
             return
         with (
-            translated(),
+            translate_errors(),
             suppress(sa.exc.OperationalError),  # another process is upgrading, and does this
             self._engine.connect() as connection,
         ):

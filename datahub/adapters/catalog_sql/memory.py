@@ -31,14 +31,14 @@ class SqlMemory:
     def recall(self, names: Collection[str] | None = None) -> dict[str, str]:
         """Those of these names, where there are any; all of them for None."""
         query = sa.select(_table().c.name, _table().c.text).where(*_of(self.where))
-        found: dict[str, str] = {}
+        texts: dict[str, str] = {}
         with self.read() as connection:
             if names is None:
                 return {row.name: row.text for row in connection.execute(query)}
             for part in _parts(list(names)):
-                some = query.where(_table().c.name.in_(part))
-                found.update({row.name: row.text for row in connection.execute(some)})
-        return found
+                selection = query.where(_table().c.name.in_(part))
+                texts.update({row.name: row.text for row in connection.execute(selection)})
+        return texts
 
 
 def remember(

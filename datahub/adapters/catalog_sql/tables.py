@@ -119,12 +119,12 @@ def upsert(connection: sa.Connection, model: type[Table]) -> Any:
     names = ("queue", "dataset", "branch", "key", "kind", "name")
     unique = [name for name in names if name in into.columns]
     statement = dialect.insert(into)
-    changed = {
+    updates = {
         column.name: statement.excluded[column.name]
         for column in into.columns
         if column.name not in (*unique, "id")
     }
-    return statement.on_conflict_do_update(index_elements=unique, set_=changed)
+    return statement.on_conflict_do_update(index_elements=unique, set_=updates)
 
 
 def table(model: type[Table]) -> sa.Table:
@@ -156,12 +156,12 @@ def _key_text(key: Key) -> str:
     return json.dumps(key)
 
 
-def json_text(value: object, what: str) -> str:
+def json_text(value: object, label: str) -> str:
     """ASCII JSON. Raises InputError when `value` is none."""
     try:
         return json.dumps(value, sort_keys=True)
     except (TypeError, ValueError) as error:
-        raise InputError(f"The {what} cannot be kept as JSON: {error}") from error
+        raise InputError(f"The {label} cannot be kept as JSON: {error}") from error
 
 
 def utc(time: dt.datetime) -> dt.datetime:

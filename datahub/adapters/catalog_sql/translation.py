@@ -24,7 +24,7 @@ URLS = "Use sqlite:///PATH or postgresql+psycopg://USER:PASSWORD@HOST/DATABASE."
 
 
 @contextmanager
-def translated() -> Iterator[None]:
+def translate_errors() -> Iterator[None]:
     """The wall: only errors of datahub leave it, their cause chained."""
     try:
         yield

@@ -28,11 +28,11 @@ import numpy as np
 import numpy.typing as npt
 
 from datahub.adapters.model_snorkel.training import (
-    Learned,
     NotConvergedError,
-    learned,
-    packed,
-    unpacked,
+    Parameters,
+    pack,
+    train,
+    unpack,
 )
 from datahub.core.errors import BackendError, InputError
 from datahub.core.evidence import posterior
@@ -114,7 +114,7 @@ class SnorkelLabelModel:
             evidence = np.log(mu.astype(np.float32)).astype(np.float64)  # as Snorkel takes it
         return posterior(votes, evidence, fit.class_balance)
 
-    def _learn(self, counts: PairCounts, prior: Floats, seed: int) -> Learned:
+    def _learn(self, counts: PairCounts, prior: Floats, seed: int) -> Parameters:
         m = counts.lfs
         if m < 3:
             raise InputError(
@@ -123,13 +123,13 @@ class SnorkelLabelModel:
             )
         if not 0 <= seed < 2**32:
             raise InputError(f"{seed} cannot be a seed.", hint="Use 0 to 4294967295.")
-        asked = {"seed": seed, "options": self._options}
+        request = {"seed": seed, "options": self._options}
         try:
             # Training seeds what the process shares: only where nobody else can be drawing.
             if "torch" in sys.modules and threading.active_count() == 1:
-                return learned(counts.counts, counts.rows, prior, seed, self._options)
+                return train(counts.counts, counts.rows, prior, seed, self._options)
             arrays = {"counts": counts.counts, "prior": prior}
-            return _learned_apart(packed(arrays, rows=counts.rows, asked=asked))
+            return _train_apart(pack(arrays, rows=counts.rows, asked=request))
         except NotConvergedError as error:
             raise InputError(
                 "Snorkel's label model did not converge: its parameters are not numbers.",
@@ -137,26 +137,26 @@ class SnorkelLabelModel:
             ) from error
 
 
-def _learned_apart(request: bytes) -> Learned:
+def _train_apart(request: bytes) -> Parameters:
     """Train in a child process, which ends when we do."""
-    with tempfile.TemporaryFile() as said:
-        answer, status = _asked(request, said)
+    with tempfile.TemporaryFile() as stderr:
+        answer, status = _run_child(request, stderr)
         if not answer:
-            said.seek(0)
-            raise _broken_off(status, said.read().decode(errors="replace"))
-    arrays, words = unpacked(answer)
+            stderr.seek(0)
+            raise _child_error(status, stderr.read().decode(errors="replace"))
+    arrays, words = unpack(answer)
     if not words["converged"]:
         raise NotConvergedError
     return arrays["mu"], arrays["weights"]
 
 
-def _asked(request: bytes, said: IO[bytes]) -> tuple[bytes, int]:
+def _run_child(request: bytes, stderr: IO[bytes]) -> tuple[bytes, int]:
     """The child's answer, empty where it broke off, and its exit status.
 
     Its input stays open until it has answered: that is what it lives by.
     """
     command = [sys.executable, "-P", str(_TRAINING)]
-    child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said)
+    child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr)
     assert child.stdin is not None
     assert child.stdout is not None
     try:
@@ -174,8 +174,8 @@ def _asked(request: bytes, said: IO[bytes]) -> tuple[bytes, int]:
     return (answer if status == 0 else b""), status
 
 
-def _broken_off(status: int, said: str) -> BackendError:
-    last = (said.strip().splitlines() or [f"exit status {status}"])[-1]
+def _child_error(status: int, stderr: str) -> BackendError:
+    last = (stderr.strip().splitlines() or [f"exit status {status}"])[-1]
     why = f"it was killed (signal {-status})" if status < 0 else last
     return BackendError(
         f"The training of Snorkel's label model broke off: {why}.",

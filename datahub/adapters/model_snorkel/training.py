@@ -25,20 +25,20 @@ import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
-Learned = tuple[Floats, Floats]  # mu [m, k, k], weights [m]
+Parameters = tuple[Floats, Floats]  # mu [m, k, k], weights [m]
 
 
 class NotConvergedError(Exception):
     """The training ended in what is not a number."""
 
 
-def learned(
+def train(
     counts: npt.NDArray[np.int64],
     rows: int,
     prior: Floats,
     seed: int,
     options: Mapping[str, Any],
-) -> Learned:
+) -> Parameters:
     """Train on pair counts [m * k, m * k] of so many rows; global state is as it was before."""
     k = len(prior)
     m = len(counts) // k
@@ -85,28 +85,30 @@ class _Descent:
     """torch.optim.SGD, step for step; that one loads torch's compiler: a second, and 150 MB."""
 
     def __init__(self, parameters: list[Any], lr: float, decay: float, momentum: float) -> None:
-        self._parameters = [one for one in parameters if one.requires_grad]
+        self._parameters = [parameter for parameter in parameters if parameter.requires_grad]
         self._lr, self._decay, self._momentum = lr, decay, momentum
         self._buffers: dict[int, Any] = {}
 
     def zero_grad(self) -> None:
-        for one in self._parameters:
-            one.grad = None
+        for parameter in self._parameters:
+            parameter.grad = None
 
     def step(self) -> None:
         import torch
 
         with torch.no_grad():
-            for number, one in enumerate(self._parameters):
-                if one.grad is None:
+            for number, parameter in enumerate(self._parameters):
+                if parameter.grad is None:
                     continue
-                gradient = one.grad.add(one, alpha=self._decay) if self._decay else one.grad
+                gradient = parameter.grad
+                if self._decay:
+                    gradient = gradient.add(parameter, alpha=self._decay)
                 buffer = self._buffers.get(number)
                 if buffer is None:
                     self._buffers[number] = buffer = gradient.detach().clone()
                 else:
                     buffer.mul_(self._momentum).add_(gradient)
-                one.add_(buffer, alpha=-self._lr)
+                parameter.add_(buffer, alpha=-self._lr)
 
 
 @contextmanager
@@ -140,18 +142,18 @@ def _global_state_kept() -> Iterator[None]:
         random.setstate(python)
 
 
-# -- as a script: a request is its length (8 bytes), then what `packed` makes
+# -- as a script: a request is its length (8 bytes), then what `pack` makes
 
 
-def packed(arrays: Mapping[str, npt.NDArray[Any]], **words: object) -> bytes:
+def pack(arrays: Mapping[str, npt.NDArray[Any]], **words: object) -> bytes:
     """Arrays and words as bytes."""
     file = io.BytesIO()
     np.savez(file, allow_pickle=False, _words=np.array(json.dumps(words)), **arrays)
     return file.getvalue()
 
 
-def unpacked(content: bytes) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:
-    """What `packed` packed."""
+def unpack(content: bytes) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:
+    """What `pack` packed."""
     with np.load(io.BytesIO(content), allow_pickle=False) as file:
         arrays = {name: file[name] for name in file.files}
     words: dict[str, Any] = json.loads(str(arrays.pop("_words")))
@@ -161,14 +163,14 @@ def unpacked(content: bytes) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any
 def _answer() -> None:
     source, sink = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a library prints is no answer
-    arrays, words = unpacked(source.read(int.from_bytes(source.read(8), "little")))
+    arrays, words = unpack(source.read(int.from_bytes(source.read(8), "little")))
     threading.Thread(target=_end_with_parent, daemon=True).start()
     _only_what_trains()
     try:
-        mu, weights = learned(arrays["counts"], words["rows"], arrays["prior"], **words["asked"])
-        answer = packed({"mu": mu, "weights": weights}, converged=True)
+        mu, weights = train(arrays["counts"], words["rows"], arrays["prior"], **words["asked"])
+        answer = pack({"mu": mu, "weights": weights}, converged=True)
     except NotConvergedError:
-        answer = packed({}, converged=False)
+        answer = pack({}, converged=False)
     sink.write(answer)
     sink.close()
 
@@ -184,24 +186,24 @@ def _only_what_trains() -> None:
     Packages are taken as folders, so that their own imports do not run; the two classes that
     LabelModel names besides stand empty. It is fitted to counts: it has no rows to look at.
     """
-    found = find_spec("snorkel")
-    root = Path(next(iter((found and found.submodule_search_locations) or [""])))
+    spec = find_spec("snorkel")
+    root = Path(next(iter((spec and spec.submodule_search_locations) or [""])))
     for name in ("snorkel", "snorkel.labeling", "snorkel.labeling.model"):
         package = ModuleType(name)
         package.__path__ = [str(root.joinpath(*name.split(".")[1:]))]
         sys.modules[name] = package
     for name, word in (("snorkel.analysis", "Scorer"), ("snorkel.labeling.analysis", "LFAnalysis")):
         module = ModuleType(name)
-        setattr(module, word, _Nothing)
+        setattr(module, word, _Stub)
         sys.modules[name] = module
 
 
-class _Nothing:
+class _Stub:
     def __init__(self, L: object = None) -> None:
         pass
 
     def lf_coverages(self) -> None:
-        """What `learned` puts the true ones for."""
+        """What `train` puts the true ones for."""
 
 
 if __name__ == "__main__":

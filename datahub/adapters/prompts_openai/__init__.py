@@ -32,7 +32,7 @@ from datahub.core.prompt_lf import Question, Reply, Spending
 ATTEMPTS = 4
 LONGEST_WAIT = 120.0  # seconds that a server may ask for; later is as good as never
 GIVE_UP = 20  # failures in a row, of one question or another
-_SHOWN = 200
+_MAX_QUOTE = 200
 _PROBLEMS = {"content_filter": "refused by a content filter", "length": "the answer was cut off"}
 
 Progress = Callable[[str, int, int], None]
@@ -62,7 +62,7 @@ class OpenAIPrompts:
         wait: Callable[[float], object] | None = None,
     ) -> None:
         prices = Prices(price_input, price_output)
-        if max_cost and not prices.known:
+        if max_cost and not prices.is_set:
             raise ConfigError(
                 f"The cost is limited to {max_cost:g}, and no price is known.",
                 hint="Set prompt_price_input and prompt_price_output, for a million tokens.",
@@ -89,15 +89,15 @@ class OpenAIPrompts:
         Raises LimitReached, Unavailable, AuthenticationError, Rejected, ConfigError,
         StorageError; answers that came until then are kept.
         """
-        asked = {question.id: question for question in questions}
-        replies = self._log.known(asked)
+        by_id = {question.id: question for question in questions}
+        replies = self._log.replies(by_id)
         self._purse.reuse(len(replies))
-        missing = [question for id, question in asked.items() if id not in replies]
+        missing = [question for id, question in by_id.items() if id not in replies]
         if missing:
-            replies |= self._sent(lf, missing)
+            replies |= self._send_all(lf, missing)
         return [replies[question.id] for question in questions]
 
-    def _sent(self, lf: str, questions: Sequence[Question]) -> dict[str, Reply]:
+    def _send_all(self, lf: str, questions: Sequence[Question]) -> dict[str, Reply]:
         if not self._endpoint and not all(question.endpoint for question in questions):
             raise PromptNotReady(
                 lf,
@@ -111,9 +111,12 @@ class OpenAIPrompts:
         places = httpx.Limits(max_connections=self._parallel)
         with httpx.Client(timeout=self._timeout, follow_redirects=False, limits=places) as web:
             try:
-                waiting = {threads.submit(self._asked, web, one, stop): one.id for one in questions}
-                for done in as_completed(waiting):
-                    replies[waiting[done]] = done.result()
+                waiting = {
+                    threads.submit(self._ask_or_stop, web, each, stop): each.id
+                    for each in questions
+                }
+                for future in as_completed(waiting):
+                    replies[waiting[future]] = future.result()
                     if self._progress:
                         self._progress(f"ask {lf}", len(replies), len(questions))
             finally:  # whatever ended it: what is on its way is waited for, since it is paid for
@@ -121,14 +124,14 @@ class OpenAIPrompts:
                 threads.shutdown(cancel_futures=True)
         return replies
 
-    def _asked(self, web: httpx.Client, question: Question, stop: threading.Event) -> Reply:
+    def _ask_or_stop(self, web: httpx.Client, question: Question, stop: threading.Event) -> Reply:
         try:
-            return self._tried(web, question, stop)
+            return self._try(web, question, stop)
         except BaseException:  # it ends the run: nobody else begins
             stop.set()
             raise
 
-    def _tried(self, web: httpx.Client, question: Question, stop: threading.Event) -> Reply:
+    def _try(self, web: httpx.Client, question: Question, stop: threading.Event) -> Reply:
         wait = self._wait or stop.wait
         for attempt in range(1, ATTEMPTS + 1):
             wait(self._pace.turn())
@@ -136,7 +139,7 @@ class OpenAIPrompts:
                 return Reply(problem="stopped")  # nobody reads it
             self._purse.take(question)
             try:
-                answer = self._posted(web, question)
+                answer = self._post(web, question)
             except (httpx.ConnectError, httpx.ConnectTimeout) as error:
                 self._purse.give_back(question)
                 if attempt == ATTEMPTS:
@@ -150,25 +153,25 @@ class OpenAIPrompts:
                 ) from error
             except httpx.RequestError as error:  # it may have been answered, and paid
                 self._purse.pay(question, None)
-                return self._failed(question, f"no answer: {type(error).__name__}")
+                return self._fail(question, f"no answer: {type(error).__name__}")
             if answer.status_code == 429 or answer.status_code >= 500:
                 self._purse.give_back(question)
-                if not self._waited(answer, attempt, wait):
+                if not self._wait_to_retry(answer, attempt, wait):
                     text = f"HTTP {answer.status_code} after {attempt} attempts"
-                    return self._failed(question, text + _detail(answer, self._api_key))
+                    return self._fail(question, text + _detail(answer, self._api_key))
                 continue
-            return self._taken(question, answer)
+            return self._accept(question, answer)
         raise AssertionError  # the last attempt returned or raised
 
-    def _posted(self, web: httpx.Client, question: Question) -> httpx.Response:
+    def _post(self, web: httpx.Client, question: Question) -> httpx.Response:
         endpoint = question.endpoint or self._endpoint
-        ours = self._api_key and endpoint.rstrip("/") == self._endpoint.rstrip("/")
+        send_key = self._api_key and endpoint.rstrip("/") == self._endpoint.rstrip("/")
         messages = [{"role": "user", "content": question.text}]
         if question.system:
             messages.insert(0, {"role": "system", "content": question.system})
         return web.post(
             endpoint.rstrip("/") + "/chat/completions",
-            headers={"Authorization": f"Bearer {self._api_key}"} if ours else {},
+            headers={"Authorization": f"Bearer {self._api_key}"} if send_key else {},
             json={
                 "model": question.model,
                 "messages": messages,
@@ -177,14 +180,14 @@ class OpenAIPrompts:
             },
         )
 
-    def _waited(
+    def _wait_to_retry(
         self, answer: httpx.Response, attempt: int, wait: Callable[[float], object]
     ) -> bool:
         """Wait as the server asks, or longer each time; False when it is not to be tried again."""
         if attempt == ATTEMPTS:
             return False
-        said = answer.headers.get("retry-after", "")
-        seconds = float(said) if said.replace(".", "", 1).isdigit() else 2.0 ** (attempt - 1)
+        header = answer.headers.get("retry-after", "")
+        seconds = float(header) if header.replace(".", "", 1).isdigit() else 2.0 ** (attempt - 1)
         if seconds > LONGEST_WAIT:
             return False
         if answer.status_code == 429:  # too many of all of us
@@ -193,7 +196,7 @@ class OpenAIPrompts:
             wait(seconds)
         return True
 
-    def _taken(self, question: Question, answer: httpx.Response) -> Reply:
+    def _accept(self, question: Question, answer: httpx.Response) -> Reply:
         detail = _detail(answer, self._api_key)
         if answer.status_code in (401, 403):
             raise AuthenticationError(
@@ -209,11 +212,11 @@ class OpenAIPrompts:
             )
         if answer.status_code != 200:
             self._purse.give_back(question)
-            return self._failed(question, f"HTTP {answer.status_code}{detail}")
+            return self._fail(question, f"HTTP {answer.status_code}{detail}")
         reply, usage = _read(answer)
         tokens = self._purse.pay(question, usage)
         if reply is None:
-            return self._failed(question, f"no chat completion: {answer.text[:_SHOWN]!r}")
+            return self._fail(question, f"no chat completion: {answer.text[:_MAX_QUOTE]!r}")
         self._log.add(
             question.id,
             reply,
@@ -224,7 +227,7 @@ class OpenAIPrompts:
         self._failures = 0
         return reply
 
-    def _failed(self, question: Question, problem: str) -> Reply:
+    def _fail(self, question: Question, problem: str) -> Reply:
         self._failures += 1
         if self._failures >= GIVE_UP:
             raise self._away(question, f"{GIVE_UP} failures in a row, the last: {problem}")
@@ -244,30 +247,30 @@ def _read(answer: httpx.Response) -> tuple[Reply | None, tuple[int, int] | None]
         body = answer.json()
         choice = body["choices"][0]
         message = choice["message"]
-        said, refusal = message.get("content"), message.get("refusal")
+        text, refusal = message.get("content"), message.get("refusal")
     except (ValueError, KeyError, IndexError, TypeError, AttributeError):
         return None, None
     problem = _PROBLEMS.get(str(choice.get("finish_reason")), "")
     if refusal:
-        problem = storable(f"refused: {str(refusal)[:_SHOWN]}")
-    if not problem and not isinstance(said, str):
+        problem = storable(f"refused: {str(refusal)[:_MAX_QUOTE]}")
+    if not problem and not isinstance(text, str):
         return None, _usage(body)
-    return Reply(storable(said) if isinstance(said, str) else "", problem), _usage(body)
+    return Reply(storable(text) if isinstance(text, str) else "", problem), _usage(body)
 
 
 def _usage(body: Any) -> tuple[int, int] | None:
     usage = body.get("usage")
-    told = [usage.get(f"{what}_tokens") for what in ("prompt", "completion")] if usage else []
-    if len(told) == 2 and all(isinstance(n, int) and n >= 0 for n in told):
-        return told[0], told[1]
+    counts = [usage.get(f"{kind}_tokens") for kind in ("prompt", "completion")] if usage else []
+    if len(counts) == 2 and all(isinstance(n, int) and n >= 0 for n in counts):
+        return counts[0], counts[1]
     return None
 
 
 def _detail(answer: httpx.Response, secret: str) -> str:
     """What the server said of an error, on one line and without our key."""
     try:
-        said = answer.json()["error"]["message"]
+        message = answer.json()["error"]["message"]
     except (ValueError, KeyError, TypeError):
         return ""
-    text = storable(" ".join(str(said).split())[:_SHOWN])
+    text = storable(" ".join(str(message).split())[:_MAX_QUOTE])
     return ": " + (text.replace(secret, "***") if secret else text)

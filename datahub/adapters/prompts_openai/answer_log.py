@@ -32,26 +32,26 @@ class AnswerLog:
         self._database = database
         self._one_at_a_time = threading.Lock()
 
-    def known(self, ids: Iterable[str]) -> dict[str, Reply]:
+    def replies(self, ids: Iterable[str]) -> dict[str, Reply]:
         """The replies that are there. Raises StorageError, Unavailable."""
-        found = {}
-        with self._opened() as db:
-            for one in ids:
-                line = db.execute("select answer, problem from answer where id = ?", (one,))
-                if (said := line.fetchone()) is not None:
-                    found[one] = Reply(*said)
-        return found
+        replies = {}
+        with self._open() as db:
+            for question_id in ids:
+                line = db.execute("select answer, problem from answer where id = ?", (question_id,))
+                if (row := line.fetchone()) is not None:
+                    replies[question_id] = Reply(*row)
+        return replies
 
     def add(
         self, id: str, reply: Reply, *, model: str, prompt_tokens: int, completion_tokens: int
     ) -> None:
         """Keep a reply; on disk when this returns. The first one of a question stays."""
         line = (id, model, reply.text, reply.problem, prompt_tokens, completion_tokens)
-        with self._one_at_a_time, self._opened() as db:
+        with self._one_at_a_time, self._open() as db:
             db.execute("insert or ignore into answer values (?, ?, ?, ?, ?, ?)", line)
 
     @contextmanager
-    def _opened(self) -> Iterator[sqlite3.Connection]:
+    def _open(self) -> Iterator[sqlite3.Connection]:
         try:
             self._database.parent.mkdir(parents=True, exist_ok=True)
             with closing(
@@ -66,9 +66,9 @@ class AnswerLog:
                     hint="Another datahub writes to it. Try again.",
                     backend="prompts",
                 ) from error
-            raise self._broken(error) from error
+            raise self._error(error) from error
         except (sqlite3.Error, OSError) as error:
-            raise self._broken(error) from error
+            raise self._error(error) from error
 
     def _check_format(self, db: sqlite3.Connection) -> None:
         version = db.execute("pragma user_version").fetchone()[0]
@@ -81,7 +81,7 @@ class AnswerLog:
                 hint="Upgrade datahub, or move the file away: its answers would be paid for twice.",
             )
 
-    def _broken(self, error: Exception) -> StorageError:
+    def _error(self, error: Exception) -> StorageError:
         return StorageError(
             f"The log of answers {self._database} cannot be used: {error}.",
             hint="Is the disk full or read-only? Without the log no prompt is sent.",

@@ -43,7 +43,7 @@ class Prices:
     completion: float = 0.0
 
     @property
-    def known(self) -> bool:
+    def is_set(self) -> bool:
         """Whether there is a price at all."""
         return bool(self.prompt or self.completion)
 
@@ -63,7 +63,7 @@ class Purse:
         self._max_cost = max_cost
         self._max_requests = max_requests
         self._set_aside = 0.0
-        self._spent = Spending(cost=0.0 if prices.known else None)
+        self._spent = Spending(cost=0.0 if prices.is_set else None)
         self._lock = threading.Lock()
 
     @property
@@ -91,19 +91,19 @@ class Purse:
 
     def pay(self, question: Question, usage: tuple[int, int] | None) -> tuple[int, int]:
         """Count an answer's tokens: as told, or the most it can be. Return them."""
-        told = self._bound(question) if usage is None else usage
+        tokens = self._most_tokens(question) if usage is None else usage
         with self._lock:
             self._set_aside -= self._most(question)
-            known = self._spent
-            cost = None if known.cost is None else known.cost + self._prices.of(*told)
+            earlier = self._spent
+            cost = None if earlier.cost is None else earlier.cost + self._prices.of(*tokens)
             self._spent = replace(
-                known,
-                answered=known.answered + 1,
-                prompt_tokens=known.prompt_tokens + told[0],
-                completion_tokens=known.completion_tokens + told[1],
+                earlier,
+                answered=earlier.answered + 1,
+                prompt_tokens=earlier.prompt_tokens + tokens[0],
+                completion_tokens=earlier.completion_tokens + tokens[1],
                 cost=cost,
             )
-        return told
+        return tokens
 
     def reuse(self, count: int) -> None:
         """Count answers that were there already."""
@@ -111,7 +111,7 @@ class Purse:
             self._spent = replace(self._spent, reused=self._spent.reused + count)
 
     def _most(self, question: Question) -> float:
-        return self._prices.of(*self._bound(question))
+        return self._prices.of(*self._most_tokens(question))
 
-    def _bound(self, question: Question) -> tuple[int, int]:
+    def _most_tokens(self, question: Question) -> tuple[int, int]:
         return len((question.system + question.text).encode()) + AROUND, question.max_tokens

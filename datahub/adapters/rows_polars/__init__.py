@@ -30,7 +30,7 @@ from datahub.adapters.rows_polars import (
 from datahub.adapters.rows_polars.opening import (
     check_columns,
     recognise,
-    translated,
+    translate_errors,
 )
 from datahub.core.errors import InputError, SourceError
 from datahub.core.nulltypes import cast_frame, common_schema
@@ -49,7 +49,7 @@ class _Source:
     @classmethod
     def of(cls, path: Path) -> _Source:
         kind = recognise(path)
-        with translated(path):
+        with translate_errors(path):
             if kind == "parquet":
                 form = parquet.form_of(path, path, native=parquet.native_scan([path]))
                 return cls(path, kind, form.schema, form)
@@ -87,27 +87,27 @@ class PolarsRows:
         """All rows of these files, lazily. Collect it with `collect` to get our errors."""
         if isinstance(paths, Remote):
             return _scan_elsewhere(paths)
-        files, schema, same = _checked(paths)
-        if same and all(file.is_plain for file in files):
+        files, schema, uniform = _check_files(paths)
+        if uniform and all(file.is_plain for file in files):
             return parquet.scan(paths, [file.form for file in files if file.form is not None])
-        if same and all(file.kind == "orc" for file in files):
+        if uniform and all(file.kind == "orc" for file in files):
             return stripes.scan(paths, schema)
         return pl.concat(_scan_one(file, schema) for file in files)
 
     def collect(self, frame: pl.LazyFrame) -> pl.DataFrame:
         """Compute a frame that came from `scan`; raises SourceError where a file is corrupt."""
-        with translated():
+        with translate_errors():
             return frame.collect()
 
     def read(self, paths: Sequence[Path], *, columns: Sequence[str] | None = None) -> pl.DataFrame:
         """All rows of these files in memory, in file order. Raises SourceError."""
-        files, schema, same = _checked(paths)
-        wanted = check_columns(schema.names() if columns is None else columns, schema, paths[0])
-        if same and all(file.is_plain for file in files):
-            with translated(paths[0] if len(paths) == 1 else None):
-                return cast_frame(parquet.read(paths, wanted), schema)
-        empty = schema.to_frame()[wanted]
-        return pl.concat([empty, *self.batches(paths, columns=wanted)])
+        files, schema, uniform = _check_files(paths)
+        names = check_columns(schema.names() if columns is None else columns, schema, paths[0])
+        if uniform and all(file.is_plain for file in files):
+            with translate_errors(paths[0] if len(paths) == 1 else None):
+                return cast_frame(parquet.read(paths, names), schema)
+        empty = schema.to_frame()[names]
+        return pl.concat([empty, *self.batches(paths, columns=names)])
 
     def batches(
         self, paths: Files, *, columns: Sequence[str] | None = None, size: int = 50_000
@@ -120,9 +120,9 @@ class PolarsRows:
             raise InputError(f"A batch of {size} rows was asked for.", hint="Ask for 1 or more.")
         if isinstance(paths, Remote):
             return _batches_elsewhere(paths, columns, size)
-        files, schema, _ = _checked(paths)
-        wanted = check_columns(schema.names() if columns is None else columns, schema, paths[0])
-        return _batches(files, schema, wanted, size)
+        files, schema, _ = _check_files(paths)
+        names = check_columns(schema.names() if columns is None else columns, schema, paths[0])
+        return _batches(files, schema, names, size)
 
     def write(self, frame: writing.Table, path: Path, *, slab: int = writing.SLAB) -> int:
         """Write all rows in their order. Raises StorageError, SourceError.
@@ -134,8 +134,8 @@ class PolarsRows:
 
     def altered(self, paths: Sequence[Path]) -> dict[str, str]:
         """Columns that do not lie in these files as they are read, and what they lie there as."""
-        files, _, _ = _checked(paths)
-        return {n: k for file in files if file.form for n, k in file.form.other.items()}
+        files, _, _ = _check_files(paths)
+        return {n: k for file in files if file.form for n, k in file.form.changes.items()}
 
     def write_folder(
         self, frames: Iterable[pl.DataFrame], folder: Path, *, suffix: str
@@ -156,7 +156,7 @@ class PolarsRows:
             self.write(self.read([old]).with_columns(columns.get_columns()), path)
 
 
-def _checked(paths: Sequence[Path]) -> tuple[list[_Source], pl.Schema, bool]:
+def _check_files(paths: Sequence[Path]) -> tuple[list[_Source], pl.Schema, bool]:
     """The files, the schema of all, and whether each has that one: nulls may take a type."""
     if not paths:
         raise SourceError("No file of rows was named.", hint="Name at least one file.")
@@ -175,7 +175,7 @@ def _schema_of(path: Path, leave_out: Callable[[str], bool] | None) -> pl.Schema
 
 def _scan_elsewhere(remote: Remote) -> pl.LazyFrame:
     files = elsewhere.files_of(remote)
-    with elsewhere.answered(remote):
+    with elsewhere.translate_store_errors(remote):
         formats = {elsewhere.recognise(file) for file in files}
         if formats == {"parquet"}:
             return elsewhere.scan_parquet(remote)
@@ -191,7 +191,7 @@ def _batches_elsewhere(
     remote: Remote, columns: Sequence[str] | None, size: int
 ) -> Iterator[pl.DataFrame]:
     for file in elsewhere.files_of(remote):
-        with translated(str(file)), elsewhere.answered(file):
+        with translate_errors(str(file)), elsewhere.translate_store_errors(file):
             if elsewhere.recognise(file) == "orc":
                 schema = stripes.schema(file)
                 frames = stripes.frames(file, list(columns or schema.names()))
@@ -203,21 +203,21 @@ def _batches_elsewhere(
 
 def _scan_one(file: _Source, schema: pl.Schema) -> pl.LazyFrame:
     if file.form is not None and file.form.plain:
-        scanned = parquet.scan([file.path], [file.form])
+        frame = parquet.scan([file.path], [file.form])
     elif file.kind == "csv":
-        scanned = delimited.scan(file.path)
+        frame = delimited.scan(file.path)
     else:
         name = file.kind.upper()
         return sources.scan(lambda columns: _batches([file], schema, columns), schema, name)
-    others = {name: schema[name] for name, kind in file.schema.items() if kind != schema[name]}
-    return scanned.cast({selectors.by_name(n): k for n, k in others.items()}) if others else scanned
+    casts = {name: schema[name] for name, kind in file.schema.items() if kind != schema[name]}
+    return frame.cast({selectors.by_name(n): k for n, k in casts.items()}) if casts else frame
 
 
 def _batches(
     files: Sequence[_Source], schema: pl.Schema, columns: Sequence[str], size: int = 50_000
 ) -> Iterator[pl.DataFrame]:
     for file in files:
-        with translated(file.path):
+        with translate_errors(file.path):
             if file.form is not None:
                 frames = parquet.frames(file.path, file.path, file.form, columns, size)
             elif file.kind == "orc":

@@ -2,7 +2,7 @@
 
 polars reads most Arrow types as they are. Some it reads wrongly, refuses or ends at with a panic:
 those are cast here to a type of the same meaning, exactly, or refused by the name of the column.
-UUIDs and JSON become text. Nothing is read here but types; `converted` casts tables.
+UUIDs and JSON become text. Nothing is read here but types; `convert_table` casts tables.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ _UUID_ENDS = ((0, 8), (8, 4), (12, 4), (16, 4), (20, 12))  # of its hexadecimal 
 _PLAIN_TEXT = "Write it as another type, say text or numbers, or leave the column out."
 
 
-def taken(schema: pa.Schema, where: Path | str) -> pa.Schema:
+def import_schema(schema: pa.Schema, where: Path | str) -> pa.Schema:
     """The same columns in types that polars reads rightly. Raises SourceError where none is."""
     check_names(schema.names, where)
     fields = []
     for field in schema:
         try:
-            fields.append(_taken_field(field, field.name))
-        except NotTakenError as error:
+            fields.append(_import_field(field, field.name))
+        except NotImportableError as error:
             raise error.of(where) from error
     return pa.schema(fields)
 
@@ -49,7 +49,7 @@ def check_names(names: Sequence[str], where: Path | str) -> None:
 
 
 @dataclass(frozen=True)
-class Taken:
+class ImportTypes:
     """What the columns of a schema come in as.
 
     `target` is in Arrow's types, `native` what polars makes of it, `schema` the same without
@@ -59,37 +59,37 @@ class Taken:
     target: pa.Schema
     native: pl.Schema
     schema: pl.Schema
-    other: dict[str, str]
+    changes: dict[str, str]
 
     @property
     def is_as_it_came(self) -> bool:
         """Whether nothing is cast before polars has it."""
-        return all(str(self.native[name]) == kind for name, kind in self.other.items())
+        return all(str(self.native[name]) == kind for name, kind in self.changes.items())
 
 
-def taken_of(came: pa.Schema, where: Path | str) -> Taken:
-    """What is `taken` of a schema; that of a table's parts, which is one, is made once."""
+def import_types(came: pa.Schema, where: Path | str) -> ImportTypes:
+    """What is `import_schema` of a schema; that of a table's parts, which is one, is made once."""
     try:
-        return _taken_of(came.remove_metadata().serialize().to_pybytes())
+        return _import_types(came.remove_metadata().serialize().to_pybytes())
     except SourceError:
-        taken(came, where)  # raises it with the file's name
+        import_schema(came, where)  # raises it with the file's name
         raise
 
 
 @lru_cache(maxsize=64)
-def _taken_of(serialized: bytes) -> Taken:
-    came = pa.ipc.read_schema(pa.py_buffer(serialized))
-    target = taken(came, "")
+def _import_types(schema_bytes: bytes) -> ImportTypes:
+    came = pa.ipc.read_schema(pa.py_buffer(schema_bytes))
+    target = import_schema(came, "")
     native = to_polars(pa.Table.from_batches([], target)).schema
     schema = pl.Schema({name: without_categories(kind) for name, kind in native.items()})
-    other = {name: str(kind) for name, kind in native.items() if kind != schema[name]}
+    changes = {name: str(kind) for name, kind in native.items() if kind != schema[name]}
     pairs = zip(came, target, strict=True)
-    other |= {of.name: str(of.type) for of, to in pairs if of.type != to.type}
-    return Taken(target, native, schema, other)
+    changes |= {of.name: str(of.type) for of, to in pairs if of.type != to.type}
+    return ImportTypes(target, native, schema, changes)
 
 
-def converted(table: Any, target: pa.Schema, where: Path | str) -> Any:
-    """A table in the types that were taken. Raises SourceError where a value has no place there."""
+def convert_table(table: Any, target: pa.Schema, where: Path | str) -> Any:
+    """Cast a table to `target`. Raises SourceError where a value does not fit."""
     for number, field in enumerate(target):
         column = table.column(number)
         kind = column.type
@@ -108,7 +108,7 @@ def converted(table: Any, target: pa.Schema, where: Path | str) -> Any:
     return table
 
 
-class NotTakenError(Exception):
+class NotImportableError(Exception):
     """A type that cannot come in: the path of the column in which it is, the type and why."""
 
     def __init__(self, path: str, kind: object, reason: str) -> None:
@@ -124,35 +124,35 @@ class NotTakenError(Exception):
         )
 
 
-def _taken_field(field: pa.Field, path: str) -> pa.Field:
-    kind = _taken(field.type, path)
+def _import_field(field: pa.Field, path: str) -> pa.Field:
+    kind = _import_type(field.type, path)
     return field if kind == field.type else pa.field(field.name, kind, field.nullable)
 
 
-def _taken(kind: pa.DataType, path: str) -> pa.DataType:
-    return next((take(kind, path) for fits, take in _TAKE if fits(kind)), kind)
+def _import_type(kind: pa.DataType, path: str) -> pa.DataType:
+    return next((take(kind, path) for fits, take in _IMPORTS if fits(kind)), kind)
 
 
-def _taken_extension(kind: Any, path: str) -> pa.DataType:
+def _import_extension(kind: Any, path: str) -> pa.DataType:
     """JSON and UUIDs as text; of others, polars keeps what they are beside the values."""
     if kind.extension_name == "arrow.uuid":
         return pa.string()
     if kind.extension_name == "arrow.bool8":
         return pa.bool_()
-    storage = _taken(kind.storage_type, path)
+    storage = _import_type(kind.storage_type, path)
     return kind if storage == kind.storage_type and kind.extension_name != "arrow.json" else storage
 
 
-def _taken_decimal(kind: Any, path: str) -> pa.DataType:
+def _import_decimal(kind: Any, path: str) -> pa.DataType:
     """As 128 bits: polars takes 32 and 64 in a batch for 128, and reads past their end."""
     if kind.precision > _MOST_DIGITS:
-        raise NotTakenError(path, kind, f"decimals of at most {_MOST_DIGITS} digits are kept")
+        raise NotImportableError(path, kind, f"decimals of at most {_MOST_DIGITS} digits are kept")
     if kind.scale < 0:
-        raise NotTakenError(path, kind, "decimals of a negative scale are not kept")
+        raise NotImportableError(path, kind, "decimals of a negative scale are not kept")
     return pa.decimal128(kind.precision, kind.scale)
 
 
-def _taken_timestamp(kind: Any, _path: str) -> pa.DataType:
+def _import_timestamp(kind: Any, _path: str) -> pa.DataType:
     """Zones that polars does not know become UTC: the instants are the same."""
     unit = "ms" if kind.unit == "s" else kind.unit
     return pa.timestamp(unit, kind.tz if kind.tz is None or _is_zone(kind.tz) else "UTC")
@@ -167,69 +167,71 @@ def _is_zone(name: str) -> bool:
     return True
 
 
-def _taken_list(kind: Any, path: str) -> pa.DataType:
-    item = _taken_field(kind.value_field, f"{path}[]")
+def _import_list(kind: Any, path: str) -> pa.DataType:
+    item = _import_field(kind.value_field, f"{path}[]")
     if kinds.is_fixed_size_list(kind):
         if kind.list_size == 0:
-            raise NotTakenError(path, kind, "no reader can tell lists of size 0 from absent ones")
+            raise NotImportableError(
+                path, kind, "no reader can tell lists of size 0 from absent ones"
+            )
         return pa.list_(item, kind.list_size)
     if kinds.is_list(kind):
         return pa.list_(item)
     return pa.large_list(item)  # a view that is cast to a small list lacks an offset in pyarrow 26
 
 
-def _taken_struct(kind: Any, path: str) -> pa.DataType:
+def _import_struct(kind: Any, path: str) -> pa.DataType:
     fields = [kind.field(number) for number in range(kind.num_fields)]
     names = [field.name for field in fields]
     if not fields:
-        raise NotTakenError(path, kind, "a struct without fields cannot be kept")
+        raise NotImportableError(path, kind, "a struct without fields cannot be kept")
     if len(set(names)) != len(names):
-        raise NotTakenError(path, kind, "two of its fields have one name")
+        raise NotImportableError(path, kind, "two of its fields have one name")
     if {"metadata", "value"} <= set(names) <= {"metadata", "value", "typed_value"} and (
         kinds.is_binary(kind.field("metadata").type) and kinds.is_binary(kind.field("value").type)
     ):
-        raise NotTakenError(path, "a VARIANT", "what its bytes mean would be lost")
-    return pa.struct([_taken_field(field, f"{path}.{field.name}") for field in fields])
+        raise NotImportableError(path, "a VARIANT", "what its bytes mean would be lost")
+    return pa.struct([_import_field(field, f"{path}.{field.name}") for field in fields])
 
 
-def _taken_map(kind: Any, path: str) -> pa.DataType:
+def _import_map(kind: Any, path: str) -> pa.DataType:
     if kinds.is_nested(kind.key_type):
-        raise NotTakenError(path, kind, "keys of maps are text, numbers or times")
-    key = _taken_field(kind.key_field, f"{path}.key")
-    item = _taken_field(kind.item_field, f"{path}.value")
+        raise NotImportableError(path, kind, "keys of maps are text, numbers or times")
+    key = _import_field(kind.key_field, f"{path}.key")
+    item = _import_field(kind.item_field, f"{path}.value")
     return pa.map_(key, item, keys_sorted=kind.keys_sorted)
 
 
-def _taken_dictionary(kind: Any, path: str) -> pa.DataType:
+def _import_dictionary(kind: Any, path: str) -> pa.DataType:
     """Those of text stay: polars reads them, and knows its own by what stands beside them."""
     value = kind.value_type
     is_text = kinds.is_string(value) or kinds.is_large_string(value) or kinds.is_string_view(value)
-    return kind if is_text else _taken(value, path)
+    return kind if is_text else _import_type(value, path)
 
 
-def _refused(reason: str) -> Callable[[pa.DataType, str], pa.DataType]:
+def _refuse_type(reason: str) -> Callable[[pa.DataType, str], pa.DataType]:
     def refuse(kind: pa.DataType, path: str) -> pa.DataType:
-        raise NotTakenError(path, kind, reason)
+        raise NotImportableError(path, kind, reason)
 
     return refuse
 
 
-_TAKE: Sequence[tuple[Callable[[Any], bool], Callable[[Any, str], pa.DataType]]] = (
-    (lambda kind: isinstance(kind, pa.BaseExtensionType), _taken_extension),
-    (kinds.is_decimal, _taken_decimal),
-    (kinds.is_timestamp, _taken_timestamp),
+_IMPORTS: Sequence[tuple[Callable[[Any], bool], Callable[[Any, str], pa.DataType]]] = (
+    (lambda kind: isinstance(kind, pa.BaseExtensionType), _import_extension),
+    (kinds.is_decimal, _import_decimal),
+    (kinds.is_timestamp, _import_timestamp),
     (kinds.is_date64, lambda _kind, _path: pa.date32()),
     (
         lambda kind: kinds.is_duration(kind) and kind.unit == "s",
         lambda _kind, _path: pa.duration("ms"),
     ),
-    (kinds.is_map, _taken_map),
-    (kinds.is_struct, _taken_struct),
-    (kinds.is_union, _refused("a column has one type")),
-    (kinds.is_interval, _refused("months and days are no length of time")),
-    (kinds.is_dictionary, _taken_dictionary),
-    (kinds.is_run_end_encoded, lambda kind, path: _taken(kind.value_type, path)),
-    (kinds.is_nested, _taken_list),
+    (kinds.is_map, _import_map),
+    (kinds.is_struct, _import_struct),
+    (kinds.is_union, _refuse_type("a column has one type")),
+    (kinds.is_interval, _refuse_type("months and days are no length of time")),
+    (kinds.is_dictionary, _import_dictionary),
+    (kinds.is_run_end_encoded, lambda kind, path: _import_type(kind.value_type, path)),
+    (kinds.is_nested, _import_list),
 )
 
 
@@ -253,7 +255,7 @@ def _with_bytes(kind: Any, target: Any) -> pa.DataType:
 def _with_text(column: Any, kind: Any) -> Any:
     """A column that came as a `kind`, with its UUIDs, which are 16 bytes by now, as text."""
     whole = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-    # Taken, it is no slice of something larger: offsets and children then begin at its first row.
+    # A copy is no slice of something larger: offsets and children then begin at its first row.
     return _texts(whole.take(pa.array(range(len(whole)), pa.int64())), kind)
 
 
@@ -264,9 +266,9 @@ def _texts(array: Any, kind: Any) -> Any:
         return array
     nulls = array.is_null()
     if kinds.is_struct(kind):
-        made = [_texts(array.field(n), kind.field(n).type) for n in range(kind.num_fields)]
+        children = [_texts(array.field(n), kind.field(n).type) for n in range(kind.num_fields)]
         names = [field.name for field in kind]
-        return pa.StructArray.from_arrays(made, names, mask=nulls)
+        return pa.StructArray.from_arrays(children, names, mask=nulls)
     if kinds.is_map(kind):
         keys, items = _texts(array.keys, kind.key_type), _texts(array.items, kind.item_type)
         return pa.MapArray.from_arrays(array.offsets, keys, items, mask=nulls)

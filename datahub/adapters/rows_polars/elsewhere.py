@@ -13,7 +13,7 @@ import polars as pl
 import pyarrow as pa
 
 from datahub.adapters.rows_polars import parquet, sources
-from datahub.adapters.rows_polars.opening import format_of, translated
+from datahub.adapters.rows_polars.opening import format_of, translate_errors
 from datahub.core.errors import DatahubError, SourceError, Unavailable
 from datahub.core.nulltypes import cast_frame, common_schema
 from datahub.ports import Remote
@@ -33,7 +33,7 @@ class Elsewhere:
     def __str__(self) -> str:
         return f"s3://{self.address}"
 
-    def opened(self) -> Any:
+    def open_file(self) -> Any:
         """A file of pyarrow's that asks for ranges."""
         from pyarrow.fs import S3FileSystem
 
@@ -61,10 +61,10 @@ def recognise(file: Elsewhere) -> str:
     for suffix, kind in _SUFFIXES.items():
         if file.address.endswith(suffix):
             return kind
-    with file.opened() as opened:
-        known = format_of(opened.read(4))
-    if known is not None:
-        return known
+    with file.open_file() as handle:
+        file_format = format_of(handle.read(4))
+    if file_format is not None:
+        return file_format
     raise SourceError(
         f"{file} has an unknown format.", hint="From a server, datahub reads Parquet and ORC."
     )
@@ -74,10 +74,10 @@ def parquet_frames(
     file: Elsewhere, columns: Sequence[str] | None, size: int
 ) -> tuple[pl.Schema, Iterator[pl.DataFrame]]:
     """The types of a Parquet file's columns, and its frames of at most `size` rows."""
-    opened = file.opened()
-    form = parquet.form_of(opened, str(file))
+    handle = file.open_file()
+    form = parquet.form_of(handle, str(file))
     names = list(columns or form.schema.names())
-    return form.schema, parquet.frames(opened, str(file), form, names, size)
+    return form.schema, parquet.frames(handle, str(file), form, names, size)
 
 
 def scan_parquet(remote: Remote) -> pl.LazyFrame:
@@ -86,7 +86,7 @@ def scan_parquet(remote: Remote) -> pl.LazyFrame:
     files = files_of(remote)
     looked_at = files[:1] if remote.are_parts else files
     forms = [
-        parquet.form_of(file.opened(), str(file), native=scan)
+        parquet.form_of(file.open_file(), str(file), native=scan)
         for file, scan in zip(looked_at, native[: len(looked_at)], strict=True)
     ]
     schema = common_schema(
@@ -101,7 +101,7 @@ def _frames(
     files: Sequence[Elsewhere], schema: pl.Schema, columns: Sequence[str]
 ) -> Iterator[pl.DataFrame]:
     for file in files:
-        with translated(str(file)), answered(file):
+        with translate_errors(str(file)), translate_store_errors(file):
             _, frames = parquet_frames(file, columns, _BATCH)
             for frame in frames:
                 yield cast_frame(frame, schema)
@@ -128,7 +128,7 @@ def _native_scan(remote: Remote, addresses: Sequence[str]) -> pl.LazyFrame:
 
 
 @contextmanager
-def answered(file: Elsewhere | Remote) -> Iterator[None]:
+def translate_store_errors(file: Elsewhere | Remote) -> Iterator[None]:
     """Raise Unavailable for what the store or the way to it does not give."""
     try:
         yield

@@ -59,9 +59,9 @@ def _check_free(folder: Path) -> None:
 def _clean(target: Path) -> None:
     """Remove what killed processes of this machine began to write for this folder."""
     for path in target.parent.iterdir():
-        found = _HALF.fullmatch(path.name)
-        ours = found and found[1] == target.name and found[2] == machine()
-        if found and ours and not is_alive(int(found[3])):
+        match = _HALF.fullmatch(path.name)
+        is_ours = match and match[1] == target.name and match[2] == machine()
+        if match and is_ours and not is_alive(int(match[3])):
             shutil.rmtree(path, ignore_errors=True)
 
 

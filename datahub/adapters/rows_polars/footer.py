@@ -43,41 +43,41 @@ class _Reader:
 
     def struct(self) -> Struct:
         """All fields up to the stop."""
-        found: Struct = {}
+        fields: Struct = {}
         field = 0
         while head := self._byte():
             kind, step = head & 15, head >> 4
             field = field + step if step else _from_zigzag(self._varint())
-            found[field] = kind, self._value(kind)
-        return found
+            fields[field] = kind, self._value(kind)
+        return fields
 
     def _value(self, kind: int) -> Any:
         return _READ[kind](self)
 
     def _byte(self) -> int:
-        found = self._raw[self._at]
+        value = self._raw[self._at]
         self._at += 1
-        return found
+        return value
 
     def _varint(self) -> int:
         raw, at = self._raw, self._at
-        found = shift = 0
+        value = shift = 0
         while (byte := raw[at]) & 128:
-            found |= (byte & 127) << shift
+            value |= (byte & 127) << shift
             shift += 7
             at += 1
         self._at = at + 1
-        return found | byte << shift
+        return value | byte << shift
 
     def _integer(self) -> int:
         return _from_zigzag(self._varint())
 
     def _bytes(self, length: int) -> bytes:
-        found = self._raw[self._at : self._at + length]
-        if len(found) < length:
+        content = self._raw[self._at : self._at + length]
+        if len(content) < length:
             raise IndexError(length)
         self._at += length
-        return found
+        return content
 
     def _list(self) -> tuple[int, list[Any]]:
         head = self._byte()

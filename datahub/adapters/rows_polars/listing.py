@@ -13,13 +13,25 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from datahub.adapters.rows_polars.opening import format_of, translated
+from datahub.adapters.rows_polars.opening import format_of, translate_errors
 from datahub.core.errors import SourceError
 from datahub.ports import Listing
 
 _TABLES = (".parquet", ".parq", ".pq", ".orc", ".csv")  # suffixes that promise rows
-_PACKED = (".gz", ".bz2", ".xz", ".zst", ".zstd", ".lz4", ".sz", ".snappy", ".br", ".zip", ".z")
-_OTHERS = {
+_PACKED_SUFFIXES = (
+    ".gz",
+    ".bz2",
+    ".xz",
+    ".zst",
+    ".zstd",
+    ".lz4",
+    ".sz",
+    ".snappy",
+    ".br",
+    ".zip",
+    ".z",
+)
+_OTHER_FORMATS = {
     b"PARE": "an encrypted Parquet file",
     b"ARRO": "an Arrow file",
     b"FEA1": "a Feather file",
@@ -30,14 +42,14 @@ _LOGS = {  # folder that a table format keeps its log in -> the format
     ".hoodie": "Hudi",
     "metadata": "Iceberg",
 }
-_SHOWN = 5
+_MAX_NAMES = 5
 
 _Mark = tuple[int, int]  # device and number of a folder
 
 
 def listing_of(path: Path) -> Listing:
     """The file, or the files of rows in a folder and its folders, by path. Raises SourceError."""
-    with translated(path):
+    with translate_errors(path):
         if not path.is_dir():
             return Listing(path.parent, (path,))
     for above in path.absolute().parents:
@@ -52,8 +64,8 @@ def listing_of(path: Path) -> Listing:
     files, again = _each_once(files)
     left_out += (_name(entry, path) for entry in again)
     if not files:
-        raise _nothing(path, left_out)
-    return Listing(path, tuple(sorted(one.path for one in files)), tuple(sorted(left_out)))
+        raise _no_rows_error(path, left_out)
+    return Listing(path, tuple(sorted(file.path for file in files)), tuple(sorted(left_out)))
 
 
 @dataclass(frozen=True)
@@ -63,14 +75,14 @@ class _Entry:
     path: Path
     is_file: bool = True
     is_folder: bool = False
-    linked: bool = False  # a symbolic link, or in a folder that is one
+    is_link: bool = False  # a symbolic link, or in a folder that is one
 
 
 def _entries(
-    folder: Path, above: tuple[_Mark, ...] = (), *, linked: bool = False
+    folder: Path, above: tuple[_Mark, ...] = (), *, in_link: bool = False
 ) -> Iterator[_Entry]:
     """What lies in a folder and its folders; `above` are those that the walk came through."""
-    with translated(folder):
+    with translate_errors(folder):
         status = folder.stat()
         mark = status.st_dev, status.st_ino
         if mark in above:
@@ -79,20 +91,20 @@ def _entries(
                 hint="Remove the link, or name a folder in which there is none.",
             )
         _check_no_log(folder)
-        with os.scandir(folder) as scanned:
-            entries = list(scanned)
+        with os.scandir(folder) as scan:
+            entries = list(scan)
     for entry in entries:
         path = folder / entry.name
-        by_link = linked or entry.is_symlink()
+        by_link = in_link or entry.is_symlink()
         if _is_folder(entry):
             if _is_hidden(entry.name, folder=True):
                 yield _Entry(path, is_file=False, is_folder=True)
             else:
-                yield from _entries(path, (*above, mark), linked=by_link)
+                yield from _entries(path, (*above, mark), in_link=by_link)
         elif _is_hidden(entry.name, folder=False) or not _is_file(entry):
             yield _Entry(path, is_file=False)
         else:
-            yield _Entry(path, linked=by_link)
+            yield _Entry(path, is_link=by_link)
 
 
 def _check_no_log(folder: Path) -> None:
@@ -135,13 +147,13 @@ def _is_hidden(name: str, *, folder: bool) -> bool:
 
 def _holds_rows(path: Path) -> bool:
     """Whether a file is a table. Raises SourceError: it looks like one, and is none."""
-    with translated(path), path.open("rb") as handle:
+    with translate_errors(path), path.open("rb") as handle:
         start = handle.read(4)
     if format_of(start) is not None:
         return True
-    if start in _OTHERS:
+    if start in _OTHER_FORMATS:
         raise SourceError(
-            f"{path} is {_OTHERS[start]}, which datahub does not read.",
+            f"{path} is {_OTHER_FORMATS[start]}, which datahub does not read.",
             hint="Write it as Parquet, or move it out of the folder.",
         )
     if not start:
@@ -153,28 +165,28 @@ def _holds_rows(path: Path) -> bool:
     return False
 
 
-def _check_no_table(path: Path, what: str) -> None:
+def _check_no_table(path: Path, problem: str) -> None:
     """Raise SourceError where the name promises rows."""
     suffixes = [suffix.lower() for suffix in path.suffixes[-2:]]
-    packed = bool(suffixes) and suffixes[-1] in _PACKED
-    if packed:
+    is_packed = bool(suffixes) and suffixes[-1] in _PACKED_SUFFIXES
+    if is_packed:
         suffixes.pop()
     if suffixes and suffixes[-1] in _TABLES:
         raise SourceError(
-            f"{path} {'is packed' if packed else what}.",
-            hint="Unpack it." if packed else "Write it again, or move it out of the folder.",
+            f"{path} {'is packed' if is_packed else problem}.",
+            hint="Unpack it." if is_packed else "Write it again, or move it out of the folder.",
         )
 
 
 def _each_once(files: list[_Entry]) -> tuple[list[_Entry], list[_Entry]]:
     """Files of which none is a link to another; and those links."""
-    if not any(entry.linked for entry in files):
+    if not any(entry.is_link for entry in files):
         return files, []
     first: dict[Path, _Entry] = {}
-    for entry in sorted(files, key=lambda entry: (entry.linked, entry.path)):
+    for entry in sorted(files, key=lambda entry: (entry.is_link, entry.path)):
         first.setdefault(entry.path.resolve(), entry)
-    kept = set(first.values())
-    return list(kept), [entry for entry in files if entry not in kept]
+    originals = set(first.values())
+    return list(originals), [entry for entry in files if entry not in originals]
 
 
 def _name(entry: _Entry, root: Path) -> str:
@@ -183,10 +195,10 @@ def _name(entry: _Entry, root: Path) -> str:
     return name + ("/" if entry.is_folder else "")
 
 
-def _nothing(path: Path, left_out: list[str]) -> SourceError:
-    shown = ", ".join(left_out[:_SHOWN]) + (", ..." if len(left_out) > _SHOWN else "")
+def _no_rows_error(path: Path, left_out: list[str]) -> SourceError:
+    names = ", ".join(left_out[:_MAX_NAMES]) + (", ..." if len(left_out) > _MAX_NAMES else "")
     return SourceError(
         f"{path} is a folder without a file of rows."
-        + (f" It holds {len(left_out)} others: {shown}." if left_out else ""),
+        + (f" It holds {len(left_out)} others: {names}." if left_out else ""),
         hint="Name a folder that holds Parquet, ORC or .csv files.",
     )

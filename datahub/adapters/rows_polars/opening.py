@@ -24,7 +24,7 @@ def format_of(start: bytes) -> str | None:
 
 def recognise(path: Path) -> str:
     """parquet, orc or csv. Raises SourceError."""
-    with translated(path):
+    with translate_errors(path):
         if path.is_dir():
             raise SourceError(f"{path} is a folder.", hint="Name the files in it.")
         with path.open("rb") as handle:
@@ -46,7 +46,7 @@ def recognise(path: Path) -> str:
 
 
 @contextmanager
-def translated(path: Path | str | None = None) -> Iterator[None]:
+def translate_errors(path: Path | str | None = None) -> Iterator[None]:
     """Turn what polars, pyarrow and the system say of a file into SourceError."""
     name = path or "The file"
     try:

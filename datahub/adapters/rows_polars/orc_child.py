@@ -26,7 +26,7 @@ ENOUGH = 160 * 2**10  # kilobytes of memory: pyarrow alone is 70 MB
 
 def answer(path: str, columns: list[str] | None, store: dict[str, Any] | None) -> None:
     """Write the stripes of one file, of which there is one at least."""
-    file = orc.ORCFile(path if store is None else opened(path, store))
+    file = orc.ORCFile(path if store is None else open_input(path, store))
     batch = file.read_stripe(0, columns=columns)
     with pa.ipc.new_stream(sys.stdout.buffer, batch.schema) as stream:
         stream.write_batch(batch)
@@ -34,7 +34,7 @@ def answer(path: str, columns: list[str] | None, store: dict[str, Any] | None) -
             stream.write_batch(file.read_stripe(number, columns=columns))
 
 
-def opened(path: str, store: dict[str, Any]) -> Any:
+def open_input(path: str, store: dict[str, Any]) -> Any:
     """A file in a store that speaks S3."""
     from pyarrow.fs import S3FileSystem
 
@@ -54,10 +54,10 @@ def main() -> None:
     """Answer until nobody asks any more."""
     for line in sys.stdin:
         answer(*json.loads(line))
-        grown = has_grown()
-        sys.stdout.buffer.write(LAST if grown else MORE)
+        must_end = has_grown()
+        sys.stdout.buffer.write(LAST if must_end else MORE)
         sys.stdout.buffer.flush()
-        if grown:
+        if must_end:
             return
 
 

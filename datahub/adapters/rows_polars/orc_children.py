@@ -57,7 +57,7 @@ class _Child:
         count = 0
         try:
             with suppress(BrokenPipeError):  # it ended: reading tells
-                self._process.stdin.write(_asked(path, columns))
+                self._process.stdin.write(_request_line(path, columns))
                 self._process.stdin.flush()
             for batch in pa.ipc.open_stream(self._out):
                 yield batch
@@ -93,13 +93,13 @@ class _Child:
         return self._said.read().decode(errors="replace").strip() or "the ORC reader failed."
 
 
-def _asked(path: Path | Elsewhere, columns: Sequence[str] | None) -> bytes:
+def _request_line(path: Path | Elsewhere, columns: Sequence[str] | None) -> bytes:
     """A line that asks for a file."""
     if isinstance(path, Elsewhere):
-        asked = [path.address, columns, path.access()]
+        request = [path.address, columns, path.access()]
     else:
-        asked = [str(path.absolute()), columns, None]
-    return f"{json.dumps(asked)}\n".encode()
+        request = [str(path.absolute()), columns, None]
+    return f"{json.dumps(request)}\n".encode()
 
 
 class _Waiting:

@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from datahub.adapters.rows_polars.opening import recognise, translated
+from datahub.adapters.rows_polars.opening import recognise, translate_errors
 from datahub.ports import PandasIndex
 
 
@@ -21,22 +21,22 @@ def index_of(path: Path) -> PandasIndex:
     """What a file says of it: nothing where another wrote it, or where it is not Parquet."""
     if recognise(path) != "parquet":
         return PandasIndex()
-    with translated(path):
+    with translate_errors(path):
         try:
             schema = pq.read_schema(path)
         except pa.ArrowNotImplementedError:  # `schema` names the column that cannot come in
             return PandasIndex()
     levels = _levels((schema.metadata or {}).get(b"pandas", b"{}"))
-    columns = tuple(one for one in levels if isinstance(one, str) and one in schema.names)
-    names = (one.get("name") for one in levels if isinstance(one, dict))
+    columns = tuple(level for level in levels if isinstance(level, str) and level in schema.names)
+    names = (level.get("name") for level in levels if isinstance(level, dict))
     return PandasIndex(columns, tuple(name for name in names if isinstance(name, str)))
 
 
 def _levels(text: bytes) -> list[Any]:
     """The levels of the index, whatever stands there: others may write it wrongly."""
     try:
-        told = json.loads(text)
+        description = json.loads(text)
     except ValueError:
         return []
-    levels = told.get("index_columns") if isinstance(told, dict) else None
+    levels = description.get("index_columns") if isinstance(description, dict) else None
     return levels if isinstance(levels, list) else []

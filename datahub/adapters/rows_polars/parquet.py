@@ -22,10 +22,10 @@ import pyarrow.types as kinds
 from polars import selectors
 
 from datahub.adapters.rows_polars.arrow_types import (
-    NotTakenError,
+    NotImportableError,
     check_names,
-    converted,
-    taken_of,
+    convert_table,
+    import_types,
 )
 from datahub.adapters.rows_polars.opening import to_polars
 from datahub.core.errors import SourceError
@@ -47,31 +47,31 @@ class Form:
     schema: pl.Schema
     plain: bool
     target: pa.Schema
-    other: dict[str, str]
+    changes: dict[str, str]
     old_instants: frozenset[str] = frozenset()
 
 
-def form_of(opened: Path | Any, where: Path | str, *, native: pl.LazyFrame | None = None) -> Form:
+def form_of(source: Path | Any, where: Path | str, *, native: pl.LazyFrame | None = None) -> Form:
     """The form of a file, by its footer. `native` is polars' scan of the same.
 
     Raises SourceError for a column that cannot come in, and lets errors of the readers through.
     """
-    came, old = _arrow_schema(opened, where, native)
-    types = taken_of(came, where)
-    other = dict(types.other)
+    came, old = _arrow_schema(source, where, native)
+    types = import_types(came, where)
+    changes = dict(types.changes)
     is_plain = not old and types.is_as_it_came
     for name in old:
-        other[name] = f"{came.field(name).type} in {_OLD_INSTANTS}"
+        changes[name] = f"{came.field(name).type} in {_OLD_INSTANTS}"
     if is_plain and native is not None:
-        theirs = _native_schema(native)
-        if theirs != types.native:
+        polars_schema = _native_schema(native)
+        if polars_schema != types.native:
             is_plain = False
-            other |= {
+            changes |= {
                 name: f"{came.field(name).type}, which readers interpret differently"
                 for name, kind in types.native.items()
-                if theirs is None or theirs.get(name) != kind
+                if polars_schema is None or polars_schema.get(name) != kind
             }
-    return Form(types.schema, is_plain, types.target, other, old)
+    return Form(types.schema, is_plain, types.target, changes, old)
 
 
 def scan(paths: Sequence[Path], forms: Sequence[Form]) -> pl.LazyFrame:
@@ -86,24 +86,24 @@ def native_scan(paths: Sequence[Path]) -> pl.LazyFrame:
 
 def fitted_lazily(frame: pl.LazyFrame, forms: Sequence[Form]) -> pl.LazyFrame:
     """The scan of plain files as they are read: text in the place of categories."""
-    names = {name for form in forms for name in form.other}
+    names = {name for form in forms for name in form.changes}
     schema = forms[0].schema
     return frame.cast({selectors.by_name(n): schema[n] for n in names}) if names else frame
 
 
 def frames(
-    opened: Path | Any, where: Path | str, form: Form, columns: Sequence[str], size: int
+    source: Path | Any, where: Path | str, form: Form, columns: Sequence[str], size: int
 ) -> Iterator[pl.DataFrame]:
     """Frames of at most `size` rows, the columns in the order asked for."""
     before = 0
-    exact = _Exact(opened, where, [name for name in columns if name in form.old_instants], size)
-    with _naming(opened, where, columns):
-        for batch in _batches(opened, "us", columns, size):
+    exact = _Exact(source, where, [name for name in columns if name in form.old_instants], size)
+    with _naming(source, where, columns):
+        for batch in _batches(source, "us", columns, size):
             table = pa.Table.from_batches([batch])
             exact.check(table, before)
-            if form.other:
-                kept = pa.schema([form.target.field(name) for name in table.column_names])
-                table = converted(table, kept, where)
+            if form.changes:
+                schema = pa.schema([form.target.field(name) for name in table.column_names])
+                table = convert_table(table, schema, where)
             # `select` takes a name like * or ^a$ for a pattern
             yield to_polars(table, where, before)[list(columns)]
             before += batch.num_rows
@@ -118,24 +118,22 @@ def read(paths: Sequence[Path], columns: Sequence[str]) -> pl.DataFrame:
     number = next(
         name for name in map("_{}".format, range(len(columns) + 1)) if name not in columns
     )
-    scanned = pl.scan_parquet(
-        list(paths), glob=False, hive_partitioning=False, row_index_name=number
-    )
-    frame = scanned.select(selectors.by_name(number, *columns)).collect(engine="in-memory")
+    lazy = pl.scan_parquet(list(paths), glob=False, hive_partitioning=False, row_index_name=number)
+    frame = lazy.select(selectors.by_name(number, *columns)).collect(engine="in-memory")
     if not frame[number].is_sorted():
         frame = frame.sort(number)
     return frame[list(columns)]
 
 
 @contextmanager
-def _naming(opened: Path | Any, where: Path | str, columns: Sequence[str]) -> Iterator[None]:
+def _naming(source: Path | Any, where: Path | str, columns: Sequence[str]) -> Iterator[None]:
     """Where pyarrow reads no further, say in which column: SourceError."""
     try:
         yield
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         for name in columns:
             try:
-                for _ in _batches(opened, "us", [name], _BATCH):
+                for _ in _batches(source, "us", [name], _BATCH):
                     pass
             except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as reason:
                 raise SourceError(
@@ -146,9 +144,9 @@ def _naming(opened: Path | Any, where: Path | str, columns: Sequence[str]) -> It
         raise
 
 
-def _opened(opened: Path | Any, unit: str) -> pq.ParquetFile:
+def _open(source: Path | Any, unit: str) -> pq.ParquetFile:
     # without pre_buffer=False all of the file is in memory
-    return pq.ParquetFile(opened, pre_buffer=False, coerce_int96_timestamp_unit=unit)
+    return pq.ParquetFile(source, pre_buffer=False, coerce_int96_timestamp_unit=unit)
 
 
 def _native_schema(native: pl.LazyFrame) -> pl.Schema | None:
@@ -160,11 +158,11 @@ def _native_schema(native: pl.LazyFrame) -> pl.Schema | None:
 
 
 def _arrow_schema(
-    opened: Path | Any, where: Path | str, native: pl.LazyFrame | None
+    source: Path | Any, where: Path | str, native: pl.LazyFrame | None
 ) -> tuple[pa.Schema, frozenset[str]]:
     """The columns in Arrow's types, and the names of those with instants in INT96."""
     try:
-        with _opened(opened, "us") as file:
+        with _open(source, "us") as file:
             schema, leaves = file.schema_arrow, file.schema
     except pa.ArrowNotImplementedError as error:
         raise _too_long(native, where) or error from error
@@ -174,7 +172,7 @@ def _arrow_schema(
         leaf = leaves.column(number)
         if leaf.converted_type == _INTERVAL:
             reason = "months and days are no length of time"
-            raise NotTakenError(leaf.path, "an INTERVAL", reason).of(where)
+            raise NotImportableError(leaf.path, "an INTERVAL", reason).of(where)
         if leaf.physical_type == _OLD_INSTANTS:
             old.add(name)
     return schema, frozenset(old)
@@ -185,23 +183,23 @@ def _too_long(native: pl.LazyFrame | None, where: Path | str) -> SourceError | N
     for name, kind in (_native_schema(native) or {} if native is not None else {}).items():
         if "Int128" in str(kind):
             reason = f"whole numbers of at most {_MOST_BITS} bits are kept"
-            return NotTakenError(name, kind, reason).of(where)
+            return NotImportableError(name, kind, reason).of(where)
     return None
 
 
 @lru_cache(maxsize=64)
-def _odd_leaves(serialized: bytes) -> tuple[tuple[str, int], ...]:
+def _odd_leaves(schema_bytes: bytes) -> tuple[tuple[str, int], ...]:
     """Columns of the file of which only it tells what lies there, each with its column in Arrow.
 
     Instants may be INT96, and 12 bytes an interval.
     """
-    number, found = 0, []
-    for field in pa.ipc.read_schema(pa.py_buffer(serialized)):
+    number, odd = 0, []
+    for field in pa.ipc.read_schema(pa.py_buffer(schema_bytes)):
         for kind in _leaves(field.type):
             if kinds.is_timestamp(kind) or kind == pa.binary(12):
-                found.append((field.name, number))
+                odd.append((field.name, number))
             number += 1
-    return tuple(found)
+    return tuple(odd)
 
 
 def _leaves(kind: Any) -> list[Any]:
@@ -222,12 +220,12 @@ class _Exact:
     """
 
     def __init__(
-        self, opened: Path | Any, where: Path | str, columns: Sequence[str], size: int
+        self, source: Path | Any, where: Path | str, columns: Sequence[str], size: int
     ) -> None:
         self._where = where
         self._columns = columns
-        self._seconds = _batches(opened, "s", columns, size)
-        self._nanoseconds = _batches(opened, "ns", columns, size)
+        self._seconds = _batches(source, "s", columns, size)
+        self._nanoseconds = _batches(source, "ns", columns, size)
 
     def check(self, table: Any, before: int) -> None:
         """Raise SourceError for the first instant of the next rows that is not what it was."""
@@ -247,8 +245,8 @@ class _Exact:
                     )
 
 
-def _batches(opened: Path | Any, unit: str, columns: Sequence[str], size: int) -> Iterator[Any]:
-    with _opened(opened, unit) as file:
+def _batches(source: Path | Any, unit: str, columns: Sequence[str], size: int) -> Iterator[Any]:
+    with _open(source, unit) as file:
         # one thread: batches are small, and pyarrow's hand-over between threads costs a third more
         yield from file.iter_batches(batch_size=size, columns=columns, use_threads=False)
 
@@ -269,11 +267,11 @@ def _instants(column: Any) -> list[Any]:
         children = [pc.list_flatten(column)]
     else:
         children = []
-    return [found for child in children for found in _instants(child)]
+    return [instants for child in children for instants in _instants(child)]
 
 
 def _are_whole(micro: Any, second: Any, nano: Any) -> bool:
     """Whether these are the instants that seconds and nanoseconds (modulo 2^64) tell."""
-    wrapped = nano.view("uint64") - second.view("uint64") * 10**9  # of a second: under 10^9
+    fraction = nano.view("uint64") - second.view("uint64") * 10**9  # of a second: under 10^9
     is_near = (abs(second) < 2**63 // 10**6 - 1).all()
-    return bool(is_near and (wrapped == (micro - second * 10**6).view("uint64") * 1000).all())
+    return bool(is_near and (fraction == (micro - second * 10**6).view("uint64") * 1000).all())

@@ -21,8 +21,8 @@ _WIDER: dict[type[pl.DataType], pl.DataType] = {
 }
 _NOT_IN_PARQUET = (pl.Int128, pl.UInt128, pl.Object, pl.Unknown)
 _NOT_IN_ORC = (*_NOT_IN_PARQUET, pl.Time, pl.Duration, pl.BaseExtension)
-_NESTED = (pl.List, pl.Array, pl.Struct, pl.Map)
-_NOT_IN_CSV = (*_NESTED, pl.Binary, pl.Duration, pl.Object, pl.Unknown, pl.BaseExtension)
+_NESTED_TYPES = (pl.List, pl.Array, pl.Struct, pl.Map)
+_NOT_IN_CSV = (*_NESTED_TYPES, pl.Binary, pl.Duration, pl.Object, pl.Unknown, pl.BaseExtension)
 
 
 def without_categories(dtype: PolarsDataType) -> pl.DataType:
@@ -38,18 +38,18 @@ def without_categories(dtype: PolarsDataType) -> pl.DataType:
 def storable(frame: pl.DataFrame, path: Path) -> pl.DataFrame:
     """Return the rows in types that a file of this suffix holds. Raises SourceError."""
     kind = path.suffix.lower()
-    changed = {}
+    casts = {}
     for name, dtype in frame.schema.items():
         try:
-            held = _HELD[kind](dtype)
+            target = _CONVERSIONS[kind](dtype)
         except _NotHeldError as error:
             raise SourceError(
                 f"Column {name!r} holds {error}, which {kind} cannot hold.",
                 hint="Cast it, or leave it out.",
             ) from error
-        if held != dtype:
-            changed[name] = held
-    return _cast(frame, changed, path)
+        if target != dtype:
+            casts[name] = target
+    return _cast(frame, casts, path)
 
 
 class _NotHeldError(Exception):
@@ -97,13 +97,13 @@ def _in_csv(dtype: pl.DataType) -> pl.DataType:
     return dtype
 
 
-def _inside(dtype: pl.DataType, held: Callable[[pl.DataType], pl.DataType]) -> pl.DataType:
+def _inside(dtype: pl.DataType, convert: Callable[[pl.DataType], pl.DataType]) -> pl.DataType:
     if isinstance(dtype, pl.List):
-        return pl.List(held(_inner(dtype)))
+        return pl.List(convert(_inner(dtype)))
     if isinstance(dtype, pl.Struct):
-        return pl.Struct({field.name: held(_instance(field.dtype)) for field in dtype.fields})
+        return pl.Struct({field.name: convert(_instance(field.dtype)) for field in dtype.fields})
     if isinstance(dtype, pl.Map):
-        return pl.Map(held(_instance(dtype.key)), held(_instance(dtype.value)))
+        return pl.Map(convert(_instance(dtype.key)), convert(_instance(dtype.value)))
     return dtype
 
 
@@ -115,7 +115,7 @@ def _instance(dtype: PolarsDataType) -> pl.DataType:
     return dtype if isinstance(dtype, pl.DataType) else dtype()
 
 
-_HELD: dict[str, Callable[[pl.DataType], pl.DataType]] = {
+_CONVERSIONS: dict[str, Callable[[pl.DataType], pl.DataType]] = {
     ".parquet": _in_parquet,
     ".orc": _in_orc,
     ".csv": _in_csv,

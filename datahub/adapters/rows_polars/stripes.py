@@ -16,9 +16,9 @@ import pyarrow as pa
 import pyarrow.orc as orc
 
 from datahub.adapters.rows_polars import orc_children, sources
-from datahub.adapters.rows_polars.arrow_types import converted, taken_of
+from datahub.adapters.rows_polars.arrow_types import convert_table, import_types
 from datahub.adapters.rows_polars.elsewhere import Elsewhere
-from datahub.adapters.rows_polars.opening import to_polars, translated
+from datahub.adapters.rows_polars.opening import to_polars, translate_errors
 from datahub.core.errors import SourceError
 
 _TOO_FAR = "out of range for nanosecond resolution"
@@ -26,26 +26,28 @@ _TOO_FAR = "out of range for nanosecond resolution"
 
 def schema(path: Path | Elsewhere) -> pl.Schema:
     """The schema as polars has it. Raises SourceError for a column that cannot come in."""
-    return taken_of(_opened(path).schema, str(path)).schema
+    return import_types(_open(path).schema, str(path)).schema
 
 
 def frames(path: Path | Elsewhere, columns: Sequence[str]) -> Iterator[pl.DataFrame]:
     """One frame a stripe, the columns in the order asked for."""
-    file = _opened(path)
+    file = _open(path)
     if file.nstripes == 0:
         return
     came = file.schema
-    target = taken_of(came, str(path)).target
+    target = import_types(came, str(path)).target
     # pyarrow takes a dot in a name for a path into a struct: then all columns are read.
-    dotted = any("." in name for name in came.names)
-    asked = None if dotted else list(columns)
+    has_dots = any("." in name for name in came.names)
+    names = None if has_dots else list(columns)
     before = 0
     with _far_instants_named(path, came, columns, file.nstripes):
-        for batch in orc_children.batches(path, asked, file.nstripes):
+        for batch in orc_children.batches(path, names, file.nstripes):
             table = pa.Table.from_batches([batch])
-            kept = pa.schema([target.field(name) for name in table.column_names])
+            schema = pa.schema([target.field(name) for name in table.column_names])
             # `select` takes a name like * or ^a$ for a pattern
-            yield to_polars(converted(table, kept, str(path)), str(path), before)[list(columns)]
+            yield to_polars(convert_table(table, schema, str(path)), str(path), before)[
+                list(columns)
+            ]
             before += batch.num_rows
 
 
@@ -54,15 +56,15 @@ def scan(paths: Sequence[Path | Elsewhere], schema: pl.Schema) -> pl.LazyFrame:
     return sources.scan(lambda columns: _all_frames(paths, columns), schema, "ORC")
 
 
-def _opened(path: Path | Elsewhere) -> Any:
-    return orc.ORCFile(path.opened() if isinstance(path, Elsewhere) else path)
+def _open(path: Path | Elsewhere) -> Any:
+    return orc.ORCFile(path.open_file() if isinstance(path, Elsewhere) else path)
 
 
 def _all_frames(
     paths: Sequence[Path | Elsewhere], columns: Sequence[str]
 ) -> Iterator[pl.DataFrame]:
     for path in paths:
-        with translated(str(path)):
+        with translate_errors(str(path)):
             yield from frames(path, columns)
 
 

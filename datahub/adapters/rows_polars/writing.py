@@ -24,7 +24,7 @@ import pyarrow as pa
 import pyarrow.orc as orc
 import pyarrow.parquet as pq
 
-from datahub.adapters.rows_polars.opening import translated
+from datahub.adapters.rows_polars.opening import translate_errors
 from datahub.adapters.rows_polars.storable import storable
 from datahub.core.errors import SourceError, StorageError
 from datahub.machine.sync import sync_folder
@@ -45,7 +45,7 @@ def write(frame: Table, path: Path, *, slab: int = SLAB) -> int:
             f"{path} has no suffix of a known format.", hint="Name it .parquet, .orc or .csv."
         )
     if isinstance(frame, (pl.DataFrame, pl.LazyFrame)):
-        with translated():
+        with translate_errors():
             schema = frame.collect_schema()
     else:
         frames = iter(frame)
@@ -53,21 +53,21 @@ def write(frame: Table, path: Path, *, slab: int = SLAB) -> int:
         frame, schema = chain([first], frames), first.schema
     if not schema:
         raise SourceError(f"A table without columns cannot be written to {path}.", hint="Add one.")
-    counted = _Counted(storable(rows, path) for rows in _slabs(frame, schema, slab))
+    slabs = _SlabCounter(storable(rows, path) for rows in _slabs(frame, schema, slab))
     with whole_file(path) as handle:
-        writer(counted, handle)
-    return counted.rows
+        writer(slabs, handle)
+    return slabs.rows
 
 
 def parquet_in_memory(frame: pl.DataFrame, path: Path) -> io.BytesIO:
     """The Parquet file that `write` would make of a frame for `path`."""
-    slabs = _Counted(storable(rows, path) for rows in _slabs(frame, frame.schema, SLAB))
+    slabs = _SlabCounter(storable(rows, path) for rows in _slabs(frame, frame.schema, SLAB))
     handle = io.BytesIO()
     _write_parquet(slabs, handle)
     return handle
 
 
-class _Counted:
+class _SlabCounter:
     """Slabs on their way through, and the number of rows that went by."""
 
     def __init__(self, slabs: Slabs) -> None:
@@ -95,20 +95,20 @@ def _frames(frame: Table) -> Slabs:
     if isinstance(frame, pl.DataFrame):
         yield from frame.iter_slices(SLAB)
     elif isinstance(frame, pl.LazyFrame):
-        with translated():
+        with translate_errors():
             yield from frame.collect_batches(chunk_size=SLAB, maintain_order=True)
     else:
         yield from frame
 
 
-def _write_parquet(slabs: _Counted, handle: BinaryIO) -> None:
+def _write_parquet(slabs: _SlabCounter, handle: BinaryIO) -> None:
     def writer_to(sink: _Unfailing, schema: Any) -> Any:
         return pq.ParquetWriter(sink, schema, compression="zstd", use_content_defined_chunking=True)
 
     _write_arrow(slabs, handle, writer_to)
 
 
-def _write_orc(slabs: _Counted, handle: BinaryIO) -> None:
+def _write_orc(slabs: _SlabCounter, handle: BinaryIO) -> None:
     def writer_to(sink: _Unfailing, _schema: Any) -> Any:
         # ORC looks at the stripe size after each batch only, and overlooks up to 64 KB encoded in
         # each column: 1 byte makes a slab a stripe unless its columns are next to nothing.
@@ -118,13 +118,13 @@ def _write_orc(slabs: _Counted, handle: BinaryIO) -> None:
 
 
 def _write_arrow(
-    slabs: _Counted, handle: BinaryIO, writer_to: Callable[[_Unfailing, Any], Any]
+    slabs: _SlabCounter, handle: BinaryIO, writer_to: Callable[[_Unfailing, Any], Any]
 ) -> None:
     sink, writer = _Unfailing(handle), None
     try:
         for slab in slabs:
             table = slab.to_arrow(compat_level=pl.CompatLevel.oldest())
-            with _uninterrupted():
+            with _delay_interrupts():
                 writer = writer or writer_to(sink, table.schema)
                 writer.write(table)  # a slab is at most one row group
             sink.check()
@@ -134,26 +134,26 @@ def _write_arrow(
         ) from error
     finally:
         if writer is not None:
-            with _uninterrupted():
+            with _delay_interrupts():
                 writer.close()
     sink.check()
 
 
 @contextmanager
-def _uninterrupted() -> Iterator[None]:
+def _delay_interrupts() -> Iterator[None]:
     """Hold a Ctrl-C back for a moment: Arrow ends the whole process where one meets its write."""
     act = signal.getsignal(signal.SIGINT)
     if not callable(act) or threading.current_thread() is not threading.main_thread():
         yield  # nothing is raised here
         return
-    held: list[tuple[int, FrameType | None]] = []
-    signal.signal(signal.SIGINT, lambda number, frame: held.append((number, frame)))
+    signals: list[tuple[int, FrameType | None]] = []
+    signal.signal(signal.SIGINT, lambda number, frame: signals.append((number, frame)))
     try:
         yield
     finally:
         signal.signal(signal.SIGINT, act)
-        if held:
-            act(*held[0])
+        if signals:
+            act(*signals[0])
 
 
 class _Unfailing:
@@ -193,7 +193,7 @@ class _Unfailing:
             raise self._error
 
 
-def _write_csv(slabs: _Counted, handle: BinaryIO) -> None:
+def _write_csv(slabs: _SlabCounter, handle: BinaryIO) -> None:
     for number, slab in enumerate(slabs):
         handle.write(_in_whole_minutes(slab).write_csv(include_header=number == 0).encode())
 
@@ -212,7 +212,7 @@ def _in_whole_minutes(slab: pl.DataFrame) -> pl.DataFrame:
     return slab
 
 
-_WRITERS: dict[str, Callable[[_Counted, BinaryIO], None]] = {
+_WRITERS: dict[str, Callable[[_SlabCounter, BinaryIO], None]] = {
     ".parquet": _write_parquet,
     ".orc": _write_orc,
     ".csv": _write_csv,
