@@ -22,6 +22,7 @@ MODULES = (  # each has CASES; the first line of its docstring heads its table
     "bench.triage",
     "bench.alike",
     "bench.versions",
+    "bench.histories",
     "bench.files",
     "bench.lakefs",
     "bench.review_pull",

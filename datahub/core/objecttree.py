@@ -132,6 +132,27 @@ def differences(
     return [(path, was.get(path), now.get(path)) for path in paths]
 
 
+def differ(old: NodeId, new: NodeId, read: Read, prefix: str = "") -> bool:
+    """Whether there are `differences` under a prefix; seldom reads a leaf to say so.
+
+    Keys alone decide where nodes begin. So where all of a node is under the prefix, another node
+    in its place holds other entries.
+    """
+    if old == new:
+        return False
+    was, now = read(old), read(new)
+    before, after = _span(was, prefix), _span(now, prefix)
+    if was.level != now.level or was.keys[before] != now.keys[after]:
+        return bool(differences(old, new, read, prefix))
+    keys, pairs = now.keys[after], list(zip(was.ids[before], now.ids[after], strict=True))
+    places = [place for place, (left, right) in enumerate(pairs) if left != right]
+    if now.level == 0:
+        return bool(places)
+    if any(keys[place].startswith(prefix) and place + 1 < len(keys) for place in places):
+        return True
+    return any(differ(*pairs[place], read, prefix) for place in places)
+
+
 def edit(
     root: NodeId, changes: Mapping[str, str | None], read: Read
 ) -> tuple[NodeId, dict[NodeId, bytes]]:
@@ -226,11 +247,15 @@ def _lowest_root(root: NodeId, read: Read) -> NodeId:
 
 def _under(node: Node, prefix: str) -> Iterable[tuple[str, str]]:
     """The entries of a node that hold, or may lead to, keys with a prefix."""
+    span = _span(node, prefix)
+    return zip(node.keys[span], node.ids[span], strict=True)
+
+
+def _span(node: Node, prefix: str) -> slice:
+    """Where they are."""
     start = bisect_left(node.keys, prefix)
-    end = bisect_right(node.keys, prefix, key=lambda key: key[: len(prefix)])
-    if node.level:
-        start = max(0, start - 1)
-    return zip(node.keys[start:end], node.ids[start:end], strict=True)
+    end = bisect_right(node.keys, prefix, lo=start, key=lambda key: key[: len(prefix)])
+    return slice(max(0, start - 1) if node.level else start, end)
 
 
 def _common_prefix(first: str, last: str) -> str:

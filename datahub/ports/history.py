@@ -34,8 +34,13 @@ class History(Protocol):
         """`core.versions.content_id` of what a commit holds: what a verdict names."""
         ...
 
-    def log(self, ref: str, *, limit: int | None = None) -> list[Commit]:
-        """History, children before parents."""
+    def log(self, ref: str, *, limit: int | None = None, prefix: str = "") -> list[Commit]:
+        """History, children before parents, else the newest first.
+
+        With `prefix` only commits that hold something else under it than each of their parents
+        does (and a first commit that holds something there). `limit` counts what is returned, and
+        no more is read than it takes.
+        """
         ...
 
     def merge_base(self, ours: str, theirs: str) -> Commit:

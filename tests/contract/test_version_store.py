@@ -641,6 +641,28 @@ def test_the_log_shows_children_before_parents_whatever_the_clock_says(
     assert store.log("main", limit=0) == []
 
 
+def test_a_log_of_a_prefix_is_what_differs_from_every_parent_there(store: VersionStore) -> None:
+    """As git's log: a merge that took a folder from one of its sides did not change it."""
+    commit(store, "main", {"a/1": b"1", "b/1": b"1", "ab": b"1"})
+    store.create_branch("work", at="main")
+    commit(store, "work", {"b/2": b"1"})
+    commit(store, "main", {"a/2": b"2", "ab": b"2"})
+    merge(store, "work")
+    commit(store, "main", {"a/1": None, "b/1": b"3"})
+    log = store.log("main")
+
+    def changed(entry: Commit, prefix: str) -> bool:
+        if not entry.parents:
+            return bool(store.objects(entry.id, prefix))
+        return all(store.changes(parent, entry.id, prefix) for parent in entry.parents)
+
+    for prefix in ("a/", "a", "b/", "ab", "c/", OWN):
+        touching = [entry for entry in log if changed(entry, prefix)]
+        assert store.log("main", prefix=prefix) == touching
+        assert store.log("main", prefix=prefix, limit=1) == touching[:1]
+    assert len(store.log("main", prefix="a/")) == 3
+
+
 def test_the_merge_base_is_the_best_common_ancestor(store: VersionStore) -> None:
     """Also when all commits carry one time."""
     fork = commit(store, "main", {"a": b"1"}, time=START)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from datahub.adapters.versions_embedded import commits, trees
-from datahub.adapters.versions_embedded.graph import Transaction
+from datahub.adapters.versions_embedded.transaction import Transaction
 from datahub.core.errors import Conflict, InputError
 from datahub.core.versions import Changes, Commit, CommitId, checked_branch, checked_changes
 from datahub.machine.bytes.files import ObjectFiles

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datahub.adapters.versions_embedded.graph import Transaction
+from datahub.adapters.versions_embedded.transaction import Transaction
 from datahub.core.errors import RefNotFound
 from datahub.core.versions import CommitId, is_id, no_commit, parsed_ref
 
@@ -14,10 +14,10 @@ def resolved(graph: Transaction, ref: str) -> CommitId:
     for sign, count in steps:
         times, which = (count, 1) if sign == "~" else (min(count, 1), count)
         for _ in range(times):
-            parents = graph.commit(commit_id).parents
+            parents = graph.link(commit_id).parents
             if which > len(parents):
                 raise RefNotFound(ref)
-            commit_id = parents[which - 1].decode()
+            commit_id = parents[which - 1]
     return commit_id
 
 

@@ -11,9 +11,10 @@ from pathlib import Path
 
 from dulwich.objects import ObjectID
 
-from datahub.adapters.versions_embedded import adopting, commits, trees, upkeep
-from datahub.adapters.versions_embedded.graph import FORMAT, Graph, Landing, Transaction
+from datahub.adapters.versions_embedded import adopting, commits, lineage, trees, upkeep
+from datahub.adapters.versions_embedded.graph import FORMAT, Graph
 from datahub.adapters.versions_embedded.refs import resolved
+from datahub.adapters.versions_embedded.transaction import Landing, Transaction
 from datahub.core.dataset import to_canonical_json
 from datahub.core.errors import (
     BranchExists,
@@ -155,16 +156,19 @@ class EmbeddedVersionStore:
         with self._graph.reading() as graph:
             return trees.roots(graph, commits.tree(graph, resolved(graph, ref))).content
 
-    def log(self, ref: str, *, limit: int | None = None) -> list[Commit]:
+    def log(self, ref: str, *, limit: int | None = None, prefix: str = "") -> list[Commit]:
         """History, children before parents, else the newest first."""
         with self._graph.reading() as graph:
-            return list(islice(commits.history(graph, resolved(graph, ref)), limit))
+            ids = lineage.history(graph, resolved(graph, ref))
+            if prefix:
+                ids = filter(trees.Touched(graph, prefix), ids)
+            return [commits.read(graph, commit_id) for commit_id in islice(ids, limit)]
 
     def merge_base(self, ours: str, theirs: str) -> Commit:
         """The best common ancestor."""
         with self._graph.reading() as graph:
             sides = resolved(graph, ours), resolved(graph, theirs)
-            return commits.read(graph, commits.merge_base(graph, *sides))
+            return commits.read(graph, lineage.merge_base(graph, *sides))
 
     def stage(self, suffix: str) -> Path:
         """A fresh path in the scratch folder."""

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 
 from dulwich.objects import ObjectID
 
-from datahub.adapters.versions_embedded.graph import Transaction
+from datahub.adapters.versions_embedded.transaction import Transaction
 from datahub.core import objecttree
 from datahub.core.errors import InputError
 from datahub.core.layout import OWN
-from datahub.core.versions import Change, Changes, ObjectId
+from datahub.core.versions import Change, Changes, CommitId, ObjectId
 from datahub.machine.faults import damaged
 
 
@@ -34,11 +34,11 @@ class Roots:
 
 def roots(graph: Transaction, tree: ObjectID) -> Roots:
     """The roots that a commit's tree names. Raises StorageError."""
-    body = graph.body(tree.decode())
-    told = re.fullmatch(rb"content ([0-9a-f]{64})\nown ([0-9a-f]{64})\n", body)
-    if told is None:
+    text = graph.body(tree.decode())
+    ids = re.fullmatch(rb"content ([0-9a-f]{64})\nown ([0-9a-f]{64})\n", text)
+    if ids is None:
         raise damaged(f"Tree {tree.decode()} is not one of datahub.")
-    return Roots(told[1].decode(), told[2].decode())
+    return Roots(ids[1].decode(), ids[2].decode())
 
 
 def check_parted(graph: Transaction, both: Roots) -> None:
@@ -81,6 +81,31 @@ def changes_of(graph: Transaction, old: ObjectID, new: ObjectID, prefix: str = "
     found = objecttree.differences(was.content, now.content, graph.node, prefix)
     found += objecttree.differences(was.own, now.own, graph.node, prefix)
     return [Change(*one) for one in sorted(found)]
+
+
+class Touched:
+    """Which commits hold something else under a prefix than each of their parents does."""
+
+    def __init__(self, graph: Transaction, prefix: str) -> None:
+        self._graph = graph
+        self._prefix = prefix
+        self._roots: dict[str, objecttree.NodeId] = {}  # by tree: a parent is soon asked itself
+
+    def __call__(self, commit_id: CommitId) -> bool:
+        """Whether a commit does; a first one: whether it holds anything there."""
+        link = self._graph.link(commit_id)
+        root = self._root(link.tree)
+        if not link.parents:
+            return _holds(self._graph, root, self._prefix)
+        before = (self._root(self._graph.link(parent).tree) for parent in link.parents)
+        return all(objecttree.differ(old, root, self._graph.node, self._prefix) for old in before)
+
+    def _root(self, tree: str) -> objecttree.NodeId:
+        """The root of the tree that a path with this prefix is in."""
+        if tree not in self._roots:
+            both = roots(self._graph, ObjectID(tree.encode()))
+            self._roots[tree] = both.own if self._prefix.startswith(OWN) else both.content
+        return self._roots[tree]
 
 
 def edited(graph: Transaction, tree: ObjectID | None, changes: Changes) -> ObjectID:

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from dulwich.objects import ObjectID
 
 from datahub.adapters.versions_embedded import commits, trees
-from datahub.adapters.versions_embedded.graph import Transaction
+from datahub.adapters.versions_embedded.transaction import Transaction
 from datahub.core import objecttree
 from datahub.core.errors import StorageError
 from datahub.core.versions import Collected, CommitId, Damage, ObjectId

@@ -186,9 +186,12 @@ class LakeFSVersionStore:
         """Path -> object id under a prefix, by path."""
         return self._trees.objects(self._history.resolved(ref), prefix)
 
-    def log(self, ref: str, *, limit: int | None = None) -> list[Commit]:
+    def log(self, ref: str, *, limit: int | None = None, prefix: str = "") -> list[Commit]:
         """History, children before parents, else the newest first."""
-        return list(islice(self._history.log(self._history.resolved(ref)), limit))
+        history = self._history.log(self._history.resolved(ref))
+        if prefix:
+            history = (commit for commit in history if self._trees.is_touched(commit, prefix))
+        return list(islice(history, limit))
 
     def merge_base(self, ours: str, theirs: str) -> Commit:
         """The best common ancestor."""

@@ -16,7 +16,7 @@ from datahub.adapters.versions_lakefs.memory import Memory
 from datahub.adapters.versions_lakefs.server import SHA256, Server, Stat
 from datahub.core.errors import InputError, NotFound
 from datahub.core.layout import OWN
-from datahub.core.versions import Change, Changes, CommitId, ObjectId, content_id
+from datahub.core.versions import Change, Changes, Commit, CommitId, ObjectId, content_id
 
 MARK = OWN + "head"  # differs between any two writes
 ACTION = "_lakefs_actions/datahub.yaml"  # the guard that runs inside the server
@@ -118,6 +118,12 @@ class Trees:
         paths = sorted(was.keys() | now.keys())
         found = [Change(path, was.get(path), now.get(path)) for path in paths]
         return [change for change in found if change.old != change.new]
+
+    def is_touched(self, commit: Commit, prefix: str) -> bool:
+        """Whether a commit holds something else under a prefix than each of its parents does."""
+        if not commit.parents:
+            return bool(self.objects(commit.id, prefix))
+        return all(self.differing(parent, commit.id, prefix) for parent in commit.parents)
 
     def differing(
         self, left: CommitId, right: CommitId, prefix: str = ""

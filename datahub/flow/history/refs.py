@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from itertools import islice
-
 from datahub.core.errors import BranchNotFound, Conflict, InputError
 from datahub.core.layout import DATASETS
 from datahub.core.versions import Commit
-from datahub.ports import VersionStore
+from datahub.ports import History, VersionStore
 
 
 def delete_branch(name: str, *, current: str, force: bool, store: VersionStore) -> None:
@@ -32,22 +30,13 @@ def delete_branch(name: str, *, current: str, force: bool, store: VersionStore) 
     store.delete_branch(name)
 
 
-def log(ref: str, *, dataset: str | None, limit: int | None, store: VersionStore) -> list[Commit]:
+def log(ref: str, *, dataset: str | None, limit: int | None, store: History) -> list[Commit]:
     """History, children before parents; with `dataset` only what changed it."""
-    if dataset is None:
-        return store.log(ref, limit=limit)
-    prefix = f"{DATASETS}{dataset}/"
-    touching = (commit for commit in store.log(ref) if _changed(store, commit, prefix))
-    return list(islice(touching, limit))
+    prefix = f"{DATASETS}{dataset}/" if dataset else ""
+    return store.log(ref, limit=limit, prefix=prefix)
 
 
-def _changed(store: VersionStore, commit: Commit, prefix: str) -> bool:
-    if not commit.parents:
-        return bool(store.objects(commit.id, prefix))
-    return all(store.changes(parent, commit.id, prefix) for parent in commit.parents)
-
-
-def _reaches(store: VersionStore, descendant: str, ancestor: str) -> bool:
+def _reaches(store: History, descendant: str, ancestor: str) -> bool:
     try:
         return store.merge_base(descendant, ancestor).id == ancestor
     except InputError:  # unrelated histories
