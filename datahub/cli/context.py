@@ -38,12 +38,14 @@ def opened(branch: str | None = None, **settings: Any) -> Iterator[Hub]:
     from datahub.hub import Hub
 
     warnings: list[str] = []
-    with (
-        watched() as progress,
-        Hub.open(
-            state.folder, branch=branch, progress=progress, warn=warnings.append, **settings
-        ) as hub,
-    ):
-        yield hub
-    for warning in warnings:
-        talk(f"warning: {warning}")
+    try:
+        with (
+            watched() as progress,
+            Hub.open(
+                state.folder, branch=branch, progress=progress, warn=warnings.append, **settings
+            ) as hub,
+        ):
+            yield hub
+    finally:  # an error may be followed by its cause
+        for warning in warnings:
+            talk(f"warning: {warning}")

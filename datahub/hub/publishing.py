@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from datahub.core.conflicts import Rule, Side
 from datahub.core.errors import (
     ConfigError,
+    DatahubError,
     LabelingFunctionError,
     NotFound,
 )
@@ -18,6 +20,7 @@ from datahub.flow.history import status as history
 from datahub.flow.history import why as reasons
 from datahub.flow.publish import audit, publish
 from datahub.flow.review import pull as review
+from datahub.flow.steps import Step
 from datahub.hub.registry import REGISTRY
 from datahub.hub.reporting import checked_reports, write_reports
 from datahub.hub.settling import conflicts_written, settling_of
@@ -57,17 +60,26 @@ class Publishing(Wiring):
         )
 
     def _asked(self) -> dict[tuple[str, str], review.Asked]:
-        return {
-            (name, queue): review.asked_rows(
-                self.catalog,
-                queue_name=queue,
-                dataset=name,
-                branch=self.branch,
-                queue_=self.embedded_queue(name) if queue == "embedded" else None,
-            )
-            for name in tables.datasets_at(self.store, self.branch)
-            for queue in REGISTRY["review_queue"]
-        }
+        """Rows that wait for an answer; none, with a warning, where the catalog cannot say."""
+        names = tables.datasets_at(self.store, self.branch)
+        try:
+            return {
+                (name, queue): self._asked_of(name, queue)
+                for name in names
+                for queue in REGISTRY["review_queue"]
+            }
+        except DatahubError as error:
+            self.warn_once([f"rows that wait for an answer are not counted: {error.message}"])
+            return {}
+
+    def _asked_of(self, name: str, queue: str) -> review.Asked:
+        return review.asked_rows(
+            self.catalog,
+            queue_name=queue,
+            dataset=name,
+            branch=self.branch,
+            queue_=self.embedded_queue(name) if queue == "embedded" else None,
+        )
 
     def _status(
         self,
@@ -104,18 +116,17 @@ class Publishing(Wiring):
                 "There is no folder expectations/ with rules in it.",
                 hint="Write expectations/gates.toml and a suite first; `datahub init` shows how.",
             )
-        step = self.step()
-        return publish.gate_set(
-            rules,
-            into=into,
-            reason=reason,
-            unguard=unguard,
+        publisher = replace(self._publisher(self.step()), secrets=self.verdict_secrets)
+        return publisher.gate_set(rules, into=into, reason=reason, unguard=unguard)
+
+    def _publisher(self, step: Step) -> publish.Publisher:
+        """One that neither signs verdicts nor has a second opinion, and sets no answer aside."""
+        return publish.Publisher(
             store=self.store,
             rows=self.rows,
             gate=self.gate,
-            catalog=self.catalog,
-            secrets=self.verdict_secrets,
             step=step,
+            on_refusal=self._record_refusal,
         )
 
     def gate_run(
@@ -133,21 +144,18 @@ class Publishing(Wiring):
         would set aside are a warning.
         """
         files = checked_reports(reports)
-        self.catalog.refusals(limit=1)  # a refusal must be kept: find out now whether it can be
-        verdict = publish.gate_run(
-            self.ref(source),
-            into=self.ref(into),
-            ungated=ungated,
-            end_model=self.end_model,
-            store=self.store,
-            rows=self.rows,
-            gate=self.gate,
-            catalog=self.catalog,
-            step=self.step(),
-            caution=self.caution(self._warned),
-        )
+        caution = self.caution(self._warned)
+        publisher = replace(self._publisher(self.step()), end_model=self.end_model, caution=caution)
+        verdict = publisher.gate_run(self.ref(source), into=self.ref(into), ungated=ungated)
         write_reports(files, verdict, source=self.ref(source), into=self.ref(into))
         return verdict
+
+    def _record_refusal(self, refusal: Refusal) -> None:
+        """Record it for `refusals`. Where the catalog cannot, the verdict stands all the same."""
+        try:
+            self.catalog.record_refusal(refusal)
+        except DatahubError as error:
+            self.warn_once([f"the refusal is not recorded in the catalog: {error.message}"])
 
     def _warned(self, losses: Sequence[SetAside]) -> bool:
         """Say what a merge would set aside; where nothing lands, nothing is."""
@@ -180,24 +188,21 @@ class Publishing(Wiring):
         changes; or it is asked, with what would be lost. Else AnswersSetAside is raised.
         """
         settling = settling_of(side, rule, decisions, rows=self.rows)
-        self.catalog.refusals(limit=1)  # a refusal must be kept: find out now whether it can be
         step = self.step()
         with conflicts_written(conflicts, rows=self.rows):
-            merged = publish.merge(
+            publisher = replace(
+                self._publisher(step),
+                secrets=self.verdict_secrets,
+                end_model=self.end_model,
+                caution=self.caution(set_aside),
+            )
+            merged = publisher.merge(
                 self.ref(source),
                 into=self.ref(into or self.branch),
                 message=message,
                 settling=settling,
-                end_model=self.end_model,
                 reason=reason,
                 squash=squash,
-                store=self.store,
-                rows=self.rows,
-                gate=self.gate,
-                catalog=self.catalog,
-                secrets=self.verdict_secrets,
-                step=step,
-                caution=self.caution(set_aside),
             )
         if merged.verdict:
             self.ran("merge", step, merged.commit, {"checks": merged.checks})

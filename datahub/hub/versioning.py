@@ -13,7 +13,7 @@ from datahub.core.setaside import Consent
 from datahub.core.versions import Collected, Commit, Damage, checked_branch
 from datahub.flow.history import diff, git_export, git_import, refs, upkeep
 from datahub.flow.history import edit as history_edit
-from datahub.flow.publish import publish
+from datahub.flow.publish.files import commit_files
 from datahub.hub.registry import load
 from datahub.hub.settling import conflicts_written, settling_of
 from datahub.hub.wiring import Wiring
@@ -72,7 +72,7 @@ class Versioning(Wiring):
         Paths are as seen from `start`, a folder of the project, else from its root.
         """
         files = self.project.files(paths, start=start)
-        return publish.commit_files(files, message=message, store=self.store, step=self.step())
+        return commit_files(files, message=message, store=self.store, step=self.step())
 
     def revert(
         self,

@@ -1,15 +1,19 @@
 """Act three: commit -> gate -> merge.
 
+    publisher = Publisher(store=store, rows=rows, gate=gate, step=step, on_refusal=record)
+    publisher.merge("work", into="main", message="")     # lands, or raises GateRefused
+    publisher.gate_run("work", into="main")              # lands nothing
+    publisher.gate_set(rules, into="main", reason="...", unguard=False)
+
 Gate and merge speak of one candidate: flow merges objects, the store builds the
 merge where nobody sees it, the gate judges that, and exactly that lands.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
-from pathlib import Path
 
 from datahub.core.conflicts import ASK, Settling
 from datahub.core.errors import (
@@ -20,27 +24,22 @@ from datahub.core.errors import (
     Guarded,
     InputError,
     NoGate,
-    NotFound,
     NothingToMerge,
 )
-from datahub.core.layout import DATASETS, GATES, RULES
+from datahub.core.layout import GATES, RULES
 from datahub.core.signing import Secrets
 from datahub.core.verdict import Gate, Verdict, gates_of, guards
-from datahub.core.versions import (
-    Candidate,
-    Changes,
-    Commit,
-    checked_path,
-    touches,
-)
+from datahub.core.versions import Candidate, Changes, Commit, checked_branch, touches
 from datahub.flow.merge.merge import Report, merged
 from datahub.flow.publish.verdicts import check_secret, gates_at, judge, sign
-from datahub.flow.rows.setaside import AGREED, CAREFUL, Caution
-from datahub.flow.steps import Step, begin, end
-from datahub.ports import Catalog, EndModel, GateEngine, Refusal, Rows, VersionStore
+from datahub.flow.rows.setaside import CAREFUL, Caution
+from datahub.flow.steps import Step, end
+from datahub.ports import EndModel, GateEngine, Refusal, Rows, VersionStore
 
 WORK = "gate-set/"  # branches that exist while rules are being set
 WORK_LIVES = timedelta(hours=1)
+
+OnRefusal = Callable[[Refusal], None]  # records it; must not raise where only that fails
 
 
 @dataclass(frozen=True)
@@ -60,243 +59,185 @@ class Merged:
         return self.verdict.checks if self.verdict else 0
 
 
-def commit_files(
-    files: Mapping[str, Path | None], *, message: str, store: VersionStore, step: Step
-) -> Commit:
-    """Commit files under these paths on a branch; one that is gone is taken off it.
+@dataclass(frozen=True, kw_only=True)
+class Publisher:
+    """What merges are built, judged and landed with, for one step.
 
-    Raises Guarded, InputError (a path that is datahub's), NotFound (neither here nor there).
+    `secrets` sign verdicts where a branch's rules ask for it; `caution` decides where answers of
+    people would be set aside.
     """
-    head = begin(store, step)
-    here = {_own_path(path): file for path, file in files.items() if file is not None}
-    gone = [_own_path(path) for path, file in files.items() if file is None]
-    for path in gone:
-        if path not in store.objects(head.id, path):
-            raise NotFound(
-                f"There is no file {path!r}.",
-                hint="Paths are within the project. A file that is committed and gone is deleted.",
-            )
-    put = zip(here, store.put_all(here.values()), strict=True)
-    changes: Changes = {**dict.fromkeys(gone, None), **dict(put)}
-    made = end(store, step, head, changes, message=message, metadata={"step": "commit"})
-    if made == head:
-        raise Conflict(
-            "Nothing to commit: the files are what the branch holds already.",
-            hint="`datahub diff` shows what a branch changed.",
-        )
-    return made
 
+    store: VersionStore
+    rows: Rows
+    gate: GateEngine
+    step: Step
+    on_refusal: OnRefusal
+    secrets: Secrets = field(default_factory=dict)
+    end_model: EndModel | None = None
+    caution: Caution = CAREFUL
 
-def _own_path(path: str) -> str:
-    """A path of the user's. Raises InputError for those of tables, and of the project's folder."""
-    if path.startswith((DATASETS, ".datahub/")):
-        raise InputError(
-            f"{path!r} lies where datahub keeps its own.",
-            hint="Give the folder another name. Rows come by `datahub import`; votes, labels and "
-            "answers are committed by the steps that make them.",
-        )
-    return checked_path(path)
+    def gate_run(
+        self, source: str, *, into: str, settling: Settling = ASK, ungated: bool = False
+    ) -> Verdict:
+        """Judge the merge of `source` into a branch, and land nothing.
 
-
-def gate_run(
-    source: str,
-    *,
-    into: str,
-    store: VersionStore,
-    rows: Rows,
-    gate: GateEngine,
-    catalog: Catalog,
-    step: Step,
-    settling: Settling = ASK,
-    end_model: EndModel | None = None,
-    ungated: bool = False,
-    caution: Caution = AGREED,
-) -> Verdict:
-    """Judge the merge of `source` into a branch, and land nothing.
-
-    A branch without a gate passes nothing, unless `ungated` asks only whether the two merge.
-    `caution` hears of answers that the merge would set aside.
-    Raises MergeConflict, GateError (could not run), NoGate, BranchNotFound, RefNotFound, Guarded
-    (rules and data change together), NothingToMerge.
-    """
-    if not ungated and into in store.branches():
-        store.commit_at(source)
-        if not gates_at(store, into, into):
-            raise NoGate(into)
-    candidate, _ = _propose(
-        source,
-        into=into,
-        settling=settling,
-        end_model=end_model,
-        message="",
-        store=store,
-        rows=rows,
-        step=step,
-        caution=caution,
-    )
-    try:
-        verdict = judge(candidate, store=store, rows=rows, gate=gate, time=step.time, reason="")
-    finally:
-        store.drop(candidate)
-    if not verdict.passed:
-        catalog.record_refusal(Refusal(into, source, verdict))
-    return verdict
-
-
-def merge(
-    source: str,
-    *,
-    into: str,
-    message: str,
-    settling: Settling = ASK,
-    end_model: EndModel | None = None,
-    reason: str,
-    squash: bool = False,
-    store: VersionStore,
-    rows: Rows,
-    gate: GateEngine,
-    catalog: Catalog,
-    secrets: Secrets,
-    step: Step,
-    caution: Caution = CAREFUL,
-) -> Merged:
-    """Merge `source` into a branch if its gate passes: always one merge commit.
-
-    `settling` says what becomes of conflicts; `reason` is owed where only rules change. With
-    `squash` the commit has one parent; its verdict still names the source.
-    What is merged already changes nothing. `secrets` sign the verdict where the branch's rules
-    ask for it. Where answers of people would be set aside, `caution` decides. Raises GateRefused,
-    GateError, MergeConflict, AnswersSetAside, StaleHead, Guarded, ConfigError.
-    """
-    try:
-        candidate, report = _propose(
-            source,
-            into=into,
-            settling=settling,
-            end_model=end_model,
-            message=message,
-            squash=squash,
-            store=store,
-            rows=rows,
-            step=step,
-            caution=caution,
-        )
-    except NothingToMerge:
-        return Merged(store.commit_at(into), None, Report())
-    try:
-        check_secret(candidate, store=store, secrets=secrets)
-        verdict = judge(candidate, store=store, rows=rows, gate=gate, time=step.time, reason=reason)
+        A branch without a gate passes nothing, unless `ungated` asks only whether the two merge.
+        Raises MergeConflict, GateError (could not run), NoGate, BranchNotFound, RefNotFound,
+        Guarded (rules and data change together), NothingToMerge.
+        """
+        if not ungated and into in self.store.branches():
+            self.store.commit_at(source)
+            if not gates_at(self.store, into, into):
+                raise NoGate(into)
+        candidate, _ = self._propose(source, into=into, settling=settling)
+        try:
+            verdict = self._judge(candidate)
+        finally:
+            self.store.drop(candidate)
         if not verdict.passed:
-            catalog.record_refusal(Refusal(into, source, verdict))
-            raise GateRefused(verdict, into)
-        verdict = sign(verdict, candidate, store=store, secrets=secrets)
-        return Merged(store.land(candidate, verdict), verdict, report)
-    except BaseException:
-        store.drop(candidate)
-        raise
+            self.on_refusal(Refusal(into, source, verdict))
+        return verdict
 
+    def merge(
+        self,
+        source: str,
+        *,
+        into: str,
+        message: str,
+        settling: Settling = ASK,
+        reason: str = "",
+        squash: bool = False,
+    ) -> Merged:
+        """Merge `source` into a branch if its gate passes: always one merge commit.
 
-def gate_set(
-    rules: Mapping[str, bytes],
-    *,
-    into: str,
-    reason: str,
-    unguard: bool,
-    store: VersionStore,
-    rows: Rows,
-    gate: GateEngine,
-    catalog: Catalog,
-    secrets: Secrets,
-    step: Step,
-) -> Merged:
-    """Make `rules` (everything under expectations/) the rules of a branch, for a reason.
+        `settling` says what becomes of conflicts; `reason` is owed where only rules change. With
+        `squash` the commit has one parent; its verdict still names the source. What is merged
+        already changes nothing. Raises GateRefused, GateError, MergeConflict, AnswersSetAside,
+        StaleHead, Guarded, ConfigError.
+        """
+        try:
+            candidate, report = self._propose(
+                source, into=into, settling=settling, message=message, squash=squash
+            )
+        except NothingToMerge:
+            return Merged(self.store.commit_at(into), None, Report())
+        try:
+            return self._land(candidate, source, report, reason)
+        except BaseException:
+            self.store.drop(candidate)
+            raise
 
-    Rules that bind nothing to the branch would leave it open: only `unguard` lets them.
+    def gate_set(
+        self, rules: Mapping[str, bytes], *, into: str, reason: str, unguard: bool
+    ) -> Merged:
+        """Make `rules` (everything under expectations/) the rules of a branch, for a reason.
 
-    Raises ConfigError (no reason, unreadable, nothing bound), SuiteNotFound, GateError (a suite
-    that cannot be read), Conflict (they are its rules already).
-    """
-    if not reason.strip():
-        raise ConfigError(
-            "A change of rules needs a reason.", hint='Say why: --reason "tighter class balance"'
-        )
-    if into not in store.branches():
-        raise BranchNotFound(into)
-    _check_binds(gates_of(rules.get(GATES)), into, unguard=unguard)
-    _sweep(store, step)
-    head = store.commit_at(into)
-    held = store.objects(head.id, RULES)
-    work = f"{WORK}{step.id}"
-    store.create_branch(work, at=head.id)
-    try:
-        put = zip(rules, store.put_all(rules.values()), strict=True)
-        changes: Changes = {**dict.fromkeys(held, None), **dict(put)}
-        on_work = Step(work, step.author, step.time, step.id, step.progress)
-        made = end(store, on_work, head, changes, message=f"Set the gate: {reason}")
-        if made == head:
+        Rules that bind nothing to the branch would leave it open: only `unguard` lets them.
+        Raises ConfigError (no reason, unreadable, nothing bound), SuiteNotFound, GateError (a
+        suite that cannot be read), Conflict (they are its rules already).
+        """
+        if not reason.strip():
+            raise ConfigError(
+                "A change of rules owes a reason.", hint='Say why: --reason "tighter class balance"'
+            )
+        if into not in self.store.branches():
+            raise BranchNotFound(into)
+        _check_binds(gates_of(rules.get(GATES)), into, unguard=unguard)
+        _sweep(self.store, self.step)
+        head = self.store.commit_at(into)
+        work = f"{WORK}{self.step.id}"
+        self.store.create_branch(work, at=head.id)
+        try:
+            self._commit_rules(rules, head, work, into=into, reason=reason)
+            message = f"Set the gate of {into}: {reason}"
+            return self.merge(work, into=into, message=message, reason=reason)
+        finally:
+            self.store.delete_branch(work)
+
+    def _commit_rules(
+        self, rules: Mapping[str, bytes], head: Commit, work: str, *, into: str, reason: str
+    ) -> None:
+        """Put the rules on a branch of their own. Raises Conflict where nothing changes."""
+        present = self.store.objects(head.id, RULES)
+        oids = zip(rules, self.store.put_all(rules.values()), strict=True)
+        changes: Changes = {**dict.fromkeys(present, None), **dict(oids)}
+        step = Step(work, self.step.author, self.step.time, self.step.id, self.step.progress)
+        if end(self.store, step, head, changes, message=f"Set the gate: {reason}") == head:
             raise Conflict(
                 f"These are the rules of {into!r} already.", hint="Edit expectations/ first."
             )
-        return merge(
-            work,
-            into=into,
-            message=f"Set the gate of {into}: {reason}",
+
+    def _judge(self, candidate: Candidate, reason: str = "") -> Verdict:
+        return judge(
+            candidate,
+            store=self.store,
+            rows=self.rows,
+            gate=self.gate,
+            time=self.step.time,
             reason=reason,
-            store=store,
-            rows=rows,
-            gate=gate,
-            catalog=catalog,
-            secrets=secrets,
-            step=step,
         )
-    finally:
-        store.delete_branch(work)
 
+    def _land(self, candidate: Candidate, source: str, report: Report, reason: str) -> Merged:
+        """Put the candidate on its branch if it passes. Raises GateRefused."""
+        check_secret(candidate, store=self.store, secrets=self.secrets)
+        verdict = self._judge(candidate, reason)
+        if not verdict.passed:
+            self.on_refusal(Refusal(candidate.into, source, verdict))
+            raise GateRefused(verdict, candidate.into)
+        verdict = sign(verdict, candidate, store=self.store, secrets=self.secrets)
+        return Merged(self.store.land(candidate, verdict), verdict, report)
 
-def _propose(
-    source: str,
-    *,
-    into: str,
-    settling: Settling,
-    end_model: EndModel | None,
-    message: str,
-    squash: bool = False,
-    store: VersionStore,
-    rows: Rows,
-    step: Step,
-    caution: Caution,
-) -> tuple[Candidate, Report]:
-    if into not in store.branches():
-        raise BranchNotFound(into)
-    head, theirs = store.commit_at(into), store.commit_at(source)
-    base = store.merge_base(head.id, theirs.id)
-    if base.id == theirs.id:
-        raise NothingToMerge(source, into)
-    changes, report = merged(
-        base,
-        head,
-        theirs,
-        names=(source, into),
-        settling=settling,
-        store=store,
-        rows=rows,
-        step=step,
-        end_model=end_model,
-    )
-    _check_parted(head, changes, into=into, store=store)
-    report.set_aside = caution.check(store, rows, head, changes, branch=into, others=[theirs])
-    candidate = store.propose(
-        theirs.id,
-        into=into,
-        changes=changes,
-        message=message or f"{'Squash' if squash else 'Merge'} {source} into {into}",
-        author=step.author,
-        time=step.time,
-        expected=head.id,
-        squash=squash,
-        metadata={"squashed": theirs.id} if squash else None,
-    )
-    return candidate, report
+    def _propose(
+        self,
+        source: str,
+        *,
+        into: str,
+        settling: Settling,
+        message: str = "",
+        squash: bool = False,
+    ) -> tuple[Candidate, Report]:
+        """Build the merge where nobody sees it."""
+        if into not in self.store.branches():
+            raise BranchNotFound(into)
+        head, commit = self.store.commit_at(into), self.store.commit_at(source)
+        changes, report = self._changes(head, commit, (source, into), settling)
+        candidate = self.store.propose(
+            commit.id,
+            into=into,
+            changes=changes,
+            message=message or f"{'Squash' if squash else 'Merge'} {source} into {into}",
+            author=self.step.author,
+            time=self.step.time,
+            expected=head.id,
+            squash=squash,
+            metadata={"squashed": commit.id} if squash else None,
+        )
+        return candidate, report
+
+    def _changes(
+        self, head: Commit, commit: Commit, names: tuple[str, str], settling: Settling
+    ) -> tuple[Changes, Report]:
+        """What a merge does to the head. Raises NothingToMerge, MergeConflict, Guarded."""
+        base = self.store.merge_base(head.id, commit.id)
+        if base.id == commit.id:
+            raise NothingToMerge(*names)
+        changes, report = merged(
+            base,
+            head,
+            commit,
+            names=names,
+            settling=settling,
+            store=self.store,
+            rows=self.rows,
+            step=self.step,
+            end_model=self.end_model,
+        )
+        into = names[1]
+        _check_parted(head, changes, into=into, store=self.store)
+        report.set_aside = self.caution.check(
+            self.store, self.rows, head, changes, branch=into, others=[commit]
+        )
+        return changes, report
 
 
 def _check_parted(head: Commit, changes: Changes, *, into: str, store: VersionStore) -> None:
@@ -312,11 +253,21 @@ def _check_parted(head: Commit, changes: Changes, *, into: str, store: VersionSt
 
 
 def _check_binds(gates: list[Gate], into: str, *, unguard: bool) -> None:
+    """Raise ConfigError for rules that leave a branch open, or bind what no branch is called."""
+    for gate in gates:
+        try:
+            checked_branch(gate.branch)
+        except InputError as error:
+            raise ConfigError(
+                f"A [[gate]] in expectations/gates.toml binds {gate.suite!r} to {gate.branch!a}, "
+                "which is no name of a branch.",
+                hint="It would guard nothing. Look for letters that only look like others.",
+            ) from error
     if unguard or guards(gates, into):
         return
     named = sorted({gate.branch for gate in gates})
     raise ConfigError(
-        f"No rule binds a suite to {into!r}"
+        f"These rules bind no suite to {into!r}"
         + (f": they name {', '.join(map(repr, named))}." if named else "."),
         hint=f'Write [[gate]] branch = "{into}" in expectations/gates.toml; '
         "--unguard takes the gate off on purpose.",
