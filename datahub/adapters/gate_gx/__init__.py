@@ -16,6 +16,7 @@ from typing import Any
 
 from datahub.adapters.gate_gx import frames, words
 from datahub.adapters.gate_gx.suite import Check, read_suite
+from datahub.adapters.gate_gx.vacuous import nothing_judged
 from datahub.core.errors import GateError
 from datahub.core.verdict import KEYS_TOLD, CheckFailure
 from datahub.machine.hushed import hushed
@@ -26,14 +27,6 @@ _RESULT_FORMAT = {
     "partial_unexpected_count": KEYS_TOLD,
     "include_unexpected_rows": True,
 }
-# Nulls are an answer to these; to all others a column of nothing but nulls gives no answer.
-_ASK_OF_NULLS = frozenset(
-    {"expect_column_to_exist", "expect_column_values_to_be_null"}
-    | {"expect_column_values_to_not_be_null", "expect_column_type_to_be"}
-    | {"expect_column_values_to_be_of_type", "expect_column_values_to_be_in_type_list"}
-    | {"expect_column_proportion_of_non_null_values_to_be_between"}
-)
-
 _ONE_AT_A_TIME = threading.RLock()
 
 _Group = tuple[frozenset[str] | None, frames.Form]
@@ -162,9 +155,9 @@ def _judged(check: Check, validator: Any, frame: Any, suite: str) -> _Failed | N
         failed = found.result.get("unexpected_rows")
         rows = [] if failed is None or not len(frame) else [int(at) for at in failed.index]
         return _failure(check, words.observed(check.kind, check.kwargs, found.result), suite), rows
-    if _vacuous(check, frame):
-        return _failure(check, f"no value to judge: all {len(frame):,} are null", suite), []
-    return None
+    with _translated(where):
+        empty = _vacuous(check, validator, frame, found.result)
+    return (_failure(check, empty, suite), []) if empty else None
 
 
 def _failure(check: Check, observed: str, suite: str) -> CheckFailure:
@@ -178,11 +171,26 @@ def _failure(check: Check, observed: str, suite: str) -> CheckFailure:
     )
 
 
-def _vacuous(check: Check, frame: Any) -> bool:
-    """Whether it passed because a column holds nothing. With a row_condition that was asked for."""
-    if check.conditional or check.names_only or check.kind in _ASK_OF_NULLS:
-        return False
-    return any(bool(frame[column].isna().all()) for column in check.columns or ())
+def _vacuous(check: Check, validator: Any, frame: Any, result: Mapping[str, Any]) -> str:
+    """Why it passed without judging anything; empty where it judged something.
+
+    With a row_condition, a column of nulls alone was asked for; no row at all was not.
+    """
+    if check.names_only or check.counts_rows:
+        return ""
+    if not check.conditional:
+        return nothing_judged(check.kind, check.columns or frozenset(), frame, result)
+    from great_expectations.expectations.core import ExpectTableRowCountToBeBetween
+
+    expectation = check.expectation
+    condition = {"row_condition": expectation.row_condition}
+    if getattr(expectation, "condition_parser", None):
+        condition["condition_parser"] = expectation.condition_parser
+    some = ExpectTableRowCountToBeBetween(min_value=1, **condition)
+    found = validator.validate_expectation(some)
+    for raised in _raised(found.exception_info or {}):
+        raise _not_computed(f"The row_condition of {check.kind}", raised)
+    return "" if bool(found.success) else "no row to judge: none meets the row_condition"
 
 
 def _raised(info: Mapping[str, Any]) -> Iterator[str]:

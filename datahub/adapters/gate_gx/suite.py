@@ -16,6 +16,7 @@ from typing import Any
 
 from datahub.adapters.gate_gx.frames import Form
 from datahub.adapters.gate_gx.numbers import SAFE, Exact
+from datahub.adapters.gate_gx.vacuous import asks_nothing
 from datahub.core.errors import GateError
 
 _FIELDS = frozenset(
@@ -75,6 +76,11 @@ class Check:
         return Form(joint=self.kind in _JOINT, floats=floats)
 
     @property
+    def counts_rows(self) -> bool:
+        """Whether no row can be what it asks for."""
+        return self.kind in _ROW_COUNTS
+
+    @property
     def conditional(self) -> bool:
         """Whether it speaks of some rows only."""
         return bool(self.kwargs.get("row_condition"))
@@ -83,7 +89,7 @@ class Check:
 def read_suite(suite: bytes, *, name: str) -> list[Check]:
     """All expectations in order. Raises GateError; great_expectations must be importable."""
     try:
-        raw = json.loads(suite)
+        raw = json.loads(suite, object_pairs_hook=_names_once, parse_constant=_number)
     except (ValueError, RecursionError) as error:
         raise GateError(f"Suite {name!r} is not JSON: {error}", hint=_EXAMPLE) from error
     found = raw.get("expectations") if isinstance(raw, dict) else None
@@ -95,6 +101,22 @@ def read_suite(suite: bytes, *, name: str) -> list[Check]:
         )
     given = raw.get("suite_parameters") or {}
     return [_check(entry, given, f"{name!r}, expectation {i}") for i, entry in enumerate(found, 1)]
+
+
+def _names_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON. Of two values of one name, a reader may see one, and the gate another."""
+    names = [name for name, _ in pairs]
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"{name!r} is there twice in one object")
+    return dict(pairs)
+
+
+def _number(name: str) -> float:
+    """A number that JSON has no digits for. Every comparison with NaN is false, or true."""
+    if name == "NaN":
+        raise ValueError("NaN is no number to compare with")
+    return float(name.replace("Infinity", "inf"))
 
 
 def _check(entry: Mapping[str, Any], given: Mapping[str, Any], where: str) -> Check:
@@ -128,6 +150,12 @@ def _check(entry: Mapping[str, Any], given: Mapping[str, Any], where: str) -> Ch
     except (GreatExpectationsError, ValueError, TypeError, KeyError, AttributeError) as error:
         text = " ".join(str(error).split())[:300]
         raise GateError(f"Suite {where} ({entry['type']}) cannot be read: {text}") from error
+    empty = asks_nothing(entry["type"], config.kwargs)
+    if empty:
+        raise GateError(
+            f"Suite {where} ({entry['type']}) would let all pass: {empty}.",
+            hint="Say what it asks of the data, or take it out of the suite.",
+        )
     condition = getattr(expectation, "row_condition", None)
     return Check(
         kind=entry["type"],
