@@ -20,6 +20,7 @@ from datahub.core.conflicts import Settling, Side
 from datahub.core.dataset import Dataset
 from datahub.core.errors import ChangedSince, DatahubError, MergeConflict
 from datahub.core.layout import annotations_file, dataset_file
+from datahub.flow.dataset.at import At
 from datahub.flow.dataset.tables import datasets_at
 from datahub.flow.history import edit, upkeep
 from datahub.flow.merge.merge import merged
@@ -145,7 +146,7 @@ class Repository:
         faults = [str(one) for one in upkeep.fsck(store=self.store, deep=False)]
         for branch in BRANCHES:
             for name in datasets_at(self.store, branch):
-                parts = mismatches(self.store, branch, name)
+                parts = mismatches(At.of(self.store, self.rows, branch, name))
                 faults += [what for what in parts if what.startswith("The rows")]
         return faults
 

@@ -206,8 +206,8 @@ def test_labels_after_an_import_are_those_of_the_rows_that_stay(
             known = dataset_at(mail.store, "main", "mail")
             if now == before:
                 continue
-            assert mismatches(mail.store, "main", "mail") == []
-            assert misplaced(mail.store, mail.rows, "main", "mail") == []
+            assert mismatches(At.of(mail.store, mail.rows, "main", "mail")) == []
+            assert misplaced(At.of(mail.store, mail.rows, "main", "mail")) == []
             assert has_table(mail.store, "main", "mail", "labels") == bool(held)
             if held:
                 assert (made.kept, made.unlabeled) == (len(held), len(now) - len(held))
@@ -253,8 +253,8 @@ def test_labels_of_a_merge_are_those_of_both_sides_on_the_rows_that_they_had(
             for key, text in now.items()
             if (line := _label(base.get(key), *_of(key, text, rows, labels))) is not None
         }
-        assert mismatches(mail.store, "main", "mail") == []
-        assert misplaced(mail.store, mail.rows, "main", "mail") == []
+        assert mismatches(At.of(mail.store, mail.rows, "main", "mail")) == []
+        assert misplaced(At.of(mail.store, mail.rows, "main", "mail")) == []
 
 
 def _merged(base: str | None, ours: str | None, theirs: str | None) -> str | None:
@@ -318,6 +318,6 @@ def test_an_append_writes_labels_of_the_parts_that_it_changes_alone(tmp_path: Pa
     after = mail.store.objects("main", "datasets/mail/labels/")
     assert len(before) > 10
     assert len(before.items() & after.items()) == len(before) - 1
-    assert unfinished(mail.store, mail.rows, "main", "mail") == [
+    assert unfinished(At.of(mail.store, mail.rows, "main", "mail")) == [
         "1 of 201 rows of mail have no label yet"
     ]

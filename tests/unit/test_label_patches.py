@@ -132,8 +132,8 @@ def test_patched_labels_are_those_of_a_table_written_anew(rounds: list[dict[int,
 
             assert made.read().equals(labels(plain))
             assert len(patch_paths(made.store, "main", "mail")) <= relabel.MOST_PATCHES
-        assert mismatches(made.store, "main", "mail") == []
-        assert misplaced(made.store, made.rows, "main", "mail") == []
+        assert mismatches(At.of(made.store, made.rows, "main", "mail")) == []
+        assert misplaced(At.of(made.store, made.rows, "main", "mail")) == []
         some = read_range(made.store, made.rows, "main", made.known, "labels", 7, 31)
         assert pl.concat(list(some)).equals(labels(plain)[7:32])
         keyed = read_keys(made.store, made.rows, "main", made.known, "labels", [59, 0, 99])

@@ -11,6 +11,7 @@ from datahub.core.kept import FIT
 from datahub.core.layout import GATES, RULES, label_model_file
 from datahub.core.verdict import Verdict, gates_of
 from datahub.core.versions import Commit, suite_hash
+from datahub.flow.dataset.at import At
 from datahub.flow.dataset.tables import dataset_at, datasets_at, has_table
 from datahub.flow.dataset.votes import manifest_at
 from datahub.flow.publish.consistency import mismatches, unfinished
@@ -131,7 +132,8 @@ def _stale_dataset(
     manifest, known = manifest_at(store, ref, name), dataset_at(store, ref, name)
     all_voted = manifest and manifest.parts == tuple(part.sha256 for part in known.parts)
     following = "`datahub label fit`" if all_voted else FIT
-    left = [Stale(what, following) for what in unfinished(store, rows, ref, name)]
+    at = At.of(store, rows, ref, name)
+    left = [Stale(what, following) for what in unfinished(at)]
     if manifest is None:
         return left or [Stale(f"No LF has voted on {name}", "`datahub lf run`")]
     classes = known.classes
@@ -150,7 +152,7 @@ def _stale_dataset(
         if lfs:
             text = f"LFs {what} since the votes on {name}: {', '.join(lfs)}"
             stale.append(Stale(text, "`datahub lf run`"))
-    stale += [Stale(what, FIT) for what in mismatches(store, ref, name)] + left
+    stale += [Stale(what, FIT) for what in mismatches(at)] + left
     if not left and not store.objects(ref, label_model_file(name)):
         stale.append(Stale(f"No label model is fitted to {name}", "`datahub label fit`"))
     return stale

@@ -9,6 +9,7 @@ from datahub.core.dataset import Dataset
 from datahub.core.errors import ConfigError, DatahubError, InputError
 from datahub.core.layout import dataset_file, table_part, table_prefix
 from datahub.core.versions import Damage, checked_branch, is_id
+from datahub.flow.dataset.at import At
 from datahub.flow.dataset.tables import datasets_at
 from datahub.flow.publish.consistency import disowned
 from datahub.ports import Rows, Upkeep, VersionStore
@@ -66,9 +67,9 @@ def _names(names: Iterable[str], what: str) -> Iterator[Damage]:
 def _labels(store: VersionStore, rows: Rows, ref: str, commit_id: str) -> Iterator[Damage]:
     """Labels that nobody gave: where a table cannot be read, another check has said so."""
     with suppress(DatahubError):
-        for name in datasets_at(store, commit_id):
-            for fault in disowned(store, rows, commit_id, name):
-                yield Damage("dataset", name, fault, ref)
+        for at in At.datasets(store, rows, store.commit_at(commit_id)):
+            for fault in disowned(at):
+                yield Damage("dataset", at.name, fault, ref)
 
 
 def _datasets(store: VersionStore, ref: str, commit_id: str) -> Iterator[Damage]:

@@ -5,12 +5,13 @@ The rules are the destination's own: what a candidate brings under expectations/
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Literal
 
 from datahub.core.errors import ConfigError, GateError, SuiteNotFound
-from datahub.core.layout import GATES, RULES, VERDICT, dataset_file
+from datahub.core.layout import GATES, RULES, VERDICT
 from datahub.core.signing import Secrets, secret_for, sign_verdict
 from datahub.core.verdict import (
     CheckFailure,
@@ -22,7 +23,7 @@ from datahub.core.verdict import (
     signed_by,
 )
 from datahub.core.versions import Candidate, Commit, Objects, suite_hash, touches
-from datahub.flow.dataset.tables import dataset_at, has_table, table_files
+from datahub.flow.dataset.at import At
 from datahub.flow.publish.consistency import disowned, mismatches, misplaced, unfinished
 from datahub.ports import GateEngine, Rows, VersionStore
 
@@ -41,21 +42,11 @@ def judge(
     changed = store.changes(candidate.judged_head, candidate.id)
     rules, content = touches(change.path for change in changed)
     kind: Literal["data", "rules"] = "rules" if rules and not content else "data"
-    failures: list[CheckFailure] = []
-    checks = 0
     if kind == "rules":
-        merged_rules = store.objects(candidate.id, RULES)
-        checks = _check_rules(merged_rules, store=store, gate=gate)
+        failures: list[CheckFailure] = []
+        checks = _check_rules(store.objects(candidate.id, RULES), store=store, gate=gate)
     else:
-        bounds = gates_at(store, candidate.judged_head, candidate.into)
-        failures += _apart(bounds, candidate, store, rows)
-        apart = {failure.dataset for failure in failures}  # of those there is nothing to judge
-        for bound in (bound for bound in bounds if bound.dataset not in apart):
-            count, failed = _judge_one(
-                bound, candidate, head_rules, store=store, rows=rows, gate=gate
-            )
-            checks += count
-            failures += failed
+        checks, failures = _judge_data(candidate, head_rules, store=store, rows=rows, gate=gate)
     return Verdict(
         passed=not refusing(failures),
         content_id=candidate.content_id,
@@ -68,6 +59,31 @@ def judge(
         checks=checks,
         reason=reason,
     )
+
+
+def _judge_data(
+    candidate: Candidate,
+    head_rules: Objects,
+    *,
+    store: VersionStore,
+    rows: Rows,
+    gate: GateEngine,
+) -> tuple[int, list[CheckFailure]]:
+    """How many expectations the destination's gates have, and what failed of them."""
+    bounds = gates_at(store, candidate.judged_head, candidate.into)
+    merge = {
+        name: At.of(store, rows, candidate.id, name)
+        for name in sorted({bound.dataset for bound in bounds})
+    }
+    failures = _apart(bounds, merge)
+    apart = {failure.dataset for failure in failures}  # of those there is nothing to judge
+    checks = 0
+    for bound in (bound for bound in bounds if bound.dataset not in apart):
+        at = merge[bound.dataset]
+        count, faults = _judge_one(bound, at, head_rules, into=candidate.into, gate=gate)
+        checks += count
+        failures += faults
+    return checks, failures
 
 
 def sign(
@@ -124,61 +140,55 @@ def verdict_at(store: VersionStore, ref: str) -> Verdict | None:
     return None if oid is None else Verdict.from_json(store.read(oid))
 
 
-def _apart(
-    bounds: list[Gate], candidate: Candidate, store: VersionStore, rows: Rows
-) -> list[CheckFailure]:
+def _apart(bounds: list[Gate], merge: Mapping[str, At]) -> list[CheckFailure]:
     """Failures for datasets whose labels are not of their rows, or not of their votes.
 
     Rows that have no label yet are one only where a gate asks about labels.
     """
     failures = []
-    for name in sorted({bound.dataset for bound in bounds}):
-        if dataset_file(name) in store.objects(candidate.id, dataset_file(name)):
-            found = mismatches(store, candidate.id, name)
-            if any(bound.dataset == name and bound.table != "rows" for bound in bounds):
-                found += unfinished(store, rows, candidate.id, name)
-            found = found or misplaced(store, rows, candidate.id, name)
-            found = found or disowned(store, rows, candidate.id, name)
-            failures += [
-                CheckFailure(
-                    "datahub",
-                    "tables_belong_together",
-                    f"{what}: run `datahub lf run` and `datahub label fit` on the source branch.",
-                    name,
-                )
-                for what in found
-            ]
+    for name, at in merge.items():
+        if not at.exists:
+            continue
+        faults = mismatches(at)
+        if any(bound.dataset == name and bound.table != "rows" for bound in bounds):
+            faults += unfinished(at)
+        faults = faults or misplaced(at) or disowned(at)
+        failures += [
+            CheckFailure(
+                "datahub",
+                "tables_belong_together",
+                f"{fault}: run `datahub lf run` and `datahub label fit` on the source branch.",
+                name,
+            )
+            for fault in faults
+        ]
     return failures
 
 
 def _judge_one(
-    bound: Gate,
-    candidate: Candidate,
-    head_rules: Objects,
-    *,
-    store: VersionStore,
-    rows: Rows,
-    gate: GateEngine,
+    bound: Gate, at: At, head_rules: Objects, *, into: str, gate: GateEngine
 ) -> tuple[int, list[CheckFailure]]:
+    """How many expectations a gate has, and what failed of them."""
     if bound.suite not in head_rules:
-        missing = f"The suite is not committed on {candidate.into!r}: what is missing refuses."
+        missing = f"The suite is not committed on {into!r}: what is missing refuses."
         return 1, [CheckFailure(bound.suite, "suite", missing, bound.dataset)]
-    suite = store.read(head_rules[bound.suite])
+    suite = at.store.read(head_rules[bound.suite])
     checks = gate.check_suite(suite, name=bound.suite)
-    if not has_table(store, candidate.id, bound.dataset, bound.table):
-        path = dataset_file(bound.dataset)
-        known = path in store.objects(candidate.id, path)
-        raise GateError(
-            f"The gate of {candidate.into!r} asks about {bound.table} of {bound.dataset!r}, which "
-            + ("has none" if known else "is not there")
-            + " in this merge.",
-            hint="Run `datahub lf run` and `datahub label fit` on the source branch, "
-            "or fix gates.toml with `datahub gate set`.",
-        )
-    paths, instead = table_files(store, rows, candidate.id, bound.dataset, bound.table)
-    key = dataset_at(store, candidate.id, bound.dataset).key
-    failed = gate.judge(paths, suite, name=bound.suite, key=key, instead=instead)
-    return checks, [replace(failure, dataset=bound.dataset) for failure in failed]
+    if not at.has(bound.table):
+        raise _no_table(bound, into, known=at.exists)
+    paths, instead = at.patched_files(bound.table)
+    failures = gate.judge(paths, suite, name=bound.suite, key=at.key, instead=instead)
+    return checks, [replace(failure, dataset=bound.dataset) for failure in failures]
+
+
+def _no_table(bound: Gate, into: str, *, known: bool) -> GateError:
+    return GateError(
+        f"The gate of {into!r} asks about {bound.table} of {bound.dataset!r}, which "
+        + ("has none" if known else "is not there")
+        + " in this merge.",
+        hint="Run `datahub lf run` and `datahub label fit` on the source branch, "
+        "or fix gates.toml by `datahub gate set`.",
+    )
 
 
 def _check_rules(merged: Objects, *, store: VersionStore, gate: GateEngine) -> int:
