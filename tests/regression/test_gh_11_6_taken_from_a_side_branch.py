@@ -53,7 +53,7 @@ def forge(project: Path, branch: str, path: str, content: bytes, **metadata: str
     )
 
 
-def annotations(project: Path, branch: str = "side") -> Commit:
+def answers(project: Path, branch: str = "side") -> Commit:
     return forge(project, branch, LOG, (json.dumps(LINE) + "\n").encode())
 
 
@@ -108,7 +108,7 @@ TAKES: Mapping[str, Take] = {
 
 
 @pytest.mark.parametrize("take", list(TAKES))
-@pytest.mark.parametrize("kind", [annotations, votes, labels], ids=lambda one: one.__name__)
+@pytest.mark.parametrize("kind", [answers, votes, labels], ids=lambda one: one.__name__)
 def test_what_was_forged_beside_the_branch_is_named_where_it_lands(
     datahub: Datahub, side: Path, kind: Forge, take: str
 ) -> None:
@@ -129,7 +129,7 @@ def test_a_forged_line_that_lands_on_a_guarded_branch_is_a_finding(
     datahub: Datahub, side: Path
 ) -> None:
     """Picked, merged through the gate, and the side branch gone: its commit is still there."""
-    forged = annotations(side)
+    forged = answers(side)
     assert datahub("audit").code == 0
     assert pick(datahub, forged).code == 0
     assert datahub("merge", "clean", "--into", "main").code == 0
@@ -146,7 +146,7 @@ def test_a_first_commit_that_holds_lines_brought_them(datahub: Datahub, side: Pa
     from datahub.flow.publish.explained import Explaining
 
     hub = Hub.open(side)
-    forged = annotations(side)
+    forged = answers(side)
     orphan = Commit(forged.id, (), "begin", "mallory", TIME, {})
 
     faults = Explaining(hub.store, hub.rows).faults(orphan)
