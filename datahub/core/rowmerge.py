@@ -156,8 +156,8 @@ def compare(old: pl.DataFrame, new: pl.DataFrame, *, key: str) -> RowDiff:
     >>> diff.added.rows(), diff.removed.rows(), diff.columns
     ([(3, 'w')], [(1, 'x')], {'a': 1})
     """
-    schema = _joint(old, new, key)
-    old, new = conform(old, schema), conform(new, schema)
+    old_schema, new_schema = _joint(old, new, key), _joint(new, old, key)
+    old, new = conform(old, {n: old_schema[n] for n in new_schema}), conform(new, new_schema)
     additions, removals = new.clear(), old.clear()
     if not old[key].equals(new[key]):
         additions = new.join(old, on=key, how="anti", maintain_order="left")
@@ -165,7 +165,7 @@ def compare(old: pl.DataFrame, new: pl.DataFrame, *, key: str) -> RowDiff:
         order = old.join(new.select(key), on=key, how="semi").sort(key)
         old, new = order, new.join(old.select(key), on=key, how="semi").sort(key)
     differs = pl.Series([False], dtype=pl.Boolean).new_from_index(0, old.height)
-    for name in schema:
+    for name in new_schema:
         if name != key:
             differs = differs | ~_equal_cells(old[name], new[name])
     return RowDiff(key, additions, removals, old.filter(differs), new.filter(differs))
@@ -340,13 +340,21 @@ def _scatter(column: pl.Series, places: pl.Series, values: pl.Series) -> pl.Seri
 
 
 def _equal_cells(a: pl.Series, b: pl.Series) -> pl.Series:
+    if a.dtype != b.dtype:  # no value of the one type is of the other
+        return a.is_null() & b.is_null()
     return a.eq_missing(b)
 
 
-def _joint(old: pl.DataFrame, new: pl.DataFrame, key: str) -> dict[str, pl.DataType]:
-    """All columns of both; one whose types differ in more than nulls is compared as text."""
-    schema = {**new.schema, **{n: k for n, k in old.schema.items() if n not in new.schema}}
-    for name, kind in old.schema.items():
+def _joint(frame: pl.DataFrame, other: pl.DataFrame, key: str) -> dict[str, pl.DataType]:
+    """All columns of both, as one of them is to be compared with the other.
+
+    One whose types differ in more than nulls is compared as text; lists and other nested values
+    have none, and keep their own type.
+    """
+    schema = {**frame.schema, **{n: k for n, k in other.schema.items() if n not in frame.schema}}
+    for name, kind in other.schema.items():
         if name != key and schema[name] != kind:
-            schema[name] = common_type(kind, schema[name]) or pl.String()
+            nested = kind.is_nested() or schema[name].is_nested()
+            own = schema[name] if nested else pl.String()
+            schema[name] = common_type(schema[name], kind) or own
     return schema

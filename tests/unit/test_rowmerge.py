@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import polars as pl
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -124,6 +125,23 @@ def test_a_diff_accounts_for_every_row(old: Table, new: Table) -> None:
     changed = {k for k in old.keys() & new.keys() if [*map(plain, old[k])] != [*map(plain, new[k])]}
     assert set(found.after["k"]) == changed
     assert sum(found.columns.values()) >= len(changed)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [["[1, 2]", None, None, "x"], [1, None, None, 2], [["1", "2"], None, None, ["x"]]],
+    ids=["text", "numbers", "lists of text"],
+)
+def test_lists_that_became_something_else_differ_as_what_they_are(values: list[object]) -> None:
+    """There is no text that stands for a list: polars refuses to cast one."""
+    lists = [[1, 2], None, [3], [4]]
+    old = pl.DataFrame({"k": [1, 2, 3, 4], "a": lists})
+
+    found = compare(old, pl.DataFrame({"k": [1, 2, 3, 4], "a": values}), key="k")
+
+    assert found.after["k"].to_list() == [1, 3, 4]
+    assert found.before["a"].to_list() == [[1, 2], [3], [4]]
+    assert found.after["a"].to_list() == [values[0], values[2], values[3]]
 
 
 def test_a_column_that_one_side_added_is_merged_with_the_rows_of_the_other() -> None:
