@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from datahub.cli.context import Json, opened
 from datahub.cli.output import emit_json, expectations, failures, line, table, talk
 from datahub.hub import results
+
+if TYPE_CHECKING:
+    from datahub.ports import Refusal
 
 app = typer.Typer(help="Gates: rules that a merge must pass.", no_args_is_help=True)
 
@@ -103,8 +106,19 @@ def refusals(
     if json:
         emit_json(results.Refusal.each(refused))
         return
-    rows = [
-        (r.verdict.time, r.branch, r.into, "; ".join(f.message for f in r.verdict.failures))
-        for r in refused
-    ]
-    table(["time", "source", "into", "reasons"], rows)
+    table(
+        ["time", "source", "commit", "into", "suites", "reasons"], [_line(one) for one in refused]
+    )
+
+
+def _line(refusal: Refusal) -> tuple[str, ...]:
+    failures = refusal.verdict.failures
+    suites = dict.fromkeys(failure.suite.removeprefix("expectations/") for failure in failures)
+    return (
+        f"{refusal.verdict.time:%Y-%m-%d %H:%M}",
+        refusal.branch,
+        refusal.verdict.source[:12],
+        refusal.into,
+        ", ".join(suites),
+        "; ".join(failure.message for failure in failures),
+    )

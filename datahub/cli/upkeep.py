@@ -27,12 +27,23 @@ def fsck(
     """Read all that branches and tags reach, and say what is damaged. Exit 1 if anything is."""
     with opened() as hub:
         found = hub.fsck(deep=not quick)
+        names = len(hub.branches()), len(hub.tags())
     if json:
         emit_json(results.Damage.each(found))
     for damage in [] if json else found:
         line(f"{damage.kind} {damage.id[:12]}: {damage.what} ({damage.where})")
     if found:
         raise typer.Exit(1)
+    talk(_checked(*names, quick=quick))
+
+
+def _checked(branches: int, tags: int, *, quick: bool) -> str:
+    """What was looked at, where nothing is wrong."""
+    names = f"{branches} {'branch' if branches == 1 else 'branches'}"
+    names += f" and {tags} {'tag' if tags == 1 else 'tags'}" if tags else ""
+    what = "every object is there (contents were not read)" if quick else "every object was read"
+    labels = "" if quick else ", and labels are what people or models said"
+    return f"No damage: of {names}, {what}{labels}."
 
 
 def gc(

@@ -241,5 +241,6 @@ def _event(row: OneRow, commit: Commit) -> Event:
             for what in dict.fromkeys([*before, *after])
             if taken is None and before.get(what) != after.get(what)
         )
-    verdict = own_verdict(row.store, commit)
+    landed = "verdict" in commit.metadata or changed or taken
+    verdict = own_verdict(row.store, commit) if landed else None
     return Event(commit.id, commit.message, commit.author, commit.time, changed, taken, verdict)
