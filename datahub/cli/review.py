@@ -12,6 +12,7 @@ import typer
 from datahub.cli.context import Branch, Dataset, Json, Ref, opened
 from datahub.cli.output import emit_json, line, share, table, talk
 from datahub.cli.promise import balance, promised
+from datahub.core.blinding import shown_guess
 from datahub.core.errors import ConfigError
 from datahub.hub import results
 
@@ -72,8 +73,13 @@ def answer(
             emit_json(results.Answered(count)) if json else line(f"{count} answers recorded")
             return
         waiting = hub.review_open(dataset, annotator=annotator or hub.settings.author)
-        if listed or json:
-            _list(waiting, as_json=json)
+        if json:
+            emit_json([results.OpenTask.of(task, task=task_id) for task_id, task in waiting])
+            return
+        guesses = {task_id: _guess(hub, task) for task_id, task in waiting}
+        if listed:
+            rows = [(number, t.key, guesses[number], _first(t)) for number, t in waiting]
+            table(["task", "key", "guess", "row"], rows)
             return
         classes = hub.dataset(dataset).classes
     if not sys.stdin.isatty():
@@ -81,7 +87,7 @@ def answer(
             "There is no terminal to ask in.", hint="Answer from a file: --csv answers.csv"
         )
     with opened(branch, queue=queue) as hub:
-        _ask(hub, waiting, classes, annotator=annotator, dataset=dataset)
+        _ask(hub, waiting, classes, guesses, annotator=annotator, dataset=dataset)
 
 
 @app.command()
@@ -209,20 +215,18 @@ def _interval(group: Estimate) -> str:
     return f"{low:.1%} to {high:.1%}"
 
 
-def _list(waiting: list[tuple[str, Task]], *, as_json: bool) -> None:
-    if as_json:
-        emit_json([results.OpenTask.of(task, task=task_id) for task_id, task in waiting])
-        return
-    rows = [
-        (task_id, task.key, task.prediction, task.reason, _first(task)) for task_id, task in waiting
-    ]
-    table(["task", "key", "prediction", "reason", "row"], rows)
+def _guess(hub: Hub, task: Task) -> str | None:
+    """What a person is shown of a task beside the row: audit rows must look like others."""
+    if hub.settings.guesses == "hidden":
+        return None
+    return shown_guess(task, audit_share=hub.settings.audit_share)
 
 
 def _ask(
     hub: Hub,
     waiting: list[tuple[str, Task]],
     classes: tuple[str, ...],
+    guesses: dict[str, str | None],
     *,
     annotator: str | None,
     dataset: str | None,
@@ -230,12 +234,12 @@ def _ask(
     done = 0
     choices = "  ".join(f"{i + 1} {name}" for i, name in enumerate(classes))
     for number, (task_id, task) in enumerate(waiting, start=1):
-        line(f"\n--- {number} of {len(waiting)}: {task.reason}")
+        line(f"\n--- {number} of {len(waiting)}")
         for name, text in task.fields.items():
             line(f"{name}: {text[:SEEN]}{' ...' if len(text) > SEEN else ''}")
-        predicted = f"  Enter {task.prediction}" if task.prediction else ""
-        line(f"{choices}{predicted}  s skip  q quit")
-        label = _choice(classes, task.prediction)
+        guess = guesses[task_id]
+        line(f"{choices}{f'  Enter {guess}' if guess else ''}  s skip  q quit")
+        label = _choice(classes, guess)
         if label == "q":
             break
         hub.review_answer([(task_id, label or None)], annotator=annotator, dataset=dataset)
@@ -243,12 +247,12 @@ def _ask(
     line(f"{done} answered. `datahub review pull` takes them into the labels.")
 
 
-def _choice(classes: tuple[str, ...], prediction: str | None) -> str:
+def _choice(classes: tuple[str, ...], guess: str | None) -> str:
     """A class name, "" for a skip, "q" to quit."""
     while True:
         said = _typed("label: ")
-        if said == "" and prediction:
-            return prediction
+        if said == "" and guess:
+            return guess
         if said in ("s", "q"):
             return "" if said == "s" else "q"
         if said in classes:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -42,7 +43,14 @@ from datahub.adapters.review_labelstudio.project import (
 )
 from datahub.adapters.review_labelstudio.reconciling import Inventory
 from datahub.adapters.review_labelstudio.server import Server
-from datahub.adapters.review_labelstudio.task_data import guesses, posts, task_of, task_request
+from datahub.adapters.review_labelstudio.task_data import (
+    batch_of,
+    guesses,
+    posts,
+    sealed_length,
+    task_of,
+    task_request,
+)
 from datahub.adapters.review_labelstudio.tasks import (
     UNANSWERED,
     Tasks,
@@ -199,7 +207,7 @@ class LabelStudioReviewQueue:
             touched = {t.id for t in changed if _touched(t, inventory.known.get(t.id))}
             whole = inventory.tasks.by_id(touched, ANSWERS, whole=True)
             names = self._names(server) if whole else {}
-            changes = Changes()
+            changes = Changes(partial(batch_of, secret=self._secret))
             for task in whole:
                 before = inventory.known[task.id]
                 inventory.remember(task.id, changes.look(task, before, names))
@@ -285,8 +293,16 @@ class LabelStudioReviewQueue:
     ) -> list[dict[str, Any]]:
         shown = guesses(tasks, secret=self._secret) if self._show_guesses else [None] * len(tasks)
         guess = {json.dumps(task.key): name for task, name in zip(tasks, shown, strict=True)}
+        length = sealed_length(tasks, batch)
         return [
-            task_request(task, batch, page, secret=self._secret, guess=guess[json.dumps(task.key)])
+            task_request(
+                task,
+                batch,
+                page,
+                secret=self._secret,
+                guess=guess[json.dumps(task.key)],
+                sealed_length=length,
+            )
             for task in missing
         ]
 

@@ -8,7 +8,7 @@ and the line that was told, or why it could not be taken.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -108,8 +108,9 @@ def earlier_memory(seen: Seen) -> dict[str, str]:
 
 @dataclass
 class Changes:
-    """What became of answers, gathered task by task."""
+    """What became of answers, gathered task by task; `batch_of` reads a task's batch."""
 
+    batch_of: Callable[[Mapping[str, Any]], str]
     lines: list[Annotation] = field(default_factory=list)
     refused: list[RefusedAnswer] = field(default_factory=list)
     settled: list[str] = field(default_factory=list)
@@ -149,6 +150,7 @@ class Changes:
         time = stamp(instant(raw["updated_at"]))
         line, fault = _line(task.data, raw, who, time)
         if line is not None:
+            line = replace(line, batch=self.batch_of(task.data))
             self.lines.append(line)
         elif before is not None:
             self.withdraw(_name(raw), before, at=time)

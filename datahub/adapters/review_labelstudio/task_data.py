@@ -1,9 +1,9 @@
 """What a task carries in Label Studio, and how it comes back.
 
 On the page: text, title, image, details, guess. For the answer: row_key, row_hash, batch. What
-would tell an audit row from a doubted one (why it is asked, what the models say) is `sealed`: to
-whoever has no more than Label Studio, all tasks look the same. That is no protection against
-people who have the repository.
+would tell an audit row from a doubted one (why it is asked, in which batch, what the models say)
+is `sealed`: to whoever has no more than Label Studio, all tasks look the same; in place of its
+batch a task has a token of its own. That is no protection against people who have the repository.
 """
 
 from __future__ import annotations
@@ -28,15 +28,16 @@ NO_IMAGE = (  # 1000 x 1 transparent points: the page shows an image as wide as 
     "xBvIAAAAAXRSTlMAQObYZgAAAAxJREFUeNpjYBhIAAAAfgABEmv7oQAAAABJRU5ErkJggg=="
 )
 SEALED_FIELDS = ("reason", "slice", "prediction", "score")
-SEALED_LENGTHS = 512  # characters: lengths are multiples of it, so that they tell nothing
+SEALED_LENGTHS = 512  # bytes: what is sealed is as long as a multiple of it
+TOKEN_LENGTH = 32  # of hexadecimal digits
 
 
 def task_request(
-    task: Task, batch: str, page: Page, *, secret: str, guess: str | None
+    task: Task, batch: str, page: Page, *, secret: str, guess: str | None, sealed_length: int
 ) -> dict[str, Any]:
     """What is posted for a task; `guess` is the class that is shown as one, or None."""
     others = {name: value for name, value in task.fields.items() if name != page.main}
-    sealed = {name: getattr(task, name) for name in SEALED_FIELDS}
+    token = _token(secret, f"{batch}/{json.dumps(task.key)}/{task.row_hash}")
     return {
         "data": {
             "text": task.fields.get(page.main, "") if page.main is not None else "",
@@ -44,27 +45,42 @@ def task_request(
             "guess": f"Guess: {guess}" if guess is not None else "No guess",
             "row_key": task.key,
             "row_hash": task.row_hash,
-            "batch": batch,
+            "batch": token,
             "text_field": page.main if page.main in task.fields else None,
             "other_fields": others,
-            "sealed": _seal(sealed, secret, f"{batch}/{json.dumps(task.key)}"),
+            "sealed": _seal(_packed(task, batch), secret, _place(token, task.key), sealed_length),
         }
     }
+
+
+def sealed_length(tasks: Sequence[Task], batch: str) -> int:
+    """How long what is sealed is in all tasks of a push, so that lengths tell nothing."""
+    longest = max((len(_packed(task, batch)) for task in tasks), default=0)
+    return -(-longest // SEALED_LENGTHS) * SEALED_LENGTHS
 
 
 def task_of(data: Mapping[str, Any], *, secret: str) -> Task:
     """The task that was posted as this data, also by an earlier datahub. Raises Rejected."""
     main = {data["text_field"]: data["text"]} if data["text_field"] is not None else {}
-    if "sealed" in data:
-        opened = _open(data["sealed"], secret, f"{data['batch']}/{json.dumps(data['row_key'])}")
-    else:
-        opened = {name: data[name] for name in SEALED_FIELDS}
+    opened = _opened(data, secret) if "sealed" in data else data
     return Task(
         key=data["row_key"],
         row_hash=data["row_hash"],
         fields={**main, **data["other_fields"]},
-        **opened,
+        **{name: opened[name] for name in SEALED_FIELDS},
     )
+
+
+def batch_of(data: Mapping[str, Any], *, secret: str) -> str:
+    """The batch that a task was posted in, also by an earlier datahub, which did not seal it.
+
+    Of a task that another repository sealed, its token.
+    """
+    try:
+        opened = _opened(data, secret) if "sealed" in data else {}
+    except Rejected:
+        opened = {}
+    return str(opened.get("batch", data["batch"]))
 
 
 def guesses(tasks: Sequence[Task], *, secret: str) -> list[str | None]:
@@ -113,11 +129,27 @@ def _shown(others: Mapping[str, str], page: Page) -> dict[str, str]:
     }
 
 
-def _seal(values: Mapping[str, object], secret: str, place: str) -> str:
-    packed = json.dumps(values).encode()
-    packed = zlib.crc32(packed).to_bytes(4, "big") + packed
-    packed += b" " * (-len(packed) % SEALED_LENGTHS)
-    return base64.b64encode(_turned(packed, secret, place)).decode()
+def _packed(task: Task, batch: str) -> bytes:
+    values = {**{name: getattr(task, name) for name in SEALED_FIELDS}, "batch": batch}
+    text = json.dumps(values).encode()
+    return zlib.crc32(text).to_bytes(4, "big") + text
+
+
+def _place(token: str, key: object) -> str:
+    """What makes the stream of each task another one."""
+    return f"{token}/{json.dumps(key)}"
+
+
+def _token(secret: str, text: str) -> str:
+    return hmac.digest(secret.encode(), text.encode(), "sha256").hex()[:TOKEN_LENGTH]
+
+
+def _seal(packed: bytes, secret: str, place: str, length: int) -> str:
+    return base64.b64encode(_turned(packed.ljust(length), secret, place)).decode()
+
+
+def _opened(data: Mapping[str, Any], secret: str) -> dict[str, Any]:
+    return _open(data["sealed"], secret, _place(data["batch"], data["row_key"]))
 
 
 def _open(sealed: str, secret: str, place: str) -> dict[str, Any]:
