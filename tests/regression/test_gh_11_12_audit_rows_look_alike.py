@@ -28,7 +28,11 @@ from tests.remembering import RememberingQueue
 if TYPE_CHECKING:
     from datahub.adapters.labelstudio_server import ServerInfo
 
-CLASSES = ("ham", "s" * 700, "קצר, 🙂")  # one that alone is longer than what is sealed is by default
+CLASSES = (
+    "ham",
+    "s" * 700,
+    "קצר, 🙂",
+)  # one that alone is longer than what is sealed is by default
 SECRET = "of the repository"
 OWN = ("row_key", "row_hash", "batch", "sealed")  # of each task its own
 SEEN_OF_A_TASK = (
@@ -151,8 +155,8 @@ def test_label_studio_shows_nothing_that_differs(
     assert of_slice["audit"] == of_slice["doubt"]
     forms = {len(task["data"][name]) for task in tasks for name in ("batch",)}
     assert forms == {32}
-    for task_id, task in queue.open_tasks():
-        if task.key in (3, 100):
+    for task_id, open_task in queue.open_tasks():
+        if open_task.key in (3, 100):
             queue.answer(task_id, "ham", annotator="ann@example.org")
     lines = queue.pull(queue.cursor).annotations
     assert {line.key: line.batch for line in lines} == {3: "b", 100: "b-again"}
