@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import groupby
+from textwrap import wrap
 from typing import Any
 
 from bench.harness import ROOT, Result
@@ -91,7 +92,7 @@ def _left_out(result: Result) -> str:
 def _list(results: list[Result], said: Any) -> str:
     if not results:
         return "None.\n"
-    return "".join(f"- {result.title}: {said(result)}\n" for result in results)
+    return "".join(_item(f"{result.title}: {said(result)}") for result in results)
 
 
 def _machines(results: list[Result]) -> str:
@@ -101,4 +102,11 @@ def _machines(results: list[Result]) -> str:
         packages = ", ".join(f"{name} {number}" for name, number in found["packages"].items())
         text = f"{found['cpus']} CPUs, {found['system']}, Python {found['python']}, {packages}"
         seen.setdefault(text, set()).add(found["date"])
-    return "".join(f"- {', '.join(sorted(dates))}: {text}\n" for text, dates in seen.items())
+    return "".join(_item(f"{', '.join(sorted(dates))}: {text}") for text, dates in seen.items())
+
+
+def _item(text: str) -> str:
+    """An item of a list, wrapped at 100; a + at the beginning of a line would be an item, too."""
+    kept = f"- {text}".replace(" + ", "\0+\0")
+    lines = wrap(kept, 100, subsequent_indent="  ", break_on_hyphens=False, break_long_words=False)
+    return "\n".join(lines).replace("\0", " ") + "\n"
