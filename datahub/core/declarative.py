@@ -1,8 +1,6 @@
-"""Declarative labeling functions: said once, run as polars expressions.
+"""Declarative labeling functions: keywords, regex, lookup, threshold and expression.
 
-Each is a name and a call on a row, so it fits Snorkel's appliers; over columns it
-is one polars expression. The call runs that same expression on a frame of one row:
-there is one meaning, not two. A null never votes. All take `where`, a boolean
+Said once, run as polars expressions (`core.declarative_lf`). All take `where`, a boolean
 expression that narrows: only where it holds do they vote.
 """
 
@@ -10,129 +8,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Literal
+from dataclasses import replace
 
 import polars as pl
 
-from datahub.core.errors import LabelingFunctionError, shown
-from datahub.core.labels import ABSTAIN
+from datahub.core.declarative_lf import FOUND, PYTHON_REGEX, DeclarativeLF, Needle, Takes
+from datahub.core.errors import LabelingFunctionError
 
-Takes = Literal["any", "texts", "numbers", "booleans"]  # of the column it looks at
-PYTHON_REGEX = "regex in Python"  # the kind of a regex LF that polars cannot run
-FOUND = "__found in Python"  # the column that such an LF votes by
 _META = set("\\.+*?()|[]{}^$#&-~")
 _LABELS = 127  # votes are int8, and -1 is ABSTAIN
-
-
-@dataclass(frozen=True)
-class Needle:
-    """What to scan for in order to find a keyword: lower case, ASCII.
-
-    `alone`: it is the keyword; else a part of one, which must stand where the keyword does.
-    """
-
-    text: str
-    alone: bool
-
-
-@dataclass(frozen=True)
-class DeclarativeLF:
-    """Vote what `vote` says, a class or null. Made by the functions below.
-
-    `label` is the only class it votes, or None. `needles` belong to the keywords one by one,
-    of which `at_least` so many must stand whole in the column `text_columns[0]`, in any case;
-    empty where a scan cannot find them. `search` is what Python has to do, outside of polars'
-    threads, where Ctrl-C could not end it; the vote is then over `FOUND`.
-    """
-
-    name: str
-    label: int | None
-    vote: pl.Expr = field(compare=False)
-    kind: str
-    spec_items: tuple[tuple[str, str], ...]
-    text_columns: tuple[str, ...] = ()
-    needles: tuple[Needle, ...] = ()
-    at_least: int = 1
-    search: Callable[[str], object] | None = field(default=None, compare=False)
-    takes: Takes = "any"
-
-    def __call__(self, x: object) -> int:
-        """Vote on one row: any object with the columns as attributes.
-
-        NaN is taken for null: a pandas row has no other, and whole numbers beside it as floats.
-        """
-        row = {name: getattr(x, name) for name in self.columns}
-        for name, value in row.items():
-            if isinstance(value, float) and value != value:
-                row[name] = None
-            elif self.kind == "lookup" and isinstance(value, float) and value.is_integer():
-                row[name] = int(value)
-        schema = dict.fromkeys(self.text_columns, pl.String)
-        frame = pl.DataFrame({k: [v] for k, v in row.items()}, schema_overrides=schema)
-        return int(self.votes(frame).item())
-
-    @property
-    def columns(self) -> list[str]:
-        """Names of the columns that it reads."""
-        voted_by = self.vote.meta.root_names()
-        if self.search is not None:
-            voted_by = [name for name in voted_by if name != FOUND]
-        return list(dict.fromkeys([*self.text_columns, *voted_by]))
-
-    def expression(self) -> pl.Expr:
-        """The vote as an expression named after the LF; what it gives goes through `checked`."""
-        return self.vote.alias(self.name)
-
-    def votes(self, frame: pl.DataFrame) -> pl.Series:
-        """The votes on a frame, whole numbers. Raises LabelingFunctionError, polars' errors."""
-        self.check(frame.schema)
-        return self.checked(self.searched(frame).select(self.expression()).to_series())
-
-    def check(self, schema: Mapping[str, pl.DataType]) -> None:
-        """Raise LabelingFunctionError where its own column is of a type that it cannot judge.
-
-        polars would compare a timestamp with a number: by its microseconds, which nobody meant.
-        """
-        if self.takes == "any":
-            return
-        kind = schema.get(self.columns[0], pl.Null())
-        if kind != pl.Null and not _TAKEN[self.takes](kind):
-            raise LabelingFunctionError(
-                f"LF {self.name!r} ({self.kind}) looks at column {self.columns[0]!r}, which is "
-                f"{kind}: it takes {self.takes}.",
-                hint="Write an expression() that says what is meant, such as "
-                f"pl.col({self.columns[0]!r}).dt.year() > 2020, or take another column.",
-                lf=self.name,
-            )
-
-    def searched(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """The frame, with what `search` finds in the text; as it is where polars finds it."""
-        if self.search is None:
-            return frame
-        texts = frame.select(pl.col(self.text_columns[0]).cast(pl.String)).to_series()
-        found: list[bool] = []
-        try:
-            found.extend(text is not None and self.search(text) is not None for text in texts)
-        except KeyboardInterrupt as stopped:
-            stopped.add_note(f"LF {self.name!r} was at {shown(texts[len(found)])}")
-            raise
-        return frame.with_columns(pl.Series(FOUND, found, dtype=pl.Boolean))
-
-    def checked(self, votes: pl.Series) -> pl.Series:
-        """Return what `expression` gave, null as ABSTAIN, if it is made of whole numbers."""
-        if votes.dtype.is_integer() or votes.dtype == pl.Null:
-            kind = pl.Int8 if votes.dtype == pl.Int8 else pl.Int128
-            return votes.cast(kind).fill_null(ABSTAIN)
-        raise LabelingFunctionError(
-            f"LF {self.name!r} has no label, and its expression gives {votes.dtype}.",
-            hint="Give it a label, or an expression that gives whole numbers (null abstains).",
-            lf=self.name,
-        )
-
-    def spec(self) -> dict[str, object]:
-        """Everything that decides its votes, as plain values: what a fingerprint is made of."""
-        return {"kind": self.kind, "label": self.label, **dict(self.spec_items)}
 
 
 def keywords(
@@ -374,13 +258,6 @@ def _column(name: str, column: str) -> pl.Expr:
 def _bound(value: float) -> pl.Expr:
     """A bound, never rounded to the column's type: 0.1 is more than a Float32 makes of it."""
     return pl.lit(value, pl.Float64) if isinstance(value, float) else pl.lit(value)
-
-
-_TAKEN: Mapping[Takes, Callable[[pl.DataType], bool]] = {
-    "texts": lambda kind: not kind.is_nested() and kind != pl.Duration,
-    "numbers": lambda kind: kind.is_numeric(),
-    "booleans": lambda kind: kind == pl.Boolean,
-}
 
 
 def _in_python(

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from datahub.core.declarative import DeclarativeLF, Needle
+from datahub.core.declarative_lf import DeclarativeLF, Needle
 from datahub.core.labels import ABSTAIN
 
 FEWEST = 12  # LFs on one column; measured: fewer regexes are as fast as the scan

@@ -23,7 +23,7 @@ import polars as pl
 
 from datahub.core.batch import BatchLF
 from datahub.core.dataset import Key
-from datahub.core.declarative import DeclarativeLF
+from datahub.core.declarative_lf import DeclarativeLF
 from datahub.core.errors import LabelingFunctionError, shown, told
 from datahub.core.fused import fused_votes, fusible
 from datahub.core.labels import ABSTAIN, LabelMatrix

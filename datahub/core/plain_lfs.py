@@ -15,7 +15,7 @@ from typing import Any
 import polars as pl
 
 from datahub.core import declarative
-from datahub.core.declarative import PYTHON_REGEX, DeclarativeLF
+from datahub.core.declarative_lf import PYTHON_REGEX, DeclarativeLF
 from datahub.core.errors import LabelingFunctionError
 from datahub.core.labeling import LabelingFunction
 from datahub.core.plain_expressions import expression_of

@@ -16,7 +16,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datahub.core.declarative import DeclarativeLF, keywords, lookup, regex, threshold
+from datahub.core.declarative import keywords, lookup, regex, threshold
+from datahub.core.declarative_lf import DeclarativeLF
 from datahub.core.errors import LabelingFunctionError
 from datahub.core.labels import ABSTAIN
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from snorkel.labeling import PandasLFApplier
 
 from datahub import ABSTAIN, expression, keywords, lookup, regex, threshold
-from datahub.core.declarative import PYTHON_REGEX, DeclarativeLF
+from datahub.core.declarative_lf import PYTHON_REGEX, DeclarativeLF
 from datahub.core.errors import LabelingFunctionError
 from datahub.core.labeling import apply
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from datahub import keywords, regex
-from datahub.core.declarative import DeclarativeLF
+from datahub.core.declarative_lf import DeclarativeLF
 from datahub.core.fused import FEWEST, STRANGERS, fused_votes, fusible
 from datahub.core.labeling import apply
 

@@ -17,7 +17,7 @@ import polars as pl
 from datahub.adapters.lfs_folder.discovery import NAME, LiveLF
 from datahub.adapters.lfs_folder.messages import MOST_TEXT, BadMessage
 from datahub.core.batch import LABELS, BatchLF
-from datahub.core.declarative import DeclarativeLF
+from datahub.core.declarative_lf import DeclarativeLF
 from datahub.core.errors import DatahubError, storable
 from datahub.core.plain_lfs import describe, rebuild
 from datahub.core.prompt_lf import PromptLF

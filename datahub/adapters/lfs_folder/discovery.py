@@ -21,7 +21,7 @@ from datahub.adapters.lfs_folder.fingerprints import fingerprint
 from datahub.adapters.lfs_folder.loading import LoadedFile, Sources, load
 from datahub.adapters.lfs_folder.onnx_files import OnnxPredictor
 from datahub.core.batch import BatchLF
-from datahub.core.declarative import DeclarativeLF
+from datahub.core.declarative_lf import DeclarativeLF
 from datahub.core.errors import LabelingFunctionError, PromptNotReady
 from datahub.core.labeling import LabelingFunction
 from datahub.core.model_lf import ModelLF

@@ -42,7 +42,7 @@ from datahub.adapters.lfs_folder.mutation import changed_names
 from datahub.adapters.lfs_folder.onnx_files import OnnxPredictor
 from datahub.adapters.lfs_folder.texts import Texts, names
 from datahub.core.batch import BatchLF
-from datahub.core.declarative import DeclarativeLF
+from datahub.core.declarative_lf import DeclarativeLF
 from datahub.core.labeling import LOOK_OF_ROWS, LabelingFunction
 from datahub.core.memory import LOOK_OF_MEMORY
 from datahub.core.model_lf import ModelLF

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from datahub.core.dataset import Dataset
-from datahub.core.declarative import PYTHON_REGEX
+from datahub.core.declarative_lf import PYTHON_REGEX
 from datahub.core.errors import ConfigError
 from datahub.core.labeling import Fault
 from datahub.core.labels import LFSummary, Tally
