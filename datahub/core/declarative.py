@@ -7,8 +7,9 @@ expression that narrows: only where it holds do they vote.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import polars as pl
 
@@ -17,6 +18,7 @@ from datahub.core.errors import LabelingFunctionError
 
 _META = set("\\.+*?()|[]{}^$#&-~")
 _LABELS = 127  # votes are int8, and -1 is ABSTAIN
+_WHOLE = 2**127
 
 
 def keywords(
@@ -35,28 +37,52 @@ def keywords(
     >>> lf(SimpleNamespace(text="A Free Kick!")), lf(SimpleNamespace(text="the goalkeeper"))
     (3, -1)
     """
-    given = [words] if isinstance(words, str) else list(words)
-    if not given or not all(isinstance(word, str) and word.strip() for word in given):
+    terms = [words] if isinstance(words, str) else list(words)
+    if not terms or not all(isinstance(word, str) and word.strip() for word in terms):
         raise LabelingFunctionError(
             f"LF {name!r} has no words, or an empty one.", hint="Give a list of words.", lf=name
         )
-    if not 1 <= at_least <= len(given):
-        raise LabelingFunctionError(
-            f"LF {name!r} asks for at least {at_least} of {len(given)} words.",
-            hint=f"`at_least` is between 1 and {len(given)}.",
-            lf=name,
-        )
+    _check_at_least(name, terms, at_least)
     text = _column(name, column).cast(pl.String)
     if at_least == 1:
-        condition = text.str.contains("(?i)(?:" + "|".join(_whole(word) for word in given) + ")")
+        condition = text.str.contains("(?i)(?:" + "|".join(_whole(word) for word in terms) + ")")
     else:
-        hits = [text.str.contains("(?i)" + _whole(word)).cast(pl.Int32) for word in given]
+        hits = [text.str.contains("(?i)" + _whole(word)).cast(pl.Int32) for word in terms]
         condition = pl.sum_horizontal(hits) >= at_least
-    items = (("words", repr(given)), ("column", column), ("at_least", str(at_least)))
+    _check_size(name, terms, condition, column)
+    items = (("words", repr(terms)), ("column", column), ("at_least", str(at_least)))
     lf = _one_class(name, label, condition, "keywords", items, where, text=column)
     if where is not None:  # it may look at other rows: no row is left out of its sight
         return lf
-    return replace(lf, needles=_needles(given), at_least=at_least)
+    return replace(lf, needles=_needles(terms), at_least=at_least)
+
+
+def _check_at_least(name: str, words: Sequence[str], at_least: int) -> None:
+    if type(at_least) is not int or not 1 <= at_least <= len(words):
+        raise LabelingFunctionError(
+            f"LF {name!r} asks for at least {at_least!r} of {len(words)} words.",
+            hint=f"`at_least` is between 1 and {len(words)}.",
+            lf=name,
+        )
+    if at_least > 1 and len({" ".join(word.lower().split()) for word in words}) < len(words):
+        raise LabelingFunctionError(
+            f"LF {name!r} names a word twice: one place in a text would count as two words.",
+            hint="Name each word once.",
+            lf=name,
+        )
+
+
+def _check_size(name: str, words: Sequence[str], condition: pl.Expr, column: str) -> None:
+    """Raise LabelingFunctionError where polars refuses the pattern that the words make."""
+    try:
+        pl.DataFrame({column: [""]}).select(condition)
+    except pl.exceptions.ComputeError as error:
+        raise LabelingFunctionError(
+            f"LF {name!r} has {len(words)} words, more than one pattern can hold: "
+            f"{str(error).strip().splitlines()[0]}",
+            hint="Make several LFs of them, or use a lookup().",
+            lf=name,
+        ) from error
 
 
 def regex(
@@ -77,6 +103,10 @@ def regex(
     >>> regex("money", r"[£$]\d+", 0)(SimpleNamespace(text="worth £30m"))
     0
     """
+    if not isinstance(pattern, str):
+        raise LabelingFunctionError(
+            f"LF {name!r} has the pattern {pattern!r}.", hint="A pattern is text.", lf=name
+        )
     full = ("(?i)" if ignore_case else "") + pattern
     text, kind = _column(name, column).cast(pl.String), "regex"
     try:
@@ -104,7 +134,7 @@ def lookup(
     >>> [lf(SimpleNamespace(domain=d)) for d in ("win.example", "Win.example", None)]
     [1, -1, -1]
     """
-    kinds = {type(value) for value in table}
+    kinds = {type(value) for value in table} if isinstance(table, Mapping) else set()
     names = sorted(kind.__name__ for kind in kinds)
     if len(kinds) != 1 or not kinds <= {str, int, bool}:
         raise LabelingFunctionError(
@@ -112,6 +142,8 @@ def lookup(
             hint="Its values are all text, all whole numbers, or all booleans.",
             lf=name,
         )
+    if kinds == {int}:
+        _check_whole(name, table)
     texts = kinds == {str}
     value = _column(name, column)
     value = value.cast(pl.String) if texts else value
@@ -123,7 +155,7 @@ def lookup(
     )
     items = (("table", repr(sorted(table.items()))), ("column", column))
     lf = _many_classes(name, vote, "lookup", items, where, text=column if texts else None)
-    takes: Takes = "texts" if texts else "booleans" if kinds == {bool} else "numbers"
+    takes: Takes = "texts" if texts else "booleans" if kinds == {bool} else "whole numbers"
     return replace(lf, takes=takes)
 
 
@@ -154,6 +186,7 @@ def threshold(
             hint="Give one or both as numbers, `above` less than `below`.",
             lf=name,
         )
+    _check_whole(name, [bound for bound in bounds if isinstance(bound, int)])
     value = _column(name, column)
     condition = value.cast(pl.Float64).is_not_nan()
     if above is not None:
@@ -245,7 +278,22 @@ def _narrowed(
     return where if condition is None else where & condition, items
 
 
+def _check_whole(name: str, numbers: Iterable[Any]) -> None:
+    """Raise LabelingFunctionError for a whole number that no column can hold."""
+    for number in numbers:
+        if not -_WHOLE <= number < _WHOLE:
+            raise LabelingFunctionError(
+                f"LF {name!r} has a number of {number.bit_length()} bits.",
+                hint="Columns hold whole numbers of at most 128 bits.",
+                lf=name,
+            )
+
+
 def _column(name: str, column: str) -> pl.Expr:
+    if not isinstance(column, str):
+        raise LabelingFunctionError(
+            f"LF {name!r} looks at column {column!r}.", hint="A column's name is text.", lf=name
+        )
     if column == "*" or (column.startswith("^") and column.endswith("$")):
         raise LabelingFunctionError(
             f"LF {name!r} looks at {column!r}, which is a pattern of columns' names.",
@@ -266,7 +314,7 @@ def _in_python(
     """The search of Python's `re`. Raises where that cannot compile the pattern either."""
     try:
         return re.compile(pattern, re.IGNORECASE if ignore_case else 0).search
-    except re.error as error:
+    except (re.error, RecursionError, OverflowError) as error:
         raise LabelingFunctionError(
             f"LF {name!r} has a pattern that cannot be run: {error}; "
             f"polars says: {str(refused).strip().splitlines()[-1]}",

@@ -16,12 +16,13 @@ import polars as pl
 from datahub.core.errors import LabelingFunctionError, shown
 from datahub.core.labels import ABSTAIN
 
-Takes = Literal["any", "texts", "numbers", "booleans"]  # of the column it looks at
+Takes = Literal["any", "texts", "numbers", "whole numbers", "booleans"]  # of the column it looks at
 PYTHON_REGEX = "regex in Python"  # the kind of a regex LF that polars cannot run
 FOUND = "__found in Python"  # the column that such an LF votes by
 _TAKEN: Mapping[Takes, Callable[[pl.DataType], bool]] = {
     "texts": lambda kind: not kind.is_nested() and kind != pl.Duration,
     "numbers": lambda kind: kind.is_numeric(),
+    "whole numbers": lambda kind: kind.is_integer() or kind.is_decimal(),
     "booleans": lambda kind: kind == pl.Boolean,
 }
 

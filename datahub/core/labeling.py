@@ -270,7 +270,8 @@ def _judge(
 
 def _run_alone(frame: pl.DataFrame, lf: DeclarativeLF) -> None:
     try:
-        lf.searched(frame).select(lf.expression())
+        # beside as many numbers as there are rows: an expression may give another number of votes
+        lf.searched(frame).select(pl.int_range(pl.len()).alias("the key"), lf.expression())
     except _REFUSALS as error:
         raise LabelingFunctionError(
             f"LF {lf.name!r} cannot run on these rows: {str(error).strip().splitlines()[0]}",

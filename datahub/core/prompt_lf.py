@@ -26,9 +26,10 @@ from datahub.core.batch import (
     number,
     number_labels,
 )
-from datahub.core.errors import LabelingFunctionError, PromptNotReady
+from datahub.core.errors import LabelingFunctionError, PromptNotReady, shown
 
 QUOTE_LENGTH = 80  # characters of a wrong answer in a fault
+_MOST_TOKENS = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -201,9 +202,13 @@ def prompt(
             lf=name,
         )
     _check_template(name, template)
-    if isinstance(max_tokens, bool) or not isinstance(max_tokens, int) or max_tokens < 1:
+    for setting, text in (("model", model), ("endpoint", endpoint), ("system", system or "")):
+        _check_text(name, setting, text)
+    if type(max_tokens) is not int or not 1 <= max_tokens <= _MOST_TOKENS:
         raise LabelingFunctionError(
-            f"LF {name!r} has max_tokens={max_tokens!r}.", hint="1 or more.", lf=name
+            f"LF {name!r} has max_tokens={shown(max_tokens)}.",
+            hint=f"1 to {_MOST_TOKENS}.",
+            lf=name,
         )
     demand = "Answer with exactly one of these, and nothing else: " + ", ".join(answers) + "."
     return PromptLF(
@@ -238,6 +243,15 @@ def checked_prompt(
     return PromptLF(name, template, tuple(labels.items()), model, endpoint, system, max_tokens)
 
 
+def _check_text(name: str, setting: str, text: object) -> None:
+    """Raise LabelingFunctionError for what no request can carry: no text, or half a character."""
+    if isinstance(text, str) and text == text.encode(errors="replace").decode():
+        return
+    raise LabelingFunctionError(
+        f"LF {name!r} has the {setting} {shown(text)}.", hint="It is text in Unicode.", lf=name
+    )
+
+
 def _check_template(name: str, template: str) -> None:
     try:
         fields = [part[1:] for part in Formatter().parse(template) if part[1] is not None]
@@ -253,6 +267,7 @@ def _check_template(name: str, template: str) -> None:
             hint='Columns stand in braces: "Is this spam? {text}"; a brace itself is {{ or }}.',
             lf=name,
         )
+    _check_text(name, "template", template)
 
 
 def _strange(text: str) -> str:

@@ -176,7 +176,7 @@ def test_a_plain_lf_comes_back_as_it_was(lf: Any) -> None:
         expression("day", pl.col("day") > pl.lit("2020-01-01").str.to_date(), 1),
         expression("mean", pl.col("n") > pl.col("n").mean(), 1),
         threshold("inf", "n", 1, below=float("inf")),
-        keywords("big", ["x" * 2**20], 1),
+        lookup("big", {f"{number:032}": 1 for number in range(40_000)}, column="text"),
     ],
     ids=lambda lf: lf.name,
 )
