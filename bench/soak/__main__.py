@@ -10,7 +10,7 @@ import time
 from importlib import import_module
 from pathlib import Path
 
-from bench.soak.outcome import Outcome
+from bench.soak.outcome import Bounds, Outcome
 
 RUNS = {  # name -> module; each has COUNT and soak(folder, *, count, seed) -> Outcome
     "files": "bench.soak.files",
@@ -18,7 +18,7 @@ RUNS = {  # name -> module; each has COUNT and soak(folder, *, count, seed) -> O
     "gate": "bench.soak.gate",
     "names": "bench.soak.names",
 }
-BOUNDED = ("files", "names")  # their soak takes minutes=, too
+BOUNDED = ("files", "names")  # their soak takes bounds=, too
 RESULTS = Path(__file__).parent / "results"
 
 
@@ -37,12 +37,14 @@ def _run(name: str, arguments: argparse.Namespace) -> Outcome:
     """Run one, and keep its figures."""
     module = import_module(RUNS[name])
     count, seed = arguments.count or module.COUNT, arguments.seed
-    bound = {"minutes": arguments.minutes} if name in BOUNDED else {}
+    bounds = Bounds(arguments.first, arguments.minutes)
+    bound = {"bounds": bounds} if name in BOUNDED else {}
     print(f"{name}: {(module.__doc__ or '').splitlines()[0]}", file=sys.stderr, flush=True)
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix=f"soak-{name}-") as folder:
         outcome: Outcome = module.soak(Path(folder), count=count, seed=seed, **bound)
-    figures = {"count": count, "seed": seed, **outcome.as_json()}
+    tried = [bounds.first, arguments.minutes]
+    figures = {"count": count, "seed": seed, "first, minutes": tried, **outcome.as_json()}
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / f"{name}.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     print(json.dumps({**figures, "minutes": round((time.monotonic() - began) / 60, 1)}, indent=1))
@@ -55,6 +57,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--list", action="store_true", help="print the names of all runs")
     parser.add_argument("--count", type=int, help="how many tries [default: each run's own]")
     parser.add_argument("--seed", type=int, default=11)
+    parser.add_argument("--first", type=int, default=0, help="begin with this file or name")
     parser.add_argument("--minutes", type=float, help="begin no new file or name after so many")
     return parser.parse_args()
 

@@ -25,7 +25,7 @@ import pyarrow.parquet as pq
 
 from bench.soak.cells import of_cells
 from bench.soak.duck import is_for_duckdb, table_by_duckdb
-from bench.soak.outcome import Outcome, tries
+from bench.soak.outcome import ALL, Bounds, Outcome
 from bench.soak.readers import (
     Column,
     expected_of,
@@ -50,11 +50,11 @@ _SECOND = 100_000  # first key of the rows that are appended
 Read = Callable[[], dict[str, Column]]
 
 
-def soak(folder: Path, *, count: int, seed: int, minutes: float | None = None) -> Outcome:
+def soak(folder: Path, *, count: int, seed: int, bounds: Bounds = ALL) -> Outcome:
     """Try so many files."""
     outcome = Outcome()
     hub = None
-    for number in tries(count, minutes):
+    for number in bounds.tries(count):
         if hub is None or number % _PROJECT == 0:
             shutil.rmtree(folder / "project", ignore_errors=True)
             hub, _ = Hub.init(folder / "project", dataset="x")

@@ -20,7 +20,7 @@ from unittest.mock import patch
 
 import typer.main
 
-from bench.soak.outcome import Outcome, tries
+from bench.soak.outcome import ALL, Bounds, Outcome
 from datahub.cli.app import main
 from datahub.core.dataset import RESERVED_KEYS
 from tests.hostile_names import walk
@@ -60,10 +60,10 @@ REFUSED = ("*", "^.*$", "^x$")  # as names of columns: expressions take them for
 COUNT = 4 * len(NAMES)  # walks
 
 
-def soak(folder: Path, *, count: int, seed: int, minutes: float | None = None) -> Outcome:
+def soak(folder: Path, *, count: int, seed: int, bounds: Bounds = ALL) -> Outcome:
     """Walk once for each name as that of the key column, and again with others beside it."""
     outcome = Outcome()
-    for number in tries(count, minutes):
+    for number in bounds.tries(count):
         rng = random.Random(f"{seed} {number}")
         place = folder / str(number)
         place.mkdir()

@@ -39,10 +39,20 @@ class Outcome:
         }
 
 
-def tries(count: int, minutes: float | None) -> Iterator[int]:
-    """Number the tries of a run, up to `count`; no new one begins once the minutes are over."""
-    end = None if minutes is None else time.monotonic() + 60 * minutes
-    for number in range(count):
-        if end is not None and time.monotonic() > end:
-            return
-        yield number
+@dataclass(frozen=True)
+class Bounds:
+    """Which tries of a run are made: from `first` on, and none begins after so many minutes."""
+
+    first: int = 0
+    minutes: float | None = None
+
+    def tries(self, count: int) -> Iterator[int]:
+        """Number the tries, up to `count`."""
+        end = None if self.minutes is None else time.monotonic() + 60 * self.minutes
+        for number in range(self.first, count):
+            if end is not None and time.monotonic() > end:
+                return
+            yield number
+
+
+ALL = Bounds()
