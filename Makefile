@@ -6,6 +6,7 @@ PIP_ARGS ?=
 CASES ?=
 RUNS ?=
 TEST_JOBS ?= 2
+TESTS ?=
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null \
 	&& { echo $$p; break; }; done)
@@ -36,8 +37,8 @@ help: ## list what can be made
 demo: $(INSTALLED) ## run the whole path on BBC News; QUEUE=label-studio, STORE=lakefs for real servers
 	@$(BIN)/datahub demo --queue "$(QUEUE)" --store "$(STORE)"
 
-test: $(INSTALLED) ## run every test; TEST_JOBS=1 one after the other
-	@$(BIN)/python -m pytest -n $(TEST_JOBS) --dist loadfile
+test: $(INSTALLED) ## run every test; TEST_JOBS=1 one after the other, TESTS="-m 'not slow'" the quick ones
+	@$(BIN)/python -m pytest -n $(TEST_JOBS) --dist loadgroup --no-loadscope-reorder $(TESTS)
 
 contract: $(INSTALLED) ## run the contract suite of every port over every backend
 	@$(BIN)/python -m pytest tests/contract

@@ -26,6 +26,36 @@ settings.register_profile("datahub", deadline=None)  # a busy machine is slow, a
 settings.load_profile("datahub")
 
 
+SERVERS = {"labelstudio": "label-studio", "lakefs": "lakefs"}  # fixture -> its word in ids of tests
+
+
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give each process whole files, and all tests of one server to one of them; slow ones first.
+
+    A server is then started once, and no long test begins when the other process has ended.
+    """
+    for item in items:
+        server = _server_of(item)
+        item.add_marker(pytest.mark.xdist_group(server or str(item.path)))
+    ranks = {name: rank for rank, name in enumerate(SERVERS)}
+    slow = {str(item.path) for item in items if item.get_closest_marker("slow")}
+    items.sort(
+        key=lambda item: ranks.get(
+            _server_of(item), len(ranks) if str(item.path) in slow else len(ranks) + 1
+        )
+    )
+
+
+def _server_of(item: pytest.Item) -> str:
+    """The server that a test needs; empty where it needs none."""
+    fixtures = getattr(item, "fixturenames", ())
+    for fixture, word in SERVERS.items():
+        if fixture in fixtures or f"[{word}" in item.name:
+            return fixture
+    return ""
+
+
 def skip_or_fail(system: str, why: str) -> NoReturn:
     """Skip because `system` is not here; fail instead where DATAHUB_REQUIRE names it."""
     if system in os.environ.get("DATAHUB_REQUIRE", "").split(","):

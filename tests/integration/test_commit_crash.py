@@ -31,6 +31,8 @@ from datahub.machine.bytes import files
 from datahub.machine.bytes.files import ObjectFiles
 from tests.integration.disks import disk_of
 
+pytestmark = pytest.mark.slow
+
 TIME = dt.datetime(2026, 1, 2, tzinfo=dt.UTC)
 GATE = b'[[gate]]\nbranch = "main"\ndataset = "news"\nsuite = "labels.json"\n'
 FORK = multiprocessing.get_context("fork")

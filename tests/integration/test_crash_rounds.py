@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from bench import crash_cli
 from bench.crash import run
+
+pytestmark = pytest.mark.slow
 
 
 def test_what_was_told_is_there_and_whole_after_every_kill(tmp_path: Path) -> None:

@@ -11,6 +11,8 @@ from datahub.adapters.labelstudio_server import ServerInfo
 from tests.integration.conftest import Datahub
 from tests.lakefs_server import LakeFSServer
 
+pytestmark = pytest.mark.slow
+
 
 def figures(datahub: Datahub, *words: str) -> dict[str, Any]:
     """Run the demo; its figures without the seconds."""

@@ -32,6 +32,8 @@ from tests.integration.test_commit_crash import (
     told_in_a_child,
 )
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["folder", "pattern"]  # fixtures
 
 FUTURE = dt.datetime(2100, 1, 1, tzinfo=dt.UTC)

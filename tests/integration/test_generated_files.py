@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from bench.soak.files import soak
+
+pytestmark = pytest.mark.slow
 
 
 def test_every_way_out_says_what_pyarrow_and_duckdb_read(tmp_path: Path) -> None:

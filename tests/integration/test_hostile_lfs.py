@@ -23,6 +23,8 @@ from datahub.core.labeling import LFOutput, apply
 from datahub.machine.processes import state
 from tests.integration.conftest import Datahub
 
+pytestmark = pytest.mark.slow
+
 
 class Odd(BaseException):
     """No Exception."""

@@ -18,6 +18,8 @@ from datahub.core.errors import ConfigError
 from tests.conftest import skip_or_fail
 from tests.integration.conftest import Datahub
 
+pytestmark = pytest.mark.slow
+
 SECRET = "hush-7f3a"
 
 ATTACK = """\

@@ -7,10 +7,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from bench.crash import TIME
 from datahub import Hub
 from datahub.adapters.versions_embedded import EmbeddedVersionStore as Store
 from datahub.machine.bytes.files import ObjectFiles
+
+pytestmark = pytest.mark.slow
 
 WORKER = """
 import json, sys

@@ -13,6 +13,8 @@ from datahub.core.triage import Task
 from datahub.ports import Kept
 from tests.integration.conftest import Datahub
 
+pytestmark = pytest.mark.slow
+
 
 class Cut(BaseException):
     """The process dies here: nothing after this runs, not even clean-up code."""

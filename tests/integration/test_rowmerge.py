@@ -12,6 +12,8 @@ from datahub import Hub
 from datahub.core.errors import InputError, MergeConflict
 from tests.integration.conftest import LFS, Datahub, mail
 
+pytestmark = pytest.mark.slow
+
 
 def relabel(project: Path, branch: str, who: str, answers: dict[int, str]) -> None:
     """Ask everything on a branch, give these answers, take them in."""

@@ -20,6 +20,8 @@ from datahub.core.accept import (
     upper_bound,
 )
 
+pytestmark = pytest.mark.slow
+
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 

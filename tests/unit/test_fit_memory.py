@@ -25,6 +25,8 @@ from datahub.hub.registry import adapter
 from tests.unit.test_lf_memory import held_mb, lfs
 from tests.unit.test_lf_reuse import Project
 
+pytestmark = pytest.mark.slow
+
 FEW, MANY, PART, LFS = 20_000, 80_000, 2_000, 4
 END = LogisticEndModel(most_rows=1_000, chunk=1_000)
 

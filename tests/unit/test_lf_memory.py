@@ -16,6 +16,8 @@ from datahub.flow.label.views import conflicts, lf_stats
 from datahub.ports import FoundLF
 from tests.unit.test_lf_reuse import Known, Project
 
+pytestmark = pytest.mark.slow
+
 ROWS, PART, LFS = 390_000, 10_000, 24
 
 

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from bench.soak import gate
+
+pytestmark = pytest.mark.slow
 
 
 def test_what_no_gate_judged_is_not_called_clean(tmp_path: Path) -> None:

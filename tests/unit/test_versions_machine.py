@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -24,6 +25,8 @@ from datahub.core.errors import (
 from datahub.core.verdict import Verdict
 from datahub.core.versions import content_id, merged_changes, suite_hash
 from datahub.machine.bytes.files import ObjectFiles
+
+pytestmark = pytest.mark.slow
 
 TIME = dt.datetime(2026, 1, 2, tzinfo=dt.UTC)
 FUTURE = dt.datetime(2100, 1, 1, tzinfo=dt.UTC)
