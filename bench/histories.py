@@ -1,7 +1,7 @@
 """Histories, embedded.
 
 One dataset of 1,000 parts over 2,000 commits, each of which changes five of them.
-Each step opens the store anew, so that nothing is in memory from the step before.
+Each step opens the store again, so that nothing is in memory from the step before.
 """
 
 from __future__ import annotations
