@@ -33,7 +33,7 @@ EXIT_CODES: dict[type[errors.DatahubError], int] = {
     faults.Bug: 70,
 }
 USAGE = 2
-INTERRUPTED = 130
+INTERRUPT_CODE = 130
 
 
 def exit_code(error: errors.DatahubError) -> int:
@@ -51,7 +51,7 @@ def main() -> None:
         try:
             code = _run()
         except BaseException as error:  # noqa: BLE001  the last wall: not to go on, but to say so
-            code = _ended_by(error, panics())
+            code = _report_end(error, panics())
     sys.exit(code)
 
 
@@ -72,7 +72,7 @@ def _run() -> int:
     return code
 
 
-def _ended_by(error: BaseException, panics: str) -> int:
+def _report_end(error: BaseException, panics: str) -> int:
     """Say what ended the command, where somebody still listens; return the exit code."""
     if isinstance(error, SystemExit) and isinstance(error.__context__, BrokenPipeError):
         error = error.__context__  # typer's own way to end, while it prints help
@@ -80,19 +80,19 @@ def _ended_by(error: BaseException, panics: str) -> int:
         _nothing_is_left_to_flush()
         return 0
     try:
-        return _told(error, panics)
+        return _report(error, panics)
     except OSError:  # stderr is closed, or its reader left
-        known = isinstance(error, errors.DatahubError)
-        return exit_code(error) if known else EXIT_CODES[faults.Bug]  # type: ignore[arg-type]
+        is_expected = isinstance(error, errors.DatahubError)
+        return exit_code(error) if is_expected else EXIT_CODES[faults.Bug]  # type: ignore[arg-type]
 
 
-def _told(error: BaseException, panics: str) -> int:
+def _report(error: BaseException, panics: str) -> int:
     if isinstance(error, KeyboardInterrupt):
         _say_where(error)
-        return INTERRUPTED
+        return INTERRUPT_CODE
     if faults.is_abort(error):
         talk("Aborted.")
-        return INTERRUPTED
+        return INTERRUPT_CODE
     as_json = state.json or "--json" in sys.argv[1:]  # a usage error may come before the option
     if faults.is_usage(error):
         faults.emit_usage(error, as_json=as_json)
@@ -103,14 +103,14 @@ def _told(error: BaseException, panics: str) -> int:
     return exit_code(error)
 
 
-def _say_where(stopped: BaseException) -> None:
+def _say_where(error: BaseException) -> None:
     """What an interrupted command was at, where it noted that."""
-    at: BaseException | None = stopped
-    seen: list[BaseException] = []
-    while at is not None and at not in seen:  # a chain may be a ring
+    at: BaseException | None = error
+    chain: list[BaseException] = []
+    while at is not None and at not in chain:  # a chain may be a ring
         for note in getattr(at, "__notes__", ()):
             talk(note)
-        seen.append(at)
+        chain.append(at)
         at = at.__cause__ or at.__context__
 
 

@@ -32,45 +32,47 @@ def audit(
     that cannot be told for want of its secret. Changes of the rules are listed with their reasons.
     """
     with opened() as hub:
-        found = hub.audit(branch, since=since)
+        report = hub.audit(branch, since=since)
     if json:
-        emit_json(results.Audit.of(found))
+        emit_json(results.Audit.of(report))
     else:
-        _tell(found)
-    if not found.clean:
+        _tell(report)
+    if not report.clean:
         raise typer.Exit(1)
 
 
-def _tell(found: Audit) -> None:
-    for what, commits in (("unjudged", found.unjudged), ("unexplained", found.unexplained)):
-        for one in commits:
-            line(f"{what} {one.commit[:12]} {one.author} {one.time:%Y-%m-%d %H:%M}")
-            line(f"  {one.message.splitlines()[0] if one.message else '(no message)'}")
-            line(f"  {'; '.join(one.why)}")
-    for change in found.ungated:
+def _tell(report: Audit) -> None:
+    for kind, commits in (("unjudged", report.unjudged), ("unexplained", report.unexplained)):
+        for entry in commits:
+            line(f"{kind} {entry.commit[:12]} {entry.author} {entry.time:%Y-%m-%d %H:%M}")
+            line(f"  {entry.message.splitlines()[0] if entry.message else '(no message)'}")
+            line(f"  {'; '.join(entry.why)}")
+    for change in report.ungated:
         line(f"ungated {change.commit[:12]} {change.author} {change.time:%Y-%m-%d %H:%M}")
         line(f"  removed the gate: {change.reason or '(no reason)'}")
-    for head in found.moved:
-        line(f"moved: {found.branch} stood guarded at {head[:12]}, which it holds no more")
-    if found.since_fault:
-        line(f"since: {found.since_fault}")
-    if found.rule_changes:
+    for head in report.moved:
+        line(f"moved: {report.branch} stood guarded at {head[:12]}, which it holds no more")
+    if report.since_fault:
+        line(f"since: {report.since_fault}")
+    if report.rule_changes:
         rows = [
             (c.commit[:12], f"{c.time:%Y-%m-%d %H:%M}", c.author, c.reason or "(no reason)")
-            for c in found.rule_changes
+            for c in report.rule_changes
         ]
         table(["rules changed by", "time", "author", "reason"], rows)
-    for commit in found.unchecked:
+    for commit in report.unchecked:
         line(f"unchecked {commit[:12]}: DATAHUB_VERDICT_SECRET does not hold its secret")
-    line(_summary(found))
+    line(_summary(report))
 
 
-def _summary(found: Audit) -> str:
-    if found.guarded_since is None:
-        return f"{found.branch} was never guarded: nothing vouches for its {found.commits} commits"
-    state = "guarded" if found.guarded else "not guarded"
-    seen = f"{found.commits} commits, {found.judged} judged, {len(found.unjudged)} not"
-    signed = f", {found.signed} signed" if found.signed else ""
-    where = f"since {found.guarded_since[:12]}"
-    free = f"; {found.free} came before its gate" if found.free else ""
-    return f"{found.branch} is {state} ({where}): {seen}{signed}{free}"
+def _summary(report: Audit) -> str:
+    if report.guarded_since is None:
+        return (
+            f"{report.branch} was never guarded: nothing vouches for its {report.commits} commits"
+        )
+    state = "guarded" if report.guarded else "not guarded"
+    counts = f"{report.commits} commits, {report.judged} judged, {len(report.unjudged)} not"
+    signatures = f", {report.signed} signed" if report.signed else ""
+    where = f"since {report.guarded_since[:12]}"
+    free = f"; {report.free} came before its gate" if report.free else ""
+    return f"{report.branch} is {state} ({where}): {counts}{signatures}{free}"

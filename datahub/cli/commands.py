@@ -29,7 +29,7 @@ from datahub.cli.gitwords import Verbs
 from datahub.cli.state import state
 
 
-class Escaped(BaseException):
+class Escape(BaseException):
     """What typer would make an exit code of by itself: Ctrl-C, the end of input, a broken pipe."""
 
     def __init__(self, error: BaseException) -> None:
@@ -45,7 +45,7 @@ class Root(Verbs):
         try:
             return super().invoke(ctx)
         except (KeyboardInterrupt, EOFError, OSError) as error:
-            raise Escaped(error) from error
+            raise Escape(error) from error
 
 
 app = typer.Typer(
@@ -76,8 +76,8 @@ app.add_typer(labelstudio.app, name="labelstudio")
 app.add_typer(database.app, name="db")
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
+def _version(show: bool) -> None:
+    if show:
         typer.echo(f"datahub {__version__}")
         raise typer.Exit
 
@@ -98,9 +98,9 @@ def root(
 def run() -> int:
     """Run what the command line says; return its exit code, or raise what went wrong."""
     try:
-        ended = typer.main.get_command(app).main(standalone_mode=False)
-    except Escaped as escaped:
-        error = escaped.error
+        outcome = typer.main.get_command(app).main(standalone_mode=False)
+    except Escape as escape:
+        error = escape.error
     else:
-        return ended if isinstance(ended, int) else 0
+        return outcome if isinstance(outcome, int) else 0
     raise error

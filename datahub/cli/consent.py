@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from datahub.cli.output import asked, line
+from datahub.cli.output import confirm, line
 
 if TYPE_CHECKING:
     from datahub.core.setaside import Consent, SetAside
@@ -25,7 +25,7 @@ def consent(*, yes: bool) -> Consent:
     """As hub takes it: without a terminal, nobody can be asked."""
     if yes or not (sys.stdin.isatty() and sys.stderr.isatty()):
         return yes
-    return _agreed
+    return _ask_consent
 
 
 def say_set_aside(losses: Sequence[SetAside]) -> None:
@@ -34,6 +34,6 @@ def say_set_aside(losses: Sequence[SetAside]) -> None:
         line(f"set aside: {loss}")
 
 
-def _agreed(losses: Sequence[SetAside]) -> bool:
-    lost = " and ".join(map(str, losses))
-    return asked(f"This sets aside {lost}. They stay in the log. Go on?")
+def _ask_consent(losses: Sequence[SetAside]) -> bool:
+    names = " and ".join(map(str, losses))
+    return confirm(f"This sets aside {names}. They stay in the log. Go on?")

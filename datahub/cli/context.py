@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from datahub.cli.output import talk, watched
+from datahub.cli.output import progress_bars, talk
 from datahub.cli.state import state
 
 if TYPE_CHECKING:
     from datahub.hub import Hub
 
 
-def _note_json(wanted: bool) -> bool:
-    state.json = wanted
-    return wanted
+def _note_json(as_json: bool) -> bool:
+    state.json = as_json
+    return as_json
 
 
 Json = Annotated[
@@ -40,7 +40,7 @@ def opened(branch: str | None = None, **settings: Any) -> Iterator[Hub]:
     warnings: list[str] = []
     try:
         with (
-            watched() as progress,
+            progress_bars() as progress,
             Hub.open(
                 state.folder, branch=branch, progress=progress, warn=warnings.append, **settings
             ) as hub,

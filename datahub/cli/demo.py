@@ -14,9 +14,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from datahub.cli.label import print_fitted
+from datahub.cli.label import print_fit
 from datahub.cli.lf import print_lf_table
-from datahub.cli.output import emit_json, expectations, line, share, table, talk, watched
+from datahub.cli.output import emit_json, expectations, line, progress_bars, share, table, talk
 from datahub.cli.review import print_trust
 from datahub.core.errors import Conflict, GateRefused
 from datahub.hub import results
@@ -35,13 +35,13 @@ CARELESS = ('["shares", "shareholders"', '["people", "new", "year", "shares", "s
 
 def run(folder: Path, *, queue: str, store: str, as_json: bool) -> None:
     """Walk a row's path from import to merge in `folder`, which is emptied first."""
-    started = time.monotonic()
+    start = time.monotonic()
     _clear(folder)
-    with watched() as progress, _access(folder, store) as access:
+    with progress_bars() as progress, _access(folder, store) as access:
         hub = _project(folder, queue=queue, access=access, progress=progress)
-        told = Telling(as_json=as_json)
-        figures = _walk(hub, told)
-    figures["seconds"] = round(time.monotonic() - started, 1)
+        narration = Narration(as_json=as_json)
+        figures = _walk(hub, narration)
+    figures["seconds"] = round(time.monotonic() - start, 1)
     if as_json:
         emit_json(_result(figures))
         return
@@ -59,7 +59,7 @@ def _result(figures: dict[str, Any]) -> results.Demo:
     )
 
 
-class Telling:
+class Narration:
     """Talks about each step on a terminal or in a pipe; keeps silent under --json."""
 
     def __init__(self, *, as_json: bool) -> None:
@@ -113,50 +113,52 @@ def _project(folder: Path, *, queue: str, access: dict[str, Any], progress: Any)
     return Hub.open(folder, progress=progress, **access)
 
 
-def _walk(hub: Hub, told: Telling) -> dict[str, Any]:
+def _walk(hub: Hub, narration: Narration) -> dict[str, Any]:
     figures: dict[str, Any] = {}
-    with told.step("Import: 2,225 BBC articles; the known topics are kept aside as gold") as aloud:
+    with narration.step(
+        "Import: 2,225 BBC articles; the known topics are kept aside as gold"
+    ) as aloud:
         hub.take_demo_files()
-        made = hub.import_rows(hub.settings.root / "articles.parquet", gold="topic")
-        figures |= {"rows": made.dataset.rows, "classes": list(made.dataset.classes)}
+        report = hub.import_rows(hub.settings.root / "articles.parquet", gold="topic")
+        figures |= {"rows": report.dataset.rows, "classes": list(report.dataset.classes)}
         if aloud:
             line(
-                f"{made.dataset.rows} rows, key {made.dataset.key}, classes "
-                f"{', '.join(made.dataset.classes)}"
+                f"{report.dataset.rows} rows, key {report.dataset.key}, classes "
+                f"{', '.join(report.dataset.classes)}"
             )
-    with told.step("Guard main: no topic may be more than a quarter of the labels") as aloud:
+    with narration.step("Guard main: no topic may be more than a quarter of the labels") as aloud:
         rules = hub.gate_set(reason="five topics, none above a quarter")
         if aloud:
             line(f"rules of main set with {expectations(rules.checks)}")
-    _careless(hub, told, figures)
-    _repaired(hub, told, figures)
-    _review(hub, told, figures)
-    _merge(hub, told, figures)
+    _careless(hub, narration, figures)
+    _repair(hub, narration, figures)
+    _review(hub, narration, figures)
+    _merge(hub, narration, figures)
     return figures
 
 
-def _careless(hub: Hub, told: Telling, figures: dict[str, Any]) -> None:
+def _careless(hub: Hub, narration: Narration, figures: dict[str, Any]) -> None:
     lfs = hub.settings.root / "labeling_functions" / "news.py"
     good = lfs.read_text(encoding="utf-8")
-    with told.step("A careless edit: LF `shares` votes business on 'people', 'new', 'year'"):
+    with narration.step("A careless edit: LF `shares` votes business on 'people', 'new', 'year'"):
         hub.switch("careless", create=True)
         lfs.write_text(good.replace(*CARELESS), encoding="utf-8")
         hub.lf_run()
         hub.label_fit()
-    with told.step("Merge it into main") as aloud:
+    with narration.step("Merge it into main") as aloud:
         try:
             hub.merge("careless", into="main")
-        except GateRefused as refused:
-            figures["refused"] = [failure.message for failure in refused.verdict.failures]
+        except GateRefused as error:
+            figures["refused"] = [failure.message for failure in error.verdict.failures]
             if aloud:
-                line(f"refused: {refused.message}")
-                for failure in refused.verdict.failures:
+                line(f"refused: {error.message}")
+                for failure in error.verdict.failures:
                     line(f"  {failure.expectation}: {failure.message}")
     lfs.write_text(good, encoding="utf-8")
 
 
-def _repaired(hub: Hub, told: Telling, figures: dict[str, Any]) -> None:
-    with told.step("Undo the edit, on a branch of its own: LFs vote on every row") as aloud:
+def _repair(hub: Hub, narration: Narration, figures: dict[str, Any]) -> None:
+    with narration.step("Undo the edit, on a branch of its own: LFs vote on every row") as aloud:
         hub.switch("main")
         hub.switch("label-news", create=True)
         hub.lf_run()
@@ -169,22 +171,22 @@ def _repaired(hub: Hub, told: Telling, figures: dict[str, Any]) -> None:
         }
         if aloud:
             print_lf_table(report, hub.dataset().classes)
-    with told.step("Fit the label model, and an end model to check it") as aloud:
-        fitted = hub.label_fit()
+    with narration.step("Fit the label model, and an end model to check it") as aloud:
+        fit = hub.label_fit()
         figures["before"] = _accuracies(hub.score())
         if aloud:
-            print_fitted(fitted)
+            print_fit(fit)
 
 
-def _review(hub: Hub, told: Telling, figures: dict[str, Any]) -> None:
+def _review(hub: Hub, narration: Narration, figures: dict[str, Any]) -> None:
     title = f"Ask people about {BUDGET} of the rows, through the {hub.settings.queue} queue"
-    with told.step(title) as aloud:
+    with narration.step(title) as aloud:
         if hub.settings.queue == "label-studio" and not hub.settings.labelstudio_url:
             hub.labelstudio_start(say=talk)
-        pushed = hub.review_push()
+        push = hub.review_push()
         if aloud:
             line(
-                f"{pushed.doubt} doubted rows and {pushed.audit} drawn at random; "
+                f"{push.doubt} doubted rows and {push.audit} drawn at random; "
                 f"the annotator is simulated from gold"
             )
             waiting = hub.review_open(limit=5)
@@ -195,38 +197,38 @@ def _review(hub: Hub, told: Telling, figures: dict[str, Any]) -> None:
         gold = hub.gold()
         answers = [(task_id, gold[task.key]) for task_id, task in hub.review_open()]
         hub.review_answer(answers, annotator=ANNOTATOR)
-        pulled = hub.review_pull()
+        pull = hub.review_pull()
         figures |= {
-            "budget": pushed.tasks,
-            "annotations": pulled.annotations,
-            "labels_changed": pulled.changed,
+            "budget": push.tasks,
+            "annotations": pull.annotations,
+            "labels_changed": pull.changed,
         }
         figures["after"] = _accuracies(hub.score())
         if aloud:
-            line(f"{pulled.annotations} annotations taken, {pulled.changed} labels changed")
-            table(["status", "rows"], list(pulled.statuses.items()))
-    with told.step("What the random rows say about labels that nobody checked") as aloud:
-        measured = hub.review_report()
+            line(f"{pull.annotations} annotations taken, {pull.changed} labels changed")
+            table(["status", "rows"], list(pull.statuses.items()))
+    with narration.step("What the random rows say about labels that nobody checked") as aloud:
+        trust = hub.review_report()
         figures["audited"] = {
-            "accepted": measured.accepted.audited,
-            "wrong": measured.accepted.wrong,
-            "interval": list(measured.accepted.interval),
+            "accepted": trust.accepted.audited,
+            "wrong": trust.accepted.wrong,
+            "interval": list(trust.accepted.interval),
         }
         if aloud:
-            print_trust(measured)
+            print_trust(trust)
 
 
-def _merge(hub: Hub, told: Telling, figures: dict[str, Any]) -> None:
-    with told.step("Merge the reviewed branch into main") as aloud:
-        merged = hub.merge("label-news", into="main")
-        figures["passed"] = merged.checks
+def _merge(hub: Hub, narration: Narration, figures: dict[str, Any]) -> None:
+    with narration.step("Merge the reviewed branch into main") as aloud:
+        merge = hub.merge("label-news", into="main")
+        figures["passed"] = merge.checks
         history = hub.log("main")
         figures["commits"] = len(history)
         figures["refusals"] = len(hub.refusals())
         if aloud:
-            line(f"passed: {expectations(merged.checks)}; main is {merged.commit.id[:12]}")
+            line(f"passed: {expectations(merge.checks)}; main is {merge.commit.id[:12]}")
             table(["commit", "message"], [(c.id[:12], c.message) for c in history])
-    with told.step(f"{LEFT_OPEN} more rows are asked, and left open for you"):
+    with narration.step(f"{LEFT_OPEN} more rows are asked, and left open for you"):
         hub.review_push(budget=LEFT_OPEN)
 
 
@@ -255,13 +257,13 @@ def _tell(figures: dict[str, Any]) -> None:
         (
             names[group],
             when,
-            found["rows"],
-            found["labeled"],
-            share(found["accuracy"]),
-            share(found["right_of_all"]),
+            score["rows"],
+            score["labeled"],
+            share(score["accuracy"]),
+            share(score["right_of_all"]),
         )
         for group in names
-        for when, found in (
+        for when, score in (
             ("before", figures["before"][group]),
             ("after", figures["after"][group]),
         )

@@ -23,11 +23,11 @@ class Bug(DatahubError):
     code = "bug"
 
     def __init__(self, error: BaseException, panics: str = "") -> None:
-        written = _report(error, panics)
+        path = _report(error, panics)
         super().__init__(
             " ".join(told(error).split()),
             hint="This is a fault of datahub. Please report it"
-            + (f" with {written}." if written else ", and how it came to it."),
+            + (f" with {path}." if path else ", and how it came to it."),
         )
 
 
@@ -49,8 +49,8 @@ def emit_usage(error: Any, *, as_json: bool) -> None:
         rich_utils.rich_format_error(error)
         return
     where = error.ctx.command_path if getattr(error, "ctx", None) else "datahub"
-    said = {"code": "usage", "message": error.format_message(), "hint": f"Try `{where} --help`."}
-    talk(json.dumps({"error": said}, ensure_ascii=False))
+    content = {"code": "usage", "message": error.format_message(), "hint": f"Try `{where} --help`."}
+    talk(json.dumps({"error": content}, ensure_ascii=False))
 
 
 def _typers(name: str) -> tuple[type[BaseException], ...]:

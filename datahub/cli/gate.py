@@ -31,12 +31,12 @@ def set_(
 ) -> None:
     """Make the files in expectations/ the rules of a branch."""
     with opened() as hub:
-        merged = hub.gate_set(reason=reason, into=into, unguard=unguard)
+        merge = hub.gate_set(reason=reason, into=into, unguard=unguard)
     if json:
-        emit_json(results.Merged.of(merged))
+        emit_json(results.Merged.of(merge))
         return
-    line(f"rules of {into} set: {merged.commit.id[:12]}, {expectations(merged.checks)}")
-    if unguard and not merged.checks:
+    line(f"rules of {into} set: {merge.commit.id[:12]}, {expectations(merge.checks)}")
+    if unguard and not merge.checks:
         line(f"{into} is no longer guarded; `datahub audit {into}` will say so")
 
 
@@ -53,7 +53,7 @@ def run(
     github: Annotated[
         bool, typer.Option("--github", help="Also print failures as GitHub Actions annotations.")
     ] = False,
-    ungated: Annotated[
+    without_gate: Annotated[
         bool,
         typer.Option(
             "--ungated", help="For a branch without a gate: only check whether it merges."
@@ -63,20 +63,20 @@ def run(
 ) -> None:
     """Judge a merge without landing it: exits 0 passed, 1 refused, 7 could not run."""
     with opened() as hub:
-        verdict = hub.gate_run(source, into=into, ungated=ungated, reports=report or [])
+        verdict = hub.gate_run(source, into=into, ungated=without_gate, reports=report or [])
         source = source or hub.branch
     if github:
         from datahub.core.gate_report import github_lines
 
-        for one in github_lines(verdict, source=source, into=into):
-            talk(one)
+        for annotation in github_lines(verdict, source=source, into=into):
+            talk(annotation)
     if json:
         emit_json(results.Verdict.of(verdict))
     else:
-        said = "passed" if verdict.passed else "refused"
-        line(f"{said}: {source} into {into}, {expectations(verdict.checks)}")
-        for told in failures(verdict):
-            line(told)
+        outcome = "passed" if verdict.passed else "refused"
+        line(f"{outcome}: {source} into {into}, {expectations(verdict.checks)}")
+        for detail in failures(verdict):
+            line(detail)
     if not verdict.passed:
         raise typer.Exit(1)
 

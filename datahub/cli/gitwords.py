@@ -19,7 +19,7 @@ _SHORT = {
     "-D": ("delete", "--force"),
     **dict.fromkeys(("-l", "--list", "-a", "-v", "-vv"), ("list",)),
 }
-_SHARED = (
+_SHARE_HINT = (
     "History lies in this project's folder. `datahub git export` makes a git repository of it, "
     "and a team shares one on a lakeFS server: `datahub init --store lakefs`."
 )
@@ -36,12 +36,12 @@ _INSTEAD = {
     "bisect": "`datahub why KEY` tells which commit moved a row's label.",
     "config": "Settings stand in datahub.toml, and DATAHUB_<NAME> in the environment goes first.",
     "rm": "Delete the file, then name it: a step commits what it made, `datahub commit` files.",
-    **dict.fromkeys(("clone", "fetch", "pull", "push", "remote"), _SHARED),
+    **dict.fromkeys(("clone", "fetch", "pull", "push", "remote"), _SHARE_HINT),
 }
 _PATCH = "`datahub show COMMIT` shows what one changed, `datahub diff OLD NEW --rows` row by row."
 _NAMES = "`datahub diff` lists what differs by name, and counts rows and labels; --rows lists them."
 _WHOLE = "A merge lands whole or not at all, so there is none to go on with or to give up."
-_MERGED = (
+_MERGE_HINT = (
     "It is always a merge commit, for its verdict. `datahub gate run` judges and lands nothing."
 )
 _OPTIONS = {
@@ -49,7 +49,7 @@ _OPTIONS = {
     **{("show", option): _PATCH for option in ("-p", "--stat", "--name-only")},
     **{("diff", option): _NAMES for option in ("-p", "--stat", "--name-only", "--name-status")},
     **{("merge", option): _WHOLE for option in ("--abort", "--continue", "--quit")},
-    **{("merge", option): _MERGED for option in ("--no-ff", "--ff", "--ff-only", "--no-commit")},
+    **{("merge", f"--{name}"): _MERGE_HINT for name in ("no-ff", "ff", "ff-only", "no-commit")},
     **{("revert", option): _WHOLE for option in ("--abort", "--continue", "--quit", "--no-commit")},
     **{("cherry-pick", option): _WHOLE for option in ("--abort", "--continue", "--quit")},
     **{
@@ -111,8 +111,8 @@ def in_our_words(words: list[str]) -> list[str]:
         if (verb, option) in _OPTIONS:
             raise InputError(f"datahub {verb} has no {option}.", hint=_OPTIONS[verb, option])
     if verb == "log":
-        counted = ((["-n", word[1:]] if re.fullmatch(r"-\d+", word) else [word]) for word in rest)
-        return [verb, *(word for words in counted for word in words)]
+        pieces = ((["-n", word[1:]] if re.fullmatch(r"-\d+", word) else [word]) for word in rest)
+        return [verb, *(word for words in pieces for word in words)]
     return words
 
 

@@ -9,7 +9,14 @@ import typer
 from datahub.cli.consent import Yes, consent
 from datahub.cli.context import Branch, Json, opened
 from datahub.cli.output import emit_json, line
-from datahub.cli.settling import Conflicts, Decisions, Ours, RuleName, Theirs, settled
+from datahub.cli.settling import (
+    Conflicts,
+    Decisions,
+    OursOption,
+    RuleName,
+    TheirsOption,
+    settling_options,
+)
 from datahub.hub import results
 
 if TYPE_CHECKING:
@@ -25,8 +32,8 @@ def add_to(app: typer.Typer) -> None:
 
 def revert(
     commit: Annotated[str, typer.Argument(help="Commit whose changes are taken back.")],
-    ours: Ours = False,
-    theirs: Theirs = False,
+    ours: OursOption = False,
+    theirs: TheirsOption = False,
     rule: RuleName = None,
     decisions: Decisions = None,
     conflicts: Conflicts = None,
@@ -39,17 +46,19 @@ def revert(
     In conflicts, ours is what the branch holds, theirs what was before the commit.
     Exits 3 when one is left.
     """
-    settling = settled(
+    settling = settling_options(
         ours=ours, theirs=theirs, rule=rule, decisions=decisions, conflicts=conflicts
     )
     with opened(branch) as hub:
-        _told(hub.revert(commit, set_aside=consent(yes=yes), **settling), hub.branch, json=json)
+        _print_commit(
+            hub.revert(commit, set_aside=consent(yes=yes), **settling), hub.branch, json=json
+        )
 
 
 def cherry_pick(
     commit: Annotated[str, typer.Argument(help="Commit whose changes are made again.")],
-    ours: Ours = False,
-    theirs: Theirs = False,
+    ours: OursOption = False,
+    theirs: TheirsOption = False,
     rule: RuleName = None,
     decisions: Decisions = None,
     conflicts: Conflicts = None,
@@ -62,11 +71,11 @@ def cherry_pick(
     In conflicts, ours is what the branch holds, theirs what the commit made.
     Exits 3 when one is left.
     """
-    settling = settled(
+    settling = settling_options(
         ours=ours, theirs=theirs, rule=rule, decisions=decisions, conflicts=conflicts
     )
     with opened(branch) as hub:
-        _told(
+        _print_commit(
             hub.cherry_pick(commit, set_aside=consent(yes=yes), **settling), hub.branch, json=json
         )
 
@@ -80,11 +89,13 @@ def restore(
 ) -> None:
     """Bring a dataset back as a ref holds it, by a new commit."""
     with opened(branch) as hub:
-        _told(hub.restore(dataset, ref=ref, set_aside=consent(yes=yes)), hub.branch, json=json)
+        _print_commit(
+            hub.restore(dataset, ref=ref, set_aside=consent(yes=yes)), hub.branch, json=json
+        )
 
 
-def _told(made: Commit, branch: str, *, json: bool) -> None:
+def _print_commit(commit: Commit, branch: str, *, json: bool) -> None:
     if json:
-        emit_json(results.Commit.of(made))
+        emit_json(results.Commit.of(commit))
         return
-    line(f"[{branch} {made.id[:12]}] {made.message.splitlines()[0]}")
+    line(f"[{branch} {commit.id[:12]}] {commit.message.splitlines()[0]}")

@@ -8,7 +8,7 @@ import typer
 
 from datahub.cli.context import Branch, Dataset, Json, Ref, opened
 from datahub.cli.output import emit_json, line, share, table
-from datahub.cli.promise import balance, promised
+from datahub.cli.promise import acceptance_line, balance
 from datahub.core.errors import ConfigError
 from datahub.hub import results
 
@@ -67,7 +67,7 @@ def fit(
     json: Json = False,
 ) -> None:
     """Fit the label model and the end model to the votes, commit soft labels and labels."""
-    asked, options = _balance(class_balance), _options(option or ())
+    shares, options = _balance(class_balance), _options(option or ())
     with opened(
         branch,
         label_model=model,
@@ -77,12 +77,12 @@ def fit(
         embedding_column=embedding,
         max_error=max_error,
     ) as hub:
-        fitted = hub.label_fit(dataset, class_balance=asked, options=options)
+        report = hub.label_fit(dataset, class_balance=shares, options=options)
     if json:
-        emit_json(results.Fitted.of(fitted))
+        emit_json(results.Fitted.of(report))
         return
-    print_fitted(fitted)
-    line(f"committed {fitted.commit.id[:12]}" if fitted.changed else "nothing changed")
+    print_fit(report)
+    line(f"committed {report.commit.id[:12]}" if report.changed else "nothing changed")
 
 
 @app.command()
@@ -99,13 +99,13 @@ def compare(
     json: Json = False,
 ) -> None:
     """Hold all label models against each other on the votes; commit nothing."""
-    asked = _balance(class_balance)
+    shares = _balance(class_balance)
     with opened(branch, end_model=end_model) as hub:
-        compared = hub.label_compare(dataset, seeds=seeds, class_balance=asked)
+        comparison = hub.label_compare(dataset, seeds=seeds, class_balance=shares)
     if json:
-        emit_json(results.Comparison.of(compared))
+        emit_json(results.Comparison.of(comparison))
         return
-    print_comparison(compared)
+    print_comparison(comparison)
 
 
 @app.command()
@@ -114,54 +114,54 @@ def score(
 ) -> None:
     """Hold the labels of a commit against gold: all, not asked, accepted without a person."""
     with opened(branch) as hub:
-        scored = hub.score(dataset, ref=ref)
+        report = hub.score(dataset, ref=ref)
     if json:
-        emit_json(results.Score.of(scored))
+        emit_json(results.Score.of(report))
         return
-    print_score(scored)
+    print_score(report)
 
 
-def print_score(scored: Score) -> None:
+def print_score(report: Score) -> None:
     """Print a line a group of rows."""
     groups = (
-        ("all rows", scored.everything),
-        ("rows nobody was asked about", scored.not_asked),
-        ("rows accepted without a person", scored.accepted),
+        ("all rows", report.everything),
+        ("rows nobody was asked about", report.not_asked),
+        ("rows accepted without a person", report.accepted),
     )
     rows = [
-        (name, one.rows, one.labeled, share(one.accuracy), share(one.right_of_all))
-        for name, one in groups
+        (name, group.rows, group.labeled, share(group.accuracy), share(group.right_of_all))
+        for name, group in groups
     ]
     table(["group", "rows with gold", "labeled", "right of labeled", "right of all"], rows)
 
 
-def print_comparison(compared: Comparison) -> None:
+def print_comparison(comparison: Comparison) -> None:
     """Print a line a model: what it thinks of itself, what gold says, how firm it is."""
     columns = ["model", "agrees with default", "estimated", "right", "95% interval", "gold rows"]
     rows = [
         (
-            one.model,
-            "default" if one.model == compared.default else _agreed(one, compared.default),
-            share(one.estimated),
-            share(one.accuracy),
-            "-" if one.interval is None else "-".join(share(bound) for bound in one.interval),
-            one.gold_rows,
-            _range(one.accuracies),
-            share(one.seed_spread),
-            f"{one.seconds:.2f}",
+            model.model,
+            _agreement(model, comparison.default),
+            share(model.estimated),
+            share(model.accuracy),
+            "-" if model.interval is None else "-".join(share(end) for end in model.interval),
+            model.gold_rows,
+            _range(model.accuracies),
+            share(model.seed_spread),
+            f"{model.seconds:.2f}",
         )
-        for one in compared.models
+        for model in comparison.models
     ]
     table([*columns, "right, all seeds", "rows the seed decides", "s"], rows)
-    for one in compared.models:
-        if one.left_out:
-            line(f"{one.model} left out: {one.left_out}")
+    for model in comparison.models:
+        if model.left_out:
+            line(f"{model.model} left out: {model.left_out}")
     line(
-        f"{compared.covered} of {compared.rows} rows have a vote; all shares are of these. "
-        f"{len(compared.seeds)} seeds."
+        f"{comparison.covered} of {comparison.rows} rows have a vote; all shares are of these. "
+        f"{len(comparison.seeds)} seeds."
     )
-    line(balance(compared.balance_from, compared.class_balance))
-    print_alike(compared.correlated)
+    line(balance(comparison.balance_from, comparison.class_balance))
+    print_alike(comparison.correlated)
 
 
 def print_alike(groups: Sequence[Alike]) -> None:
@@ -174,8 +174,8 @@ def print_alike(groups: Sequence[Alike]) -> None:
         line(f"LFs that repeat one another, and what a vote of each counts: {', '.join(parts)}")
 
 
-def _agreed(one: Compared, default: str) -> str:
-    return share(one.agreement.get(default))
+def _agreement(model: Compared, default: str) -> str:
+    return "default" if model.model == default else share(model.agreement.get(default))
 
 
 def _range(accuracies: Sequence[float]) -> str:
@@ -184,28 +184,28 @@ def _range(accuracies: Sequence[float]) -> str:
     return f"{share(min(accuracies))}-{share(max(accuracies))}"
 
 
-def print_fitted(fitted: Fitted) -> None:
+def print_fit(report: Fitted) -> None:
     """Print what fitting came to."""
-    table(["status", "rows"], list(fitted.statuses.items()))
-    table(["class", "rows"], list(fitted.classes.items()))
-    names = fitted.model if fitted.end_model == "none" else f"{fitted.model} x {fitted.end_model}"
+    table(["status", "rows"], list(report.statuses.items()))
+    table(["class", "rows"], list(report.classes.items()))
+    names = report.model if report.end_model == "none" else f"{report.model} x {report.end_model}"
     line(
-        f"{names}: {fitted.covered} of {fitted.rows} rows have a vote, "
-        f"{share(fitted.agreement)} of them agree with the majority vote"
+        f"{names}: {report.covered} of {report.rows} rows have a vote, "
+        f"{share(report.agreement)} of them agree with the majority vote"
     )
-    triage = fitted.triage
-    line(f"rows with a vote: {promised(triage.covered, triage)}")
-    if fitted.uncovered:
+    triage = report.triage
+    line(f"rows with a vote: {acceptance_line(triage.covered, triage)}")
+    if report.uncovered:
         line(
-            f"{fitted.uncovered} rows have no vote: "
-            f"{promised(triage.uncovered, triage, uncovered=True)}"
+            f"{report.uncovered} rows have no vote: "
+            f"{acceptance_line(triage.uncovered, triage, is_uncovered=True)}"
         )
-    line(f"outcomes: {', '.join(f'{name} {n}' for name, n in fitted.outcomes.items())}")
-    if fitted.end_model != "none":
-        line(f"the end model looks at {', '.join(fitted.features)}")
-        line(f"the end model changed {fitted.changed_by_end_model} labels of the label model")
-    line(balance(fitted.balance_from, fitted.class_balance))
-    print_alike(fitted.correlated)
+    line(f"outcomes: {', '.join(f'{name} {n}' for name, n in report.outcomes.items())}")
+    if report.end_model != "none":
+        line(f"the end model looks at {', '.join(report.features)}")
+        line(f"the end model changed {report.changed_by_end_model} labels of the label model")
+    line(balance(report.balance_from, report.class_balance))
+    print_alike(report.correlated)
 
 
 def _balance(text: str) -> Balance:
@@ -224,13 +224,13 @@ def _shares(text: str) -> list[float] | None:
 
 
 def _options(texts: Sequence[str]) -> dict[str, float]:
-    found: dict[str, float] = {}
+    options: dict[str, float] = {}
     for text in texts:
         name, _, value = text.partition("=")
         try:
-            found[name] = int(value) if value.isdecimal() else float(value)
+            options[name] = int(value) if value.isdecimal() else float(value)
         except ValueError:
             raise ConfigError(
                 f"--option {text!r} is no NAME=NUMBER.", hint="For example lr=0.005"
             ) from None
-    return found
+    return options

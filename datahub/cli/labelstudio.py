@@ -34,11 +34,11 @@ def start(
 def stop(json: Json = False) -> None:
     """Stop the server that `start` started."""
     with opened() as hub:
-        stopped = hub.labelstudio_stop()
+        was_running = hub.labelstudio_stop()
     if json:
-        emit_json(results.Stopped(stopped))
+        emit_json(results.Stopped(was_running))
         return
-    line("stopped" if stopped else "it was not running")
+    line("stopped" if was_running else "it was not running")
 
 
 @app.command()

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from datahub.flow.label.report import LFReport, Reuse
 
 _NAMES = 6  # of LFs of one kind
-_SHOWN = 160  # characters of a text
+_TEXT_LENGTH = 160  # characters of a text
 
 MaxCost = Annotated[
     float | None,
@@ -110,32 +110,32 @@ def see(
 ) -> None:
     """Try one labeling function on real rows: its hits, misses and conflicts. Commits nothing."""
     with opened(branch, **_limits(max_cost, max_requests)) as hub:
-        found = hub.lf_test(name, dataset, sample=sample, show=show)
+        sight = hub.lf_test(name, dataset, sample=sample, show=show)
     if json:
-        emit_json(results.Sight.of(found))
+        emit_json(results.Sight.of(sight))
         return
-    judge = found.judge or "no gold and no labels yet"
-    votes = ", ".join(f"{n} {label}" for label, n in found.votes.items()) or "no votes"
-    line(f"{found.lf} on {found.rows} of {found.of_rows} rows: {votes}, {found.fault_count} faults")
-    if found.accuracy is not None:
-        low, high = found.accuracy_interval
+    judge = sight.judge or "no gold and no labels yet"
+    votes = ", ".join(f"{n} {label}" for label, n in sight.votes.items()) or "no votes"
+    line(f"{sight.lf} on {sight.rows} of {sight.of_rows} rows: {votes}, {sight.fault_count} faults")
+    if sight.accuracy is not None:
+        low, high = sight.accuracy_interval
         line(
-            f"right by {judge}: {share(found.accuracy)} of {found.judged} votes "
+            f"right by {judge}: {share(sight.accuracy)} of {sight.judged} votes "
             f"(95%: {share(low)} to {share(high)})"
         )
-    _rows(_count(found.hits, "hit"), found.shown_hits, found.lf)
-    misses = f"{_count(found.misses, 'miss')} of its classes (by {judge})"
-    _rows(misses, found.shown_misses, found.lf)
-    _rows(_count(found.conflicts, "conflict"), found.shown_conflicts, found.lf)
-    if found.spent is not None and (found.spent.requests or found.spent.reused):
-        line(_spent(found.spent))
-    if not found.compared:
+    _rows(_count(sight.hits, "hit"), sight.shown_hits, sight.lf)
+    misses = f"{_count(sight.misses, 'miss')} of its classes (by {judge})"
+    _rows(misses, sight.shown_misses, sight.lf)
+    _rows(_count(sight.conflicts, "conflict"), sight.shown_conflicts, sight.lf)
+    if sight.spent is not None and (sight.spent.requests or sight.spent.reused):
+        line(_spending_line(sight.spent))
+    if not sight.compared:
         talk("not compared with other LFs: none has voted on these rows yet")
-    if found.in_python:
+    if sight.in_python:
         talk("in Python, slower: polars cannot run its pattern")
-    if not found.safe:
+    if not sight.safe:
         talk("cannot be fingerprinted safely: `lf run` will always rerun it")
-    for fault in found.faults[:10]:
+    for fault in sight.faults[:10]:
         talk(f"fault: {fault.lf} on {fault.key!r} at {fault.where}: {fault.error}")
 
 
@@ -151,19 +151,20 @@ def conflicts(
 ) -> None:
     """Show the rows on which two labeling functions voted for different classes."""
     with opened(branch) as hub:
-        found = hub.lf_conflicts(first, second, dataset, ref=ref, show=show)
+        disagreement = hub.lf_conflicts(first, second, dataset, ref=ref, show=show)
     if json:
-        emit_json(results.Disagreement.of(found))
+        emit_json(results.Disagreement.of(disagreement))
         return
-    if found.shown:
-        label = f"label ({found.judge})" if found.judge else "label"
+    if disagreement.shown:
+        label = f"label ({disagreement.judge})" if disagreement.judge else "label"
         rows = [
-            (r.key, r.votes[first], r.votes[second], r.label, _short(r.text)) for r in found.shown
+            (r.key, r.votes[first], r.votes[second], r.label, _short(r.text))
+            for r in disagreement.shown
         ]
         table(["key", first, second, label, "text"], rows)
-    pairs = ", ".join(f"{n} {pair}" for pair, n in found.pairs.items())
+    pairs = ", ".join(f"{n} {pair}" for pair, n in disagreement.pairs.items())
     line(
-        f"{found.rows} rows in conflict of {found.both} on which both voted"
+        f"{disagreement.rows} rows in conflict of {disagreement.both} on which both voted"
         + (f": {pairs}" if pairs else "")
     )
 
@@ -175,27 +176,27 @@ def _limits(max_cost: float | None, max_requests: int | None) -> dict[str, float
 def _rows(title: str, rows: tuple[SeenRow, ...], lf: str) -> None:
     line(f"\n{title}")
     if rows:
-        others = [
+        other_votes = [
             ", ".join(f"{name}: {vote}" for name, vote in row.votes.items() if name != lf)
             for row in rows
         ]
         table(
             ["key", "vote", "label", "other LFs", "text"],
             [
-                (row.key, row.votes.get(lf), row.label, other or None, _short(row.text))
-                for row, other in zip(rows, others, strict=True)
+                (row.key, row.votes.get(lf), row.label, votes or None, _short(row.text))
+                for row, votes in zip(rows, other_votes, strict=True)
             ],
         )
 
 
-def _count(number: int, what: str) -> str:
-    plural = "es" if what.endswith("s") else "s"
-    return f"{number} {what}" + (plural if number != 1 else "")
+def _count(number: int, noun: str) -> str:
+    plural = "es" if noun.endswith("s") else "s"
+    return f"{number} {noun}" + (plural if number != 1 else "")
 
 
 def _short(text: str) -> str:
     flat = " ".join(text.split())
-    return flat if len(flat) <= _SHOWN else flat[: _SHOWN - 1] + "…"
+    return flat if len(flat) <= _TEXT_LENGTH else flat[: _TEXT_LENGTH - 1] + "…"
 
 
 def _print(report: LFReport, classes: tuple[str, ...], *, as_json: bool) -> None:
@@ -214,10 +215,10 @@ def _print(report: LFReport, classes: tuple[str, ...], *, as_json: bool) -> None
     for fault in report.faults[:10]:
         talk(f"fault: {fault.lf} on {fault.key!r} at {fault.where}: {fault.error}")
     if report.reuse is not None:
-        for text in _reused(report.reuse):
+        for text in _reuse_lines(report.reuse):
             line(text)
     if report.spent is not None:
-        line(_spent(report.spent))
+        line(_spending_line(report.spent))
     if report.commit is not None:
         line(f"committed {report.commit.id[:12]}" if report.changed else "nothing changed")
 
@@ -227,29 +228,30 @@ def _kinds(report: LFReport) -> str:
     names: dict[str, list[str]] = {}
     for lf, kind in zip(report.table, report.kinds, strict=True):
         names.setdefault(kind, []).append(lf.name)
-    return "kinds: " + "; ".join(f"{kind} ({_some(of)})" for kind, of in names.items())
+    return "kinds: " + "; ".join(f"{kind} ({_first_names(of)})" for kind, of in names.items())
 
 
-def _some(names: Sequence[str]) -> str:
+def _first_names(names: Sequence[str]) -> str:
     more = len(names) - _NAMES
     return ", ".join(names[:_NAMES]) + (f" and {more} more" if more > 0 else "")
 
 
-def _spent(spent: Spending) -> str:
-    cost = "no price is set" if spent.cost is None else f"cost {spent.cost:.4f}"
+def _spending_line(spending: Spending) -> str:
+    cost = "no price is set" if spending.cost is None else f"cost {spending.cost:.4f}"
     return (
-        f"prompts: {spent.requests} requests, {spent.answered} answers, {spent.reused} kept ones, "
-        f"{spent.prompt_tokens} + {spent.completion_tokens} tokens, {cost}"
+        f"prompts: {spending.requests} requests, {spending.answered} answers, "
+        f"{spending.reused} kept ones, "
+        f"{spending.prompt_tokens} + {spending.completion_tokens} tokens, {cost}"
     )
 
 
-def _reused(reuse: Reuse) -> Iterator[str]:
+def _reuse_lines(reuse: Reuse) -> Iterator[str]:
     ran = [name for name, parts in reuse.ran.items() if parts]
     pairs = sum(reuse.ran.values())
-    which = f": {', '.join(ran)}" if 0 < len(ran) < len(reuse.ran) else ""
+    names = f": {', '.join(ran)}" if 0 < len(ran) < len(reuse.ran) else ""
     yield (
         f"ran {len(ran)} of {len(reuse.ran)} LFs, on {pairs} of {pairs + reuse.reused} parts "
-        f"({reuse.reused} reused){which}"
+        f"({reuse.reused} reused){names}"
     )
     if reuse.unsafe:
         yield f"rerun: cannot be fingerprinted safely: {', '.join(reuse.unsafe)}"
@@ -275,7 +277,7 @@ def print_lf_table(report: LFReport, classes: tuple[str, ...]) -> None:
 
 def _print_accuracies(report: LFReport) -> None:
     """Print what the label model takes for each LF's accuracy, and the true one by gold."""
-    estimated = report.estimated or (None,) * len(report.table)
+    estimates = report.estimated or (None,) * len(report.table)
     if not report.estimated and all(lf.interval is None for lf in report.table):
         return
     rows = [
@@ -286,6 +288,6 @@ def _print_accuracies(report: LFReport) -> None:
             *map(share, lf.interval or (None, None)),
             lf.judged,
         )
-        for lf, guess in zip(report.table, estimated, strict=True)
+        for lf, guess in zip(report.table, estimates, strict=True)
     ]
     table(["LF", "estimated", "accuracy", "95% from", "to", "votes judged"], rows)

@@ -20,7 +20,7 @@ from io import TextIOWrapper
 from typing import NoReturn
 
 _END = b"\0 datahub: end of stderr \0"
-_KEPT = 32_768  # bytes of panics: they fit into a pipe
+_MAX_PANICS = 32_768  # bytes of panics: they fit into a pipe
 _QUIET = 0.05  # seconds after which half a line is passed on
 _PATIENCE = 2000  # milliseconds that we wait for the other process
 _HEADER = re.compile(rb"thread '.*' (\(\d+\) )?panicked at ")
@@ -40,31 +40,31 @@ class Panics:
     """
 
     def __init__(self) -> None:
-        self.kept = b""
+        self.panics = b""
         self._half = b""  # a line without its end
         self._blank = b""  # a blank line: the first of a panic is one
         self._in: re.Pattern[bytes] | None = None  # what the last line of a panic was
 
-    def feed(self, written: bytes) -> bytes:
+    def feed(self, content: bytes) -> bytes:
         """Take what was written next."""
-        *lines, self._half = (self._half + written).split(b"\n")
-        return b"".join(self._passed(line) for line in lines)
+        *lines, self._half = (self._half + content).split(b"\n")
+        return b"".join(self._pass(line) for line in lines)
 
     def rest(self) -> bytes:
         """What waits for the end of its line, where no more comes for a while."""
         if self._in is _HEADER:  # a panic's message may have any lines, and no end
             self._in = None
-        passed, self._blank, self._half = self._blank + self._half, b"", b""
-        return passed
+        output, self._blank, self._half = self._blank + self._half, b"", b""
+        return output
 
-    def _passed(self, line: bytes) -> bytes:
+    def _pass(self, line: bytes) -> bytes:
         if not self._is_of_a_panic(line):
             if not line:
-                passed, self._blank = self._blank, b"\n"
-                return passed
-            passed, self._blank = self._blank + line + b"\n", b""
-            return passed
-        self.kept = (self.kept + line + b"\n")[-_KEPT:]
+                output, self._blank = self._blank, b"\n"
+                return output
+            output, self._blank = self._blank + line + b"\n", b""
+            return output
+        self.panics = (self.panics + line + b"\n")[-_MAX_PANICS:]
         self._blank = b""
         return b""
 
@@ -92,11 +92,11 @@ def panics_held_back() -> Iterator[Callable[[], str]]:
         return
     os.environ.setdefault("RUST_BACKTRACE", "1")  # a panic with a backtrace has a clear end
     before, sys.stderr = sys.stderr, _away_from_2()
-    kept = _filter_at_2(sys.stderr.fileno())
+    pipe = _filter_at_2(sys.stderr.fileno())
     try:
-        yield lambda: _ended(kept)
+        yield lambda: _end(pipe)
     finally:
-        _ended(kept)
+        _end(pipe)
         sys.stderr.flush()
         os.dup2(sys.stderr.fileno(), 2)
         sys.stderr = before
@@ -120,36 +120,36 @@ def _away_from_2() -> TextIOWrapper:
 
 def _filter_at_2(real: int) -> int:
     """Start the process that reads what is written to 2; return where its panics come out."""
-    written, to_write = os.pipe()
-    kept, to_keep = os.pipe()
+    to_read, to_write = os.pipe()
+    panics, to_keep = os.pipe()
     if os.fork() == 0:
-        _pass_on(written, real, to_keep)
-    os.close(written)
+        _pass_on(to_read, real, to_keep)
+    os.close(to_read)
     os.close(to_keep)
     os.dup2(to_write, 2)
     os.close(to_write)
-    return kept
+    return panics
 
 
-def _ended(kept: int) -> str:
+def _end(pipe: int) -> str:
     """Have all that was written so far passed on; return the panics among it, the first time."""
     with suppress(OSError):
         os.write(2, _END)
     watch, panics = select.poll(), b""
-    watch.register(kept, select.POLLIN)
+    watch.register(pipe, select.POLLIN)
     with suppress(OSError):
-        while watch.poll(_PATIENCE) and (more := os.read(kept, _KEPT)):
+        while watch.poll(_PATIENCE) and (more := os.read(pipe, _MAX_PANICS)):
             panics += more
     return panics.decode("utf-8", "replace")
 
 
-def _pass_on(written: int, real: int, to_keep: int) -> NoReturn:
+def _pass_on(source: int, real: int, to_keep: int) -> NoReturn:
     """Be the other process: it ends with the last one that can write."""
     try:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
             signal.signal(number, signal.SIG_IGN)  # what those end may still have a last word
-        _close_all_but(written, real, to_keep)
-        _filter(written, real, to_keep)
+        _close_all_but(source, real, to_keep)
+        _filter(source, real, to_keep)
     finally:
         os._exit(0)
 
@@ -162,24 +162,24 @@ def _close_all_but(*stay: int) -> None:
     os.closerange(at, 4096)
 
 
-def _filter(written: int, real: int, to_keep: int) -> None:
-    found = Panics()
+def _filter(source: int, real: int, to_keep: int) -> None:
+    panics = Panics()
     watch = select.poll()
-    watch.register(written, select.POLLIN)
+    watch.register(source, select.POLLIN)
     while True:
         if not watch.poll(_QUIET * 1000):
-            _write(real, found.rest())
+            _write(real, panics.rest())
             watch.poll()
-        more = os.read(written, 65_536)
+        more = os.read(source, 65_536)
         before, end, after = more.partition(_END)
-        _write(real, found.feed(before))
+        _write(real, panics.feed(before))
         if end:
-            _write(real, found.rest())
-            _write(to_keep, found.kept)
+            _write(real, panics.rest())
+            _write(to_keep, panics.panics)
             os.close(to_keep)
-        _write(real, found.feed(after))
+        _write(real, panics.feed(after))
         if not more:
-            _write(real, found.rest())
+            _write(real, panics.rest())
             return
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 CONFLICTS_SHOWN = 10
 _ID = re.compile(r"(?<![\w/.])([0-9a-f]{12})[0-9a-f]{52}(?![\w/])(?!\.\w)")
-_drawn: list[Any] = []  # the bars on the terminal just now
+_bars: list[Any] = []  # the bars on the terminal just now
 
 
 def emit_json(result: Shape | Sequence[Shape | Mapping[str, Any] | str]) -> None:
@@ -49,7 +49,7 @@ class _Screen(io.StringIO):
 
 
 @contextmanager
-def paged() -> Iterator[None]:
+def pager() -> Iterator[None]:
     """On a terminal, show what is longer than the screen in a pager ($PAGER, or less)."""
     if not sys.stdout.isatty() or not sys.stdin.isatty():
         yield
@@ -79,7 +79,7 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, title: str =
     from rich.console import Console
     from rich.table import Table
 
-    drawn = Table(  # two spaces between columns: an LF table fits into 80
+    view = Table(  # two spaces between columns: an LF table fits into 80
         title=title or None,
         box=SIMPLE_HEAD,
         title_justify="left",
@@ -88,11 +88,11 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, title: str =
     )
     for column, cells in zip(columns, zip(*rows, strict=True) if rows else [()] * len(columns)):  # noqa: B905
         numbers = bool(cells) and all(_numeric(cell) for cell in cells)
-        drawn.add_column(column, justify="right" if numbers else "left", overflow="fold")
+        view.add_column(column, justify="right" if numbers else "left", overflow="fold")
     for row in rows:
-        drawn.add_row(*(_escaped(_cell(cell)) for cell in row))
+        view.add_row(*(_escape(_cell(cell)) for cell in row))
     waits = isinstance(sys.stdout, _Screen)  # a pager may not know what bold is
-    Console(force_terminal=False if waits else None).print(drawn)
+    Console(force_terminal=False if waits else None).print(view)
 
 
 def share(value: float | None) -> str:
@@ -124,13 +124,13 @@ def failures(verdict: Verdict | None) -> Iterator[str]:
 
 
 @contextmanager
-def watched() -> Iterator[Any]:
+def progress_bars() -> Iterator[Any]:
     """A progress callback with bar, speed and time left on a terminal; silent in a pipe.
 
     Drawing begins with the first progress: while it goes on, no prompt would be seen.
     """
     if not sys.stderr.isatty():
-        yield lambda what, done, total: None
+        yield lambda name, count, total: None
         return
     from rich.console import Console
     from rich.progress import (
@@ -149,40 +149,40 @@ def watched() -> Iterator[Any]:
         TimeRemainingColumn(),
     )
     tasks: dict[str, Any] = {}
-    started: dict[str, float] = {}  # when what came before it had ended
+    starts: dict[str, float] = {}  # when what came before it had ended
     last = time.monotonic()
     bars = Progress(*columns, console=Console(stderr=True), transient=True)
 
-    def progress(what: str, done: int, total: int) -> None:
+    def progress(name: str, count: int, total: int) -> None:
         nonlocal last
         if not tasks:
             bars.start()
-            _drawn.append(bars)
-        if what not in tasks:
-            tasks[what] = bars.add_task(what, total=total, speed="")
-            started[what] = last
+            _bars.append(bars)
+        if name not in tasks:
+            tasks[name] = bars.add_task(name, total=total, speed="")
+            starts[name] = last
         last = time.monotonic()
-        speed = f"{done / max(last - started[what], 1e-3):,.0f}/s"
-        bars.update(tasks[what], completed=done, total=total, speed=speed)
+        speed = f"{count / max(last - starts[name], 1e-3):,.0f}/s"
+        bars.update(tasks[name], completed=count, total=total, speed=speed)
 
     try:
         yield progress
     finally:
         if tasks:
-            _drawn.remove(bars)
+            _bars.remove(bars)
             bars.stop()
 
 
-def asked(question: str) -> bool:
+def confirm(question: str) -> bool:
     """Put a question to who sits at the terminal; no is the default. Bars wait meanwhile."""
     import typer
 
-    for bars in _drawn:
+    for bars in _bars:
         bars.stop()
     try:
         return typer.confirm(question, err=True)
     finally:
-        for bars in _drawn:
+        for bars in _bars:
             bars.start()
 
 
@@ -201,23 +201,24 @@ def _numeric(cell: Any) -> bool:
     return text == "-" or text.replace(".", "", 1).replace("-", "", 1).isdigit()
 
 
-def _escaped(text: str) -> str:
+def _escape(text: str) -> str:
     return text.replace("[", "\\[")
 
 
-def _conflict(one: Any) -> str:
-    where = " ".join(str(p) for p in (one.dataset, one.table, one.key, one.column) if p is not None)
-    whole = not one.dataset or (one.key, one.column) == (None, None)
+def _conflict(conflict: Any) -> str:
+    place = (conflict.dataset, conflict.table, conflict.key, conflict.column)
+    where = " ".join(str(part) for part in place if part is not None)
+    whole = not conflict.dataset or (conflict.key, conflict.column) == (None, None)
     short = _id if whole else brief  # whole objects and datasets differ by their ids
     sides = [
         f"{side} {short(value)}" + (f" by {by}" if str(by) else "")
         for side, value, by in (
-            ("base", one.base, ""),
-            ("ours", one.ours, one.ours_by),
-            ("theirs", one.theirs, one.theirs_by),
+            ("base", conflict.base, ""),
+            ("ours", conflict.ours, conflict.ours_by),
+            ("theirs", conflict.theirs, conflict.theirs_by),
         )
     ]
-    return f"{where.strip()}: {one.kind}: {', '.join(sides)}"
+    return f"{where.strip()}: {conflict.kind}: {', '.join(sides)}"
 
 
 def _id(value: Any) -> str:
@@ -260,10 +261,10 @@ def emit_error(error: Any, *, as_json: bool) -> None:
     verdict = getattr(error, "verdict", None)
     conflicts = getattr(error, "conflicts", ())
     talk(f"error[{error.code}]: {short_ids(error.message)}")
-    for told in failures(verdict):
-        talk(told)
-    for one in conflicts[:CONFLICTS_SHOWN]:
-        talk(f"  {_conflict(one)}")
+    for detail in failures(verdict):
+        talk(detail)
+    for conflict in conflicts[:CONFLICTS_SHOWN]:
+        talk(f"  {_conflict(conflict)}")
     if len(conflicts) > CONFLICTS_SHOWN:
         talk(f"  ... and {len(conflicts) - CONFLICTS_SHOWN} more")
     if error.hint:
@@ -280,12 +281,12 @@ def short_ids(text: str) -> str:
 
 
 @contextmanager
-def waiting(what: str) -> Iterator[None]:
+def waiting(text: str) -> Iterator[None]:
     """On a terminal, say what is waited for until it is there."""
     if not sys.stderr.isatty():
         yield
         return
     from rich.console import Console
 
-    with Console(stderr=True).status(what):
+    with Console(stderr=True).status(text):
         yield

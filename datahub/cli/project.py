@@ -19,7 +19,7 @@ from datahub.hub import results
 if TYPE_CHECKING:
     from datahub.flow.rows.source import Imported
 
-_NAMED = 10  # files in a message
+_MAX_NAMES = 10  # files in a message
 
 
 def add_to(app: typer.Typer) -> None:
@@ -48,7 +48,7 @@ def init(
     """Make a folder a project: settings, labeling_functions/, expectations/, branch main."""
     from datahub.hub import Hub
 
-    hub, written = Hub.init(
+    hub, files = Hub.init(
         folder or state.folder,
         dataset=dataset,
         store=store,
@@ -60,10 +60,10 @@ def init(
         talk(f"warning: {warning}")
     head = hub.commit_at("main")
     if json:
-        emit_json(results.Created(str(hub.settings.root), "main", head.id, written))
+        emit_json(results.Created(str(hub.settings.root), "main", head.id, files))
         return
     line(f"Project {hub.settings.root} on branch main ({head.id[:12]})")
-    for path in written:
+    for path in files:
         line(f"  wrote {path}")
     line(f"Next: datahub import FILE --dataset {hub.settings.dataset}")
 
@@ -123,14 +123,14 @@ def import_(
     """Make the rows of a file or a folder a dataset, or (by default) all of a dataset's rows."""
     if append and upsert:
         raise ConfigError("--append refuses keys that --upsert replaces.", hint="Give one.")
-    named = [name for name in classes.split(",") if name.strip()]
+    names = [name for name in classes.split(",") if name.strip()]
     with opened(branch) as hub:
-        made = hub.import_rows(
+        report = hub.import_rows(
             path,
             dataset=dataset,
             key=key,
             gold=gold,
-            classes=named,
+            classes=names,
             text=text,
             mode="append" if append else "upsert" if upsert else "replace",
             in_place=in_place,
@@ -138,36 +138,38 @@ def import_(
             set_aside=consent(yes=yes),
             partitions=not no_partitions,
         )
-    for said in _aside(made, gold=gold):
-        talk(said)
+    for note in _aside(report, gold=gold):
+        talk(note)
     if json:
-        emit_json(results.Imported.of(made))
+        emit_json(results.Imported.of(report))
         return
-    known = made.dataset
-    origin = "made from content" if known.key_made else "given"
-    line(f"{known.rows} rows in {known.name}, key {known.key} ({origin}), {made.commit.id[:12]}")
-    line(f"classes: {', '.join(known.classes) or 'none yet: name them with --classes'}")
-    if made.kept or made.unlabeled:
+    target = report.dataset
+    origin = "made from content" if target.key_made else "given"
+    line(
+        f"{target.rows} rows in {target.name}, key {target.key} ({origin}), {report.commit.id[:12]}"
+    )
+    line(f"classes: {', '.join(target.classes) or 'none yet: name them with --classes'}")
+    if report.kept or report.unlabeled:
         from datahub.core.kept import FIT
 
-        line(f"labels: {made.kept} rows keep theirs, {made.unlabeled} have none yet: {FIT}")
-    say_set_aside(made.set_aside)
+        line(f"labels: {report.kept} rows keep theirs, {report.unlabeled} have none yet: {FIT}")
+    say_set_aside(report.set_aside)
 
 
-def _aside(made: Imported, *, gold: str | None) -> Iterator[str]:
+def _aside(report: Imported, *, gold: str | None) -> Iterator[str]:
     """What of the files is no row and no column, and what could be the key."""
-    if made.left_out:
-        more = made.left_out_count - _NAMED
-        names = ", ".join(made.left_out[:_NAMED]) + (f" and {more} more" if more > 0 else "")
+    if report.left_out:
+        more = report.left_out_count - _MAX_NAMES
+        names = ", ".join(report.left_out[:_MAX_NAMES]) + (f" and {more} more" if more > 0 else "")
         yield f"left out, as no file of rows: {names}"
-    known = made.dataset
-    columns = {name for name, _ in known.columns}
-    for name in made.index.columns:
+    dataset = report.dataset
+    columns = {name for name, _ in dataset.columns}
+    for name in report.index.columns:
         if name not in columns and name != gold:
             yield f"left out: {name!r}, the index of pandas; --key {name} makes it the key"
-        elif name in columns and known.key_made:
+        elif name in columns and dataset.key_made:
             yield f"{name!r} is the index of pandas: --key {name} makes it the key"
-    for name in made.index.ranges:
+    for name in report.index.ranges:
         yield (
             f"{name!r} is no column: pandas kept its index as a mere range. "
             "Write the file after reset_index() to import it."
@@ -195,13 +197,13 @@ def export(
 ) -> None:
     """Write rows and their labels, as of a ref, to a file or a folder."""
     with opened(branch) as hub:
-        made = hub.export_rows(path, dataset=dataset, ref=ref, table=table, kind=kind)
+        report = hub.export_rows(path, dataset=dataset, ref=ref, table=table, kind=kind)
         commit = hub.commit_at(ref).id
     if json:
-        emit_json(results.Exported(str(path), made.rows, made.files, table, commit))
+        emit_json(results.Exported(str(path), report.rows, report.files, table, commit))
         return
-    files = "" if kind is None else f", {made.files} files,"
-    line(f"{made.rows} rows{files} to {path} as of {commit[:12]}")
+    files = "" if kind is None else f", {report.files} files,"
+    line(f"{report.rows} rows{files} to {path} as of {commit[:12]}")
 
 
 def head(
@@ -237,27 +239,27 @@ def head(
 def status(branch: Branch = None, json: Json = False) -> None:
     """Say the branch, its head, and what is out of date."""
     with opened(branch) as hub, waiting("Reading the labeling functions and what they import"):
-        found = hub.status()
+        report = hub.status()
     if json:
-        emit_json(results.Status.of(found))
+        emit_json(results.Status.of(report))
         return
-    guarded = ", guarded" if found.guarded else ""
+    guard = ", guarded" if report.guarded else ""
     line(
-        f"On branch {found.branch}{guarded} at {found.head.id[:12]} {_subject(found.head.message)}"
+        f"On branch {report.branch}{guard} at {report.head.id[:12]} {_subject(report.head.message)}"
     )
-    for known in found.datasets:
-        labeled = "labeled" if known.labeled else "no labels yet"
-        labeled += f" but for {known.unlabeled} rows" if known.unlabeled else ""
+    for dataset in report.datasets:
+        label_note = "labeled" if dataset.labeled else "no labels yet"
+        label_note += f" but for {dataset.unlabeled} rows" if dataset.unlabeled else ""
         line(
-            f"  {known.name}: {known.rows} rows, {len(known.classes)} classes, "
-            f"{known.lfs} LFs, {labeled}"
+            f"  {dataset.name}: {dataset.rows} rows, {len(dataset.classes)} classes, "
+            f"{dataset.lfs} LFs, {label_note}"
         )
-    if not (found.isolated or found.refused):
+    if not (report.isolated or report.refused):
         line("LFs run without isolation: they can read your files and use the network.")
-        line(f"    {found.isolation_hint} docs/security.md says what that means.")
-    if not found.out_of_date:
+        line(f"    {report.isolation_hint} docs/security.md says what that means.")
+    if not report.out_of_date:
         line("Everything is up to date.")
-    for stale in found.out_of_date:
+    for stale in report.out_of_date:
         line(f"! {stale.what}")
         line(f"    {stale.hint}")
 

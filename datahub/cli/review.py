@@ -11,7 +11,7 @@ import typer
 
 from datahub.cli.context import Branch, Dataset, Json, Ref, opened
 from datahub.cli.output import emit_json, line, share, table, talk
-from datahub.cli.promise import balance, promised
+from datahub.cli.promise import acceptance_line, balance
 from datahub.core.blinding import shown_guess
 from datahub.core.errors import ConfigError
 from datahub.hub import results
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Review: rows that people are asked about.", no_args_is_help=True)
 
-SEEN = 1_200  # characters of a row that the terminal shows
+SHOWN_LENGTH = 1_200  # characters of a row that the terminal shows
 
 
 @app.command()
@@ -41,15 +41,15 @@ def push(
 ) -> None:
     """Ask people about the rows whose label is least to be trusted."""
     with opened(branch, queue=queue) as hub:
-        pushed = hub.review_push(dataset, budget=budget)
+        report = hub.review_push(dataset, budget=budget)
     if json:
-        emit_json(results.Pushed.of(pushed))
+        emit_json(results.Pushed.of(report))
         return
-    line(f"{pushed.tasks} rows asked: {pushed.doubt} doubted, {pushed.audit} drawn at random")
-    _say_found(pushed.found)
-    if pushed.asked_again:
-        talk(f"asked again: {pushed.asked_again} rows that changed, or whose task was deleted")
-    line(f"answer them: {pushed.where}")
+    line(f"{report.tasks} rows asked: {report.doubt} doubted, {report.audit} drawn at random")
+    _say_found(report.found)
+    if report.asked_again:
+        talk(f"asked again: {report.asked_again} rows that changed, or whose task was deleted")
+    line(f"answer them: {report.where}")
 
 
 @app.command()
@@ -57,7 +57,9 @@ def answer(
     csv: Annotated[
         Path | None, typer.Option("--csv", help="A CSV file with the key column and `label`.")
     ] = None,
-    listed: Annotated[bool, typer.Option("--list", help="List open tasks; answer none.")] = False,
+    list_only: Annotated[
+        bool, typer.Option("--list", help="List open tasks; answer none.")
+    ] = False,
     annotator: Annotated[
         str | None, typer.Option(help="Name of who answers (default: you).")
     ] = None,
@@ -77,7 +79,7 @@ def answer(
             emit_json([results.OpenTask.of(task, task=task_id) for task_id, task in waiting])
             return
         guesses = {task_id: _guess(hub, task) for task_id, task in waiting}
-        if listed:
+        if list_only:
             rows = [(number, t.key, guesses[number], _first(t)) for number, t in waiting]
             table(["task", "key", "guess", "row"], rows)
             return
@@ -128,71 +130,73 @@ def report(
 ) -> None:
     """Say what is accepted and how wrong unchecked labels are, by the rows drawn at random."""
     with opened(branch) as hub:
-        found = hub.review_report(dataset, ref=ref)
-        refused = hub.review_refused(dataset)
+        trust = hub.review_report(dataset, ref=ref)
+        refusals = hub.review_refused(dataset)
     if json:
-        emit_json(results.Trust.of(found, refused=refused))
+        emit_json(results.Trust.of(trust, refused=refusals))
         return
-    print_trust(found)
-    if refused:
+    print_trust(trust)
+    if refusals:
         line("answers that could not be taken:")
-        table(["key", "reason"], refused)
+        table(["key", "reason"], refusals)
 
 
-def _say_found(found: Found) -> None:
+def _say_found(findings: Found) -> None:
     """Print what the queue held against the ledger."""
     counts = (
-        (found.deleted, "tasks were deleted in the queue"),
-        (found.doubled, "tasks were there twice, and were taken back"),
-        (found.foreign, "tasks there are not datahub's"),
+        (findings.deleted, "tasks were deleted in the queue"),
+        (findings.doubled, "tasks were there twice, and were taken back"),
+        (findings.foreign, "tasks there are not datahub's"),
     )
-    for count, what in counts:
+    for count, text in counts:
         if count:
-            talk(f"{count} {what}")
-    for note in found.notes:
+            talk(f"{count} {text}")
+    for note in findings.notes:
         talk(note)
 
 
-def print_trust(found: Trust) -> None:
+def print_trust(trust: Trust) -> None:
     """Print the measured error of each group of rows."""
     groups = (
-        ("accepted without a person", found.accepted),
-        ("doubted", found.doubted),
-        ("no LF voted: the end model's guess", found.uncovered),
+        ("accepted without a person", trust.accepted),
+        ("doubted", trust.doubted),
+        ("no LF voted: the end model's guess", trust.uncovered),
     )
     rows = [
         (name, group.rows, group.audited, group.wrong, share(group.error), _interval(group))
         for name, group in groups
     ]
     table(["rows", "count", "audited", "wrong", "error", "95% interval"], rows)
-    part = found.accepted.rows / found.rows if found.rows else 0
+    part = trust.accepted.rows / trust.rows if trust.rows else 0
     line(f"{part:.1%} of all rows have a label that is accepted without a person")
-    line(f"rows with a vote: {promised(found.triage.covered, found.triage)}")
-    if found.uncovered.rows:
-        line(f"rows without: {promised(found.triage.uncovered, found.triage, uncovered=True)}")
-    line(f"outcomes: {', '.join(f'{name} {n}' for name, n in found.outcomes.items())}")
-    line(f"labels of {found.model}, {balance(found.balance_from, found.class_balance)}")
-    if found.plain is not None:
-        line(_plainly(found.plain))
-    _print_agreement(found.agreement)
+    line(f"rows with a vote: {acceptance_line(trust.triage.covered, trust.triage)}")
+    if trust.uncovered.rows:
+        silent = acceptance_line(trust.triage.uncovered, trust.triage, is_uncovered=True)
+        line(f"rows without: {silent}")
+    line(f"outcomes: {', '.join(f'{name} {n}' for name, n in trust.outcomes.items())}")
+    line(f"labels of {trust.model}, {balance(trust.balance_from, trust.class_balance)}")
+    if trust.plain is not None:
+        line(_plainly(trust.plain))
+    _print_agreement(trust.agreement)
 
 
-def _print_agreement(found: Agreement) -> None:
+def _print_agreement(agreement: Agreement) -> None:
     """Print who answered how much, and how far people agree where several answered."""
-    if not found.people:
+    if not agreement.people:
         return
     rows = [
         (p.name, p.answers, p.skipped, p.shared, share(p.agreed / p.shared if p.shared else None))
-        for p in found.people
+        for p in agreement.people
     ]
     table(["annotator", "answers", "skipped", "shared", "agrees with the others"], rows)
-    if found.rows:
-        alpha = "not defined" if found.alpha is None else f"{found.alpha:.2f}"
+    if agreement.rows:
+        alpha = "not defined" if agreement.alpha is None else f"{agreement.alpha:.2f}"
         line(
-            f"{found.rows} rows were answered by two people or more, who say the same on "
-            f"{found.same} ({share(found.same / found.rows)}); Krippendorff's alpha: {alpha}"
+            f"{agreement.rows} rows were answered by two people or more, who say the same on "
+            f"{agreement.same} ({share(agreement.same / agreement.rows)}); "
+            f"Krippendorff's alpha: {alpha}"
         )
-    elif len(found.people) > 1:
+    elif len(agreement.people) > 1:
         line("no row was answered by two people: `overlap = 2` in datahub.toml asks two about each")
 
 
@@ -231,38 +235,38 @@ def _ask(
     annotator: str | None,
     dataset: str | None,
 ) -> None:
-    done = 0
+    count = 0
     choices = "  ".join(f"{i + 1} {name}" for i, name in enumerate(classes))
     for number, (task_id, task) in enumerate(waiting, start=1):
         line(f"\n--- {number} of {len(waiting)}")
         for name, text in task.fields.items():
-            line(f"{name}: {text[:SEEN]}{' ...' if len(text) > SEEN else ''}")
+            line(f"{name}: {text[:SHOWN_LENGTH]}{' ...' if len(text) > SHOWN_LENGTH else ''}")
         guess = guesses[task_id]
         line(f"{choices}{f'  Enter {guess}' if guess else ''}  s skip  q quit")
         label = _choice(classes, guess)
         if label == "q":
             break
         hub.review_answer([(task_id, label or None)], annotator=annotator, dataset=dataset)
-        done += 1
-    line(f"{done} answered. `datahub review pull` takes them into the labels.")
+        count += 1
+    line(f"{count} answered. `datahub review pull` takes them into the labels.")
 
 
 def _choice(classes: tuple[str, ...], guess: str | None) -> str:
     """A class name, "" for a skip, "q" to quit."""
     while True:
-        said = _typed("label: ")
-        if said == "" and guess:
+        text = _read_line("label: ")
+        if text == "" and guess:
             return guess
-        if said in ("s", "q"):
-            return "" if said == "s" else "q"
-        if said in classes:
-            return said
-        if said.isdigit() and 1 <= int(said) <= len(classes):
-            return classes[int(said) - 1]
+        if text in ("s", "q"):
+            return "" if text == "s" else "q"
+        if text in classes:
+            return text
+        if text.isdigit() and 1 <= int(text) <= len(classes):
+            return classes[int(text) - 1]
         talk(f"1 to {len(classes)}, a class name, s or q")
 
 
-def _typed(prompt: str) -> str:
+def _read_line(prompt: str) -> str:
     """A line that a person typed. Ctrl-C and Ctrl-D end the command.
 
     A blocking read would have Ctrl-C wait for Enter: polars' signal handler restarts it.
@@ -271,10 +275,10 @@ def _typed(prompt: str) -> str:
     sys.stdout.flush()
     while not select.select([sys.stdin], [], [], 0.2)[0]:
         pass  # Python looks for signals here
-    said = sys.stdin.readline()
-    if not said:
+    text = sys.stdin.readline()
+    if not text:
         raise typer.Abort
-    return said.strip()
+    return text.strip()
 
 
 def _first(task: Task) -> str:

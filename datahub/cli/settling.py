@@ -12,8 +12,12 @@ from datahub.core.errors import ConfigError
 if TYPE_CHECKING:
     from datahub.core.conflicts import Rule, Side
 
-Ours = Annotated[bool, typer.Option("--ours", help="In conflicts, keep the destination's value.")]
-Theirs = Annotated[bool, typer.Option("--theirs", help="In conflicts, take the source's value.")]
+OursOption = Annotated[
+    bool, typer.Option("--ours", help="In conflicts, keep the destination's value.")
+]
+TheirsOption = Annotated[
+    bool, typer.Option("--theirs", help="In conflicts, take the source's value.")
+]
 RuleName = Annotated[
     str | None,
     typer.Option(
@@ -30,7 +34,7 @@ Conflicts = Annotated[
 ]
 
 
-class Settled(TypedDict):
+class SettlingOptions(TypedDict):
     """What hub's calls take."""
 
     side: Side | None
@@ -39,16 +43,16 @@ class Settled(TypedDict):
     conflicts: Path | None
 
 
-def settled(
+def settling_options(
     *, ours: bool, theirs: bool, rule: str | None, decisions: Path | None, conflicts: Path | None
-) -> Settled:
+) -> SettlingOptions:
     """The options as hub takes them. Raises ConfigError."""
     if ours and theirs:
         raise ConfigError("--ours and --theirs exclude each other.", hint="Give one.")
     from datahub.core.conflicts import RULES  # it brings polars, which --help needs not wait for
 
-    known = next((one for one in RULES if one == rule), None)
-    if rule is not None and known is None:
+    name = next((candidate for candidate in RULES if candidate == rule), None)
+    if rule is not None and name is None:
         raise ConfigError(f"There is no rule {rule!r}.", hint=f"Rules are {', '.join(RULES)}.")
     side: Side | None = "ours" if ours else "theirs" if theirs else None
-    return Settled(side=side, rule=known, decisions=decisions, conflicts=conflicts)
+    return SettlingOptions(side=side, rule=name, decisions=decisions, conflicts=conflicts)

@@ -26,24 +26,24 @@ def fsck(
 ) -> None:
     """Read all that branches and tags reach, and say what is damaged. Exit 1 if anything is."""
     with opened() as hub:
-        found = hub.fsck(deep=not quick)
+        damages = hub.fsck(deep=not quick)
         names = len(hub.branches()), len(hub.tags())
     if json:
-        emit_json(results.Damage.each(found))
-    for damage in [] if json else found:
+        emit_json(results.Damage.each(damages))
+    for damage in [] if json else damages:
         line(f"{damage.kind} {damage.id[:12]}: {damage.what} ({damage.where})")
-    if found:
+    if damages:
         raise typer.Exit(1)
-    talk(_checked(*names, quick=quick))
+    talk(_fsck_summary(*names, quick=quick))
 
 
-def _checked(branches: int, tags: int, *, quick: bool) -> str:
+def _fsck_summary(branches: int, tags: int, *, quick: bool) -> str:
     """What was looked at, where nothing is wrong."""
     names = f"{branches} {'branch' if branches == 1 else 'branches'}"
     names += f" and {tags} {'tag' if tags == 1 else 'tags'}" if tags else ""
-    what = "every object is there (contents were not read)" if quick else "every object was read"
+    check = "every object is there (contents were not read)" if quick else "every object was read"
     labels = "" if quick else ", and labels are what people or models said"
-    return f"No damage: of {names}, {what}{labels}."
+    return f"No damage: of {names}, {check}{labels}."
 
 
 def gc(
@@ -57,20 +57,20 @@ def gc(
 ) -> None:
     """Remove commits and objects that nothing reaches. Others may work on meanwhile."""
     with opened() as hub:
-        found = hub.gc(keep=timedelta(days=keep_days), dry_run=dry_run)
+        report = hub.gc(keep=timedelta(days=keep_days), dry_run=dry_run)
     if json:
-        emit_json(results.Collection.of(found, dry_run=dry_run))
+        emit_json(results.Collection.of(report, dry_run=dry_run))
         return
     line(
-        f"{'would remove' if dry_run else 'removed'} {found.objects} objects "
-        f"({found.bytes / 1e6:.1f} MB), {found.commits} commits, {found.nodes} nodes"
+        f"{'would remove' if dry_run else 'removed'} {report.objects} objects "
+        f"({report.bytes / 1e6:.1f} MB), {report.commits} commits, {report.nodes} nodes"
     )
-    if found.leases:
-        line(f"{'would remove' if dry_run else 'removed'} {found.leases} merges that nobody ended")
+    if report.leases:
+        line(f"{'would remove' if dry_run else 'removed'} {report.leases} merges that nobody ended")
     if hub.settings.store == "lakefs":
         talk("These lay here. lakeFS collects its own: see docs/lakefs.md.")
-    if keep_days and not found.objects:
+    if keep_days and not report.objects:
         talk(f"What was stored or named in the last {keep_days:g} days is kept: --keep-days.")
-    if found.at_work:
-        others = "1 other process is" if found.at_work == 1 else f"{found.at_work} others are"
-        talk(f"{others} at work: what they may be using is kept.")
+    if report.at_work:
+        text = "1 other process is" if report.at_work == 1 else f"{report.at_work} others are"
+        talk(f"{text} at work: what they may be using is kept.")

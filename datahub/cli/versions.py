@@ -10,8 +10,15 @@ import typer
 
 from datahub.cli.consent import Yes, consent, say_set_aside
 from datahub.cli.context import Branch, Json, opened
-from datahub.cli.output import brief, emit_json, expectations, failures, line, paged, table, talk
-from datahub.cli.settling import Conflicts, Decisions, Ours, RuleName, Theirs, settled
+from datahub.cli.output import brief, emit_json, expectations, failures, line, pager, table, talk
+from datahub.cli.settling import (
+    Conflicts,
+    Decisions,
+    OursOption,
+    RuleName,
+    TheirsOption,
+    settling_options,
+)
 from datahub.cli.state import state
 from datahub.core.errors import ConfigError
 from datahub.hub import results
@@ -63,12 +70,12 @@ def commit(
             "votes, labels and answers are committed by the steps that make them.",
         )
     with opened(branch) as hub:
-        made = hub.commit(files, message=message, start=state.folder)
+        new = hub.commit(files, message=message, start=state.folder)
         on = hub.branch
     if json:
-        emit_json(results.Commit.of(made))
+        emit_json(results.Commit.of(new))
         return
-    line(f"[{on} {made.id[:12]}] {message}")
+    line(f"[{on} {new.id[:12]}] {message}")
 
 
 def log(
@@ -85,29 +92,29 @@ def log(
     if graph and dataset:
         raise ConfigError("--graph draws the whole history.", hint="Leave out --dataset.")
     with opened() as hub:
-        found = hub.log(ref, limit=limit, dataset=dataset)
+        commits = hub.log(ref, limit=limit, dataset=dataset)
         names = _names(hub) if graph or oneline else {}
     if json:
-        emit_json(results.Commit.each(found))
+        emit_json(results.Commit.each(commits))
         return
-    with paged():
-        _print_log(found, names, graph=graph, oneline=oneline)
+    with pager():
+        _print_log(commits, names, graph=graph, oneline=oneline)
 
 
 def _print_log(
-    found: list[Commit], names: dict[str, list[str]], *, graph: bool, oneline: bool
+    commits: list[Commit], names: dict[str, list[str]], *, graph: bool, oneline: bool
 ) -> None:
     if graph:
         from datahub.core.lanes import draw_lanes
 
-        for drawing, commit in draw_lanes(found):
+        for drawing, commit in draw_lanes(commits):
             line(drawing + (f" {_oneline(commit, names)}" if commit else ""))
         return
     if oneline:
-        for commit in found:
+        for commit in commits:
             line(_oneline(commit, names))
         return
-    rows = [(c.id[:12], c.time, c.author, _subject(c)) for c in found]
+    rows = [(c.id[:12], c.time, c.author, _subject(c)) for c in commits]
     table(["commit", "time", "author", "message"], rows)
 
 
@@ -116,20 +123,20 @@ def _subject(commit: Commit) -> str:
 
 
 def _oneline(commit: Commit, names: dict[str, list[str]]) -> str:
-    held = f"({', '.join(names[commit.id])}) " if commit.id in names else ""
-    return f"{commit.id[:12]} {held}{_subject(commit)}"
+    refs = f"({', '.join(names[commit.id])}) " if commit.id in names else ""
+    return f"{commit.id[:12]} {refs}{_subject(commit)}"
 
 
 def _names(hub: Hub) -> dict[str, list[str]]:
     """Branches and tags by the commit that they name, the current branch first."""
-    found: dict[str, list[str]] = {}
+    names: dict[str, list[str]] = {}
     branches = hub.branches()
     for name in sorted(branches, key=lambda name: (name != hub.branch, name)):
-        shown = f"HEAD -> {name}" if name == hub.branch else name
-        found.setdefault(branches[name], []).append(shown)
+        label = f"HEAD -> {name}" if name == hub.branch else name
+        names.setdefault(branches[name], []).append(label)
     for name, commit in hub.tags().items():
-        found.setdefault(commit, []).append(f"tag: {name}")
-    return found
+        names.setdefault(commit, []).append(f"tag: {name}")
+    return names
 
 
 def show(
@@ -139,22 +146,22 @@ def show(
     """Show a commit: who, why, what it changed, and the verdict that let it in."""
     with opened() as hub:
         commit = hub.commit_at(ref)
-        changed = hub.changes(commit.id)
+        difference = hub.changes(commit.id)
         verdict = hub.verdict(commit.id)
         objects = hub.objects(commit.id) if json else {}
     if json:
         emit_json(
             results.Shown(
                 results.Commit.of(commit),
-                None if changed is None else results.Difference.of(changed),
+                None if difference is None else results.Difference.of(difference),
                 None if verdict is None else results.Verdict.of(verdict),
                 objects,
             )
         )
         return
-    with paged():
+    with pager():
         _print_commit(commit, verdict)
-        _print_diff(changed)
+        _print_diff(difference)
 
 
 def _print_commit(commit: Commit, verdict: Verdict | None) -> None:
@@ -168,8 +175,8 @@ def _print_commit(commit: Commit, verdict: Verdict | None) -> None:
         line(f"    {name}: {value}")
     if verdict is not None:
         reason = f" ({verdict.reason})" if verdict.reason else ""
-        signed = ", signed" if verdict.signature else ""
-        line(f"verdict passed{signed}, {verdict.kind}, {expectations(verdict.checks)}{reason}")
+        note = ", signed" if verdict.signature else ""
+        line(f"verdict passed{note}, {verdict.kind}, {expectations(verdict.checks)}{reason}")
 
 
 def diff(
@@ -188,13 +195,13 @@ def diff(
     with opened() as hub:
         if old and new is None and ".." in old:  # as git has it
             old, _, new = old.partition("..")
-        found = hub.diff(old or "main", new, lines=limit if rows else 0)
+        difference = hub.diff(old or "main", new, lines=limit if rows else 0)
     if json:
-        emit_json(results.Difference.of(found))
+        emit_json(results.Difference.of(difference))
     else:
-        with paged():
-            _print_diff(found)
-    if exit_code and found.objects:
+        with pager():
+            _print_diff(difference)
+    if exit_code and difference.objects:
         raise typer.Exit(1)
 
 
@@ -204,8 +211,8 @@ def merge(
         str | None, typer.Option("--into", help="Branch that takes it (default: the current).")
     ] = None,
     message: Annotated[str, typer.Option("--message", "-m", help="Of the merge commit.")] = "",
-    ours: Ours = False,
-    theirs: Theirs = False,
+    ours: OursOption = False,
+    theirs: TheirsOption = False,
     rule: RuleName = None,
     decisions: Decisions = None,
     conflicts: Conflicts = None,
@@ -223,11 +230,11 @@ def merge(
 
     Decisions go first, then the rule, then the side. Exits 3 when a conflict is left.
     """
-    settling = settled(
+    settling = settling_options(
         ours=ours, theirs=theirs, rule=rule, decisions=decisions, conflicts=conflicts
     )
     with opened() as hub:
-        merged = hub.merge(
+        outcome = hub.merge(
             source,
             into=into,
             message=message,
@@ -237,17 +244,17 @@ def merge(
             **settling,
         )
         into = into or hub.branch
-    if merged.verdict is None and source in (into, "HEAD", "@"):
+    if outcome.verdict is None and source in (into, "HEAD", "@"):
         talk(f"hint: {into} was merged into itself: --into names the branch that takes it.")
     if json:
-        emit_json(results.Merged.of(merged))
+        emit_json(results.Merged.of(outcome))
         return
-    if merged.verdict is None:
+    if outcome.verdict is None:
         line(f"Already up to date: {into} holds all of {source}.")
         return
-    judged = f"{expectations(merged.checks)} passed" if merged.checks else "no gate to pass"
-    line(f"{source} merged into {into}: {merged.commit.id[:12]}, {judged}")
-    report = merged.report
+    checks = f"{expectations(outcome.checks)} passed" if outcome.checks else "no gate to pass"
+    line(f"{source} merged into {into}: {outcome.commit.id[:12]}, {checks}")
+    report = outcome.report
     if report.rows:
         line(f"  {report.rows} rows merged by key")
     if report.relabeled:
@@ -258,16 +265,16 @@ def merge(
     for note in report.notes:
         line(f"  note: {note}")
     say_set_aside(report.set_aside)
-    for failure in failures(merged.verdict):
+    for failure in failures(outcome.verdict):
         line(failure)
 
 
-def _print_diff(found: Difference | None) -> None:
-    if found is None:
+def _print_diff(difference: Difference | None) -> None:
+    if difference is None:
         return
-    for (kind, place), count in _by_place(found.objects).items():
+    for (kind, place), count in _by_place(difference.objects).items():
         line(f"{kind:8} {place}" + (f" ({count} objects)" if count > 1 else ""))
-    for rows in found.rows:
+    for rows in difference.rows:
         if rows.added or rows.removed or rows.changed:
             columns = ", ".join(f"{name} {count}" for name, count in rows.columns.items())
             line(
@@ -282,19 +289,19 @@ def _print_diff(found: Difference | None) -> None:
             from datahub.core.kept import FIT
 
             line(f"rows of {rows.dataset} without a label yet: {rows.unlabeled} ({FIT})")
-        for one in rows.lines:
-            _print_row(one)
+        for row_line in rows.lines:
+            _print_row(row_line)
 
 
-def _print_row(one: RowLine) -> None:
-    label = f"  {one.label[0] or '(none)'} -> {one.label[1] or '(none)'}" if one.label else ""
-    line(f"{one.kind:8} {one.key}{label}")
-    for column, (old, new) in one.columns.items():
-        if one.kind == "changed":
+def _print_row(row: RowLine) -> None:
+    label = f"  {row.label[0] or '(none)'} -> {row.label[1] or '(none)'}" if row.label else ""
+    line(f"{row.kind:8} {row.key}{label}")
+    for column, (old, new) in row.columns.items():
+        if row.kind == "changed":
             line(f"    {column}: {brief(old)} -> {brief(new)}")
         else:
-            line(f"    {column}: {brief(new if one.kind == 'added' else old)}")
-    for reason in one.why:
+            line(f"    {column}: {brief(new if row.kind == 'added' else old)}")
+    for reason in row.why:
         line(f"    because {reason}")
 
 

@@ -14,7 +14,7 @@ from datahub.hub import results
 if TYPE_CHECKING:
     from datahub.flow.history.why import Event, Why
 
-SHOWN = 200  # characters of a column
+SHOWN_LENGTH = 200  # characters of a column
 
 
 def why(
@@ -28,36 +28,36 @@ def why(
 ) -> None:
     """Tell why one row has its label: votes, models, people, verdicts and commits."""
     with opened() as hub:
-        found = hub.why(key, dataset=dataset, ref=ref, limit=limit)
+        story = hub.why(key, dataset=dataset, ref=ref, limit=limit)
     if json:
-        emit_json(results.Why.of(found))
+        emit_json(results.Why.of(story))
         return
-    _print_row(found)
-    _print_votes(found)
-    _print_people(found)
+    _print_row(story)
+    _print_votes(story)
+    _print_people(story)
     line("\nhistory, newest first")
-    for event in found.history:
+    for event in story.history:
         _print_event(event)
 
 
-def _print_row(found: Why) -> None:
-    line(f"row {found.key!r} of {found.dataset} at {found.commit[:12]}")
-    for name, value in found.content.items():
+def _print_row(story: Why) -> None:
+    line(f"row {story.key!r} of {story.dataset} at {story.commit[:12]}")
+    for name, value in story.content.items():
         line(f"  {name}: {_short(value)}")
-    if found.label is None:
+    if story.label is None:
         line("no label yet: `datahub label fit` makes them")
         return
-    label = found.label
+    label = story.label
     line(f"label {label['label'] or '(none)'}: {label['status']}, by {_source(label)}")
     if label["reason"]:
         line(f"  reason: {label['reason']}")
-    if found.soft is None and label["source"]:
+    if story.soft is None and label["source"]:
         lfs = f" (LFs {', '.join(label['lfs'])})" if label["lfs"] else ""
         line(f"  kept from a fit of earlier rows{lfs}; the votes and models are in the history")
-    if found.soft is not None:
+    if story.soft is not None:
         line(
-            f"  label model {_opinion(found.soft, 'model')}, end model "
-            f"{_opinion(found.soft, 'end')}, together {_opinion(found.soft, '')}"
+            f"  label model {_opinion(story.soft, 'model')}, end model "
+            f"{_opinion(story.soft, 'end')}, together {_opinion(story.soft, '')}"
         )
 
 
@@ -67,15 +67,15 @@ def _source(label: Mapping[str, Any]) -> str:
     return str(label["model"]) if label["source"] else "nobody"
 
 
-def _opinion(soft: Mapping[str, Any], whose: str) -> str:
-    lead = f"{whose}_" if whose else ""
+def _opinion(soft: Mapping[str, Any], model: str) -> str:
+    lead = f"{model}_" if model else ""
     label, sure = soft[f"{lead}label"], soft[f"{lead}confidence"]
     return "says nothing" if sure is None else f"{label or '(tied)'} ({sure:.2f})"
 
 
-def _print_votes(found: Why) -> None:
-    voted = [vote for vote in found.votes if vote.label is not None or vote.fault is not None]
-    if voted:
+def _print_votes(story: Why) -> None:
+    votes = [vote for vote in story.votes if vote.label is not None or vote.fault is not None]
+    if votes:
         line()
         columns = ["LF", "vote", "right where it votes", "counts", "kind", "where", "fingerprint"]
         rows = [
@@ -88,35 +88,35 @@ def _print_votes(found: Why) -> None:
                 vote.where,
                 vote.fingerprint[:12],
             )
-            for vote in voted
+            for vote in votes
         ]
         table(columns, rows)
-    if found.votes:
-        line(f"{len(found.votes) - len(voted)} of {len(found.votes)} LFs abstained")
+    if story.votes:
+        line(f"{len(story.votes) - len(votes)} of {len(story.votes)} LFs abstained")
 
 
-def _print_people(found: Why) -> None:
-    for task in found.asked:
+def _print_people(story: Why) -> None:
+    for task in story.asked:
         guess = f", prediction {task.prediction}" if task.prediction else ""
         line(f"asked in {task.batch} ({task.queue}, {task.slice}): {task.reason}{guess}")
-    for said in found.annotations:
-        what = "withdrew" if said.withdrawn else f"said {said.label or '(skipped)'}"
-        stale = "" if said.counts else f"; {said.lapsed}: it does not count"
-        line(f"{said.annotator} {what} at {said.time} ({said.id}){stale}")
+    for answer in story.annotations:
+        action = "withdrew" if answer.withdrawn else f"said {answer.label or '(skipped)'}"
+        stale = "" if answer.counts else f"; {answer.lapsed}: it does not count"
+        line(f"{answer.annotator} {action} at {answer.time} ({answer.id}){stale}")
 
 
 def _print_event(event: Event) -> None:
     first = event.message.splitlines()[0] if event.message else "(no message)"
     line(f"{event.commit[:12]} {event.time:%Y-%m-%d %H:%M} {event.author}: {first}")
-    for what, before, after in event.changed:
-        line(f"  {what}: {_short(before)} -> {_short(after)}")
+    for field, before, after in event.changed:
+        line(f"  {field}: {_short(before)} -> {_short(after)}")
     if event.taken_from:
         line(f"  the row as {event.taken_from[:12]} has it")
     if event.verdict is not None:
-        said = "passed" if event.verdict.passed else "refused"
-        line(f"  verdict {said}, {event.verdict.kind}, {expectations(event.verdict.checks)}")
+        outcome = "passed" if event.verdict.passed else "refused"
+        line(f"  verdict {outcome}, {event.verdict.kind}, {expectations(event.verdict.checks)}")
 
 
 def _short(value: object) -> str:
     text = "(none)" if value is None else str(value).replace("\n", " ")
-    return text if len(text) <= SHOWN else text[: SHOWN - 3] + "..."
+    return text if len(text) <= SHOWN_LENGTH else text[: SHOWN_LENGTH - 3] + "..."
