@@ -226,7 +226,7 @@ def merge(
     yes: Yes = False,
     json: Json = False,
 ) -> None:
-    """Merge a branch into the current one, row by row, if the gate of that passes.
+    """Merge a branch into the current one, row by row, if its gate passes.
 
     Decisions go first, then the rule, then the side. Exits 3 when a conflict is left.
     """

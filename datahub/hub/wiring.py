@@ -242,7 +242,7 @@ class Wiring:
         if self.settings.labelstudio_url:
             if not self.settings.labelstudio_token:
                 raise ConfigError(
-                    "A Label Studio server is named, and no token for it.",
+                    "labelstudio_url is set, labelstudio_token is not.",
                     hint="Set DATAHUB_LABELSTUDIO_TOKEN to a personal access token of yours.",
                 )
             return self.settings.labelstudio_url, self.settings.labelstudio_token
