@@ -8,6 +8,7 @@ labeling_functions/ import from here and from nowhere else in datahub.
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -44,6 +45,8 @@ _HOMES = {
     "regex": "datahub.core.declarative",
     "threshold": "datahub.core.declarative",
 }
+
+logging.getLogger(__name__).addHandler(logging.NullHandler())  # quiet, unless somebody listens
 
 
 def __getattr__(name: str) -> object:

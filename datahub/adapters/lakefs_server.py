@@ -6,6 +6,7 @@ made each time it starts with an empty folder, and are for this machine alone.
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 import socket
@@ -21,6 +22,7 @@ from types import MappingProxyType
 
 from datahub.core.errors import StorageError, Unavailable
 
+_LOGGER = logging.getLogger(__name__)
 _STARTS_WITHIN = 30.0
 
 
@@ -75,6 +77,7 @@ def running_in(
         ) from error
     try:
         _wait(process, endpoint, folder / "log")
+        _LOGGER.info("lakeFS started at %s, process %d", endpoint, process.pid)
         yield LakeFSInfo(endpoint, key, secret, process.pid)
     finally:
         process.terminate()

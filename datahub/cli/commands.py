@@ -22,6 +22,7 @@ from datahub.cli import (
     review,
     tag,
     upkeep,
+    verbose,
     versions,
     why,
 )
@@ -98,7 +99,10 @@ def root(
 def run() -> int:
     """Run what the command line says; return its exit code, or raise what went wrong."""
     try:
-        outcome = typer.main.get_command(app).main(standalone_mode=False)
+        command = typer.main.get_command(app)
+        verbose.show(0)
+        verbose.add_to(command)
+        outcome = command.main(standalone_mode=False)
     except Escape as escape:
         error = escape.error
     else:

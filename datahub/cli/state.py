@@ -12,6 +12,7 @@ class State:
 
     folder: Path = Path()
     json: bool = False
+    verbose: int = 0  # how often -v was given
 
 
 state = State()

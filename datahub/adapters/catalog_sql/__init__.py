@@ -8,6 +8,7 @@ SELECT and no Alembic.
 from __future__ import annotations
 
 import json
+import logging
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -26,6 +27,7 @@ from datahub.machine.disk import connected
 from datahub.machine.installed import shared_folder
 from datahub.ports import Kept, LedgerEntry, Memory, Refusal, Run
 
+_LOGGER = logging.getLogger(__name__)
 REVISIONS = ("0001", "0002")  # of migrations/versions, oldest first
 LOCK_TIMEOUT = 30.0  # seconds a writer waits for its turn
 _TURN = 0x64617461687562  # "datahub": the advisory lock that writers on PostgreSQL take
@@ -186,9 +188,12 @@ class SqlCatalog:
             if backend == "sqlite":
                 return _sqlite_engine(url, self._lock_timeout)
             if backend == "postgresql":
-                return sa.create_engine(
+                engine = sa.create_engine(
                     url, pool_pre_ping=True, connect_args={"connect_timeout": 10}
                 )
+                sa.event.listen(engine, "invalidate", _log_lost)
+                sa.event.listen(engine, "connect", _log_connected)
+                return engine
         except (sa.exc.ArgumentError, ValueError) as error:
             raise ConfigError("The catalog's address is not a database URL.", hint=URLS) from error
         except ImportError as error:
@@ -256,6 +261,16 @@ class SqlCatalog:
         ):
             driver = cast(Any, connection.connection.dbapi_connection)
             driver.execute("PRAGMA journal_mode=WAL")
+
+
+def _log_lost(connection: object, record: object, error: BaseException | None) -> None:
+    """A connection of the pool that does not answer; the next one is opened in its place."""
+    why = type(error).__name__ if error else "too old"
+    _LOGGER.info("the catalog's connection was lost (%s); connecting again", why)
+
+
+def _log_connected(connection: object, record: object) -> None:
+    _LOGGER.debug("connected to the catalog's database")
 
 
 def migrations_config(connection: sa.Connection) -> Any:

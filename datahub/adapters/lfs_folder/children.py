@@ -6,6 +6,7 @@ so that Ctrl-C is ours to answer. When we end, however we end, it ends.
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import subprocess
@@ -24,6 +25,7 @@ from datahub.adapters.lfs_folder.messages import BadMessage, receive, send
 from datahub.adapters.lfs_folder.talk import Talk
 from datahub.core.errors import LabelingFunctionError, storable
 
+_LOGGER = logging.getLogger(__name__)
 _CODE = (
     "import sys; sys.path[:] = {path}; from datahub.adapters.lfs_folder.child import main; main()"
 )
@@ -58,6 +60,9 @@ class Child:
             stderr=subprocess.PIPE,
             env=dict(place.environment),
             start_new_session=True,
+        )
+        _LOGGER.info(
+            "LF process %d started%s", self._running.pid, " in a sandbox" if place.before else ""
         )
         assert self._running.stderr is not None  # all three are pipes
         self._talk = Talk(os.dup(self._running.stderr.fileno()))

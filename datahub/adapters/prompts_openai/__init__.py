@@ -8,6 +8,7 @@ Everything else that goes wrong is a problem of the one question.
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -29,6 +30,7 @@ from datahub.core.errors import (
 )
 from datahub.core.prompt_lf import Question, Reply, Spending
 
+_LOGGER = logging.getLogger(__name__)
 ATTEMPTS = 4
 LONGEST_WAIT = 120.0  # seconds that a server may ask for; later is as good as never
 GIVE_UP = 20  # failures in a row, of one question or another
@@ -144,6 +146,7 @@ class OpenAIPrompts:
                 self._purse.give_back(question)
                 if attempt == ATTEMPTS:
                     raise self._away(question, str(error)) from error
+                _LOGGER.info("attempt %d: no connection; asking again", attempt)
                 wait(2.0 ** (attempt - 1))
                 continue
             except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
@@ -169,7 +172,8 @@ class OpenAIPrompts:
         messages = [{"role": "user", "content": question.text}]
         if question.system:
             messages.insert(0, {"role": "system", "content": question.system})
-        return web.post(
+        start = time.perf_counter()
+        answer = web.post(
             endpoint.rstrip("/") + "/chat/completions",
             headers={"Authorization": f"Bearer {self._api_key}"} if send_key else {},
             json={
@@ -179,6 +183,9 @@ class OpenAIPrompts:
                 "max_tokens": question.max_tokens,
             },
         )
+        spent = 1000 * (time.perf_counter() - start)
+        _LOGGER.debug("POST /chat/completions: %s in %.0f ms", answer.status_code, spent)
+        return answer
 
     def _wait_to_retry(
         self, answer: httpx.Response, attempt: int, wait: Callable[[float], object]
@@ -190,6 +197,7 @@ class OpenAIPrompts:
         seconds = float(header) if header.replace(".", "", 1).isdigit() else 2.0 ** (attempt - 1)
         if seconds > LONGEST_WAIT:
             return False
+        _LOGGER.info("attempt %d: %s; again in %.0f s", attempt, answer.status_code, seconds)
         if answer.status_code == 429:  # too many of all of us
             self._pace.hold(seconds)
         else:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import logging
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import urlsplit
@@ -22,6 +24,7 @@ from pydantic import ValidationError
 from datahub.core.errors import AuthenticationError, NotFound, Rejected, Unavailable
 
 TIMEOUT_SECONDS = 300
+_LOGGER = logging.getLogger(__name__)
 
 
 class Server:
@@ -71,7 +74,7 @@ class Server:
             timeout=TIMEOUT_SECONDS,
             follow_redirects=True,
             trust_env=not _on_this_machine(self.url),  # no proxy to oneself
-            event_hooks={"response": [self._checked]},
+            event_hooks={"request": [_start], "response": [_log, self._checked]},
         )
         return LabelStudio(base_url=self.url, api_key=self._token, max_retries=0, httpx_client=web)
 
@@ -107,6 +110,18 @@ class Server:
 
     def _unavailable(self, what: str, hint: str) -> Unavailable:
         return Unavailable(f"Label Studio at {self.url} {what}", hint=hint, backend="label-studio")
+
+
+def _start(request: httpx.Request) -> None:
+    request.extensions["started"] = time.perf_counter()
+
+
+def _log(response: httpx.Response) -> None:
+    """Log an answer: no query, which may hold a key, and no body."""
+    request = response.request
+    spent = 1000 * (time.perf_counter() - request.extensions.get("started", 0.0))
+    path, status = request.url.path, response.status_code
+    _LOGGER.debug("%s %s: %s in %.0f ms", request.method, path, status, spent)
 
 
 def _on_this_machine(url: str) -> bool:

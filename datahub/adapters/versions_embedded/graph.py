@@ -7,7 +7,9 @@ Commits are dulwich's objects under SHA-256 ids; nodes are core.objecttree's. A 
 
 from __future__ import annotations
 
+import logging
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -19,6 +21,8 @@ from datahub.machine.disk import no_room
 from datahub.machine.faults import translated
 
 FORMAT = 3
+_LOGGER = logging.getLogger(__name__)
+_SOON = 1.0  # seconds of waiting for another writer after which it is logged
 _SCHEMA = (
     "CREATE TABLE node (id TEXT PRIMARY KEY, body BLOB NOT NULL)",
     # generation: 1 + the greatest of the parents'; order without trust in clocks
@@ -154,12 +158,35 @@ class Graph:
             connection.execute("PRAGMA synchronous = FULL")
             if mode == "rwc":
                 connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute(begin)
+            if begin == "BEGIN":
+                connection.execute(begin)  # which waits for nobody
+            else:
+                self._begin(connection, begin)
             _format(connection)  # a plain BEGIN has read nothing yet
         except BaseException:
             connection.close()
             raise
         return connection
+
+    def _begin(self, connection: sqlite3.Connection, begin: str) -> None:
+        """Begin, and log a wait for another process that writes."""
+        soon, start = min(_SOON, self._patience), time.monotonic()
+        _wait_for(connection, soon)
+        try:
+            connection.execute(begin)
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or soon == self._patience:
+                raise
+            _LOGGER.info("%s: waiting for another process that writes", self.path)
+            _wait_for(connection, self._patience - (time.monotonic() - start))
+            connection.execute(begin)
+            _LOGGER.info("%s: waited %.1f s", self.path, time.monotonic() - start)
+        _wait_for(connection, self._patience)
+
+
+def _wait_for(connection: sqlite3.Connection, seconds: float) -> None:
+    """How long a statement waits for others' locks from now on."""
+    connection.execute(f"PRAGMA busy_timeout = {max(1, int(1000 * seconds))}")
 
 
 def _format(connection: sqlite3.Connection) -> int:

@@ -25,6 +25,7 @@ from datahub.core.errors import (
     NotFound,
     RefNotFound,
     Rejected,
+    TagNotFound,
 )
 from datahub.core.versions import (
     Commit,
@@ -86,6 +87,7 @@ class History:
         self._check = check
         self._checked: set[CommitId] = set()
         self._is_known = False
+        self._tags: set[str] = set()  # names that were tags when they were last asked for
 
     def heads(self, *, hidden: bool = False) -> dict[str, CommitId]:
         """LakeFS's branch name -> head."""
@@ -189,17 +191,29 @@ class History:
         """An id goes before any name, and lakeFS follows names first: what it says is checked."""
         if is_id(name):
             return self._by_id(name)
+        # A tag does not move, and no branch of ours takes its name: it is asked for as a tag.
+        kinds = (self._tag, self.head) if name in self._tags else (self.head, self._tag)
         try:
-            return self.head(name)
-        except BranchNotFound:
+            return kinds[0](name)
+        except (BranchNotFound, TagNotFound):
             pass
+        try:
+            return kinds[1](name)
+        except (BranchNotFound, TagNotFound) as error:
+            raise RefNotFound(name) from error
+
+    def _tag(self, name: str) -> CommitId:
+        """Raises TagNotFound."""
         if not re.fullmatch(r"[\w./-]+", name, re.ASCII):
-            raise RefNotFound(name)
+            raise TagNotFound(name)
+        self._tags.discard(name)
         try:
             get = self._server.api.tags_api.get_tag
-            return str(self._server.ask("read a tag", get, encoded(name)).commit_id)
+            tag = self._server.ask("read a tag", get, encoded(name))
         except (NotFound, Rejected) as error:
-            raise RefNotFound(name) from error
+            raise TagNotFound(name) from error
+        self._tags.add(name)
+        return str(tag.commit_id)
 
     def _by_id(self, name: str) -> CommitId:
         try:

@@ -20,6 +20,7 @@ import urllib3
 from lakefs_sdk.client import LakeFSClient
 
 from datahub.adapters.versions_lakefs.faults import translated
+from datahub.adapters.versions_lakefs.requests import Retry, log_requests
 from datahub.core.errors import StorageError
 from datahub.ports import Remote
 
@@ -28,7 +29,7 @@ _PAGE = 1000
 _THREADS = 16
 _CHUNK = 1 << 20
 _PATIENCE = (10, 300)  # seconds to connect, and to wait for bytes
-_REPEATABLE = urllib3.Retry(3, backoff_factor=0.2, status_forcelist=(502, 503, 504), redirect=0)
+_REPEATABLE = Retry(3, backoff_factor=0.2, status_forcelist=(502, 503, 504), redirect=0)
 _ANY_METHOD = _REPEATABLE.new(allowed_methods=None)
 _T = TypeVar("_T")
 _R = TypeVar("_R")
@@ -54,7 +55,9 @@ class Server:
     @cached_property
     def api(self) -> Any:
         """The SDK's client."""
-        return LakeFSClient(self._configuration)
+        client = LakeFSClient(self._configuration)
+        log_requests(client.objects_api.api_client.rest_client.pool_manager)
+        return client
 
     @cached_property
     def storage(self) -> Any:

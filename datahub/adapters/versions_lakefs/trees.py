@@ -22,6 +22,7 @@ MARK = OWN + "head"  # differs between any two writes
 ACTION = "_lakefs_actions/datahub.yaml"  # the guard that runs inside the server
 _UNSHOWN = (MARK, ACTION)
 _KEPT = 64  # listings in memory
+_CHANGES_KEPT = 64
 
 
 class Reader(Protocol):
@@ -41,6 +42,7 @@ class Trees:
         self._history = history
         self._hashed = hashed
         self._kept: OrderedDict[tuple[str, str], dict[str, ObjectId]] = OrderedDict()
+        self._changes: OrderedDict[tuple[str, str, str], list[Change]] = OrderedDict()
         self.where: dict[ObjectId, tuple[CommitId, str]] = {}
 
     def objects(self, commit_id: CommitId, prefix: str = "") -> dict[str, ObjectId]:
@@ -113,11 +115,18 @@ class Trees:
                     raise _both(path)
 
     def changes(self, old: CommitId, new: CommitId, prefix: str = "") -> list[Change]:
-        """What differs, sorted; the cost follows the difference."""
-        was, now = self.differing(new, old, prefix), self.differing(old, new, prefix)
-        paths = sorted(was.keys() | now.keys())
-        found = [Change(path, was.get(path), now.get(path)) for path in paths]
-        return [change for change in found if change.old != change.new]
+        """What differs, sorted; the cost follows the difference, and nothing is asked twice."""
+        trees = self._tree(old), self._tree(new), prefix
+        if trees not in self._changes:
+            now = self.differing(old, new, prefix)
+            was = self.differing(new, old, prefix) if now else {}
+            paths = sorted(was.keys() | now.keys())
+            changes = [Change(path, was.get(path), now.get(path)) for path in paths]
+            self._changes[trees] = [change for change in changes if change.old != change.new]
+            while len(self._changes) > _CHANGES_KEPT:
+                self._changes.popitem(last=False)
+        self._changes.move_to_end(trees)
+        return list(self._changes[trees])
 
     def is_touched(self, commit: Commit, prefix: str) -> bool:
         """Whether a commit holds something else under a prefix than each of its parents does."""
