@@ -59,7 +59,7 @@ class BayesLabelModel:
             precision[:, y] = self._precision(counts, y, float(prior[y]), power)
         times = counts.counts.diagonal().reshape(m, cardinality)
         right = np.where(times > 0, precision * times, 0).sum(axis=1)
-        vote_counts = counts.voted
+        vote_counts = counts.vote_counts
         return LabelModelFit(
             model=self.name,
             cardinality=cardinality,

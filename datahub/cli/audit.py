@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from datahub.cli.context import Json, opened
+from datahub.cli.context import Json, open_hub
 from datahub.cli.output import emit_json, line, table
 from datahub.hub import results
 
@@ -31,7 +31,7 @@ def audit(
     annotations that no step brought, a branch that was moved or never guarded, or a signature
     that cannot be told for want of its secret. Changes of the rules are listed with their reasons.
     """
-    with opened() as hub:
+    with open_hub() as hub:
         report = hub.audit(branch, since=since)
     if json:
         emit_json(results.Audit.of(report))

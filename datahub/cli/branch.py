@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from datahub.cli.context import Json, opened
+from datahub.cli.context import Json, open_hub
 from datahub.cli.gitwords import Names
 from datahub.cli.output import emit_json, line
 from datahub.hub import results
@@ -28,7 +28,7 @@ def root(
 
 
 def _current(*, json: bool) -> None:
-    with opened() as hub:
+    with open_hub() as hub:
         name = hub.branch
     if json:
         emit_json(results.CurrentBranch(name))
@@ -39,7 +39,7 @@ def _current(*, json: bool) -> None:
 @app.command("list")
 def list_(json: Json = False) -> None:
     """List branches and their heads."""
-    with opened() as hub:
+    with open_hub() as hub:
         branches = hub.branches()
         current = hub.branch
     if json:
@@ -59,7 +59,7 @@ def create(
     json: Json = False,
 ) -> None:
     """Cut a branch, without a copy. `datahub branch NAME` does it too."""
-    with opened() as hub:
+    with open_hub() as hub:
         commit = hub.create_branch(name, at=source or start)
     if json:
         emit_json(results.Branch(name, commit.id))
@@ -76,7 +76,7 @@ def delete(
     json: Json = False,
 ) -> None:
     """Remove a branch's name, once it is merged or tagged."""
-    with opened() as hub:
+    with open_hub() as hub:
         hub.delete_branch(name, force=force)
     if json:
         emit_json(results.Deleted(name))

@@ -33,7 +33,7 @@ Ref = Annotated[str | None, typer.Option("--ref", help="Branch or commit (defaul
 
 
 @contextmanager
-def opened(branch: str | None = None, **settings: Any) -> Iterator[Hub]:
+def open_hub(branch: str | None = None, **settings: Any) -> Iterator[Hub]:
     """The project's hub, its progress shown on a terminal while the command runs."""
     from datahub.hub import Hub
 

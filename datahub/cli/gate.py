@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from datahub.cli.context import Json, opened
+from datahub.cli.context import Json, open_hub
 from datahub.cli.output import emit_json, expectations, failures, line, table, talk
 from datahub.hub import results
 
@@ -30,7 +30,7 @@ def set_(
     json: Json = False,
 ) -> None:
     """Make the files in expectations/ the rules of a branch."""
-    with opened() as hub:
+    with open_hub() as hub:
         merge = hub.gate_set(reason=reason, into=into, unguard=unguard)
     if json:
         emit_json(results.Merged.of(merge))
@@ -62,7 +62,7 @@ def run(
     json: Json = False,
 ) -> None:
     """Judge a merge without landing it: exits 0 passed, 1 refused, 7 could not run."""
-    with opened() as hub:
+    with open_hub() as hub:
         verdict = hub.gate_run(source, into=into, ungated=without_gate, reports=report or [])
         source = source or hub.branch
     if github:
@@ -84,7 +84,7 @@ def run(
 @app.command()
 def key(json: Json = False) -> None:
     """Print the id of the secret in DATAHUB_VERDICT_SECRET, for signed_by in gates.toml."""
-    with opened() as hub:
+    with open_hub() as hub:
         ids = hub.verdict_keys()
     if json:
         emit_json(ids)
@@ -101,13 +101,14 @@ def refusals(
     json: Json = False,
 ) -> None:
     """List merges that were refused, newest first."""
-    with opened() as hub:
-        refused = hub.refusals(limit=limit)
+    with open_hub() as hub:
+        entries = hub.refusals(limit=limit)
     if json:
-        emit_json(results.Refusal.each(refused))
+        emit_json(results.Refusal.each(entries))
         return
     table(
-        ["time", "source", "commit", "into", "suites", "reasons"], [_line(one) for one in refused]
+        ["time", "source", "commit", "into", "suites", "reasons"],
+        [_line(entry) for entry in entries],
     )
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from datahub.cli.context import Json, opened
+from datahub.cli.context import Json, open_hub
 from datahub.cli.output import emit_json, line
 from datahub.hub import results
 
@@ -20,7 +20,7 @@ def export(
     json: Json = False,
 ) -> None:
     """Write all branches and tags as a git repository; objects become pointer files."""
-    with opened() as hub:
+    with open_hub() as hub:
         count = hub.git_export(folder)
     if json:
         emit_json(results.GitCopy(str(folder), count))
@@ -38,7 +38,7 @@ def import_(
     json: Json = False,
 ) -> None:
     """Take over an exported history, ids and all, in a project just made by `init`."""
-    with opened() as hub:
+    with open_hub() as hub:
         count = hub.git_import(folder, objects=objects)
     if json:
         emit_json(results.GitCopy(str(folder), count))

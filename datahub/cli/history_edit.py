@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from datahub.cli.consent import Yes, consent
-from datahub.cli.context import Branch, Json, opened
+from datahub.cli.context import Branch, Json, open_hub
 from datahub.cli.output import emit_json, line
 from datahub.cli.settling import (
     Conflicts,
@@ -49,7 +49,7 @@ def revert(
     settling = settling_options(
         ours=ours, theirs=theirs, rule=rule, decisions=decisions, conflicts=conflicts
     )
-    with opened(branch) as hub:
+    with open_hub(branch) as hub:
         _print_commit(
             hub.revert(commit, set_aside=consent(yes=yes), **settling), hub.branch, json=json
         )
@@ -74,7 +74,7 @@ def cherry_pick(
     settling = settling_options(
         ours=ours, theirs=theirs, rule=rule, decisions=decisions, conflicts=conflicts
     )
-    with opened(branch) as hub:
+    with open_hub(branch) as hub:
         _print_commit(
             hub.cherry_pick(commit, set_aside=consent(yes=yes), **settling), hub.branch, json=json
         )
@@ -88,7 +88,7 @@ def restore(
     json: Json = False,
 ) -> None:
     """Bring a dataset back as a ref holds it, by a new commit."""
-    with opened(branch) as hub:
+    with open_hub(branch) as hub:
         _print_commit(
             hub.restore(dataset, ref=ref, set_aside=consent(yes=yes)), hub.branch, json=json
         )

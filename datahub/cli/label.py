@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from datahub.cli.context import Branch, Dataset, Json, Ref, opened
+from datahub.cli.context import Branch, Dataset, Json, Ref, open_hub
 from datahub.cli.output import emit_json, line, share, table
 from datahub.cli.promise import acceptance_line, balance
 from datahub.core.errors import ConfigError
@@ -68,7 +68,7 @@ def fit(
 ) -> None:
     """Fit the label model and the end model to the votes, commit soft labels and labels."""
     shares, options = _balance(class_balance), _options(option or ())
-    with opened(
+    with open_hub(
         branch,
         label_model=model,
         end_model=end_model,
@@ -100,7 +100,7 @@ def compare(
 ) -> None:
     """Hold all label models against each other on the votes; commit nothing."""
     shares = _balance(class_balance)
-    with opened(branch, end_model=end_model) as hub:
+    with open_hub(branch, end_model=end_model) as hub:
         comparison = hub.label_compare(dataset, seeds=seeds, class_balance=shares)
     if json:
         emit_json(results.Comparison.of(comparison))
@@ -113,7 +113,7 @@ def score(
     ref: Ref = None, dataset: Dataset = None, branch: Branch = None, json: Json = False
 ) -> None:
     """Hold the labels of a commit against gold: all, not asked, accepted without a person."""
-    with opened(branch) as hub:
+    with open_hub(branch) as hub:
         report = hub.score(dataset, ref=ref)
     if json:
         emit_json(results.Score.of(report))

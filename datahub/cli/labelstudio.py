@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from datahub.cli.context import Json, opened
+from datahub.cli.context import Json, open_hub
 from datahub.cli.output import emit_json, line, talk
 from datahub.hub import results
 
@@ -25,7 +25,7 @@ def start(
     json: Json = False,
 ) -> None:
     """Install Label Studio if need be (2 minutes, 1 GB), and start it for this project."""
-    with opened(labelstudio_port=port) as hub:
+    with open_hub(labelstudio_port=port) as hub:
         info = hub.labelstudio_start(say=talk)
     _print(info, as_json=json, secrets=show_secrets)
 
@@ -33,7 +33,7 @@ def start(
 @app.command()
 def stop(json: Json = False) -> None:
     """Stop the server that `start` started."""
-    with opened() as hub:
+    with open_hub() as hub:
         was_running = hub.labelstudio_stop()
     if json:
         emit_json(results.Stopped(was_running))
@@ -44,7 +44,7 @@ def stop(json: Json = False) -> None:
 @app.command()
 def status(show_secrets: Secrets = False, json: Json = False) -> None:
     """Say whether it runs, and where."""
-    with opened() as hub:
+    with open_hub() as hub:
         info = hub.labelstudio_status()
     _print(info, as_json=json, secrets=show_secrets)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from datahub.cli.context import Branch, Dataset, Json, Ref, opened
+from datahub.cli.context import Branch, Dataset, Json, Ref, open_hub
 from datahub.cli.output import emit_json, line, share, table, talk
 from datahub.hub import results
 
@@ -45,7 +45,7 @@ def run(
     json: Json = False,
 ) -> None:
     """Let labeling functions vote where votes are missing, and commit the votes."""
-    with opened(branch, **_limits(max_cost, max_requests)) as hub:
+    with open_hub(branch, **_limits(max_cost, max_requests)) as hub:
         report = hub.lf_try(sample, dataset) if sample else hub.lf_run(dataset, jobs=jobs)
         classes = hub.dataset(dataset).classes
     _print(report, classes, as_json=json)
@@ -63,7 +63,7 @@ def stats(
     json: Json = False,
 ) -> None:
     """Show the LF table of the committed votes."""
-    with opened(branch) as hub:
+    with open_hub(branch) as hub:
         report = hub.lf_stats(dataset, ref=ref, gold=gold)
         classes = hub.dataset(dataset, ref=ref).classes
     _print(report, classes, as_json=json)
@@ -88,7 +88,7 @@ def new(
     json: Json = False,
 ) -> None:
     """Write a new labeling function to begin from; never over one that is there."""
-    with opened(branch) as hub:
+    with open_hub(branch) as hub:
         path = hub.lf_new(name, dataset, kind=kind, column=column)
     if json:
         emit_json(results.NewLF(name, kind, path))
@@ -109,7 +109,7 @@ def see(
     json: Json = False,
 ) -> None:
     """Try one labeling function on real rows: its hits, misses and conflicts. Commits nothing."""
-    with opened(branch, **_limits(max_cost, max_requests)) as hub:
+    with open_hub(branch, **_limits(max_cost, max_requests)) as hub:
         sight = hub.lf_test(name, dataset, sample=sample, show=show)
     if json:
         emit_json(results.Sight.of(sight))
@@ -150,7 +150,7 @@ def conflicts(
     json: Json = False,
 ) -> None:
     """Show the rows on which two labeling functions voted for different classes."""
-    with opened(branch) as hub:
+    with open_hub(branch) as hub:
         disagreement = hub.lf_conflicts(first, second, dataset, ref=ref, show=show)
     if json:
         emit_json(results.Disagreement.of(disagreement))

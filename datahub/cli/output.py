@@ -255,8 +255,8 @@ def _brief(value: Any, *, inside: bool = False) -> str:
 def emit_error(error: Any, *, as_json: bool) -> None:
     """Say what happened and what to do next, on stderr; a refusal's reasons with it."""
     if as_json:
-        failed = Failed(Problem.of(error))
-        talk(json.dumps(failed.to_json(), ensure_ascii=False))
+        failure = Failed(Problem.of(error))
+        talk(json.dumps(failure.to_json(), ensure_ascii=False))
         return
     verdict = getattr(error, "verdict", None)
     conflicts = getattr(error, "conflicts", ())

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from datahub.cli.consent import Yes, consent, say_set_aside
-from datahub.cli.context import Branch, Dataset, Json, Ref, opened
+from datahub.cli.context import Branch, Dataset, Json, Ref, open_hub
 from datahub.cli.output import brief, emit_json, line, talk, waiting
 from datahub.cli.output import table as table_of
 from datahub.cli.state import state
@@ -124,7 +124,7 @@ def import_(
     if append and upsert:
         raise ConfigError("--append refuses keys that --upsert replaces.", hint="Give one.")
     names = [name for name in classes.split(",") if name.strip()]
-    with opened(branch) as hub:
+    with open_hub(branch) as hub:
         report = hub.import_rows(
             path,
             dataset=dataset,
@@ -196,7 +196,7 @@ def export(
     json: Json = False,
 ) -> None:
     """Write rows and their labels, as of a ref, to a file or a folder."""
-    with opened(branch) as hub:
+    with open_hub(branch) as hub:
         report = hub.export_rows(path, dataset=dataset, ref=ref, table=table, kind=kind)
         commit = hub.commit_at(ref).id
     if json:
@@ -225,7 +225,7 @@ def head(
     json: Json = False,
 ) -> None:
     """Show the first rows as of a ref, by key."""
-    with opened(branch) as hub:
+    with open_hub(branch) as hub:
         if table is None and not hub.is_labeled(dataset, ref=ref):
             talk("No labels yet: these are the rows alone.")
             table = "rows"
@@ -238,7 +238,7 @@ def head(
 
 def status(branch: Branch = None, json: Json = False) -> None:
     """Say the branch, its head, and what is out of date."""
-    with opened(branch) as hub, waiting("Reading the labeling functions and what they import"):
+    with open_hub(branch) as hub, waiting("Reading the labeling functions and what they import"):
         report = hub.status()
     if json:
         emit_json(results.Status.of(report))

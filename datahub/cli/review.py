@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from datahub.cli.context import Branch, Dataset, Json, Ref, opened
+from datahub.cli.context import Branch, Dataset, Json, Ref, open_hub
 from datahub.cli.output import emit_json, line, share, table, talk
 from datahub.cli.promise import acceptance_line, balance
 from datahub.core.blinding import shown_guess
@@ -40,7 +40,7 @@ def push(
     json: Json = False,
 ) -> None:
     """Ask people about the rows whose label is least to be trusted."""
-    with opened(branch, queue=queue) as hub:
+    with open_hub(branch, queue=queue) as hub:
         report = hub.review_push(dataset, budget=budget)
     if json:
         emit_json(results.Pushed.of(report))
@@ -69,7 +69,7 @@ def answer(
     json: Json = False,
 ) -> None:
     """Answer tasks one by one here, or all at once from a file."""
-    with opened(branch, queue=queue) as hub:
+    with open_hub(branch, queue=queue) as hub:
         if csv is not None:
             count = hub.review_answer_file(csv, annotator=annotator, dataset=dataset)
             emit_json(results.Answered(count)) if json else line(f"{count} answers recorded")
@@ -88,7 +88,7 @@ def answer(
         raise ConfigError(
             "There is no terminal to ask in.", hint="Answer from a file: --csv answers.csv"
         )
-    with opened(branch, queue=queue) as hub:
+    with open_hub(branch, queue=queue) as hub:
         _ask(hub, waiting, classes, guesses, annotator=annotator, dataset=dataset)
 
 
@@ -103,7 +103,7 @@ def pull(
 
     A refused answer is told at each pull until a person has fixed or withdrawn it.
     """
-    with opened(branch, queue=queue) as hub:
+    with open_hub(branch, queue=queue) as hub:
         report = hub.review_pull(dataset)
     if json:
         emit_json(results.Pulled.of(report))
@@ -129,7 +129,7 @@ def report(
     ref: Ref = None, dataset: Dataset = None, branch: Branch = None, json: Json = False
 ) -> None:
     """Say what is accepted and how wrong unchecked labels are, by the rows drawn at random."""
-    with opened(branch) as hub:
+    with open_hub(branch) as hub:
         trust = hub.review_report(dataset, ref=ref)
         refusals = hub.review_refused(dataset)
     if json:

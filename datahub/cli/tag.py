@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from datahub.cli.context import Json, opened
+from datahub.cli.context import Json, open_hub
 from datahub.cli.gitwords import Names
 from datahub.cli.output import emit_json, line
 from datahub.hub import results
@@ -24,7 +24,7 @@ def root(context: typer.Context, json: Json = False) -> None:
 @app.command("list")
 def list_(json: Json = False) -> None:
     """List tags and their commits."""
-    with opened() as hub:
+    with open_hub() as hub:
         tags = hub.tags()
     if json:
         emit_json([results.Tag(name, commit) for name, commit in sorted(tags.items())])
@@ -42,7 +42,7 @@ def create(
     json: Json = False,
 ) -> None:
     """Name a commit for good. `datahub tag NAME` does it too."""
-    with opened() as hub:
+    with open_hub() as hub:
         commit = hub.create_tag(name, at=ref)
     if json:
         emit_json(results.Tag(name, commit.id))
@@ -53,7 +53,7 @@ def create(
 @app.command()
 def delete(name: Annotated[str, typer.Argument(help="Tag to remove.")], json: Json = False) -> None:
     """Remove a tag's name; its commit stays."""
-    with opened() as hub:
+    with open_hub() as hub:
         hub.delete_tag(name)
     if json:
         emit_json(results.Deleted(name))

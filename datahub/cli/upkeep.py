@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from datahub.cli.context import Json, opened
+from datahub.cli.context import Json, open_hub
 from datahub.cli.output import emit_json, line, talk
 from datahub.hub import results
 
@@ -25,7 +25,7 @@ def fsck(
     json: Json = False,
 ) -> None:
     """Read all that branches and tags reach, and say what is damaged. Exit 1 if anything is."""
-    with opened() as hub:
+    with open_hub() as hub:
         damages = hub.fsck(deep=not quick)
         names = len(hub.branches()), len(hub.tags())
     if json:
@@ -56,7 +56,7 @@ def gc(
     json: Json = False,
 ) -> None:
     """Remove commits and objects that nothing reaches. Others may work on meanwhile."""
-    with opened() as hub:
+    with open_hub() as hub:
         report = hub.gc(keep=timedelta(days=keep_days), dry_run=dry_run)
     if json:
         emit_json(results.Collection.of(report, dry_run=dry_run))

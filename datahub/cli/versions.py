@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from datahub.cli.consent import Yes, consent, say_set_aside
-from datahub.cli.context import Branch, Json, opened
+from datahub.cli.context import Branch, Json, open_hub
 from datahub.cli.output import brief, emit_json, expectations, failures, line, pager, table, talk
 from datahub.cli.settling import (
     Conflicts,
@@ -45,7 +45,7 @@ def switch(
     json: Json = False,
 ) -> None:
     """Make a branch the current one."""
-    with opened() as hub:
+    with open_hub() as hub:
         head = hub.switch(branch, create=create)
         branch = hub.branch
     if json:
@@ -69,7 +69,7 @@ def commit(
             hint="Name files or folders: `datahub commit labeling_functions -m MESSAGE`. Rows, "
             "votes, labels and answers are committed by the steps that make them.",
         )
-    with opened(branch) as hub:
+    with open_hub(branch) as hub:
         new = hub.commit(files, message=message, start=state.folder)
         on = hub.branch
     if json:
@@ -91,7 +91,7 @@ def log(
     """Show history, newest first."""
     if graph and dataset:
         raise ConfigError("--graph draws the whole history.", hint="Leave out --dataset.")
-    with opened() as hub:
+    with open_hub() as hub:
         commits = hub.log(ref, limit=limit, dataset=dataset)
         names = _names(hub) if graph or oneline else {}
     if json:
@@ -144,7 +144,7 @@ def show(
     json: Json = False,
 ) -> None:
     """Show a commit: who, why, what it changed, and the verdict that let it in."""
-    with opened() as hub:
+    with open_hub() as hub:
         commit = hub.commit_at(ref)
         difference = hub.changes(commit.id)
         verdict = hub.verdict(commit.id)
@@ -192,7 +192,7 @@ def diff(
     json: Json = False,
 ) -> None:
     """Show what differs between two refs: objects, rows by key, labels old -> new."""
-    with opened() as hub:
+    with open_hub() as hub:
         if old and new is None and ".." in old:  # as git has it
             old, _, new = old.partition("..")
         difference = hub.diff(old or "main", new, lines=limit if rows else 0)
@@ -233,7 +233,7 @@ def merge(
     settling = settling_options(
         ours=ours, theirs=theirs, rule=rule, decisions=decisions, conflicts=conflicts
     )
-    with opened() as hub:
+    with open_hub() as hub:
         outcome = hub.merge(
             source,
             into=into,

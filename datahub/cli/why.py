@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from datahub.cli.context import Dataset, Json, opened
+from datahub.cli.context import Dataset, Json, open_hub
 from datahub.cli.output import emit_json, expectations, line, table
 from datahub.hub import results
 
@@ -27,7 +27,7 @@ def why(
     json: Json = False,
 ) -> None:
     """Tell why one row has its label: votes, models, people, verdicts and commits."""
-    with opened() as hub:
+    with open_hub() as hub:
         story = hub.why(key, dataset=dataset, ref=ref, limit=limit)
     if json:
         emit_json(results.Why.of(story))

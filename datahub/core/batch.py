@@ -64,10 +64,10 @@ class BatchLF(ABC):
 
     @property
     def class_names(self) -> tuple[str, ...] | None:
-        """Class names that it votes by until `named`; None: it knows them once it has run."""
+        """Class names that it votes by until `for_classes`; None: it knows them once it has run."""
         return ()
 
-    def named(self, classes: Sequence[str]) -> BatchLF:
+    def for_classes(self, classes: Sequence[str]) -> BatchLF:
         """The same for a dataset with these classes, whose names it may vote by.
 
         Raises LabelingFunctionError: a name is none of them.

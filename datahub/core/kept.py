@@ -68,7 +68,7 @@ def three_way(
     alone = theirs.join(ours, on=key, how="anti")
     differ = compare(ours, theirs, key=key).after[key].implode()
     our_keys, their_keys = (
-        compare(base, side, key=key).touched.implode() for side in (ours, theirs)
+        compare(base, side, key=key).changed_keys.implode() for side in (ours, theirs)
     )
     clashes = (
         pl.col(key).is_in(differ) & pl.col(key).is_in(our_keys) & pl.col(key).is_in(their_keys)

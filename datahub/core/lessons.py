@@ -49,7 +49,7 @@ class Lessons:
         >>> lessons = Lessons(Features.of_texts([]), 2, most=2, seed=0)
         >>> soft = np.array([[1.0, 0.0], [np.nan, np.nan], [0.5, 0.5], [0.0, 1.0]])
         >>> lessons.add(pl.Series([1, 2, 3, 4]), Features.of_texts(["a", "b", "c", "d"]), soft)
-        >>> lessons.all()[1].shape
+        >>> lessons.contents()[1].shape
         (2, 2)
         """
         rows = np.flatnonzero(~np.isnan(soft).any(axis=1))
@@ -60,7 +60,7 @@ class Lessons:
         if sum(len(chunk.ranks) for chunk in self._held) > 1.25 * self._most:
             self._raise_bar()
 
-    def all(self) -> tuple[Features, SoftLabels]:
+    def contents(self) -> tuple[Features, SoftLabels]:
         """The rows that stay, in their order, and their soft labels."""
         if not self._held:
             return self._features, self._none

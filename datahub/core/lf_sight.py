@@ -113,7 +113,7 @@ def sight(
     miss = ~has_vote & np.isin(labels, _classes_of(label, votes)) & has_label
     rng = np.random.default_rng(seed)
 
-    def shown(mask: Mask) -> tuple[SeenRow, ...]:
+    def sample(mask: Mask) -> tuple[SeenRow, ...]:
         at = np.flatnonzero(mask)
         at = np.sort(rng.choice(at, size=min(show, len(at)), replace=False))
         matrix = np.column_stack([votes, other_votes])[at]
@@ -133,9 +133,9 @@ def sight(
         judged=int(comparable.sum()),
         right=int((comparable & (votes == labels)).sum()),
         compared=tuple(other_names),
-        shown_hits=shown(has_vote & ~conflict),
-        shown_misses=shown(miss),
-        shown_conflicts=shown(conflict),
+        shown_hits=sample(has_vote & ~conflict),
+        shown_misses=sample(miss),
+        shown_conflicts=sample(conflict),
         fault_count=output.fault_counts[0],
         faults=output.faults,
         in_python=in_python,
@@ -194,9 +194,9 @@ class Disputes:
     show: int
     seed: int
     both: int = 0
-    _seen: int = 0
+    _row_count: int = 0
     _pairs: Counter[tuple[int, int]] = field(default_factory=Counter)
-    _kept: list[tuple[float, int, int, int]] = field(default_factory=list)
+    _sample: list[tuple[float, int, int, int]] = field(default_factory=list)
 
     def add(self, votes: LabelMatrix) -> None:
         """Count more rows, and keep some of those in dispute, each as likely as the other."""
@@ -204,19 +204,21 @@ class Disputes:
         at = np.flatnonzero(overlap & (votes[:, 0] != votes[:, 1]))
         self.both += int(overlap.sum())
         self._pairs.update(map(tuple, votes[at].tolist()))
-        lots = np.random.default_rng((self.seed, self._seen)).random(len(at))
+        lots = np.random.default_rng((self.seed, self._row_count)).random(len(at))
         lucky = np.argsort(lots)[: self.show]
-        new = [(float(lots[i]), self._seen + int(at[i]), *votes[at[i]].tolist()) for i in lucky]
-        self._kept = sorted(self._kept + new)[: self.show]
-        self._seen += len(votes)
+        new = [
+            (float(lots[i]), self._row_count + int(at[i]), *votes[at[i]].tolist()) for i in lucky
+        ]
+        self._sample = sorted(self._sample + new)[: self.show]
+        self._row_count += len(votes)
 
     def places(self) -> npt.NDArray[np.int64]:
         """Positions of the kept rows among all rows, ascending."""
-        return np.array(sorted(place for _, place, _, _ in self._kept), dtype=np.int64)
+        return np.array(sorted(place for _, place, _, _ in self._sample), dtype=np.int64)
 
-    def told(self, frame: pl.DataFrame, labels: Gold, judge: str) -> Disagreement:
+    def summary(self, frame: pl.DataFrame, labels: Gold, judge: str) -> Disagreement:
         """What was counted, with the rows at `places` and their labels."""
-        sample = sorted((place, a, b) for _, place, a, b in self._kept)
+        sample = sorted((place, a, b) for _, place, a, b in self._sample)
         votes = np.array([[a, b] for _, a, b in sample], dtype=np.int8).reshape(-1, 2)
         classes = self.dataset.classes
         return Disagreement(

@@ -26,12 +26,12 @@ _IMMUTABLE = frozenset(
 )
 
 
-class Remembered(dict[Any, Any]):
+class CopyMemory(dict[Any, Any]):
     """A preprocessor's memory: whoever asks gets a copy, and so does the memory.
 
     What cannot be copied is not remembered.
 
-    >>> memory = Remembered()
+    >>> memory = CopyMemory()
     >>> memory["a row"] = SimpleNamespace(words=["a"])
     >>> memory["a row"].words.append("b")
     >>> memory["a row"].words
@@ -50,7 +50,7 @@ def remember_apart(mappers: object) -> None:
     """Give Snorkel's preprocessors, and those before them, such memories; empty."""
     for mapper in mappers if isinstance(mappers, list | tuple) else ():
         if isinstance(getattr(mapper, "_cache", None), dict):
-            mapper._cache = Remembered()
+            mapper._cache = CopyMemory()
         remember_apart(getattr(mapper, "_pre", ()))
 
 

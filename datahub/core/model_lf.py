@@ -39,7 +39,7 @@ Probabilities = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class ModelLF(BatchLF):
-    """Made by `model`. `predictor` is a classifier, or the path of an ONNX file until `wired`.
+    """Made by `model`. `predictor` is a classifier, or the path of an ONNX file not loaded yet.
 
     `table`: the classifier takes a table of columns, not a list of one column's values.
     `label_items` maps its classes to the dataset's; None where they are the same numbers, or names.
@@ -65,7 +65,7 @@ class ModelLF(BatchLF):
         """Names of the columns that it reads."""
         return self.column_names
 
-    def named(self, classes: Sequence[str]) -> ModelLF:
+    def for_classes(self, classes: Sequence[str]) -> ModelLF:
         """The same for a dataset with these classes. Raises LabelingFunctionError."""
         items = self.label_items
         if items is None:
@@ -212,7 +212,7 @@ class ModelLF(BatchLF):
             if whole and all(0 <= c < LABELS for c in classes):
                 return [int(c) for c in classes]
             if all(isinstance(c, str) for c in classes):
-                return [str(c) for c in classes]  # until `named`
+                return [str(c) for c in classes]  # until `for_classes`
             raise self._error(
                 f"has the classes {_list_classes(classes)}.",
                 'Say what they mean here: labels={"junk": "spam", "fine": "ham"}.',

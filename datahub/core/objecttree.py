@@ -145,7 +145,7 @@ def differ(old: NodeId, new: NodeId, read: Read, prefix: str = "") -> bool:
     if was.level != now.level or was.keys[before] != now.keys[after]:
         return bool(differences(old, new, read, prefix))
     keys, pairs = now.keys[after], list(zip(was.ids[before], now.ids[after], strict=True))
-    places = [place for place, (left, right) in enumerate(pairs) if left != right]
+    places = [place for place, (old_id, new_id) in enumerate(pairs) if old_id != new_id]
     if now.level == 0:
         return bool(places)
     if any(keys[place].startswith(prefix) and place + 1 < len(keys) for place in places):

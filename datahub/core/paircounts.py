@@ -41,7 +41,7 @@ class PairCounts:
         return len(self.counts) // self.cardinality
 
     @property
-    def voted(self) -> Counts:
+    def vote_counts(self) -> Counts:
         """On how many rows each LF voted: [m]."""
         return np.asarray(self.counts.diagonal().reshape(-1, self.cardinality).sum(axis=1))
 
@@ -64,7 +64,7 @@ class PairCounts:
         self.counts[columns] = fresh
         self.counts[:, columns] = fresh.T
 
-    def kept(self, lfs: Sequence[int]) -> PairCounts:
+    def select(self, lfs: Sequence[int]) -> PairCounts:
         """The counts of these LFs alone, in this order; -1 stands for an LF that is to come.
 
         The pairs of one to come are 0 until `update` counts them.

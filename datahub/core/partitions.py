@@ -49,7 +49,7 @@ def texts_of(path: PurePath) -> dict[str, str | None]:
 
 def _unescape(text: str, path: PurePath) -> str:
     try:  # a name of other bytes has surrogates, which nothing encodes
-        return _ESCAPE.sub(lambda found: bytes.fromhex(found[1].decode()), text.encode()).decode()
+        return _ESCAPE.sub(lambda match: bytes.fromhex(match[1].decode()), text.encode()).decode()
     except UnicodeError as error:
         raise InputError(
             f"A folder of {_display(path)} has a name that is no UTF-8.",

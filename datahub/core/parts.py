@@ -99,7 +99,7 @@ def align(*states: Sequence[Part]) -> list[Sides]:
     common = set.intersection(*({part.sha256 for part in state} for state in states))
     apart = sorted(
         ((p, i) for i, state in enumerate(states) for p in state if p.sha256 not in common),
-        key=lambda found: (found[0].first_key, found[1]),
+        key=lambda pair: (pair[0].first_key, pair[1]),
     )
     groups: list[list[list[Part]]] = []
     last: Key | None = None

@@ -52,11 +52,11 @@ def patterns(votes: Votes, cardinality: int, *, most: int) -> tuple[Codes, Count
 class Numbering:
     """Numbers of rows of votes: equal votes, equal number.
 
-    `seen` are all different rows in order, each with its place among them: that is its number.
+    `rows` are all different rows in order, each with its place among them: that is its number.
     Where there are too many to hold, a row's number is 64 bits of its votes' hash.
     """
 
-    seen: pl.DataFrame | None
+    rows: pl.DataFrame | None
 
     @classmethod
     def of(cls, votes: Votes, *, most: int = _MOST) -> Numbering:
@@ -74,14 +74,14 @@ class Numbering:
     def __call__(self, votes: LabelMatrix) -> Numbers:
         """The number of each of these rows."""
         words = _in_order(votes)
-        if self.seen is None:
+        if self.rows is None:
             hashes: npt.NDArray[np.uint64] = np.zeros(len(votes), dtype=np.uint64)
             for name in words.columns:
                 hashes = mix_bits(hashes ^ words[name].to_numpy())
             return hashes
         if not words.columns:
             return np.zeros(len(votes), dtype=np.uint32)
-        matches = words.join(self.seen, on=words.columns, how="left", maintain_order="left")
+        matches = words.join(self.rows, on=words.columns, how="left", maintain_order="left")
         return matches["number"].to_numpy()
 
 
@@ -100,8 +100,8 @@ def vote_patterns(votes: LabelMatrix) -> tuple[LabelMatrix, npt.NDArray[np.uint3
     number = np.zeros(n, dtype=np.uint32)
     for start in range(0, n, _BLOCK):
         number[start : start + _BLOCK] = numbering(votes[start : start + _BLOCK])
-    assert numbering.seen is not None  # no more of them than rows
-    rows = numbering.seen.drop("number")
+    assert numbering.rows is not None  # no more of them than rows
+    rows = numbering.rows.drop("number")
     ranks = np.ascontiguousarray(rows.to_numpy().astype(">u8")).view(np.uint8)
     return (ranks.reshape(rows.height, -1)[:, :m] - np.uint8(1)).view(np.int8), number
 

@@ -76,7 +76,7 @@ Ask = Callable[[str, Sequence[Question]], Sequence[Reply]]  # the LF's name, its
 
 @dataclass(frozen=True)
 class PromptLF(BatchLF):
-    """Made by `prompt`; `wired` gives one that can ask. `answers` are case-folded."""
+    """Made by `prompt`; `connect` gives one that can ask. `answers` are case-folded."""
 
     kind: ClassVar[str] = "prompt"
     name: str
@@ -98,11 +98,11 @@ class PromptLF(BatchLF):
             )
         return replace(self, model=self.model or model)
 
-    def wired(self, ask: Ask, *, model: str) -> PromptLF:
+    def connect(self, ask: Ask, *, model: str) -> PromptLF:
         """The same with something that asks, and a model where it names none."""
         return replace(self.asking(model), ask=ask)
 
-    def named(self, classes: Sequence[str]) -> PromptLF:
+    def for_classes(self, classes: Sequence[str]) -> PromptLF:
         """The same for a dataset with these classes. Raises LabelingFunctionError."""
         if not any(isinstance(label, str) for _, label in self.answers):
             return self
@@ -184,7 +184,7 @@ def prompt(
     >>> lf = prompt("spam", "Is this spam? {text}", answers={"Spam": 1, "ham": 0}, model="small")
     >>> lf.columns, lf.answers
     (('text',), (('spam', 1), ('ham', 0)))
-    >>> lf_with_reply = lf.wired(lambda lf, asked: [Reply(" SPAM\n") for _ in asked], model="")
+    >>> lf_with_reply = lf.connect(lambda lf, asked: [Reply(" SPAM\n") for _ in asked], model="")
     >>> from types import SimpleNamespace
     >>> lf_with_reply(SimpleNamespace(text="win a prize"))
     1

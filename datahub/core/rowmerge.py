@@ -57,7 +57,7 @@ class RowDiff:
         return {name: count for name, count in counts.items() if count}
 
     @property
-    def touched(self) -> pl.Series:
+    def changed_keys(self) -> pl.Series:
         """The keys of all rows that differ."""
         return pl.concat([frame[self.key] for frame in (self.added, self.removed, self.after)])
 
@@ -71,18 +71,18 @@ class RowMerge:
 
     key: str
     put: pl.DataFrame
-    gone: pl.Series
+    removals: pl.Series
     conflicts: tuple[Cell, ...] = ()
 
     @property
     def rows(self) -> int:
         """How many rows of ours it touches."""
-        return self.put.height + len(self.gone)
+        return self.put.height + len(self.removals)
 
     def over(self, ours: pl.DataFrame) -> pl.DataFrame:
         """The merged rows, by key."""
         rows = merging(ours, self.put.schema)
-        for keys in (self.put[self.key], self.gone):
+        for keys in (self.put[self.key], self.removals):
             if len(keys):
                 rows = rows.filter(~pl.col(self.key).is_in(keys.implode()))
         return pl.concat([rows, self.put]).sort(self.key)
@@ -194,12 +194,14 @@ def merge(
     base = merging(base, schema, exact=False)
     ours, theirs = merging(ours, schema), merging(theirs, schema)
     our_diff, their_diff = compare(base, ours, key=key), compare(base, theirs, key=key)
-    our_keys = our_diff.touched
+    our_keys = our_diff.changed_keys
     theirs_alone = ~pl.col(key).is_in(our_keys.implode())
     put = _apart(pl.concat([their_diff.added, their_diff.after]).filter(theirs_alone), of=theirs)
     removals = _apart(their_diff.removed.filter(theirs_alone).select(key), of=base)[key]
     common_keys = (
-        their_diff.touched.filter(their_diff.touched.is_in(our_keys.implode())).unique().sort()
+        their_diff.changed_keys.filter(their_diff.changed_keys.is_in(our_keys.implode()))
+        .unique()
+        .sort()
     )
     if not len(common_keys):
         return RowMerge(key, put, removals)
@@ -219,7 +221,7 @@ def settle(row_merge: RowMerge, decisions: Mapping[tuple[Key, str | None], objec
     if len(conflicts) == len(row_merge.conflicts):
         return row_merge
     rows = {row[row_merge.key]: row for row in row_merge.put.iter_rows(named=True)}
-    removals = set(row_merge.gone.to_list())
+    removals = set(row_merge.removals.to_list())
     for conflict in row_merge.conflicts:
         place = conflict.key, conflict.column
         if place not in decisions:
@@ -234,8 +236,8 @@ def settle(row_merge: RowMerge, decisions: Mapping[tuple[Key, str | None], objec
             assert isinstance(value, Mapping)  # a whole row is a row
             rows[conflict.key] = dict(value)
     put = pl.DataFrame(list(rows.values()), schema=row_merge.put.schema)
-    keys = pl.Series(row_merge.key, sorted(removals), dtype=row_merge.gone.dtype)
-    return replace(row_merge, put=put, gone=keys, conflicts=conflicts)
+    keys = pl.Series(row_merge.key, sorted(removals), dtype=row_merge.removals.dtype)
+    return replace(row_merge, put=put, removals=keys, conflicts=conflicts)
 
 
 def merge_value(base: object, ours: object, theirs: object) -> tuple[object, bool]:
@@ -345,16 +347,16 @@ def _equal_cells(a: pl.Series, b: pl.Series) -> pl.Series:
     return a.eq_missing(b)
 
 
-def _joint(frame: pl.DataFrame, other: pl.DataFrame, key: str) -> dict[str, pl.DataType]:
+def _joint(frame: pl.DataFrame, second: pl.DataFrame, key: str) -> dict[str, pl.DataType]:
     """All columns of both, as one of them is to be compared with the other.
 
     One whose types differ in more than nulls is compared as text; lists and other nested values
     have none, and keep their own type.
     """
-    schema = {**frame.schema, **{n: k for n, k in other.schema.items() if n not in frame.schema}}
-    for name, kind in other.schema.items():
+    schema = {**frame.schema, **{n: k for n, k in second.schema.items() if n not in frame.schema}}
+    for name, kind in second.schema.items():
         if name != key and schema[name] != kind:
-            nested = kind.is_nested() or schema[name].is_nested()
-            own = schema[name] if nested else pl.String()
+            is_nested = kind.is_nested() or schema[name].is_nested()
+            own = schema[name] if is_nested else pl.String()
             schema[name] = common_type(schema[name], kind) or own
     return schema

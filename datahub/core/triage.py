@@ -96,8 +96,8 @@ def _canonical(task: Task) -> str:
     """A task as `to_canonical_json` writes it within a batch: `fields` is its first name."""
     values = {name: value for name, value in vars(task).items() if name != "fields"}
     fields = _FIELDS.encode(dict(task.fields))[1:-1]
-    shown = f"{{\n        {fields}\n      }}" if fields else "{}"
-    return f'{{\n      "fields": {shown},\n      {_VALUES.encode(values)[1:-1]}\n    }}'
+    text = f"{{\n        {fields}\n      }}" if fields else "{}"
+    return f'{{\n      "fields": {text},\n      {_VALUES.encode(values)[1:-1]}\n    }}'
 
 
 def score(

@@ -192,9 +192,9 @@ class GateRefused(DatahubError):
 
     def __init__(self, verdict: Verdict, into: str) -> None:
         count = len(verdict.failures)
-        what = "expectation" if count == 1 else "expectations"
+        noun = "expectation" if count == 1 else "expectations"
         super().__init__(
-            f"The gate of {into!r} refused {verdict.source[:12]}: {count} {what} failed.",
+            f"The gate of {into!r} refused {verdict.source[:12]}: {count} {noun} failed.",
             hint="Fix what the reasons name on the source branch, then merge again.",
         )
         self.verdict = verdict

@@ -111,7 +111,8 @@ class Labeling(Wiring):
         loaded = self.lf_source.load()
         self.warn_once(map(str, loaded.left_out))
         return [
-            lf.named(classes) if classes and isinstance(lf, BatchLF) else lf for lf in loaded.lfs
+            lf.for_classes(classes) if classes and isinstance(lf, BatchLF) else lf
+            for lf in loaded.lfs
         ]
 
     def lf_run(self, dataset: str | None = None, *, jobs: int | None = None) -> LFReport:

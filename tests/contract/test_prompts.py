@@ -71,7 +71,7 @@ def votes(prompts: Prompts, texts: list[str | None], lf: Any = LF) -> LFOutput:
     rows = pl.DataFrame(
         {"id": range(len(texts)), "text": texts}, schema_overrides={"text": pl.String}
     )
-    return apply(rows, [lf.wired(prompts.ask, model="")], key="id", cardinality=2)
+    return apply(rows, [lf.connect(prompts.ask, model="")], key="id", cardinality=2)
 
 
 def echo(text: str, before: int) -> Said:

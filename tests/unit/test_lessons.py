@@ -29,7 +29,7 @@ def collected(keys: pl.Series, cuts: list[int], *, most: int, seed: int = 0) -> 
     for start, end in zip([0, *cuts], [*cuts, ROWS], strict=True):
         part = replace(TEXTS, frame=TEXTS.frame[start:end])
         lessons.add(keys[start:end], part, SOFT[start:end])
-    features, soft = lessons.all()
+    features, soft = lessons.contents()
     texts: list[str] = features.frame["text"].to_list()
     np.testing.assert_array_equal(soft, SOFT[[int(text.split()[1]) for text in texts]])
     return texts
@@ -73,7 +73,7 @@ def test_rows_that_come_later_have_the_same_chance() -> None:
 
 def test_no_rows_are_no_lessons() -> None:
     """Nothing to learn from is no error."""
-    features, soft = Lessons(TEXTS, 3, most=5, seed=0).all()
+    features, soft = Lessons(TEXTS, 3, most=5, seed=0).contents()
 
     assert soft.shape == (0, 3)
     assert features.texts == ("text",)

@@ -172,7 +172,7 @@ def test_classes_go_by_name_as_by_number(labels: Any) -> None:
     names = [0, 1] if isinstance(labels, list) else ["ham", "spam"]
     lf = model("p", Says(names), labels=labels, threshold=0.6)
 
-    turned = [lf.named(["spam", "ham"]), lf.named(["ham", "spam"])]
+    turned = [lf.for_classes(["spam", "ham"]), lf.for_classes(["ham", "spam"])]
 
     by_number = 0 if labels == {"ham": 0, "spam": "spam"} else 1
     assert applied(turned[0], ["0.1", "0.9"]).votes.tolist() == [[by_number], [0]]
@@ -183,7 +183,7 @@ def test_a_name_that_is_no_class_is_refused_with_those_that_are() -> None:
     lf = model("p", Says(), labels={0: "ham", 1: "spma"})
 
     with pytest.raises(LabelingFunctionError, match="votes 'spma', which is not a class") as caught:
-        lf.named(["ham", "spam"])
+        lf.for_classes(["ham", "spam"])
 
     assert caught.value.hint == "Its classes are ham, spam."
 

@@ -71,7 +71,7 @@ def test_lfs_can_leave_come_and_move(votes: LabelMatrix, data: st.DataObject) ->
     for place, lf in enumerate(order):
         after[:, place] = 1 if lf == ABSTAIN else votes[:, lf]
 
-    counts = count(votes, K).kept(order)
+    counts = count(votes, K).select(order)
     counts.update(after, new)
 
     np.testing.assert_array_equal(counts.counts, count(after, K).counts)

@@ -23,7 +23,7 @@ def asked(template: str, row: dict[str, Any]) -> list[Question]:
         seen.extend(questions)
         return [Reply("yes") for _ in questions]
 
-    lf = prompt("p", template, answers={"yes": 0}, model="m").wired(ask, model="")
+    lf = prompt("p", template, answers={"yes": 0}, model="m").connect(ask, model="")
     apply(
         pl.DataFrame({"id": [1], **{k: [v] for k, v in row.items()}}), [lf], key="id", cardinality=1
     )
@@ -79,17 +79,17 @@ def test_answers_that_cannot_be_told_apart_or_are_no_class_are_refused(answers: 
 @pytest.mark.parametrize("answers", [["Spam", "ham"], {"spam": "Spam", "HAM": "ham"}])
 def test_answers_may_be_class_names(answers: Any) -> None:
     """A list of names allows those; the demand for them reads as they are written."""
-    lf = prompt("p", "{text}", answers=answers, model="m").wired(
+    lf = prompt("p", "{text}", answers=answers, model="m").connect(
         lambda _, asked: [Reply(one.text) for one in asked], model=""
     )
     frame = pl.DataFrame({"id": [1, 2], "text": ["SPAM", "ham"]})
 
-    found = apply(frame, [lf.named(["ham", "Spam"])], key="id", cardinality=2)
+    found = apply(frame, [lf.for_classes(["ham", "Spam"])], key="id", cardinality=2)
 
     assert found.votes.tolist() == [[1], [0]]
     assert lf.system.endswith(", ".join(answers) + ".")
     with pytest.raises(LabelingFunctionError, match="votes 'Spam', which is not a class"):
-        lf.named(["ham", "spam"])
+        lf.for_classes(["ham", "spam"])
 
 
 @pytest.mark.parametrize("max_tokens", [0, -1, 1.5, True])

@@ -130,7 +130,7 @@ class FolderLFSource:
 
     def _wired(self, lf: LabelingFunction) -> LabelingFunction:
         if isinstance(lf, PromptLF) and self._ask is not None:
-            return lf.wired(self._ask, model=self._model)
+            return lf.connect(self._ask, model=self._model)
         return lf
 
     def _is_hidden(self, path: Path) -> bool:

@@ -41,7 +41,7 @@ class LiveLF:
 
     def voting(self, classes: Sequence[str]) -> LiveLF:
         """The same on a dataset with these classes. Raises LabelingFunctionError."""
-        named = self.lf.named(classes) if isinstance(self.lf, BatchLF) else self.lf
+        named = self.lf.for_classes(classes) if isinstance(self.lf, BatchLF) else self.lf
         return LiveLF(named, self.found.voting(classes))
 
 

@@ -203,7 +203,7 @@ class FolderWorkers:
         voting = self._voting.setdefault(classes, {})
         if one.name not in voting:
             wired = self._wired(lf)
-            voting[one.name] = wired.named(classes) if isinstance(wired, BatchLF) else wired
+            voting[one.name] = wired.for_classes(classes) if isinstance(wired, BatchLF) else wired
         return voting[one.name]
 
 

@@ -86,12 +86,12 @@ class SnorkelLabelModel:
         """
         prior, balance_from = class_prior(class_balance, cardinality)
         counts = count(votes, cardinality) if counts is None else counts
-        voting = np.flatnonzero(counts.voted)
+        voting = np.flatnonzero(counts.vote_counts)
         m = votes.shape[1]
         mu = np.full((m, cardinality, cardinality), np.nan)
         weights = np.full(m, np.nan)
         if len(voting):
-            mu[voting], weights[voting] = self._learn(counts.kept(voting.tolist()), prior, seed)
+            mu[voting], weights[voting] = self._learn(counts.select(voting.tolist()), prior, seed)
         return LabelModelFit(
             model=self.name,
             cardinality=cardinality,

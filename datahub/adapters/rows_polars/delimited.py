@@ -51,10 +51,10 @@ def _header(path: Path) -> tuple[str | None, ...]:
 def _as_polars_reads(path: Path) -> pl.Schema:
     kinds = pl.scan_csv(path, infer_schema_length=None, glob=False).collect_schema()
     marks = _marks(path, kinds)
-    for name, marked in marks.items():
+    for name, mark in marks.items():
         if kinds[name] == pl.String():
-            kinds[name] = pl.Null() if marked else pl.String()
-        elif marked or kinds[name] == pl.Int128():
+            kinds[name] = pl.Null() if mark else pl.String()
+        elif mark or kinds[name] == pl.Int128():
             kinds[name] = pl.String()
     return kinds
 

@@ -97,7 +97,7 @@ def out_of_fold(
         return np.full(soft.shape, np.nan)
     lessons = Lessons(features, soft.shape[1], most=end_model.most_rows, seed=seed)
     lessons.add(keys, features, soft)
-    return end_model.learn(*lessons.all(), seed=seed).of(features)
+    return end_model.learn(*lessons.contents(), seed=seed).of(features)
 
 
 def _check_lengths(lengths: set[int | None], embedding: str) -> None:

@@ -162,7 +162,7 @@ class _Asking:
         for part, lines in lines_of(self.dataset):
             seen = self.looked.of(part)
             lessons.add(seen.keys, seen.features, soft[lines])
-        opinion = self.end_model.learn(*lessons.all(), seed=seed)
+        opinion = self.end_model.learn(*lessons.contents(), seed=seed)
         for part, lines in lines_of(self.dataset):
             yield combine(soft[lines], opinion.of(self.looked.of(part).features))
 

@@ -181,7 +181,7 @@ def _learned(
         progress("end model", lines.stop, dataset.rows)
     if end_model is None or lessons is None:
         return None, blocks
-    return end_model.learn(*lessons.all(), seed=seed), blocks
+    return end_model.learn(*lessons.contents(), seed=seed), blocks
 
 
 def _by_cell(

@@ -45,7 +45,7 @@ def earlier_counts(at: At, votes: Votes, columns: Sequence[str]) -> PairCounts |
         return None
     before = {str(name): lf for lf, name in enumerate(cast(list[object], made_from["columns"]))}
     places = [before.get(name, -1) for name in columns]
-    counts = earlier.kept(places)
+    counts = earlier.select(places)
     counts.update(votes, [lf for lf, old in enumerate(places) if old < 0])
     return counts
 

@@ -129,7 +129,7 @@ def conflicts(at: At, first: str, second: str, *, show: int, seed: int) -> Disag
         disputes.add(votes)
     some = Sample.of(at, disputes.places())
     labels, judge = labels_of(at, some.keys)
-    return disputes.told(some.frame, labels, judge)
+    return disputes.summary(some.frame, labels, judge)
 
 
 def all_votes(at: At) -> Votes:

@@ -173,7 +173,7 @@ class Keeping:
         before = self._before(old, columns)
         before = before.filter(inside(new, key=key))
         after = self._rows.read([self._store.fetch(new.sha256)], columns=columns)
-        return compare(before, after, key=key).touched.implode()
+        return compare(before, after, key=key).changed_keys.implode()
 
     def _differing(self, old: Part, new: Part) -> list[str]:
         """The key, and columns in which rows of both parts may differ."""
