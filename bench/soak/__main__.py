@@ -18,7 +18,7 @@ RUNS = {  # name -> module; each has COUNT and soak(folder, *, count, seed) -> O
     "gate": "bench.soak.gate",
     "names": "bench.soak.names",
 }
-BOUNDED = ("files", "names")  # their soak takes bounds=, too
+BOUNDED = ("files", "names", "gate")  # their soak takes bounds=, too
 RESULTS = Path(__file__).parent / "results"
 
 
@@ -57,8 +57,12 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--list", action="store_true", help="print the names of all runs")
     parser.add_argument("--count", type=int, help="how many tries [default: each run's own]")
     parser.add_argument("--seed", type=int, default=11)
-    parser.add_argument("--first", type=int, default=0, help="begin with this file or name")
-    parser.add_argument("--minutes", type=float, help="begin no new file or name after so many")
+    parser.add_argument(
+        "--first", type=int, default=0, help="begin with this file, name or attempt"
+    )
+    parser.add_argument(
+        "--minutes", type=float, help="begin no new file, name or attempt after so many"
+    )
     return parser.parse_args()
 
 

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bench.soak import gate_acts, gate_lake
-from bench.soak.outcome import Outcome
+from bench.soak.outcome import ALL, Bounds, Outcome
 from datahub import Hub
 from datahub.core.errors import DatahubError
 from tests.contract import test_gate_parity as parity
@@ -27,7 +27,9 @@ ON_LAKEFS = 10  # one attempt in so many, where there is a server
 SECRET = "the-secret-of-the-gate-for-soak-runs"
 
 
-def soak(folder: Path, *, count: int, seed: int, lakefs: bool = True) -> Outcome:
+def soak(
+    folder: Path, *, count: int, seed: int, lakefs: bool = True, bounds: Bounds = ALL
+) -> Outcome:
     """Run `count` attempts, some `lakefs` ones where there is a server; the seed decides them.
 
     As many checks of several columns, as far as there are, are held against the stock engine.
@@ -37,7 +39,7 @@ def soak(folder: Path, *, count: int, seed: int, lakefs: bool = True) -> Outcome
     project = folder / "project"
     gate_acts.make(project, secret=SECRET)
     with _lakes(folder, outcome, wanted=lakefs) as lakes:
-        for number in range(count):
+        for number in bounds.tries(count):
             chance = random.Random(f"{seed}-{number}")
             if lakes is not None and number % ON_LAKEFS == 0:
                 _judge(outcome, f"lakeFS {number}", *lakes(chance))

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import json
-import sqlite3
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from dulwich.objects import ObjectID
 
-from datahub.adapters.versions_embedded import EmbeddedVersionStore, commits, trees
-from datahub.adapters.versions_embedded.graph import Graph
-from datahub.core import objecttree
+from datahub.adapters.versions_embedded import EmbeddedVersionStore
 from datahub.core.layout import VERDICT
 from datahub.core.versions import Commit
 from datahub.machine.bytes.files import ObjectFiles
+from tests import tampering
 from tests.integration.conftest import Datahub, mail
 
 GATES = "expectations/gates.toml"
-TIME = dt.datetime(2026, 1, 2, tzinfo=dt.UTC)
 LINE = {
     "id": "a1",
     "key": 1,
@@ -33,10 +28,8 @@ LINE = {
 
 
 def tampered(project: Path, statement: str, *values: object) -> None:
-    """The database, as whoever can write the file leaves it."""
-    with sqlite3.connect(project / ".datahub" / "versions.db") as connection:
-        connection.execute(statement, values)
-    connection.close()
+    """The project's database, as whoever can write the file leaves it."""
+    tampering.edit(project / ".datahub", statement, *values)
 
 
 def head(project: Path, branch: str = "main") -> Commit:
@@ -46,17 +39,9 @@ def head(project: Path, branch: str = "main") -> Commit:
 def by_hand(
     project: Path, branch: str, files: Mapping[str, bytes], metadata: Mapping[str, str]
 ) -> Commit:
-    """A commit by the store's own call, as a script of somebody's makes it."""
+    """A commit of the project by the store's own call."""
     store = EmbeddedVersionStore(ObjectFiles(project / ".datahub"))
-    return store.commit(
-        branch,
-        {path: store.put_bytes(content) for path, content in files.items()},
-        message="by hand",
-        author="mallory",
-        time=TIME,
-        expected=store.branches()[branch],
-        metadata=metadata,
-    )
+    return tampering.by_hand(store, branch, files, metadata)
 
 
 def without_gate(datahub: Datahub, project: Path) -> None:
@@ -196,6 +181,26 @@ def test_fsck_recomputes_generations(datahub: Datahub, guarded: Path) -> None:
     assert (ran.code, [(one["kind"], one["id"]) for one in ran.json]) == (1, [("commit", made.id)])
 
 
+@pytest.mark.parametrize("generation", [0, -5, 500])
+@pytest.mark.parametrize("back", [0, 1])
+def test_no_walk_rests_on_a_generation_that_was_changed(
+    datahub: Datahub, guarded: Path, generation: int, back: int
+) -> None:
+    """A history would lack commits, or be in another order: an audit of it would see less."""
+    ids = [one["id"] for one in datahub("log", "--json").json]
+    tampered(guarded, 'UPDATE "commit" SET generation = ? WHERE id = ?', generation, ids[back])
+
+    log = datahub("log", "--json")
+    audit = datahub("audit")
+
+    if log.code == 0:  # above all others, the head's is harmless
+        assert [one["id"] for one in log.json] == ids
+    else:
+        assert (log.code, audit.code) == (7, 7), log.err + audit.err
+        assert "generation" in log.err
+    assert datahub("fsck", "--quick").code == 1
+
+
 @pytest.mark.parametrize("metadata", [{}, {"step": "review pull", "annotations": "1"}])
 def test_annotations_committed_by_hand_are_named(
     datahub: Datahub, labeled: Path, metadata: dict[str, str]
@@ -237,23 +242,7 @@ def test_data_beside_the_verdict_is_found(datahub: Datahub, guarded: Path) -> No
     store = EmbeddedVersionStore(ObjectFiles(guarded / ".datahub"))
     now = head(guarded)
     oid = store.put_bytes(b"unjudged")
-    with Graph(guarded / ".datahub" / "versions.db").writing() as graph:
-        both = trees.roots(graph, commits.tree(graph, now.id))
-        own, nodes = objecttree.edit(both.own, {"datasets/mail/x": oid}, graph.node)
-        graph.add_bodies(nodes)
-        hidden = trees.Roots(both.content, own)
-        tree = objecttree.node_id(hidden.body())
-        graph.add_bodies({tree: hidden.body()})
-        made = commits.written(
-            graph,
-            ObjectID(tree.encode()),
-            now.parents,
-            message=now.message,
-            author=now.author,
-            time=now.time,
-            metadata=now.metadata,
-        )
-        graph.set_head("main", made)
+    tampering.hide(guarded / ".datahub", now, "datasets/mail/x", oid)
 
     assert datahub("audit").code != 0
     assert "does not belong" in datahub("fsck", "--quick").out

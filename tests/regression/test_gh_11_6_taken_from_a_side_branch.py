@@ -5,7 +5,6 @@ The commit that brought them is in no guarded branch's history then, and nobody 
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -16,8 +15,8 @@ import pytest
 from datahub import Hub
 from datahub.core.versions import Commit
 from tests.integration.conftest import Datahub
+from tests.tampering import TIME, by_hand
 
-TIME = dt.datetime(2026, 1, 2, tzinfo=dt.UTC)
 LOG = "datasets/mail/annotations/forged.jsonl"
 LINE = {
     "id": "a1",
@@ -39,18 +38,9 @@ def side(datahub: Datahub, labeled: Path) -> Path:
     return labeled
 
 
-def forge(project: Path, branch: str, path: str, content: bytes, **metadata: str) -> Commit:
+def forge(project: Path, branch: str, path: str, content: bytes) -> Commit:
     """A commit by the store's own call, as a script of somebody's makes it."""
-    store = Hub.open(project).store
-    return store.commit(
-        branch,
-        {path: store.put_bytes(content)},
-        message="by hand",
-        author="mallory",
-        time=TIME,
-        expected=store.branches()[branch],
-        metadata=metadata,
-    )
+    return by_hand(Hub.open(project).store, branch, {path: content}, {})
 
 
 def answers(project: Path, branch: str = "side") -> Commit:

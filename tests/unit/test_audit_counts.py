@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import tempfile
 from contextlib import suppress
 from dataclasses import replace
@@ -11,8 +10,6 @@ from pathlib import Path
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from datahub.adapters.versions_embedded import commits, trees
-from datahub.adapters.versions_embedded.graph import Graph
 from datahub.core.errors import DatahubError
 from datahub.core.versions import Commit
 from datahub.flow.publish.audit import audit
@@ -21,8 +18,8 @@ from datahub.hub.registry import adapter
 from datahub.machine.bytes.files import ObjectFiles
 from datahub.ports import VersionStore
 from tests.integration.lakes import commit, passing
+from tests.tampering import TIME, slip
 
-TIME = dt.datetime(2026, 1, 2, tzinfo=dt.UTC)
 GATES = b'[[gate]]\nbranch = "main"\ndataset = "news"\nsuite = "s.json"\n'
 ON = {"expectations/gates.toml": GATES, "expectations/s.json": b"{}"}
 OFF = {"expectations/gates.toml": b""}
@@ -84,17 +81,7 @@ class Repository:
         """A commit below every door, as whoever can write the database makes it."""
         head = self.store.commit_at("main")
         changes = {path: self.store.put_bytes(content or b"") for path, content in files.items()}
-        with Graph(self.folder / "versions.db").writing() as graph:
-            slipped = commits.written(
-                graph,
-                trees.edited(graph, commits.tree(graph, head.id), changes),
-                (head.id,),
-                message="Merge work into main",
-                author="ann",
-                time=TIME,
-                metadata={},
-            )
-            graph.set_head("main", slipped)
+        slip(self.folder, head, changes)
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))

@@ -8,12 +8,13 @@ shown first where neither comes after the other.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from datahub.adapters.versions_embedded import commits
 from datahub.adapters.versions_embedded.transaction import Transaction
 from datahub.core.errors import InputError
 from datahub.core.versions import CommitId
+from datahub.machine.faults import damaged
 
 _LEFT, _RIGHT, _BELOW = 1, 2, 4  # reached from one side, from the other, by way of a common one
 
@@ -26,7 +27,7 @@ def history(graph: Transaction, start: CommitId) -> Iterator[CommitId]:
     while ready:
         commit_id = ready.pop()
         yield commit_id
-        for parent in graph.link(commit_id).parents:
+        for parent in _parents(graph, commit_id):
             if children.shown(parent):
                 ready.push(parent)
 
@@ -46,7 +47,7 @@ def merge_base(graph: Transaction, ours: CommitId, theirs: CommitId) -> CommitId
         if mark == _LEFT | _RIGHT:
             bases.append((-rank, commit_id))
             mark |= _BELOW
-        for parent in graph.link(commit_id).parents:
+        for parent in _parents(graph, commit_id):
             before = marks.get(parent)
             marks[parent] = after = (before or 0) | mark
             if before is None:
@@ -60,6 +61,18 @@ def merge_base(graph: Transaction, ours: CommitId, theirs: CommitId) -> CommitId
             hint="Import the other's rows into a branch of this repository instead.",
         )
     return max(bases)[1]
+
+
+def _parents(graph: Transaction, commit_id: CommitId) -> Sequence[CommitId]:
+    """A commit's parents. Raises StorageError for a generation that the walks cannot rest on.
+
+    Where it is not below that of a child, a history would lack commits, and say nothing.
+    """
+    link = graph.link(commit_id)
+    for parent in link.parents:
+        if graph.link(parent).generation >= link.generation:
+            raise damaged(f"The history has a wrong generation for commit {commit_id}.")
+    return link.parents
 
 
 class Children:
@@ -79,7 +92,7 @@ class Children:
     def _look(self, generation: int) -> None:
         """Count the parents of all commits above a generation: no other is a child of one in it."""
         while self._waiting and -self._waiting[0][0] > generation:
-            for parent in self._graph.link(heapq.heappop(self._waiting)[1]).parents:
+            for parent in _parents(self._graph, heapq.heappop(self._waiting)[1]):
                 if parent not in self._count:
                     self._count[parent] = 0
                     rank = -self._graph.link(parent).generation

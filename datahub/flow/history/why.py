@@ -9,20 +9,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from datahub.core.dataset import Dataset, Key
 from datahub.core.errors import RowNotFound
 from datahub.core.labels import ABSTAIN
-from datahub.core.layout import review_prefix
+from datahub.core.layout import DATASETS
 from datahub.core.manifest import ModelManifest, VotesManifest
 from datahub.core.relabel import Annotation, answers_by_row, counts
-from datahub.core.triage import Batch
 from datahub.core.verdict import Verdict
 from datahub.core.versions import Commit
-from datahub.flow.dataset.annotations import Hashes, hashes_of, log_at
+from datahub.flow.dataset.annotations import Hashes, hashes_of
+from datahub.flow.dataset.at import At
 from datahub.flow.dataset.row import OneRow
-from datahub.flow.dataset.tables import dataset_at
 from datahub.flow.publish.verdicts import own_verdict
 from datahub.ports import Rows, VersionStore
 
@@ -117,47 +117,50 @@ def why(
     `key` is as a person types it: of whole numbers, their digits. Raises RowNotFound,
     DatasetNotFound, RefNotFound.
     """
-    head = store.commit_at(ref)
-    known = dataset_at(store, head.id, dataset)
-    row = OneRow(
-        dataset, _typed(key, known.parts[0].first_key if known.parts else key), store, rows
-    )
-    now = row.at(head.id)
-    if now.content is None:
+    at = At.of(store, rows, ref, dataset)
+    row = OneRow(dataset, _typed(key, at), store, rows)
+    state = row.at(at.id)
+    if state.content is None:
         raise RowNotFound(key, dataset, ref)
-    log = [entry for entry in log_at(store, head.id, dataset) if entry.key == row.key]
-    hashes = hashes_of(store, rows, [head.id], known, log)
-    counting = answers_by_row(log, hashes, classes=known.classes).get(row.key, [])
     return Why(
         dataset=dataset,
         key=row.key,
-        commit=head.id,
-        content=now.content,
-        votes=tuple(_votes(now.votes, row, head.id)),
-        soft=now.soft,
-        label=now.label,
-        asked=tuple(_asked(store, head.id, dataset, row.key)),
-        annotations=tuple(
-            Said(
-                id=entry.id,
-                label=entry.label,
-                annotator=entry.annotator,
-                time=entry.time,
-                batch=entry.batch,
-                withdrawn=entry.withdrawn,
-                counts=entry in counting,
-                lapsed="" if entry in counting else _lapsed(entry, log, hashes, known),
-            )
-            for entry in log
-        ),
-        history=tuple(_history(row, store.log(head.id), store, limit)),
+        commit=at.id,
+        content=state.content,
+        votes=tuple(_votes(state.votes, row, at)),
+        soft=state.soft,
+        label=state.label,
+        asked=tuple(_asked(at, row.key)),
+        annotations=tuple(_answers(at, row.key)),
+        history=tuple(_history(row, at, limit)),
     )
 
 
-def _typed(key: str, like: Key) -> Key:
+def _typed(key: str, at: At) -> Key:
     """What a person typed, as keys of the dataset are: text, or a whole number."""
+    parts = at.dataset.parts
     digits = key.removeprefix("-")
-    return int(key) if isinstance(like, int) and digits.isascii() and digits.isdigit() else key
+    is_number = digits.isascii() and digits.isdigit()
+    return int(key) if parts and isinstance(parts[0].first_key, int) and is_number else key
+
+
+def _answers(at: At, key: Key) -> Iterator[Said]:
+    """The lines of the log about a row, and whether each counts."""
+    log = [entry for entry in at.log if entry.key == key]
+    hashes = hashes_of(at.store, at.rows, [at.id], at.dataset, log)
+    counting = answers_by_row(log, hashes, classes=at.dataset.classes).get(key, [])
+    for entry in log:
+        is_counting = entry in counting
+        yield Said(
+            id=entry.id,
+            label=entry.label,
+            annotator=entry.annotator,
+            time=entry.time,
+            batch=entry.batch,
+            withdrawn=entry.withdrawn,
+            counts=is_counting,
+            lapsed="" if is_counting else _lapsed(entry, log, hashes, at.dataset),
+        )
 
 
 def _lapsed(entry: Annotation, log: Sequence[Annotation], hashes: Hashes, known: Dataset) -> str:
@@ -172,23 +175,22 @@ def _lapsed(entry: Annotation, log: Sequence[Annotation], hashes: Hashes, known:
     return "withdrawn" if entry.withdrawn else "a later answer replaces it"
 
 
-def _votes(said: Mapping[str, int], row: OneRow, ref: str) -> Iterator[Vote]:
-    manifest, model = row.manifests(ref)
+def _votes(votes: Mapping[str, int], row: OneRow, at: At) -> Iterator[Vote]:
+    manifest = at.votes
     if manifest is None:
         return
-    classes = dataset_at(row.store, ref, row.dataset).classes
-    learned = _learned(manifest, model, row.votes_id(ref))
+    learned = _learned(manifest, at.model, at.votes_id)
     faults = {fault.lf: fault for fault in manifest.all_faults if fault.key == row.key}
     for lf in manifest.lfs:
-        vote = said.get(lf.name, ABSTAIN)
+        vote = votes.get(lf.name, ABSTAIN)
         fault = faults.get(lf.name)
-        weight, part = learned.get(lf.name, (None, None))
+        weight, share = learned.get(lf.name, (None, None))
         yield Vote(
             lf=lf.name,
-            label=None if vote == ABSTAIN else classes[vote],
+            label=None if vote == ABSTAIN else at.dataset.classes[vote],
             fault=None if fault is None else f"{fault.error} ({fault.where})",
             weight=weight,
-            share=part,
+            share=share,
             kind=lf.kind,
             where=f"{lf.file}:{lf.line}",
             fingerprint=lf.fingerprint,
@@ -205,27 +207,33 @@ def _learned(
     return dict(zip(manifest.names, zip(model.weights, shares, strict=True), strict=True))
 
 
-def _asked(store: VersionStore, ref: str, dataset: str, key: Key) -> Iterator[Asked]:
-    files = store.objects(ref, review_prefix(dataset))
-    for path in sorted(files):
-        batch = Batch.from_json(store.read(files[path]))
+def _asked(at: At, key: Key) -> Iterator[Asked]:
+    for batch in at.batches:
         for task in batch.tasks:
             if task.key == key:
                 yield Asked(batch.id, batch.queue, task.slice, task.reason, task.prediction)
 
 
-def _history(
-    row: OneRow, log: Sequence[Commit], store: VersionStore, limit: int | None
-) -> Iterator[Event]:
-    told = 0
-    for commit in log:
-        if limit is not None and told >= limit:
-            return
-        event = _event(row, commit)
-        landed = event.verdict is not None and event.verdict.kind == "data"
-        if event.changed or event.taken_from or (landed and row.at(commit.id).content is not None):
-            told += 1
-            yield event
+def _history(row: OneRow, at: At, limit: int | None) -> Iterator[Event]:
+    events = (_event(row, commit) for commit in _candidates(at))
+    return islice((event for event in events if _is_about(event, row)), limit)
+
+
+def _candidates(at: At) -> Iterator[Commit]:
+    """Commits that can have changed the row, or landed it; newest first."""
+    prefix = f"{DATASETS}{at.name}/"
+    changing = {commit.id for commit in at.store.log(at.id, prefix=prefix)}
+    for commit in at.store.log(at.id):
+        is_merge = len(commit.parents) > 1 or "verdict" in commit.metadata
+        if is_merge or commit.id in changing:
+            yield commit
+
+
+def _is_about(event: Event, row: OneRow) -> bool:
+    if event.changed or event.taken_from:
+        return True
+    landed = event.verdict is not None and event.verdict.kind == "data"
+    return landed and row.at(event.commit).content is not None
 
 
 def _event(row: OneRow, commit: Commit) -> Event:

@@ -41,46 +41,63 @@ class Content:
 
 def merged_fields(sides: Sides, settling: Settling) -> tuple[Content, dict[str, str]]:
     """Fields and columns of the dataset; columns as name -> type."""
-    known = sides.known
-    ours, theirs = known["ours"], known["theirs"]
-    base = known.get("base")
-    merged = Content(ours)
+    head, source = (sides.known[side] for side in BOTH)
+    merged = Content(head)
+    values = _merged_values(sides, merged, settling)
+    _compare_key_types(sides, merged, settling)
+    stored = _stored(sides)
+    schema = _merged_columns(sides, merged, settling, stored)
+    for name, kind in schema.items():
+        types = (types[name] for types in (_both(name, *stored), *stored) if name in types)
+        real = next((dtype for dtype in types if str(dtype) == kind), None)
+        merged.kinds |= {} if real is None else {name: real}
+    gold = head.has_gold or source.has_gold
+    merged.known = replace(head, has_gold=gold, **values)  # type: ignore[arg-type]
+    return merged, schema
+
+
+def _merged_values(sides: Sides, merged: Content, settling: Settling) -> dict[str, object]:
+    """Fields that are no columns, by name."""
+    head, source = (sides.known[side] for side in BOTH)
+    base = sides.known.get("base")
     values: dict[str, object] = {}
     for name in FIELDS:
-        old = getattr(base, name) if base else None
-        mine, other = getattr(ours, name), getattr(theirs, name)
-        values[name], both = merge_value(old, mine, other)
-        if both and _decide(sides, merged, settling, name, old, mine, other) == "theirs":
-            values[name] = other
-    kinds = dict(ours.columns), dict(theirs.columns)
-    if kinds[0].get(ours.key) != kinds[1].get(theirs.key):
-        a, b = kinds[0].get(ours.key), kinds[1].get(theirs.key)
+        states = (getattr(base, name) if base else None, getattr(head, name), getattr(source, name))
+        values[name], clashes = merge_value(*states)
+        if clashes and _decide(sides, merged, settling, name, *states) == "theirs":
+            values[name] = states[2]
+    return values
+
+
+def _compare_key_types(sides: Sides, merged: Content, settling: Settling) -> None:
+    """Keys of two types cannot be held against each other: that is a conflict."""
+    a, b = (dict(sides.known[side].columns).get(sides.known[side].key) for side in BOTH)
+    if a != b:
         _decide(sides, merged, settling, "key type", None, a, b)
-    stored = _stored(sides)
-    columns = (_joined(side.columns, *stored) for side in (ours, theirs))
-    schema, clashing = merge_columns(base.columns if base else (), *columns)
+
+
+def _merged_columns(
+    sides: Sides, merged: Content, settling: Settling, stored: tuple[Types, Types]
+) -> dict[str, str]:
+    """Columns as name -> type: of both sides, those in conflict as it was decided."""
+    kinds = [dict(sides.known[side].columns) for side in BOTH]
+    base = sides.known["base"].columns if "base" in sides.known else ()
+    columns = (_joined(sides.known[side].columns, *stored) for side in BOTH)
+    schema, clashing = merge_columns(base, *columns)
     for name in clashing:
-        old = dict(base.columns).get(name) if base else None
-        taken = _decide(sides, merged, settling, name, old, kinds[0].get(name), kinds[1].get(name))
-        if taken == "theirs":
+        states = (dict(base).get(name), kinds[0].get(name), kinds[1].get(name))
+        if _decide(sides, merged, settling, name, *states) == "theirs":
             schema.pop(name, None)
             schema |= {name: kinds[1][name]} if name in kinds[1] else {}
-    for other in (0, 1):
-        for name, was in base.columns if base else ():
-            if name in schema or name in clashing or name not in kinds[other]:
+    for side, own in zip(BOTH, kinds, strict=True):
+        for name, kind in base:
+            if name in schema or name in clashing or name not in own:
                 continue
-            if _was_edited(sides, BOTH[other], name):
-                seen = kinds[0].get(name), kinds[1].get(name)
-                taken = _decide(sides, merged, settling, name, was, *seen)
-                if taken == BOTH[other]:
-                    schema[name] = was
-    for name, kind in schema.items():
-        types = (one[name] for one in (_both(name, *stored), *stored) if name in one)
-        found = next((one for one in types if str(one) == kind), None)
-        merged.kinds |= {} if found is None else {name: found}
-    gold = ours.has_gold or theirs.has_gold
-    merged.known = replace(ours, has_gold=gold, **values)  # type: ignore[arg-type]
-    return merged, schema
+            if _was_edited(sides, side, name):
+                states = (kind, kinds[0].get(name), kinds[1].get(name))
+                if _decide(sides, merged, settling, name, *states) == side:
+                    schema[name] = kind
+    return schema
 
 
 def _stored(sides: Sides) -> tuple[Types, Types]:

@@ -21,7 +21,7 @@ from datahub.core.relabel import Annotation, Decision, answers_by_row, counts, d
 from datahub.core.rowconflict import MadeBy, RowConflict
 from datahub.core.shown import columns_of, hash_of
 from datahub.core.versions import ObjectId
-from datahub.flow.dataset.annotations import Hashes, hashes_of, log_at
+from datahub.flow.dataset.annotations import Hashes, hashes_of
 from datahub.flow.dataset.parts import GOLD_LABEL
 from datahub.flow.dataset.tables import contents_of, read_keys, read_parts
 from datahub.flow.label.judging_again import judged_again, relabeled
@@ -35,7 +35,7 @@ def merged_labels(sides: Sides, content: Content, settling: Settling) -> Labels:
     """Choose the models, join the answers, and say what the labels are."""
     found = Labels()
     side = models_of(sides, content, settling, found)
-    logs = {of: log_at(sides.store, sides.commits[of].id, sides.name) for of in ("base", *BOTH)}
+    logs = {side: list(sides.at[side].log) for side in ("base", *BOTH)}
     log = _joint(logs)
     settlements = _tied(sides, content, logs, log, settling, found)
     if side is not None:

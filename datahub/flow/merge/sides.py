@@ -21,7 +21,6 @@ from datahub.core.rowconflict import MadeBy
 from datahub.core.versions import Change, Changes, Commit, ObjectId, Objects
 from datahub.flow.dataset.at import At
 from datahub.flow.dataset.parts import gold_reader
-from datahub.flow.dataset.tables import dataset_at
 from datahub.flow.steps import Step
 from datahub.ports import EndModel, Rows, VersionStore
 
@@ -61,12 +60,7 @@ class Sides:
     @cached_property
     def known(self) -> dict[str, Dataset]:
         """The dataset in each state that has it."""
-        path = dataset_file(self.name)
-        return {
-            side: dataset_at(self.store, commit.id, self.name)
-            for side, commit in self.commits.items()
-            if path in self.store.objects(commit.id, path)
-        }
+        return {side: at.dataset for side, at in self.at.items() if at.exists}
 
     @cached_property
     def read(self) -> dict[str, Callable[..., pl.DataFrame]]:
@@ -79,13 +73,11 @@ class Sides:
     @cached_property
     def gold(self) -> dict[str, Objects]:
         """Where the gold of each state lies."""
-        prefix = table_prefix(self.name, "gold")
-        return {side: self.store.objects(one.id, prefix) for side, one in self.commits.items()}
+        return {side: at.objects("gold") for side, at in self.at.items()}
 
     def file_of(self, side: str) -> ObjectId | None:
         """The object that says what the dataset is, in a state."""
-        path = dataset_file(self.name)
-        return self.store.objects(self.commits[side].id, path).get(path)
+        return self.at[side].contents.find(dataset_file(self.name))
 
     @property
     def commits(self) -> dict[str, Commit]:
