@@ -24,6 +24,7 @@ COMMITS = 2000
 PARTS = 1000
 DISTINCT = 500
 REPEATS = 5
+BRANCHES = 300
 
 
 def opened(folder: Path) -> EmbeddedVersionStore:
@@ -81,6 +82,61 @@ def base_of_all(watch: Watch) -> Figures:
     return repeated(watch, lambda i: opened(folder).merge_base("main", "early"), REPEATS)
 
 
+def why_of_row(watch: Watch, commits: int = COMMITS) -> Figures:
+    """Why a row has its label, where one commit of many made the dataset; with 300 branches."""
+    from datahub.flow.history.why import why
+    from datahub.hub.registry import adapter
+
+    folder = with_rows(watch, commits)
+    rows = adapter("rows", "polars")()
+
+    def ask(i: int) -> None:
+        told = why("5", dataset="news", ref="main", limit=None, store=opened(folder), rows=rows)
+        assert len(told.history) == 1
+
+    return repeated(watch, ask, REPEATS)
+
+
+def with_rows(watch: Watch, commits: int) -> Path:
+    """A repository whose `main` has rows, and after them commits of other files."""
+    import polars as pl
+
+    from datahub.adapters.versions_embedded import EmbeddedVersionStore
+    from datahub.flow.rows.source import import_rows
+    from datahub.flow.steps import Step
+    from datahub.hub.registry import adapter
+    from datahub.machine.bytes.files import ObjectFiles
+
+    folder = watch.scratch / MADE / f"why-{commits}-{os.getpid()}"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    store = EmbeddedVersionStore.create(ObjectFiles(folder), branch="main", author="ann", time=TIME)
+    source = folder / "rows.parquet"
+    pl.DataFrame({"id": range(200), "text": [f"t{n}" for n in range(200)]}).write_parquet(source)
+    import_rows(
+        source,
+        dataset="news",
+        key="id",
+        gold=None,
+        classes=["ham", "spam"],
+        text=None,
+        store=store,
+        rows=adapter("rows", "polars")(),
+        step=Step("main", "ann", TIME, "import"),
+        mode="replace",
+    )
+    oids = store.put_all([b"note %d" % number for number in range(DISTINCT)])
+    head = store.commit_at("main").id
+    for number in range(commits):
+        time = TIME + dt.timedelta(seconds=number + 1)
+        changes = {f"notes/{number % 50}.txt": oids[number % DISTINCT]}
+        made = store.commit("main", changes, message="m", author="a", time=time, expected=head)
+        head = made.id
+        if number % max(1, commits // BRANCHES) == 0:
+            store.create_branch(f"branch-{number}", at=head)
+    return folder
+
+
 def _within(goal: float) -> Callable[[Result], bool]:
     return lambda result: result.ours is not None and result.ours <= goal
 
@@ -106,6 +162,15 @@ CASES = (
             0.005,
         )
         for commits in (200, COMMITS)
+    ),
+    *(
+        _case(
+            f"history_why_{commits}",
+            f"why of a row at {commits:,} commits with {BRANCHES} branches",
+            partial(why_of_row, commits=commits),
+            0.2,
+        )
+        for commits in (500, COMMITS)
     ),
     _case("history_merge_base", "merge base 2,000 commits back", base_of_all, 0.005),
 )
