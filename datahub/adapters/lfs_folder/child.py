@@ -107,7 +107,7 @@ class _Folder:
     def found(self) -> Discovered:
         """All of them. Raises LabelingFunctionError."""
         if self._found is None:
-            self._found = discovered(*self._place, model=self._model)
+            self._found = discovered(*self._place, model=self._model, alone=True)
         return self._found
 
     def applied(self, question: Mapping[str, Any], frame: pl.DataFrame) -> Answer:

@@ -18,7 +18,8 @@ from pathlib import Path, PurePath
 from typing import Any, TypeGuard
 
 from datahub.adapters.lfs_folder.fingerprints import fingerprint
-from datahub.adapters.lfs_folder.loading import LoadedFile, Sources, load
+from datahub.adapters.lfs_folder.importing import LoadedFile
+from datahub.adapters.lfs_folder.loading import Sources, load
 from datahub.adapters.lfs_folder.onnx_files import OnnxPredictor
 from datahub.core.batch import BatchLF
 from datahub.core.declarative_lf import DeclarativeLF
@@ -53,29 +54,32 @@ class Discovered:
     left_out: list[LeftOut]
 
 
-def discovered(project: Path, folder: Path, *, model: str | None = None) -> Discovered:
+def discovered(
+    project: Path, folder: Path, *, model: str | None = None, alone: bool = False
+) -> Discovered:
     """The LFs of `folder` in order of file and definition; files are named relative to `project`.
 
     Prompts get `model` where they name none: those that have none then are left out. None: prompts
     are as they were written. Files import their siblings by plain or relative
-    name, at their top or inside a function; nobody else can import them afterwards. What a file
-    prints goes to stderr.
+    name, at their top or inside a function; nobody else can import them afterwards. `alone`: this
+    process loads no other folder, so that files may find siblings by `importlib` too.
 
     Raises LabelingFunctionError: a file does not import, a name is invalid or stands twice,
     none found.
     """
-    return _Discovery(project, folder, model).found()
+    return _Discovery(project, folder, model, alone=alone).found()
 
 
 class _Discovery:
-    def __init__(self, project: Path, folder: Path, model: str | None) -> None:
+    def __init__(self, project: Path, folder: Path, model: str | None, *, alone: bool) -> None:
         self._project = project
+        self._alone = alone
         self._folder = folder
         self._model = model
         self._left_out: list[LeftOut] = []
 
     def found(self) -> Discovered:
-        sources = load(self._folder, shown=self._shown)
+        sources = load(self._folder, shown=self._shown, alone=self._alone)
         self._left_out = [
             LeftOut(name, self._shown(file.path), _line(other, file), _NO_LF.format(kind, name))
             for file in sources.files

@@ -37,7 +37,8 @@ import numpy as np
 import polars as pl
 
 from datahub.adapters.lfs_folder.asking import asked, is_asking
-from datahub.adapters.lfs_folder.loading import LoadedFile, Sources
+from datahub.adapters.lfs_folder.importing import LoadedFile
+from datahub.adapters.lfs_folder.loading import PACKAGE, Sources
 from datahub.adapters.lfs_folder.mutation import changed_names
 from datahub.adapters.lfs_folder.onnx_files import OnnxPredictor
 from datahub.adapters.lfs_folder.texts import Texts, names
@@ -238,6 +239,7 @@ class _Reading:
 
     def _elsewhere(self, module: str, name: str) -> None:
         """What was installed is known by its version; the standard library by its name."""
+        module = module.replace(self._sources.importer.package, PACKAGE)  # equal in any process
         top = module.partition(".")[0]
         version = _version(top)
         self.say("from", module, name, version or "")
@@ -358,7 +360,7 @@ class _Reading:
 
     def _is_ours(self, value: Any) -> bool:
         name = value.__name__ if isinstance(value, types.ModuleType) else value.__module__
-        return name in self._sources.modules
+        return self._sources.file_of(name) is not None
 
 
 _SHARED = (type, types.FunctionType, types.ModuleType)

@@ -42,7 +42,7 @@ class Texts:
 
     def class_(self, kind: type) -> str | None:
         """The text of a class statement; None when there is none of that name."""
-        file = self._sources.modules.get(kind.__module__)
+        file = self._sources.file_of(kind.__module__)
         if file is None:
             return None
         text, tree = self._file(file)
