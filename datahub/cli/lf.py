@@ -248,10 +248,11 @@ def _spending_line(spending: Spending) -> str:
 def _reuse_lines(reuse: Reuse) -> Iterator[str]:
     ran = [name for name, parts in reuse.ran.items() if parts]
     pairs = sum(reuse.ran.values())
-    names = f": {', '.join(ran)}" if 0 < len(ran) < len(reuse.ran) else ""
+    names = f" ({', '.join(ran)})" if 0 < len(ran) < len(reuse.ran) else ""
+    parts = "1 part" if reuse.parts == 1 else f"{reuse.parts} parts"
     yield (
-        f"ran {len(ran)} of {len(reuse.ran)} LFs, on {pairs} of {pairs + reuse.reused} parts "
-        f"({reuse.reused} reused){names}"
+        f"ran {len(ran)} of {len(reuse.ran)} LFs{names} on rows in {parts}; "
+        f"columns of votes: {pairs} new, {reuse.reused} reused"
     )
     if reuse.unsafe:
         yield f"rerun: cannot be fingerprinted safely: {', '.join(reuse.unsafe)}"

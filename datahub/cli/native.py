@@ -22,6 +22,7 @@ from typing import NoReturn
 _END = b"\0 datahub: end of stderr \0"
 _MAX_PANICS = 32_768  # bytes of panics: they fit into a pipe
 _QUIET = 0.05  # seconds after which half a line is passed on
+_LOOK = 1000  # milliseconds between looks at whether the parent is there
 _PATIENCE = 2000  # milliseconds that we wait for the other process
 _HEADER = re.compile(rb"thread '.*' (\(\d+\) )?panicked at ")
 _FRAME = re.compile(rb" +(\d+:|at) ")
@@ -122,8 +123,9 @@ def _filter_at_2(real: int) -> int:
     """Start the process that reads what is written to 2; return where its panics come out."""
     to_read, to_write = os.pipe()
     panics, to_keep = os.pipe()
+    parent = os.getpid()
     if os.fork() == 0:
-        _pass_on(to_read, real, to_keep)
+        _pass_on(to_read, real, to_keep, parent=parent)
     os.close(to_read)
     os.close(to_keep)
     os.dup2(to_write, 2)
@@ -143,13 +145,13 @@ def _end(pipe: int) -> str:
     return panics.decode("utf-8", "replace")
 
 
-def _pass_on(source: int, real: int, to_keep: int) -> NoReturn:
-    """Be the other process: it ends with the last one that can write."""
+def _pass_on(source: int, real: int, to_keep: int, *, parent: int) -> NoReturn:
+    """Be the other process: it ends with the last one that can write, or after its parent."""
     try:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
             signal.signal(number, signal.SIG_IGN)  # what those end may still have a last word
         _close_all_but(source, real, to_keep)
-        _filter(source, real, to_keep)
+        _filter(source, real, to_keep, parent=parent)
     finally:
         os._exit(0)
 
@@ -162,14 +164,16 @@ def _close_all_but(*stay: int) -> None:
     os.closerange(at, 4096)
 
 
-def _filter(source: int, real: int, to_keep: int) -> None:
+def _filter(source: int, real: int, to_keep: int, *, parent: int) -> None:
     panics = Panics()
     watch = select.poll()
     watch.register(source, select.POLLIN)
     while True:
         if not watch.poll(_QUIET * 1000):
             _write(real, panics.rest())
-            watch.poll()
+            while not watch.poll(_LOOK):
+                if os.getppid() != parent:  # what it started may hold the pipe open for days
+                    return
         more = os.read(source, 65_536)
         before, end, after = more.partition(_END)
         _write(real, panics.feed(before))

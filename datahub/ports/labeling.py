@@ -60,7 +60,7 @@ class LeftOut:
     @classmethod
     def until_ready(cls, error: PromptNotReady, file: str, line: int) -> LeftOut:
         """A prompt that cannot be asked yet, and what that means for labels."""
-        gone = "It is left out, and votes that it gave before are in no label until it runs again."
+        gone = "It did not run, and labels do not use its earlier votes until it runs again."
         return cls(error.lf, file, line, f"{error.message} {gone} {error.hint}")
 
     def __str__(self) -> str:

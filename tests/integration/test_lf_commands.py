@@ -23,7 +23,7 @@ def test_an_edited_lf_is_the_only_one_that_runs(datahub: Datahub, labeled: Path)
     ran = datahub("lf", "run")
 
     assert ran.code == 0, ran.err
-    assert "ran 1 of 5 LFs, on 1 of 5 parts (4 reused): short" in ran.out
+    assert "ran 1 of 5 LFs (short) on rows in 1 part; columns of votes: 1 new, 4 reused" in ran.out
     assert "ran 0 of 5 LFs" in datahub("lf", "run").out
 
 

@@ -135,8 +135,8 @@ def attacked(project: Path, listener: socket.socket, monkeypatch: pytest.MonkeyP
 
 def outcomes(said: str) -> dict[str, str]:
     """What came of each attack."""
-    lines = [line for line in said.splitlines() if line.startswith("ATTACK ")]
-    return dict(json.loads(line.removeprefix("ATTACK ")) for line in lines)
+    lines = [line.partition("ATTACK ")[2] for line in said.splitlines() if "ATTACK " in line]
+    return dict(json.loads(line) for line in lines)
 
 
 def test_an_lf_sees_no_secret_of_the_environment_and_takes_no_more_than_it_may(

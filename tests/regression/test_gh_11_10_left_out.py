@@ -47,7 +47,7 @@ def test_a_prompt_without_a_model_alone_is_left_out(datahub: Datahub, project: P
     assert "asked" not in [lf["name"] for lf in ran.json["table"]]
     (left,) = ran.json["left_out"]
     assert (left["name"], left["file"], left["line"]) == ("asked", "labeling_functions/asks.py", 4)
-    assert "votes that it gave before are in no label until it runs again" in left["why"]
+    assert "labels do not use its earlier votes until it runs again" in left["why"]
     assert "'asked'" in ran.err
     assert datahub("status", "--json").json["left_out"] == [left]
 

@@ -29,18 +29,18 @@ def told_applied(
     rows = {key: row for row, key in enumerate(keys)} if applied.faults else {}
     columns = {name: j for j, name in enumerate(lfs)}
     faults = [
-        [columns[one.lf], rows[one.key], one.error[:_SHOWN], one.where[:_SHOWN]]
-        for one in applied.faults
+        [columns[fault.lf], rows[fault.key], fault.error[:_SHOWN], fault.where[:_SHOWN]]
+        for fault in applied.faults
     ]
-    told = {"counts": list(applied.fault_counts), "faults": faults}
-    return told, np.ascontiguousarray(applied.votes, dtype=np.int8).tobytes()
+    message = {"counts": list(applied.fault_counts), "faults": faults}
+    return message, np.ascontiguousarray(applied.votes, dtype=np.int8).tobytes()
 
 
 def believed_applied(
-    told: Mapping[str, Any], votes: bytes, keys: pl.Series, lfs: Sequence[str], cardinality: int
+    message: Mapping[str, Any], votes: bytes, keys: pl.Series, lfs: Sequence[str], cardinality: int
 ) -> LFOutput:
     """The answer for rows with these keys and for these LFs. Raises BadMessage."""
-    rows, counts, faults = len(keys), told.get("counts"), told.get("faults")
+    rows, counts, faults = len(keys), message.get("counts"), message.get("faults")
     if len(votes) != rows * len(lfs):
         raise BadMessage("votes of another shape")
     matrix = np.frombuffer(votes, dtype=np.int8).reshape(rows, len(lfs))
@@ -50,15 +50,15 @@ def believed_applied(
         raise BadMessage("no counts of faults")
     if not isinstance(faults, list) or len(faults) > FAULTS_KEPT * len(lfs):
         raise BadMessage("no list of faults")
-    kept = tuple(_fault(one, keys, lfs) for one in faults)
-    return LFOutput(matrix, kept, tuple(number(count, 0, rows) for count in counts))
+    listed = tuple(_fault(fault, keys, lfs) for fault in faults)
+    return LFOutput(matrix, listed, tuple(number(count, 0, rows) for count in counts))
 
 
-def _fault(told: object, keys: pl.Series, lfs: Sequence[str]) -> Fault:
-    if not isinstance(told, list) or len(told) != 4:
+def _fault(message: object, keys: pl.Series, lfs: Sequence[str]) -> Fault:
+    if not isinstance(message, list) or len(message) != 4:
         raise BadMessage("no fault")
-    column, row = number(told[0], 0, len(lfs) - 1), number(told[1], 0, len(keys) - 1)
-    error, where = (storable(text(one, most=_SHOWN)) for one in told[2:])
+    column, row = number(message[0], 0, len(lfs) - 1), number(message[1], 0, len(keys) - 1)
+    error, where = (storable(text(part, most=_SHOWN)) for part in message[2:])
     return Fault(lfs[column], keys[row], error, where)
 
 

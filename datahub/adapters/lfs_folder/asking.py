@@ -59,9 +59,9 @@ def asked(
 def _reached(function: types.FunctionType) -> dict[str, object]:
     """Names the function reads that are not its own, and what they mean now."""
     cells = dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=True))
-    filled = {name: cell.cell_contents for name, cell in cells.items() if _is_filled(cell)}
+    values = {name: cell.cell_contents for name, cell in cells.items() if _is_filled(cell)}
     own = set(function.__code__.co_varnames)
-    return {k: v for k, v in {**function.__globals__, **filled}.items() if k not in own}
+    return {k: v for k, v in {**function.__globals__, **values}.items() if k not in own}
 
 
 def _is_filled(cell: types.CellType) -> bool:

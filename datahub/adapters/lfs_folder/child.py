@@ -22,6 +22,7 @@ import polars as pl
 
 from datahub.adapters.lfs_folder import light_snorkel
 from datahub.adapters.lfs_folder.answers import told_applied, told_error
+from datahub.adapters.lfs_folder.attributed import Attributed
 from datahub.adapters.lfs_folder.descriptions import described_all
 from datahub.adapters.lfs_folder.discovery import Discovered, LiveLF, discovered
 from datahub.adapters.lfs_folder.limits import Limits, take
@@ -49,23 +50,24 @@ def _answer() -> None:
     source, sink = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)  # these two are not the LFs'
     os.dup2(2, 1)
-    sys.stdout = sys.stderr  # what is printed is not kept back
     signal.signal(signal.SIGINT, signal.default_int_handler)
     begin, _ = receive(source)
     if begin["parent"]:
         end_with(begin["parent"])
+    project, folder = Path(begin["project"]), Path(begin["folder"])
+    sys.stdout = sys.stderr = Attributed(sys.stderr, project=project, folder=folder)
     take(Limits(**begin["limits"]))
     light_snorkel.install()
-    asked = SimpleQueue[Question]()
-    threading.Thread(target=_listen, args=(source, asked), daemon=True).start()
-    folder = _Folder(Path(begin["project"]), Path(begin["folder"]), begin["model"])
+    questions = SimpleQueue[Question]()
+    threading.Thread(target=_listen, args=(source, questions), daemon=True).start()
+    lfs = _Folder(project, folder, begin["model"])
     while True:
-        question, content = asked.get()
-        told, votes = _answered(folder, question, content)
-        send(sink, {"number": question["number"], **told}, votes)
+        question, content = questions.get()
+        message, votes = _answered(lfs, question, content)
+        send(sink, {"number": question["number"], **message}, votes)
 
 
-def _listen(source: IO[bytes], asked: SimpleQueue[Question]) -> None:
+def _listen(source: IO[bytes], questions: SimpleQueue[Question]) -> None:
     main_thread = threading.main_thread().ident
     assert main_thread is not None  # it runs
     while True:
@@ -76,22 +78,22 @@ def _listen(source: IO[bytes], asked: SimpleQueue[Question]) -> None:
         if question["do"] == "stop":
             signal.pthread_kill(main_thread, signal.SIGINT)
         else:
-            asked.put((question, content))
+            questions.put((question, content))
 
 
 def _answered(folder: _Folder, question: Mapping[str, Any], content: bytes) -> Answer:
     try:
         if question["do"] == "discover":
-            found = folder.found()
+            folder_lfs = folder.found()
             return {
-                "lfs": described_all(found.lfs),
-                "left_out": [*map(asdict, found.left_out)],
+                "lfs": described_all(folder_lfs.lfs),
+                "left_out": [*map(asdict, folder_lfs.left_out)],
             }, b""
         return folder.applied(question, pl.read_ipc_stream(content))
     except (LabelingFunctionError, ConfigError) as error:
         return {"refused": told_error(error)}, b""
-    except KeyboardInterrupt as stopped:
-        notes = [str(note)[:500] for note in getattr(stopped, "__notes__", ())]
+    except KeyboardInterrupt as interrupt:
+        notes = [str(note)[:500] for note in getattr(interrupt, "__notes__", ())]
         return {"stopped": notes[:10]}, b""
 
 
@@ -112,22 +114,22 @@ class _Folder:
 
     def applied(self, question: Mapping[str, Any], frame: pl.DataFrame) -> Answer:
         """What those that are asked for say of rows. Raises LabelingFunctionError."""
-        asked, key = question["lfs"], question["key"]
-        lfs = self._named(asked, tuple(question["classes"]))
-        said = apply(frame, lfs, key=key, cardinality=question["cardinality"])
-        return told_applied(said, frame[key], list(asked))
+        fingerprints, key = question["lfs"], question["key"]
+        lfs = self._named(fingerprints, tuple(question["classes"]))
+        output = apply(frame, lfs, key=key, cardinality=question["cardinality"])
+        return told_applied(output, frame[key], list(fingerprints))
 
-    def _named(self, asked: Mapping[str, str], classes: tuple[str, ...]) -> list[Any]:
+    def _named(self, fingerprints: Mapping[str, str], classes: tuple[str, ...]) -> list[Any]:
         if classes not in self._voting:
             self._voting[classes] = {}
-        here = self._voting[classes]
-        by_name = {one.found.name: one for one in self.found().lfs}
-        for name, fingerprint in asked.items():
-            if name in by_name and name not in here:
-                here[name] = by_name[name].voting(classes)
-            if name not in here or here[name].found.fingerprint != fingerprint:
+        ready = self._voting[classes]
+        by_name = {live.found.name: live for live in self.found().lfs}
+        for name, fingerprint in fingerprints.items():
+            if name in by_name and name not in ready:
+                ready[name] = by_name[name].voting(classes)
+            if name not in ready or ready[name].found.fingerprint != fingerprint:
                 raise changed(name)
-        return [here[name].lf for name in asked]
+        return [ready[name].lf for name in fingerprints]
 
 
 def changed(name: str) -> LabelingFunctionError:

@@ -85,12 +85,12 @@ class Child:
     def ask(
         self,
         question: Mapping[str, Any],
-        believed: Callable[[dict[str, Any], bytes], T],
+        parse: Callable[[dict[str, Any], bytes], T],
         *,
         content: bytes | memoryview = b"",
         votes: int = 0,
     ) -> T:
-        """Its answer, with as many bytes of votes, as `believed` takes it.
+        """Its answer, with as many bytes of votes, as `parse` takes it.
 
         Raises the error that it refuses with; LabelingFunctionError where it ends, has ended or
         sends an invalid answer; Stopped.
@@ -100,8 +100,10 @@ class Child:
         self._asked += 1
         self._heard.clear()
         try:
-            told, said = self._exchanged({**question, "number": self._asked}, content, votes)
-            return self._answer(told, said, believed)
+            message, votes_sent = self._exchanged(
+                {**question, "number": self._asked}, content, votes
+            )
+            return self._answer(message, votes_sent, parse)
         except (OSError, EOFError) as error:
             raise self._ended() from error
         except BadMessage as error:
@@ -127,16 +129,16 @@ class Child:
             raise
 
     def _answer(
-        self, told: dict[str, Any], said: bytes, believed: Callable[[dict[str, Any], bytes], T]
+        self, message: dict[str, Any], votes: bytes, parse: Callable[[dict[str, Any], bytes], T]
     ) -> T:
-        if told.get("number") != self._asked:
+        if message.get("number") != self._asked:
             raise BadMessage("an answer to another question")
-        if "stopped" in told:
-            self._notes = _notes(told["stopped"])
+        if "stopped" in message:
+            self._notes = _notes(message["stopped"])
             raise Stopped
-        if "refused" in told:
-            raise believed_error(told["refused"])
-        return believed(told, said)
+        if "refused" in message:
+            raise believed_error(message["refused"])
+        return parse(message, votes)
 
     @property
     def ended(self) -> bool:
@@ -180,10 +182,10 @@ class Child:
         )
 
 
-def _notes(told: object) -> list[str]:
-    if not isinstance(told, list) or len(told) > 10:
+def _notes(message: object) -> list[str]:
+    if not isinstance(message, list) or len(message) > 10:
         raise BadMessage("no notes")
-    return [storable(text(note, most=500)) for note in told]
+    return [storable(text(note, most=500)) for note in message]
 
 
 def _open(pipe: IO[bytes] | None) -> IO[bytes]:

@@ -44,89 +44,91 @@ class ToldLF:
 
 def described_all(lfs: list[LiveLF]) -> list[dict[str, Any]]:
     """The LFs as JSON's own kinds."""
-    told, left = [], _PLAIN
-    for one in lfs:
-        plain = describe(one.lf)
-        left -= len(json.dumps(plain))
-        columns = list(one.lf.columns) if isinstance(one.lf, DeclarativeLF | BatchLF) else None
-        told.append({**asdict(one.found), "columns": columns, "plain": plain if left > 0 else None})
-    return told
+    descriptions, room = [], _PLAIN
+    for live in lfs:
+        plain = describe(live.lf)
+        room -= len(json.dumps(plain))
+        columns = list(live.lf.columns) if isinstance(live.lf, DeclarativeLF | BatchLF) else None
+        descriptions.append(
+            {**asdict(live.found), "columns": columns, "plain": plain if room > 0 else None}
+        )
+    return descriptions
 
 
-def believed_left_out(told: object) -> tuple[LeftOut, ...]:
+def believed_left_out(message: object) -> tuple[LeftOut, ...]:
     """What is left out, and why. Raises BadMessage."""
-    if not isinstance(told, list) or len(told) > _MOST:
+    if not isinstance(message, list) or len(message) > _MOST:
         raise BadMessage("no list of what is left out")
-    return tuple(_believed_left_out(one) for one in told)
+    return tuple(_believed_left_out(item) for item in message)
 
 
-def _believed_left_out(told: object) -> LeftOut:
-    if not isinstance(told, Mapping):
+def _believed_left_out(message: object) -> LeftOut:
+    if not isinstance(message, Mapping):
         raise BadMessage("no description of what is left out")
-    name, file, why = (storable(text(told.get(part))) for part in ("name", "file", "why"))
-    return LeftOut(name, file, number(told.get("line"), 1, 10**7), why)
+    name, file, why = (storable(text(message.get(part))) for part in ("name", "file", "why"))
+    return LeftOut(name, file, number(message.get("line"), 1, 10**7), why)
 
 
-def believed(told: object, *, files: Collection[str]) -> list[ToldLF]:
+def believed(message: object, *, files: Collection[str]) -> list[ToldLF]:
     """The LFs of a description; `files` are those that the folder has. Raises BadMessage."""
-    if not isinstance(told, list) or not 0 < len(told) <= _MOST:
+    if not isinstance(message, list) or not 0 < len(message) <= _MOST:
         raise BadMessage("no list of LFs")
-    lfs = [_believed(one, files) for one in told]
-    if len({one.found.name for one in lfs}) != len(lfs):
+    lfs = [_believed(item, files) for item in message]
+    if len({item.found.name for item in lfs}) != len(lfs):
         raise BadMessage("an LF that stands twice")
     return lfs
 
 
-def _believed(told: object, files: Collection[str]) -> ToldLF:
-    if not isinstance(told, Mapping):
+def _believed(message: object, files: Collection[str]) -> ToldLF:
+    if not isinstance(message, Mapping):
         raise BadMessage("no description of an LF")
-    names, columns, plain = told.get("class_names"), told.get("columns"), told.get("plain")
-    found = FoundLF(
-        name=text(told.get("name"), NAME),
-        fingerprint=text(told.get("fingerprint"), _DIGEST),
-        file=text(told.get("file")),
-        line=number(told.get("line"), 1, 10**7),
-        kind=text(told.get("kind"), _KIND),
-        safe=told.get("safe") is True,
-        label=None if told.get("label") is None else number(told.get("label"), 0, LABELS - 1),
+    names, columns, plain = message.get("class_names"), message.get("columns"), message.get("plain")
+    facts = FoundLF(
+        name=text(message.get("name"), NAME),
+        fingerprint=text(message.get("fingerprint"), _DIGEST),
+        file=text(message.get("file")),
+        line=number(message.get("line"), 1, 10**7),
+        kind=text(message.get("kind"), _KIND),
+        safe=message.get("safe") is True,
+        label=None if message.get("label") is None else number(message.get("label"), 0, LABELS - 1),
         class_names=None if names is None else _texts(names),
     )
-    if found.file not in files:
+    if facts.file not in files:
         raise BadMessage("an LF that stands in no file of the folder")
-    lf = None if plain is None else _rebuilt(found, plain)
-    return ToldLF(found, None if columns is None else _texts(columns), lf)
+    lf = None if plain is None else _rebuilt(facts, plain)
+    return ToldLF(facts, None if columns is None else _texts(columns), lf)
 
 
-def _rebuilt(found: FoundLF, plain: object) -> DeclarativeLF | PromptLF:
+def _rebuilt(facts: FoundLF, plain: object) -> DeclarativeLF | PromptLF:
     if not isinstance(plain, Mapping):
         raise BadMessage("no plain LF")
     try:
-        lf = rebuild(found.name, found.kind, plain)
+        lf = rebuild(facts.name, facts.kind, plain)
     except (DatahubError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
         raise BadMessage(f"an LF that cannot be: {error}") from error
     except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
         raise BadMessage(f"an LF that cannot be: {type(error).__name__}") from error
-    if lf.kind != found.kind:
+    if lf.kind != facts.kind:
         raise BadMessage("an LF of another kind")
     return lf
 
 
-def text(told: object, like: re.Pattern[str] | None = None, *, most: int = 4096) -> str:
+def text(value: object, like: re.Pattern[str] | None = None, *, most: int = 4096) -> str:
     """The same, if it is a text. Raises BadMessage."""
-    good = isinstance(told, str) and len(told) <= most
-    if not good or not isinstance(told, str) or (like is not None and not like.fullmatch(told)):
+    good = isinstance(value, str) and len(value) <= most
+    if not good or not isinstance(value, str) or (like is not None and not like.fullmatch(value)):
         raise BadMessage("no text where one belongs")
-    return told
+    return value
 
 
-def number(told: object, least: int, most: int) -> int:
+def number(value: object, least: int, most: int) -> int:
     """The same, if it is a whole number within bounds. Raises BadMessage."""
-    if type(told) is not int or not least <= told <= most:
+    if type(value) is not int or not least <= value <= most:
         raise BadMessage("no number where one belongs")
-    return told
+    return value
 
 
-def _texts(told: object) -> tuple[str, ...]:
-    if not isinstance(told, list) or len(told) > _MOST:
+def _texts(values: object) -> tuple[str, ...]:
+    if not isinstance(values, list) or len(values) > _MOST:
         raise BadMessage("no list of texts")
-    return tuple(text(one) for one in told)
+    return tuple(text(value) for value in values)

@@ -16,19 +16,16 @@ may change under an equal fingerprint.
 from __future__ import annotations
 
 import collections
-import contextlib
 import datetime
 import decimal
 import enum
 import fractions
 import functools
 import hashlib
-import importlib.metadata
 import json
 import logging
 import operator
 import re
-import sys
 import types
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
@@ -37,6 +34,7 @@ import numpy as np
 import polars as pl
 
 from datahub.adapters.lfs_folder.asking import asked, is_asking
+from datahub.adapters.lfs_folder.elsewhere import ASKING_BUILTINS, ASKING_MODULES, version_of
 from datahub.adapters.lfs_folder.importing import LoadedFile
 from datahub.adapters.lfs_folder.loading import PACKAGE, Sources
 from datahub.adapters.lfs_folder.mutation import changed_names
@@ -48,18 +46,6 @@ from datahub.core.labeling import LOOK_OF_ROWS, LabelingFunction
 from datahub.core.memory import LOOK_OF_MEMORY
 from datahub.core.model_lf import ModelLF
 
-# Whoever calls these votes by more than the row and the code.
-_WORLD = {
-    "builtins": {
-        *("open", "input", "eval", "exec", "compile", "globals", "__import__", "__file__"),
-        *("hash", "id"),
-    },
-    "modules": {
-        *("glob", "http", "httpx", "importlib", "io", "locale", "os", "pathlib", "random"),
-        *("requests", "secrets", "socket", "sqlite3", "subprocess", "sys", "time", "urllib"),
-        *("uuid",),
-    },
-}
 _PLAIN: tuple[type, ...] = (bool, int, float, complex, str, bytes, range)
 _PLAIN += (type(None), type(...), type(NotImplemented))
 _PLAIN += (datetime.date, datetime.datetime, datetime.time, datetime.timedelta, datetime.timezone)
@@ -82,7 +68,7 @@ def fingerprint(lf: LabelingFunction, file: LoadedFile, sources: Sources) -> tup
     elif isinstance(lf, BatchLF):
         reading.batch(lf)
     else:
-        reading.say("snorkel", lf.name, _version("snorkel") or "", "rows", LOOK_OF_ROWS)
+        reading.say("snorkel", lf.name, version_of("snorkel") or "", "rows", LOOK_OF_ROWS)
         if getattr(lf, "_pre", ()):  # votes of before may have seen what another LF wrote
             reading.say("memory", LOOK_OF_MEMORY)
         reading.resources(lf)
@@ -121,7 +107,7 @@ class _Reading:
             self.value(lf.predictor)
 
     def _onnx(self, value: OnnxPredictor) -> None:
-        self.say("onnx", value.sha256, _version("onnxruntime") or "")
+        self.say("onnx", value.sha256, version_of("onnxruntime") or "")
 
     def resources(self, lf: Any) -> None:
         """An LF is given its resources, the same at every call, as parameters."""
@@ -241,13 +227,13 @@ class _Reading:
         """What was installed is known by its version; the standard library by its name."""
         module = module.replace(self._sources.importer.package, PACKAGE)  # equal in any process
         top = module.partition(".")[0]
-        version = _version(top)
+        version = version_of(top)
         self.say("from", module, name, version or "")
-        if version is None or top in _WORLD["modules"]:
+        if version is None or top in ASKING_MODULES:
             self.unsafe(top)
         elif name and top not in ("builtins", "datahub") and is_asking(name):
             self.unsafe(name)
-        if top == "builtins" and name in _WORLD["builtins"]:
+        if top == "builtins" and name in ASKING_BUILTINS:
             self.unsafe(name)
 
     def _function(self, value: types.FunctionType) -> None:
@@ -393,16 +379,3 @@ def _content(cell: types.CellType) -> Iterator[object]:
         yield cell.cell_contents
     except ValueError:  # not filled yet
         return
-
-
-@functools.cache
-def _version(package: str) -> str | None:
-    """The version of an installed package; empty for the standard library, None if unknown."""
-    if package in sys.stdlib_module_names:
-        return ""
-    if package == "datahub":
-        return str(vars(sys.modules[package])["__version__"])
-    with contextlib.suppress(importlib.metadata.PackageNotFoundError, ValueError):
-        return importlib.metadata.version(package)
-    owners = importlib.metadata.packages_distributions().get(package, [])
-    return importlib.metadata.version(owners[0]) if owners else None

@@ -29,20 +29,20 @@ def changed_names(
     those with a mutable default do so too.
     """
     own = _own(function.__code__) - set(kept) - _kept_defaults(function)
-    found: set[str] = set()
+    names_found: set[str] = set()
     for inner in ast.walk(node):
         if isinstance(inner, ast.Global | ast.Nonlocal):
-            found |= {name for name in inner.names if name in _stored(node)}
+            names_found |= {name for name in inner.names if name in _stored(node)}
         elif isinstance(inner, ast.Subscript | ast.Attribute):
             if isinstance(inner.ctx, ast.Store | ast.Del):
-                found |= set(_root(inner))
+                names_found |= set(_root(inner))
         elif isinstance(inner, ast.Call) and isinstance(inner.func, ast.Attribute):
             module = isinstance(inner.func.value, ast.Name) and isinstance(
                 function.__globals__.get(inner.func.value.id), types.ModuleType
             )  # operator.add is no change
             if inner.func.attr in _CHANGING and not module:
-                found |= set(_root(inner.func))
-    return found - own
+                names_found |= set(_root(inner.func))
+    return names_found - own
 
 
 def _own(code: types.CodeType) -> set[str]:
@@ -57,16 +57,16 @@ def _kept_defaults(function: types.FunctionType) -> set[str]:
     code = function.__code__
     parameters = code.co_varnames[: code.co_argcount]
     defaults = function.__defaults__ or ()
-    given = dict(zip(parameters[len(parameters) - len(defaults) :], defaults, strict=True))
-    given |= function.__kwdefaults__ or {}
-    return {name for name, value in given.items() if isinstance(value, _MUTABLE)}
+    values = dict(zip(parameters[len(parameters) - len(defaults) :], defaults, strict=True))
+    values |= function.__kwdefaults__ or {}
+    return {name for name, value in values.items() if isinstance(value, _MUTABLE)}
 
 
 def _stored(node: ast.AST) -> set[str]:
     return {
-        one.id
-        for one in ast.walk(node)
-        if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store | ast.Del)
+        inner.id
+        for inner in ast.walk(node)
+        if isinstance(inner, ast.Name) and isinstance(inner.ctx, ast.Store | ast.Del)
     }
 
 

@@ -30,15 +30,15 @@ class Texts:
     def nodes(self, code: types.CodeType) -> list[ast.Lambda | ast.FunctionDef]:
         """Where the function stands in the tree of its file; several where that is not certain."""
         _, tree = self._file(code.co_filename)
-        found = [
+        candidates = [
             node
             for node in ast.walk(tree)
             if isinstance(node, ast.Lambda | ast.FunctionDef)
             and getattr(node, "name", "<lambda>") == code.co_name
             and _first_line(node) == code.co_firstlineno
         ]
-        exact = [node for node in found if isinstance(node, ast.Lambda) and _is_at(node, code)]
-        return list(exact or found)
+        exact = [node for node in candidates if isinstance(node, ast.Lambda) and _is_at(node, code)]
+        return list(exact or candidates)
 
     def class_(self, kind: type) -> str | None:
         """The text of a class statement; None when there is none of that name."""
@@ -47,8 +47,8 @@ class Texts:
             return None
         text, tree = self._file(file)
         name = kind.__qualname__.rpartition(".")[2]
-        found = [n for n in ast.walk(tree) if isinstance(n, ast.ClassDef) and n.name == name]
-        return "\n".join(_segment(text, node) for node in found) or None
+        statements = [n for n in ast.walk(tree) if isinstance(n, ast.ClassDef) and n.name == name]
+        return "\n".join(_segment(text, node) for node in statements) or None
 
     def _file(self, name: str) -> tuple[str, ast.Module]:
         if name not in self._files:  # in a subfolder: not loaded by us
@@ -59,7 +59,7 @@ class Texts:
 
 def _first_line(node: ast.Lambda | ast.FunctionDef | ast.ClassDef) -> int:
     decorators = [] if isinstance(node, ast.Lambda) else node.decorator_list
-    return min([node.lineno, *(one.lineno for one in decorators)])
+    return min([node.lineno, *(decorator.lineno for decorator in decorators)])
 
 
 def _segment(text: str, node: ast.Lambda | ast.FunctionDef | ast.ClassDef) -> str:
@@ -87,13 +87,13 @@ class Names:
 
 def names(code: types.CodeType) -> Names:
     """The globals and attributes that code reads, and the modules it imports when called."""
-    found = Names()
+    result = Names()
     kinds = {
-        "LOAD_GLOBAL": found.globals,
-        "LOAD_NAME": found.globals,
-        "LOAD_ATTR": found.attributes,
-        "LOAD_METHOD": found.attributes,
-        "IMPORT_FROM": found.attributes,
+        "LOAD_GLOBAL": result.globals,
+        "LOAD_NAME": result.globals,
+        "LOAD_ATTR": result.attributes,
+        "LOAD_METHOD": result.attributes,
+        "IMPORT_FROM": result.attributes,
     }
     before: list[object] = [0, ()]  # of an import: its level, and what it takes from the module
     for instruction in dis.get_instructions(code):
@@ -101,12 +101,12 @@ def names(code: types.CodeType) -> Names:
             kinds[instruction.opname].add(str(instruction.argval))
         elif instruction.opname == "IMPORT_NAME":
             level = before[-2] if isinstance(before[-2], int) else 0
-            found.imports.add("." * level + str(instruction.argval))
+            result.imports.add("." * level + str(instruction.argval))
         before.append(instruction.argval)
     for inner in code.co_consts:
         if isinstance(inner, types.CodeType):
-            nested = names(inner)
-            found.globals.update(nested.globals)
-            found.attributes.update(nested.attributes)
-            found.imports.update(nested.imports)
-    return found
+            inner_names = names(inner)
+            result.globals.update(inner_names.globals)
+            result.attributes.update(inner_names.attributes)
+            result.imports.update(inner_names.imports)
+    return result

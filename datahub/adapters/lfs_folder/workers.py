@@ -87,7 +87,7 @@ class FolderWorkers:
     @property
     def found(self) -> list[FoundLF]:
         """All LFs in order of file and definition. Raises LabelingFunctionError."""
-        return [one.found for one in self._all().values()]
+        return [lf.found for lf in self._all().values()]
 
     def apply(
         self,
@@ -101,43 +101,43 @@ class FolderWorkers:
 
         Raises LabelingFunctionError, also where a process dies or finds other LFs in the folder.
         """
-        asked = {"do": "apply", "key": key, "cardinality": cardinality, "classes": list(classes)}
+        question = {"do": "apply", "key": key, "cardinality": cardinality, "classes": list(classes)}
         waiting: deque[_Work] = deque()
         for frame, lfs in work:
             self._check(lfs, classes)
-            away = [one for one in lfs if self._all()[one.name].lf is None]
-            there = self._submitted(frame, away, asked, len(waiting)) if away else None
-            waiting.append(_Work(frame, lfs, there))
+            away = [lf for lf in lfs if self._all()[lf.name].lf is None]
+            remote = self._submitted(frame, away, question, len(waiting)) if away else None
+            waiting.append(_Work(frame, lfs, remote))
             while waiting and (waiting[0].there is None or len(waiting) >= 2 * self._jobs):
                 yield self._whole(waiting.popleft(), key, cardinality, tuple(classes))
         while waiting:
             yield self._whole(waiting.popleft(), key, cardinality, tuple(classes))
 
-    def _ask_where(self, stopped: KeyboardInterrupt) -> None:
+    def _ask_where(self, interrupt: KeyboardInterrupt) -> None:
         for child in self._children:
             child.stop()
         until = time.monotonic() + _PATIENCE
         for child in self._children:
             for note in child.last_words(max(0.0, until - time.monotonic())):
-                stopped.add_note(note)
+                interrupt.add_note(note)
 
     def _all(self) -> dict[str, ToldLF]:
         if self._told is None:
             lfs, self.left_out = _awaited(self._discovery)
-            self._told = {one.found.name: one for one in lfs}
-            if all(one.lf is not None for one in self._told.values()):
+            self._told = {lf.found.name: lf for lf in lfs}
+            if all(lf.lf is not None for lf in self._told.values()):
                 self._children[0].end()  # nothing is left for it to do
         return self._told
 
     def _discovered(self) -> tuple[list[ToldLF], tuple[LeftOut, ...]]:
-        def taken(told: dict[str, Any], _: bytes) -> tuple[list[ToldLF], tuple[LeftOut, ...]]:
-            left_out = believed_left_out(told.get("left_out"))
-            return believed(told.get("lfs"), files=self._files), left_out
+        def parse(message: dict[str, Any], _: bytes) -> tuple[list[ToldLF], tuple[LeftOut, ...]]:
+            left_out = believed_left_out(message.get("left_out"))
+            return believed(message.get("lfs"), files=self._files), left_out
 
         first = self._children[0]
-        told = first.ask({"do": "discover"}, taken)
+        answer = first.ask({"do": "discover"}, parse)
         self._idle.put(first)
-        return told
+        return answer
 
     def _start(self) -> Child:
         child = Child(self._place)
@@ -145,35 +145,35 @@ class FolderWorkers:
         return child
 
     def _check(self, lfs: Sequence[FoundLF], classes: Sequence[str]) -> None:
-        told = self._all()
-        for one in lfs:
-            here = told.get(one.name)
-            if here is None or here.found.voting(classes).fingerprint != one.fingerprint:
-                raise changed(one.name)
+        by_name = self._all()
+        for lf in lfs:
+            current = by_name.get(lf.name)
+            if current is None or current.found.voting(classes).fingerprint != lf.fingerprint:
+                raise changed(lf.name)
 
     def _submitted(
-        self, frame: pl.DataFrame, lfs: Sequence[FoundLF], asked: Mapping[str, Any], ahead: int
+        self, frame: pl.DataFrame, lfs: Sequence[FoundLF], question: Mapping[str, Any], ahead: int
     ) -> Future[LFOutput]:
         """Have an idle process apply LFs to a frame, a new one where none is and there may be."""
         if len(self._children) < min(self._jobs, ahead + 1):
             self._idle.put(self._start())  # here: Linux ends it with the thread that started it
-        return self._threads.submit(self._on_a_child, frame, lfs, asked)
+        return self._threads.submit(self._on_a_child, frame, lfs, question)
 
     def _on_a_child(
-        self, frame: pl.DataFrame, lfs: Sequence[FoundLF], asked: Mapping[str, Any]
+        self, frame: pl.DataFrame, lfs: Sequence[FoundLF], terms: Mapping[str, Any]
     ) -> LFOutput:
-        keys, names = frame[asked["key"]], [one.name for one in lfs]
-        question = {**asked, "lfs": {one.name: one.fingerprint for one in lfs}}
-        sent = BytesIO()
-        frame.select(self._columns(frame, lfs, asked["key"])).write_ipc_stream(sent)
+        keys, names = frame[terms["key"]], [lf.name for lf in lfs]
+        question = {**terms, "lfs": {lf.name: lf.fingerprint for lf in lfs}}
+        buffer = BytesIO()
+        frame.select(self._columns(frame, lfs, terms["key"])).write_ipc_stream(buffer)
         child = self._idle.get()
         try:
             return child.ask(
                 question,
-                lambda told, votes: believed_applied(
-                    told, votes, keys, names, asked["cardinality"]
+                lambda message, votes: believed_applied(
+                    message, votes, keys, names, terms["cardinality"]
                 ),
-                content=sent.getbuffer(),
+                content=buffer.getbuffer(),
                 votes=len(keys) * len(names),
             )
         finally:
@@ -181,38 +181,38 @@ class FolderWorkers:
 
     def _columns(self, frame: pl.DataFrame, lfs: Sequence[FoundLF], key: str) -> list[str]:
         """What has to be sent: all columns, unless each LF says which it reads."""
-        read = [self._all()[one.name].columns for one in lfs]
-        needed = {name for columns in read for name in columns or ()}
-        if None in read or not needed <= set(frame.columns):
+        read = [self._all()[lf.name].columns for lf in lfs]
+        names = {name for columns in read for name in columns or ()}
+        if None in read or not names <= set(frame.columns):
             return frame.columns
-        return [name for name in frame.columns if name in needed or name == key]
+        return [name for name in frame.columns if name in names or name == key]
 
     def _whole(self, work: _Work, key: str, cardinality: int, classes: tuple[str, ...]) -> LFOutput:
         lfs = [self._here(one, classes) for one in work.lfs]
-        here = [lf for lf in lfs if lf is not None]
-        run = partial(apply, work.frame, here, key=key, cardinality=cardinality)
+        local_lfs = [lf for lf in lfs if lf is not None]
+        run = partial(apply, work.frame, local_lfs, key=key, cardinality=cardinality)
         if work.there is None:
             return run()
         return _joined([lf is None for lf in lfs], _awaited(work.there), run())
 
-    def _here(self, one: FoundLF, classes: tuple[str, ...]) -> LabelingFunction | None:
+    def _here(self, entry: FoundLF, classes: tuple[str, ...]) -> LabelingFunction | None:
         """The LF, if it runs here: a prompt as one that can ask, and votes by numbers."""
-        lf = self._all()[one.name].lf
+        lf = self._all()[entry.name].lf
         if lf is None:
             return None
         voting = self._voting.setdefault(classes, {})
-        if one.name not in voting:
-            wired = self._wired(lf)
-            voting[one.name] = wired.for_classes(classes) if isinstance(wired, BatchLF) else wired
-        return voting[one.name]
+        if entry.name not in voting:
+            ready = self._wired(lf)
+            voting[entry.name] = ready.for_classes(classes) if isinstance(ready, BatchLF) else ready
+        return voting[entry.name]
 
 
-def _joined(away: Sequence[bool], there: LFOutput, here: LFOutput) -> LFOutput:
-    votes = np.empty((len(there.votes), len(away)), dtype=np.int8)
-    gone = np.array(away, dtype=bool)
-    votes[:, gone], votes[:, ~gone] = there.votes, here.votes
-    counts = {True: iter(there.fault_counts), False: iter(here.fault_counts)}
-    return LFOutput(votes, there.faults + here.faults, tuple(next(counts[one]) for one in away))
+def _joined(away: Sequence[bool], remote: LFOutput, local: LFOutput) -> LFOutput:
+    votes = np.empty((len(remote.votes), len(away)), dtype=np.int8)
+    is_remote = np.array(away, dtype=bool)
+    votes[:, is_remote], votes[:, ~is_remote] = remote.votes, local.votes
+    counts = {True: iter(remote.fault_counts), False: iter(local.fault_counts)}
+    return LFOutput(votes, remote.faults + local.faults, tuple(next(counts[flag]) for flag in away))
 
 
 def _awaited(answer: Future[T]) -> T:
