@@ -40,11 +40,13 @@ class _Name(type):
         return getattr(_real(cls), name)
 
     def __instancecheck__(cls, value: object) -> bool:
-        """Without the package, nothing is an instance of its classes."""
-        return cls.__module__ in sys.modules and isinstance(value, _real(cls))
+        """Without the package, nothing is an instance of its classes. Asked for on every row."""
+        module = sys.modules.get(cls.__module__)
+        return module is not None and isinstance(value, getattr(module, cls.__name__))
 
     def __subclasscheck__(cls, kind: type) -> bool:
-        return cls.__module__ in sys.modules and issubclass(kind, _real(cls))
+        module = sys.modules.get(cls.__module__)
+        return module is not None and issubclass(kind, getattr(module, cls.__name__))
 
 
 class _Package(ModuleType):
@@ -53,9 +55,13 @@ class _Package(ModuleType):
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        if self.__name__ in sys.modules and sys.modules[self.__name__] is not self:
-            return getattr(sys.modules[self.__name__], name)
-        return _Name(name, (), {"__module__": self.__name__})
+        module = sys.modules.get(self.__name__, self)
+        if module is self:
+            value: Any = _Name(name, (), {"__module__": self.__name__})
+        else:
+            value = getattr(module, name)
+        setattr(self, name, value)  # next time it is asked for as any attribute is
+        return value
 
 
 def _real(name: type) -> Any:
