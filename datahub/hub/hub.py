@@ -50,8 +50,8 @@ class Hub(Labeling, Reading, Reviewing, Publishing, Versioning):
         `progress(what, done, total)` and `warn(text)` are called as the work goes on, in the
         thread that does it; nothing is printed.
         """
-        loaded = config.load(Path(start), flags=settings, environment=None)
-        hub = cls(loaded, branch=branch, progress=progress, warn=warn)
+        project_settings = config.load(Path(start), flags=settings, environment=None)
+        hub = cls(project_settings, branch=branch, progress=progress, warn=warn)
         hub.warn_once(config.unknown_variables())
         return hub
 
@@ -97,10 +97,10 @@ class Hub(Labeling, Reading, Reviewing, Publishing, Versioning):
         project = load("datahub.adapters.project_folder:ProjectFolder")(root)
         project.check_new()
         secret = {name: value for name, value in settings.items() if name in config.SECRETS}
-        chosen = {name: value for name, value in settings.items() if name not in config.SECRETS}
-        written = project.scaffold(scaffold_files(checked_name(dataset), chosen))
+        choices = {name: value for name, value in settings.items() if name not in config.SECRETS}
+        written = project.scaffold(scaffold_files(checked_name(dataset), choices))
         hub = cls(config.load(root, flags=secret, environment=None))
-        _check_chosen(hub.settings, chosen)
+        _check_chosen(hub.settings, choices)
         hub.make_store()
         hub.catalog.upgrade()
         project.switch("main")
@@ -147,12 +147,12 @@ class Hub(Labeling, Reading, Reviewing, Publishing, Versioning):
         self.project.copy_in(shared_folder("expectations"), "expectations", "*")
 
 
-def _check_chosen(found: config.Settings, chosen: Mapping[str, str]) -> None:
+def _check_chosen(settings: config.Settings, choices: Mapping[str, str]) -> None:
     """A datahub.toml that was there before is not overwritten, so it must say the same."""
-    for name, value in chosen.items():
-        if value and getattr(found, name) != value:
+    for name, value in choices.items():
+        if value and getattr(settings, name) != value:
             raise ConfigError(
-                f"datahub.toml is there already, and {name} is {getattr(found, name)!r}, "
+                f"datahub.toml is there already, and {name} is {getattr(settings, name)!r}, "
                 f"not {value!r}.",
                 hint=f'Write {name} = "{value}" in it, or leave the option out.',
             )

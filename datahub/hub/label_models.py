@@ -22,16 +22,16 @@ def label_model(name: str, options: Mapping[str, float] | None = None) -> LabelM
     """
     kind = adapter("label_model", name)
     has = {} if kind.__init__ is object.__init__ else signature(kind).parameters
-    checked = {}
+    arguments = {}
     for option, value in (options or {}).items():
         if option not in has:
             raise InputError(
                 f"The label model {name!r} has no option {option!r}.",
                 hint=f"It has {', '.join(has) or 'none'}.",
             )
-        checked[option] = _checked(has[option], value)
-    made: LabelModel = kind(**checked)
-    return made
+        arguments[option] = _checked(has[option], value)
+    model: LabelModel = kind(**arguments)
+    return model
 
 
 def _checked(option: Parameter, value: float) -> float:

@@ -63,7 +63,7 @@ class Labeling(Wiring):
             take = partial(in_place_import, hard_link=hard_link)
         elif hard_link:
             raise InputError("A hard link is a way to take files in place.", hint="Add --in-place.")
-        made = take(
+        result = take(
             Path(path),
             dataset=self.dataset_name(dataset),
             key=key,
@@ -77,8 +77,8 @@ class Labeling(Wiring):
             caution=self.caution(set_aside),
             partitions=partitions,
         )
-        self.ran("import", step, made.commit, {"rows": made.dataset.rows})
-        return made
+        self.ran("import", step, result.commit, {"rows": result.dataset.rows})
+        return result
 
     def export_rows(
         self,
@@ -190,7 +190,7 @@ class Labeling(Wiring):
         Nothing is committed. `show` rows of each kind are shown.
         """
         with self.lf_workers() as workers:
-            seen = lf_views.see_lf(
+            sight = lf_views.see_lf(
                 self.at(dataset),
                 name,
                 workers,
@@ -200,7 +200,7 @@ class Labeling(Wiring):
                 root=self.settings.root.resolve(),
                 progress=self.progress,
             )
-        return replace(seen, spent=self.spent)
+        return replace(sight, spent=self.spent)
 
     def lf_conflicts(
         self,
@@ -233,11 +233,13 @@ class Labeling(Wiring):
         file or an LF of that name).
         """
         columns = text = None
-        meant = dataset or self.settings.dataset
-        if meant and meant in tables.datasets_at(self.store, self.branch):
-            known = self.dataset(meant)
-            columns = dict(sorted(known.columns, key=lambda one: one[0] == known.key))  # key last
-            text = known.text
+        target = dataset or self.settings.dataset
+        if target and target in tables.datasets_at(self.store, self.branch):
+            current = self.dataset(target)
+            columns = dict(
+                sorted(current.columns, key=lambda column_type: column_type[0] == current.key)
+            )  # key last
+            text = current.text
         path, content = lf_file(name, kind, columns=columns, text=text, column=column)
         if name in self._lf_names() or not self.project.scaffold({path: content}):
             raise Conflict(
@@ -248,7 +250,7 @@ class Labeling(Wiring):
     def _lf_names(self) -> list[str]:
         """Names that are taken; none of a folder that is empty or broken just now."""
         try:
-            return [found.name for found in self.lf_source.discover()]
+            return [lf.name for lf in self.lf_source.discover()]
         except LabelingFunctionError:
             return []
 

@@ -43,17 +43,17 @@ class Publishing(Wiring):
         except ConfigError as refusal:  # LFs may not run here; all else can be said
             return self._status([], refusal, self._asked())
         with self.lf_workers() as workers:  # it imports while we look elsewhere
-            asked = self._asked()
+            questions = self._asked()
             try:
-                found: list[FoundLF] = workers.found
-                broken = None
+                lfs: list[FoundLF] = workers.found
+                failure = None
             except LabelingFunctionError as error:
-                found, broken = [], error
+                lfs, failure = [], error
         hint = "" if isolated else source.isolation_hint
         return self._status(
-            found,
-            broken,
-            asked,
+            lfs,
+            failure,
+            questions,
             isolated=isolated,
             isolation_hint=hint,
             left_out=workers.left_out,

@@ -85,13 +85,13 @@ class Reading(Wiring):
         import polars as pl
 
         frames = self.batches(dataset, ref=ref, table=table, size=max(count, 1), checked=checked)
-        taken = [next(frames)]
-        while sum(frame.height for frame in taken) < count:  # a file may have small row groups
+        pieces = [next(frames)]
+        while sum(frame.height for frame in pieces) < count:  # a file may have small row groups
             following = next(frames, None)
             if following is None:
                 break
-            taken.append(following)
-        return pl.concat(taken).head(count)
+            pieces.append(following)
+        return pl.concat(pieces).head(count)
 
     def _committed(self, paths: Sequence[str], ref: str | None, *, checked: bool) -> Files:
         commit = self.store.commit_at(self.ref(ref))

@@ -67,11 +67,11 @@ class Reviewing(Wiring):
         self, path: Path | str, *, annotator: str | None = None, dataset: str | None = None
     ) -> int:
         """Record the answers of a file (CSV, Parquet) with the key column and `label`."""
-        known = self.dataset(dataset)
+        current = self.dataset(dataset)
         lines = [line for batch in self.rows.batches([Path(path)]) for line in batch.to_dicts()]
         answers = review.answers_by_key(
             lines,
-            key=known.key,
+            key=current.key,
             annotator=annotator or self.settings.author,
             queue_=self.queue(dataset),
         )

@@ -33,22 +33,22 @@ def conflicts_written(path: Path | str | None, *, rows: Rows) -> Iterator[None]:
         yield
     except (MergeConflict, ChangedSince) as error:
         if path is not None:
-            found = conflict_table(error.conflicts)
+            lines = conflict_table(error.conflicts)
             if Path(path).suffix == ".json":
-                Path(path).write_text(to_canonical_json(found.to_dicts()), encoding="utf-8")
+                Path(path).write_text(to_canonical_json(lines.to_dicts()), encoding="utf-8")
             else:
-                rows.write(found, Path(path))
+                rows.write(lines, Path(path))
         raise
 
 
 def _lines_of_json(path: Path) -> list[dict[str, object]]:
     """A list of objects. Raises InputError."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        lines = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InputError(
             f"{path} cannot be read as JSON: {error}.", hint="Give a list of objects, or CSV."
         ) from error
-    if not isinstance(found, list) or not all(isinstance(line, dict) for line in found):
+    if not isinstance(lines, list) or not all(isinstance(line, dict) for line in lines):
         raise InputError(f"{path} holds no list of objects.", hint="One object a decision.")
-    return found
+    return lines

@@ -180,8 +180,8 @@ class Versioning(Wiring):
 
         It also holds labels against what people and models said.
         """
-        found = upkeep.fsck(store=self.store, deep=deep)
-        return found + (upkeep.labels(store=self.store, rows=self.rows) if deep else [])
+        damage = upkeep.fsck(store=self.store, deep=deep)
+        return damage + (upkeep.labels(store=self.store, rows=self.rows) if deep else [])
 
     def gc(self, *, keep: timedelta = KEEP, dry_run: bool = False) -> Collected:
         """Remove what nothing reaches; what is younger than `keep` stays.

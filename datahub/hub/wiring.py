@@ -119,7 +119,7 @@ class Wiring:
         """The project's labeling functions."""
         folder = self.settings.root / "labeling_functions"
         make = adapter("lf_source", "folder")
-        found: LFSource = make(
+        source: LFSource = make(
             self.settings.root,
             folder,
             ask=lambda lf, questions: self.prompts.ask(lf, questions),
@@ -132,7 +132,7 @@ class Wiring:
             ],
             memory=self.settings.lf_memory,
         )
-        return found
+        return source
 
     @contextmanager
     def lf_workers(self, jobs: int = 1) -> Iterator[LFWorkers]:
@@ -194,8 +194,8 @@ class Wiring:
     def end_model(self) -> EndModel | None:
         """The second opinion, if one is wanted."""
         name = self.settings.end_model
-        found: EndModel | None = None if name == "none" else adapter("end_model", name)()
-        return found
+        model: EndModel | None = None if name == "none" else adapter("end_model", name)()
+        return model
 
     @property
     def end_model_columns(self) -> list[str]:

@@ -74,14 +74,14 @@ def told_error(error: DatahubError) -> dict[str, Any]:
     }
 
 
-def believed_error(told: object) -> DatahubError:
+def believed_error(refusal: object) -> DatahubError:
     """The error that a refusal tells of. Raises BadMessage."""
-    if not isinstance(told, Mapping):
+    if not isinstance(refusal, Mapping):
         raise BadMessage("no refusal")
-    parts = (storable(text(told.get(name))) for name in ("code", "message", "hint", "lf"))
+    parts = (storable(text(refusal.get(name))) for name in ("code", "message", "hint", "lf"))
     code, message, hint, lf = parts
     if code == ConfigError.code:
         return ConfigError(message, hint=hint)
-    key = told.get("key")
+    key = refusal.get("key")
     key = key if type(key) is int or (isinstance(key, str) and len(key) <= _SHOWN) else None
     return LabelingFunctionError(message, hint=hint, lf=lf, key=key)

@@ -42,8 +42,8 @@ class LiveLF:
 
     def voting(self, classes: Sequence[str]) -> LiveLF:
         """The same on a dataset with these classes. Raises LabelingFunctionError."""
-        named = self.lf.for_classes(classes) if isinstance(self.lf, BatchLF) else self.lf
-        return LiveLF(named, self.found.voting(classes))
+        lf = self.lf.for_classes(classes) if isinstance(self.lf, BatchLF) else self.lf
+        return LiveLF(lf, self.found.voting(classes))
 
 
 @dataclass(frozen=True)
@@ -103,26 +103,26 @@ class _Discovery:
         return Discovered(lfs, self._left_out)
 
     def _placed(self, sources: Sources) -> Iterator[_Placed]:
-        seen: set[int] = set()
+        ids: set[int] = set()
         for file in sources.files:  # a file that is imported by another finished before it
             for lf in _lfs(vars(file.module).values()):
-                if id(lf) not in seen:
-                    seen.add(id(lf))
+                if id(lf) not in ids:
+                    ids.add(id(lf))
                     yield _Placed(lf, file, _line(lf, file))
 
-    def _check_names(self, placed: Iterable[_Placed]) -> None:
+    def _check_names(self, places: Iterable[_Placed]) -> None:
         first: dict[str, _Placed] = {}
-        for one in placed:
-            name, at = one.lf.name, self._at(one.file, one.line)
+        for place in places:
+            name, at = place.lf.name, self._at(place.file, place.line)
             if not (isinstance(name, str) and NAME.fullmatch(name)):
                 raise LabelingFunctionError(
                     f"{at}: {name!r} cannot be the name of a labeling function.",
                     hint="Use letters, digits, '_', '.' and '-', starting with a letter or '_'.",
                     lf=str(name),
                 )
-            other = first.setdefault(name, one)
-            lines = [self._at(other.file, other.line), at] if other is not one else []
-            lines = lines or [self._at(one.file, line) for line in _redefined(one)]
+            other = first.setdefault(name, place)
+            lines = [self._at(other.file, other.line), at] if other is not place else []
+            lines = lines or [self._at(place.file, line) for line in _redefined(place)]
             if lines:
                 raise LabelingFunctionError(
                     f"Labeling function {name!r} stands twice: {' and '.join(lines)}.",
@@ -130,29 +130,29 @@ class _Discovery:
                     lf=name,
                 )
 
-    def _live_or_left(self, one: _Placed, sources: Sources) -> LiveLF | None:
+    def _live_or_left(self, place: _Placed, sources: Sources) -> LiveLF | None:
         """None for a prompt that nobody can be asked: the others can run without it."""
         try:
-            return self._live(one, sources)
+            return self._live(place, sources)
         except PromptNotReady as error:
-            file = self._shown(one.file.path)
-            self._left_out.append(LeftOut.until_ready(error, file, one.line))
+            file = self._shown(place.file.path)
+            self._left_out.append(LeftOut.until_ready(error, file, place.line))
             return None
 
-    def _live(self, one: _Placed, sources: Sources) -> LiveLF:
-        lf = self._wired(one.lf)
-        digest, safe = fingerprint(lf, one.file, sources)
-        found = FoundLF(
+    def _live(self, place: _Placed, sources: Sources) -> LiveLF:
+        lf = self._wired(place.lf)
+        digest, safe = fingerprint(lf, place.file, sources)
+        facts = FoundLF(
             name=lf.name,
             fingerprint=digest,
-            file=self._shown(one.file.path),
-            line=one.line,
+            file=self._shown(place.file.path),
+            line=place.line,
             kind=lf.kind if isinstance(lf, DeclarativeLF | BatchLF) else "snorkel",
             safe=safe,
             label=lf.label if isinstance(lf, DeclarativeLF) else None,
             class_names=lf.class_names if isinstance(lf, BatchLF) else (),
         )
-        return LiveLF(lf, found)
+        return LiveLF(lf, facts)
 
     def _wired(self, lf: LabelingFunction) -> LabelingFunction:
         if isinstance(lf, ModelLF) and isinstance(lf.predictor, PurePath):
@@ -202,19 +202,19 @@ def _is_slice(value: object) -> bool:
 
 def _is_snorkels(value: object, package: str, kind: str) -> bool:
     return any(
-        one.__module__.startswith(f"snorkel.{package}") and one.__name__.endswith(kind)
-        for one in type(value).__mro__
+        base.__module__.startswith(f"snorkel.{package}") and base.__name__.endswith(kind)
+        for base in type(value).__mro__
     )
 
 
 def _others(values: Iterable[object]) -> Iterator[tuple[str, str, Any]]:
     """What Snorkel has beside LFs: (what it is, its name, itself)."""
     for value in values:
-        for one in value if isinstance(value, list | tuple) else (value,):
-            if _is_slice(one):
-                yield "slicing function", str(getattr(one, "name", "?")), one
-            elif _is_snorkels(one, "augmentation", "TransformationFunction"):
-                yield "transformation function", str(getattr(one, "name", "?")), one
+        for item in value if isinstance(value, list | tuple) else (value,):
+            if _is_slice(item):
+                yield "slicing function", str(getattr(item, "name", "?")), item
+            elif _is_snorkels(item, "augmentation", "TransformationFunction"):
+                yield "transformation function", str(getattr(item, "name", "?")), item
 
 
 def _line(lf: LabelingFunction, file: LoadedFile) -> int:
@@ -228,13 +228,13 @@ def _line(lf: LabelingFunction, file: LoadedFile) -> int:
     return 1
 
 
-def _redefined(one: _Placed) -> list[int]:
+def _redefined(place: _Placed) -> list[int]:
     """The lines of a decorated `def` that a later one of the same name has replaced."""
     functions = [
         node
-        for node in one.file.tree.body
+        for node in place.file.tree.body
         if isinstance(node, ast.FunctionDef) and node.decorator_list
     ]
     twice = {name for name, n in Counter(node.name for node in functions).items() if n > 1}
-    ours = {name for name, value in vars(one.file.module).items() if value is one.lf} & twice
-    return [node.decorator_list[0].lineno for node in functions if node.name in ours]
+    names = {name for name, value in vars(place.file.module).items() if value is place.lf} & twice
+    return [node.decorator_list[0].lineno for node in functions if node.name in names]
