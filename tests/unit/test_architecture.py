@@ -176,7 +176,7 @@ def _reaches(tree: ast.Module) -> Iterator[tuple[int, str]]:
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom | ast.Import):
             for name in _imported(node):
-                types = ("datahub.flow",) if id(node) in only_types else ()
+                types = ("datahub.flow", "datahub.ports") if id(node) in only_types else ()
                 if not _may_import(name, types):
                     yield node.lineno, f"imports {name}"
         elif _is_private_of_hub(node):
