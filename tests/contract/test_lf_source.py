@@ -181,7 +181,7 @@ def test_what_a_file_prints_does_not_reach_stdout(
     write({"news.py": "print('loading')\n" + GOAL}).source.discover()
 
     said = capsys.readouterr()
-    assert (said.out, said.err) == ("", "loading\n")
+    assert (said.out, said.err) == ("", "lfs/news.py:1: loading\n")
 
 
 # What is refused
