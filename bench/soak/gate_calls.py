@@ -187,7 +187,7 @@ def _from_a_side_branch(hub: Hub, chance: random.Random) -> None:
 CALLS: dict[str, Act] = {
     "a direct commit": _direct,
     "the gate off for a moment": _unguard,
-    "main cut anew": _recut,
+    "main created again": _recut,
     "a forged verdict": _forged_verdict,
     "a name like an id": _named_like_an_id,
     "annotations by hand": _annotations,
