@@ -9,8 +9,6 @@ from datetime import datetime
 from itertools import islice
 from pathlib import Path
 
-from dulwich.objects import ObjectID
-
 from datahub.adapters.versions_embedded import adopting, commits, lineage, trees, upkeep
 from datahub.adapters.versions_embedded.graph import FORMAT, Graph
 from datahub.adapters.versions_embedded.refs import resolved
@@ -219,7 +217,7 @@ class EmbeddedVersionStore:
             if self._guarded(graph, branch, head):
                 raise Guarded(branch)
             old = commits.tree(graph, head)
-            self._files.check_held(_new_objects(graph, changes, (old,)))
+            self._files.check_held(trees.new_objects(graph, changes, (old,)))
             new = trees.edited(graph, old, changes)
             if new == old:
                 raise NothingToCommit(branch)
@@ -256,7 +254,7 @@ class EmbeddedVersionStore:
             theirs = resolved(graph, source)
             sides = commits.tree(graph, head), commits.tree(graph, theirs)
             # Bytes may have been erased from history: only what is new must be there.
-            self._files.check_held(_new_objects(graph, changes, sides))
+            self._files.check_held(trees.new_objects(graph, changes, sides))
             made = commits.written(
                 graph,
                 trees.edited(graph, sides[0], changes),
@@ -371,18 +369,6 @@ def _check_free(graph: Transaction, name: str) -> None:
         raise BranchExists(name)
     if name in graph.tags():
         raise TagExists(name)
-
-
-def _new_objects(
-    graph: Transaction, changes: Changes, sides: Sequence[ObjectID]
-) -> dict[str, ObjectId]:
-    """What changes set that none of these trees holds there."""
-    held = [trees.finder(graph, side) for side in sides]
-    return {
-        path: oid
-        for path, oid in changes.items()
-        if oid is not None and all(at(path) != oid for at in held)
-    }
 
 
 def _objects(graph: Transaction, commit_id: CommitId, prefix: str = "") -> dict[str, ObjectId]:

@@ -7,7 +7,7 @@ the first is the content id. Nodes are those of core.objecttree.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from dulwich.objects import ObjectID
@@ -72,6 +72,18 @@ def finder(graph: Transaction, tree: ObjectID) -> Callable[[str], ObjectId | Non
         return objecttree.object_at(root, path, graph.node)
 
     return found
+
+
+def new_objects(
+    graph: Transaction, changes: Changes, sides: Sequence[ObjectID]
+) -> dict[str, ObjectId]:
+    """What changes set that none of these trees holds there."""
+    finders = [finder(graph, side) for side in sides]
+    return {
+        path: oid
+        for path, oid in changes.items()
+        if oid is not None and all(at(path) != oid for at in finders)
+    }
 
 
 def changes_of(graph: Transaction, old: ObjectID, new: ObjectID, prefix: str = "") -> list[Change]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
@@ -10,8 +10,9 @@ from typing import Any
 
 from datahub.adapters.versions_lakefs import actions, setup, upkeep
 from datahub.adapters.versions_lakefs.building import Builder
-from datahub.adapters.versions_lakefs.cache import downloaded, fetched
+from datahub.adapters.versions_lakefs.cache import downloaded
 from datahub.adapters.versions_lakefs.candidates import Candidates
+from datahub.adapters.versions_lakefs.contents import Contents
 from datahub.adapters.versions_lakefs.history import History, exact
 from datahub.adapters.versions_lakefs.leases import Leases
 from datahub.adapters.versions_lakefs.memory import Memory
@@ -54,7 +55,7 @@ from datahub.machine.bytes.files import ObjectFiles
 from datahub.ports import Remote
 
 
-class LakeFSVersionStore:
+class LakeFSVersionStore(Contents):
     """One repository of a lakeFS server. Any number of machines may share it.
 
     `files` keeps bytes on this machine: what is put waits there for a commit, and what is
@@ -63,13 +64,12 @@ class LakeFSVersionStore:
 
     def __init__(self, server: Server, files: ObjectFiles, memory: Path | None = None) -> None:
         """No connection is opened: what is wrong with it shows when it is first asked."""
-        self._server = server
-        self._files = files
         files.running.enter(self)
         self.notices: list[str] = []  # what whoever set it up should know
         self._history = History(server, check=lambda commit: setup.is_known(server, commit))
         self._memory = Memory(memory)
         self._trees = Trees(server, self._history, self._memory, hashed=self._hashed)
+        super().__init__(server, files, self._trees, heads=lambda: self.branches().values())
         self._builder = Builder(server, self._history, self._trees, files)
         self._leases = Leases(server, self._history)
         self._refs = Refs(server)
@@ -207,33 +207,6 @@ class LakeFSVersionStore:
         """The content id of a commit."""
         return self._trees.content_id(self._history.resolved(ref))
 
-    def stage(self, suffix: str) -> Path:
-        """A fresh path in the scratch folder."""
-        return self._files.stage(suffix)
-
-    def put(self, content: Path | bytes) -> ObjectId:
-        """Keep a file or bytes on this machine until a commit uploads them."""
-        return self._files.put(content)
-
-    def put_bytes(self, content: bytes) -> ObjectId:
-        """Keep bytes on this machine until a commit uploads them."""
-        return self._files.put_bytes(content)
-
-    def put_all(self, contents: Iterable[Path | bytes]) -> list[ObjectId]:
-        """Keep many of either on this machine until a commit uploads them."""
-        return self._files.put_all(contents)
-
-    def fetch(self, oid: ObjectId) -> Path:
-        """The local file with these bytes, downloaded the first time."""
-        file = fetched(self._files, oid)
-        if file is not None:
-            return file
-        where = self._trees.where.get(oid) or self._trees.search(oid, self.branches().values())
-        if where is None:
-            return self._files.fetch(oid)  # raises what is wrong with it
-        downloaded(self._server, self._files, *where, oid=oid)
-        return self._files.fetch(oid)
-
     def remote(self, ref: str, paths: Sequence[str]) -> Remote | None:
         """Where the S3 gateway serves these objects; None where all of them lie here."""
         commit_id = self._history.resolved(ref)
@@ -241,11 +214,6 @@ class LakeFSVersionStore:
         if not self._files.missing(held[path] for path in paths):
             return None
         return self._server.remote(commit_id, paths)
-
-    def read(self, oid: ObjectId) -> bytes:
-        """The bytes themselves."""
-        self.fetch(oid)
-        return self._files.read(oid)
 
     def commit(
         self,
