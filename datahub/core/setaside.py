@@ -38,6 +38,8 @@ class SetAside:
 
         >>> print(SetAside("mail", 3, ("ann", "bob"), 2, 1, {CHANGED: 3}))
         3 answers of 2 people about 2 rows of mail (a value that was shown changes: 3), 1 open task
+        >>> print(SetAside("mail", tasks=2))
+        2 open tasks about rows of mail, with answers that no pull has brought yet, if there are any
         """
         why = "; ".join(f"{reason}: {count}" for reason, count in self.reasons.items())
         said = (
@@ -46,7 +48,10 @@ class SetAside:
         )
         open_tasks = _many(self.tasks, "open task")
         if not self.answers:
-            return f"{open_tasks} about rows of {self.dataset}"
+            return (
+                f"{open_tasks} about rows of {self.dataset}, with answers that no pull has brought "
+                "yet, if there are any"
+            )
         return f"{said}, {open_tasks}" if self.tasks else said
 
 

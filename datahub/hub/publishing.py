@@ -19,7 +19,7 @@ from datahub.flow.dataset import tables
 from datahub.flow.history import status as history
 from datahub.flow.history import why as reasons
 from datahub.flow.publish import audit, publish
-from datahub.flow.review import pull as review
+from datahub.flow.review import open_rows
 from datahub.flow.steps import Step
 from datahub.hub.registry import REGISTRY
 from datahub.hub.reporting import checked_reports, write_reports
@@ -59,7 +59,7 @@ class Publishing(Wiring):
             left_out=workers.left_out,
         )
 
-    def _asked(self) -> dict[tuple[str, str], review.Asked]:
+    def _asked(self) -> dict[tuple[str, str], open_rows.Asked]:
         """Rows that wait for an answer; none, with a warning, where the catalog cannot say."""
         names = tables.datasets_at(self.store, self.branch)
         try:
@@ -72,20 +72,20 @@ class Publishing(Wiring):
             self.warn_once([f"rows that wait for an answer are not counted: {error.message}"])
             return {}
 
-    def _asked_of(self, name: str, queue: str) -> review.Asked:
-        return review.asked_rows(
+    def _asked_of(self, name: str, queue: str) -> open_rows.Asked:
+        return open_rows.asked_rows(
+            self.at(name, ref=self.branch),
             self.catalog,
             queue_name=queue,
-            dataset=name,
             branch=self.branch,
-            queue_=self.embedded_queue(name) if queue == "embedded" else None,
+            queue=self.embedded_queue(name) if queue == "embedded" else None,
         )
 
     def _status(
         self,
         found: Sequence[FoundLF],
         broken: LabelingFunctionError | ConfigError | None,
-        asked: Mapping[tuple[str, str], review.Asked],
+        asked: Mapping[tuple[str, str], open_rows.Asked],
         *,
         isolated: bool = False,
         isolation_hint: str = "",

@@ -8,8 +8,12 @@ from typing import Any
 
 from datahub.core.dataset import Key
 from datahub.core.triage import Task
-from datahub.flow.review import pull as review
-from datahub.flow.review import trust
+from datahub.flow.review import open_rows, trust
+from datahub.flow.review.answering import answer, answers_by_key
+from datahub.flow.review.asking import Asking
+from datahub.flow.review.pull import PullReport, pull
+from datahub.flow.review.push import Pushed, push
+from datahub.flow.steps import Step
 from datahub.hub.wiring import Wiring
 
 
@@ -20,22 +24,14 @@ def _nothing(text: str) -> None:
 class Reviewing(Wiring):
     """triage -> relabel -> final labels."""
 
-    def review_push(
-        self, dataset: str | None = None, *, budget: int | None = None
-    ) -> review.Pushed:
+    def review_push(self, dataset: str | None = None, *, budget: int | None = None) -> Pushed:
         """Ask people about the rows whose label is least to be trusted."""
         step = self.step()
-        pushed = review.push(
-            self.dataset_name(dataset),
+        pushed = push(
+            self._asking(step, dataset),
             budget=self.settings.budget if budget is None else budget,
             seed=self.settings.seed,
             audit_share=self.settings.audit_share,
-            queue_name=self.settings.queue,
-            queue_=self.queue(dataset),
-            store=self.store,
-            rows=self.rows,
-            catalog=self.catalog,
-            step=step,
         )
         self.ran("review push", step, pushed.commit, {"tasks": pushed.tasks})
         return pushed
@@ -44,7 +40,8 @@ class Reviewing(Wiring):
         self, dataset: str | None = None, *, limit: int | None = None, annotator: str = ""
     ) -> list[tuple[str, Task]]:
         """(task id, task) of what waits for an answer (by this person), first to see first."""
-        return self.queue(dataset).open_tasks(limit=limit, annotator=annotator)
+        tasks = self.queue(dataset).open_tasks(annotator=annotator)
+        return open_rows.open_tasks(self.at(dataset, ref=self.branch), tasks)[:limit]
 
     def review_answer(
         self,
@@ -54,48 +51,37 @@ class Reviewing(Wiring):
         dataset: str | None = None,
     ) -> int:
         """Record answers: (task id, class name or None for a skip)."""
-        return review.answer(
+        return answer(
+            self.at(dataset, ref=self.branch),
             answers,
-            dataset=self.dataset_name(dataset),
-            ref=self.branch,
             annotator=annotator or self.settings.author,
-            queue_=self.queue(dataset),
-            store=self.store,
+            queue=self.queue(dataset),
         )
 
     def review_answer_file(
         self, path: Path | str, *, annotator: str | None = None, dataset: str | None = None
     ) -> int:
         """Record the answers of a file (CSV, Parquet) with the key column and `label`."""
-        current = self.dataset(dataset)
+        annotator = annotator or self.settings.author
         lines = [line for batch in self.rows.batches([Path(path)]) for line in batch.to_dicts()]
-        answers = review.answers_by_key(
+        answers = answers_by_key(
             lines,
-            key=current.key,
-            annotator=annotator or self.settings.author,
-            queue_=self.queue(dataset),
+            key=self.dataset(dataset).key,
+            annotator=annotator,
+            tasks=self.review_open(dataset, annotator=annotator),
         )
         return self.review_answer(answers, annotator=annotator, dataset=dataset)
 
-    def review_pull(self, dataset: str | None = None) -> review.PullReport:
+    def review_pull(self, dataset: str | None = None) -> PullReport:
         """Take people's answers into the labels."""
         step = self.step()
-        report = review.pull(
-            self.dataset_name(dataset),
-            queue_name=self.settings.queue,
-            queue_=self.queue(dataset),
-            store=self.store,
-            rows=self.rows,
-            catalog=self.catalog,
-            step=step,
-            end_model=self.end_model,
-        )
+        report = pull(self._asking(step, dataset), end_model=self.end_model)
         self.ran("review pull", step, report.commit, {"annotations": report.annotations})
         return report
 
     def review_refused(self, dataset: str | None = None) -> list[tuple[Key, str]]:
         """(key, reason) of answers that could not be taken, and that nobody has settled yet."""
-        return review.refused_answers(
+        return open_rows.refused_answers(
             self.catalog,
             queue_name=self.settings.queue,
             dataset=self.dataset_name(dataset),
@@ -126,3 +112,8 @@ class Reviewing(Wiring):
             store=self.store,
             rows=self.rows,
         )
+
+    def _asking(self, step: Step, dataset: str | None) -> Asking:
+        """A dataset at the head that a step starts from, and where people are asked about it."""
+        at = self.at_head(step, dataset)
+        return Asking(at, self.settings.queue, self.queue(dataset), self.catalog, step)

@@ -16,7 +16,7 @@ from datahub.flow.dataset.tables import dataset_at, datasets_at, has_table
 from datahub.flow.dataset.votes import manifest_at
 from datahub.flow.publish.consistency import mismatches, unfinished
 from datahub.flow.publish.verdicts import gates_at, verdict_at
-from datahub.flow.review.pull import Asked
+from datahub.flow.review.open_rows import Asked
 from datahub.flow.rows.keeping import rows_without_label
 from datahub.ports import FoundLF, LeftOut, Rows, VersionStore
 

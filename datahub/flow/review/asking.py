@@ -11,14 +11,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from datahub.core.dataset import Dataset, Key, content_hash
-from datahub.core.errors import NotFound
-from datahub.core.layout import review_file, review_prefix
+from datahub.core.errors import DatasetNotFound, NotFound
+from datahub.core.layout import review_file
 from datahub.core.triage import Batch, Task
 from datahub.core.versions import Commit
-from datahub.flow.dataset.tables import rows_of
+from datahub.flow.dataset.at import At
+from datahub.flow.dataset.draft import Draft
 from datahub.flow.review.answers import without_place
-from datahub.flow.steps import Step, end
-from datahub.ports import Catalog, LedgerEntry, Reconciled, ReviewQueue, Rows, VersionStore, Where
+from datahub.flow.steps import Step
+from datahub.ports import Catalog, LedgerEntry, Reconciled, ReviewQueue, Where
 
 SHOWN = 20_000  # characters of a field that a person is shown
 AGAIN = "-again"  # ends the id of a batch of rows that changed after they were asked
@@ -39,20 +40,29 @@ NOTHING_FOUND = Found()
 
 @dataclass(frozen=True)
 class Asking:
-    """A queue, and all it takes to ask in it about one dataset on one branch."""
+    """A queue, and all it takes to ask in it about one dataset at the head of one branch."""
 
-    known: Dataset
+    at: At
     queue_name: str
     queue: ReviewQueue
-    store: VersionStore
-    rows: Rows
     catalog: Catalog
     step: Step
 
     @property
     def where(self) -> Where:
         """Which part of the catalog is about it."""
-        return Where(queue=self.queue_name, dataset=self.known.name, branch=self.step.branch)
+        return Where(queue=self.queue_name, dataset=self.at.name, branch=self.step.branch)
+
+    def check(self) -> None:
+        """Raise DatasetNotFound, before anybody is asked."""
+        if not self.at.exists:
+            raise DatasetNotFound(self.at.name, self.at.ref)
+
+    def on(self, commit: Commit) -> Asking:
+        """The same on top of what was committed since."""
+        if commit.id == self.at.id:
+            return self
+        return replace(self, at=At(self.at.store, self.at.rows, commit, self.at.name))
 
     def ledger(self) -> list[LedgerEntry]:
         """What people were asked, as far as is known."""
@@ -101,12 +111,11 @@ def ask(asking: Asking, tasks: Sequence[Task], *, step: Step) -> tuple[Batch, Co
         for t in tasks
     ]
     asking.catalog.record_asked(entries)
-    name = asking.known.name
-    commit = end(
-        asking.store,
+    name = asking.at.name
+    draft = Draft(asking.at)
+    draft.put(review_file(name, batch.id), batch.to_json())
+    commit = draft.commit(
         step,
-        asking.store.commit_at(step.branch),
-        {review_file(name, batch.id): asking.store.put_bytes(batch.to_json().encode())},
         message=f"Ask people about {len(tasks)} rows of {name}",
         metadata={"step": "review push", "dataset": name, "tasks": str(len(tasks))},
     )
@@ -114,21 +123,22 @@ def ask(asking: Asking, tasks: Sequence[Task], *, step: Step) -> tuple[Batch, Co
     return batch, commit
 
 
-def ask_again(asking: Asking, ref: str) -> tuple[Key, ...]:
+def ask_again(asking: Asking) -> tuple[tuple[Key, ...], Commit]:
     """Ask what should be asked and is not: posts cut short, tasks deleted, rows that changed.
 
     A row is asked as it was, where it still is so, and else as it is now; one that is no longer in
-    the dataset is let go. Returns the keys of what was asked before, and now is again.
+    the dataset is let go. Returns the keys of what was asked before, and now is again, and the
+    head from then on.
     """
-    open_ = [entry for entry in asking.ledger() if entry.state in ("intent", "gone", "stale")]
-    if not open_:
-        return ()
-    batches = _batches(asking, ref, open_)
-    content = rows_of(asking.store, asking.rows, ref, asking.known, [e.key for e in open_])
+    entries = [entry for entry in asking.ledger() if entry.state in ("intent", "gone", "stale")]
+    if not entries:
+        return (), asking.at.commit
+    batches = {batch.id: {task.key: task for task in batch.tasks} for batch in asking.at.batches}
+    content = asking.at.content([entry.key for entry in entries])
     same: dict[str, list[LedgerEntry]] = defaultdict(list)
     changed: list[LedgerEntry] = []
     dropped: list[LedgerEntry] = []
-    for entry in open_:
+    for entry in entries:
         task = batches.get(entry.batch, {}).get(entry.key)
         if entry.state == "intent" and task is None and not entry.batch.endswith(AGAIN):
             dropped.append(entry)  # never committed: the next queue may choose it
@@ -141,13 +151,10 @@ def ask_again(asking: Asking, ref: str) -> tuple[Key, ...]:
         else:
             changed.append(entry)
     asking.catalog.record_asked([replace(entry, state="dropped") for entry in dropped])
-    for number, entries in sorted(same.items()):
-        tasks = [batches[number][entry.key] for entry in entries]
-        _post(asking, Batch(number, asking.queue_name, tuple(tasks)), entries)
-    if changed:
-        _ask_changed(asking, [entry.key for entry in changed], content)
+    _post_again(asking, same, batches)
+    head = _ask_changed(asking, [entry.key for entry in changed], content)
     posted = [e for entries in same.values() for e in entries if e.state == "gone"]
-    return tuple(entry.key for entry in (*posted, *changed))
+    return tuple(entry.key for entry in (*posted, *changed)), head
 
 
 def waiting(ledger: Iterable[LedgerEntry]) -> set[Key]:
@@ -155,13 +162,13 @@ def waiting(ledger: Iterable[LedgerEntry]) -> set[Key]:
     return {entry.key for entry in ledger if entry.state in ("intent", "asked")}
 
 
-def shown_fields(known: Dataset, row: Mapping[str, object]) -> dict[str, str]:
+def shown_fields(dataset: Dataset, row: Mapping[str, object]) -> dict[str, str]:
     """What a person is shown: the text first, other columns after it."""
-    names = sorted(row, key=lambda name: name != known.text)
+    names = sorted(row, key=lambda name: name != dataset.text)
     shown = {name: "" if row[name] is None else str(row[name])[:SHOWN] for name in names}
     if not shown:
         raise NotFound(
-            f"Dataset {known.name!r} has no column that a person could be shown.",
+            f"Dataset {dataset.name!r} has no column that a person could be shown.",
             hint="Import at least one column besides the key.",
         )
     return shown
@@ -171,7 +178,7 @@ def _post(asking: Asking, batch: Batch, entries: Sequence[LedgerEntry]) -> None:
     kept = asking.queue.push(
         batch.id,
         batch.tasks,
-        classes=asking.known.classes,
+        classes=asking.at.dataset.classes,
         cursor=asking.catalog.cursor(**asking.where),
         memory=asking.catalog.memory("seen", **asking.where),
     )
@@ -180,17 +187,15 @@ def _post(asking: Asking, batch: Batch, entries: Sequence[LedgerEntry]) -> None:
     asking.step.progress("push", len(entries), len(entries))
 
 
-def _batches(
-    asking: Asking, ref: str, entries: Sequence[LedgerEntry]
-) -> dict[str, dict[Key, Task]]:
-    """Tasks by key of the batches that these entries are of, where they were committed."""
-    files = asking.store.objects(ref, review_prefix(asking.known.name))
-    paths = {entry.batch: review_file(asking.known.name, entry.batch) for entry in entries}
-    return {
-        number: {task.key: task for task in Batch.from_json(asking.store.read(files[path])).tasks}
-        for number, path in paths.items()
-        if path in files
-    }
+def _post_again(
+    asking: Asking,
+    entries: Mapping[str, Sequence[LedgerEntry]],
+    batches: Mapping[str, Mapping[Key, Task]],
+) -> None:
+    """Post tasks as they were, in the batches that they were of."""
+    for number, of_batch in sorted(entries.items()):
+        tasks = tuple(batches[number][entry.key] for entry in of_batch)
+        _post(asking, Batch(number, asking.queue_name, tasks), of_batch)
 
 
 def _is_as_shown(task: Task, row: Mapping[str, object]) -> bool:
@@ -201,12 +206,15 @@ def _is_as_shown(task: Task, row: Mapping[str, object]) -> bool:
 
 def _ask_changed(
     asking: Asking, keys: Sequence[Key], content: Mapping[Key, Mapping[str, object]]
-) -> None:
+) -> Commit:
+    """Ask about rows as they are now, in a batch of their own; returns the head from then on."""
+    if not keys:
+        return asking.at.commit
     tasks = [
         Task(
             key=key,
             row_hash=content_hash(content[key]),
-            fields=shown_fields(asking.known, content[key]),
+            fields=shown_fields(asking.at.dataset, content[key]),
             reason="the row changed after it was asked",
             slice="doubt",
             prediction=None,
@@ -216,4 +224,4 @@ def _ask_changed(
     ]
     step = asking.step
     again = Step(step.branch, step.author, step.time, f"{step.id}{AGAIN}", step.progress)
-    ask(asking, tasks, step=again)
+    return ask(asking, tasks, step=again)[1]

@@ -1,0 +1,73 @@
+"""Rows that wait for people, as of now: what changed since it was asked waits for nobody."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from itertools import starmap
+
+from datahub.core.dataset import Key
+from datahub.core.relabel import Annotation, counts, current
+from datahub.core.shown import columns_of
+from datahub.core.triage import Task
+from datahub.flow.dataset.annotations import hashes_of
+from datahub.flow.dataset.at import At
+from datahub.flow.review.answers import read
+from datahub.flow.review.asking import waiting
+from datahub.ports import Catalog, ReviewQueue, Where
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Rows that people were asked about; `answered` of them wait for a pull, None: not known."""
+
+    rows: int
+    answered: int | None
+
+
+def open_tasks(at: At, tasks: Sequence[tuple[str, Task]]) -> list[tuple[str, Task]]:
+    """Those of a queue's tasks whose rows are what is shown of them."""
+    standing = as_shown(at, [task for _, task in tasks])
+    return [(number, task) for number, task in tasks if (task.key, task.row_hash) in standing]
+
+
+def as_shown(at: At, tasks: Collection[Task]) -> set[tuple[Key, str]]:
+    """(key, row hash) of tasks whose rows are what was shown of them."""
+    lines = [
+        Annotation("", t.key, t.row_hash, None, "", "", "", columns=columns_of(t.fields))
+        for t in tasks
+    ]
+    hashes = hashes_of(at.store, at.rows, [], at.dataset, lines)
+    return {(line.key, line.row_hash) for line in lines if counts(line, hashes)}
+
+
+def asked_rows(
+    at: At, catalog: Catalog, *, queue_name: str, branch: str, queue: ReviewQueue | None
+) -> Asked:
+    """How many rows people were asked about and no pull has brought yet; nothing is pulled.
+
+    Rows that changed since are not among them: the next push or pull asks them again. Without
+    `queue` nobody is asked how many of them are answered.
+    """
+    where = Where(queue=queue_name, dataset=at.name, branch=branch)
+    entries = [e for e in catalog.asked(**where) if e.state in ("intent", "asked")]
+    if not entries:
+        return Asked(0, None)
+    pairs = {(entry.key, entry.row_hash) for entry in entries}
+    tasks = {(t.key, t.row_hash): t for batch in at.batches for t in batch.tasks}
+    asked = [tasks[pair] for pair in pairs if pair in tasks]
+    changed = {(task.key, task.row_hash) for task in asked} - as_shown(at, asked)
+    keys = waiting(e for e in entries if (e.key, e.row_hash) not in changed)
+    if not keys or queue is None:
+        return Asked(len(keys), None)
+    pulled = queue.pull(catalog.cursor(**where), catalog.memory("seen", **where))
+    answered = {entry.key for entry in current(pulled.annotations)}
+    return Asked(len(keys), len(answered & keys))
+
+
+def refused_answers(
+    catalog: Catalog, *, queue_name: str, dataset: str, branch: str
+) -> list[tuple[Key, str]]:
+    """(key, reason) of answers that pulls could not take, and that are not settled yet."""
+    kept = catalog.memory("refused", queue=queue_name, dataset=dataset, branch=branch).recall()
+    return [(answer.key, answer.reason) for answer in starmap(read, kept.items())]
