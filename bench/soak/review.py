@@ -23,7 +23,7 @@ from threading import Timer
 import polars as pl
 
 from bench.soak.faults import Proxy
-from bench.soak.outcome import Outcome
+from bench.soak.outcome import ALL, Bounds, Outcome
 from bench.soak.people import CLASSES, People, Said
 from datahub import Hub
 from datahub.adapters.labelstudio_server import LabelStudioServer, ServerInfo
@@ -49,8 +49,8 @@ thanks = keywords("thanks", ["thanks", "tomorrow", "dinner"], 0)
 SETTINGS = 'dataset = "mail"\nqueue = "label-studio"\nend_model = "none"\n'
 
 
-def soak(folder: Path, *, count: int, seed: int) -> Outcome:
-    """Go on until `count` faults have been met."""
+def soak(folder: Path, *, count: int, seed: int, bounds: Bounds = ALL) -> Outcome:
+    """Go on until `count` faults have been met, and begin no round after so many minutes."""
     outcome = Outcome()
     environment = Path(
         os.environ.get("DATAHUB_LABELSTUDIO_ENVIRONMENT", "~/.cache/datahub/label-studio-1.23.2")
@@ -69,7 +69,7 @@ def soak(folder: Path, *, count: int, seed: int) -> Outcome:
         proxy = Proxy(started.url or "", seed=seed, share=0.0)
         run = Run(folder / "project", server, started, proxy, outcome, seed)
         run.prepare()
-        while run.faults < count:
+        while run.faults < count and not _over(began, bounds.minutes):
             run.disturbed()
             run.calm_point()
             print(f"{run.faults} faults, {time.monotonic() - began:.0f} s", *outcome.findings)
@@ -77,6 +77,10 @@ def soak(folder: Path, *, count: int, seed: int) -> Outcome:
     finally:
         server.stop()
     return outcome
+
+
+def _over(began: float, minutes: float | None) -> bool:
+    return minutes is not None and time.monotonic() - began > 60 * minutes
 
 
 @dataclass
