@@ -18,7 +18,7 @@ RUNS = {  # name -> module; each has COUNT and soak(folder, *, count, seed) -> O
     "gate": "bench.soak.gate",
     "names": "bench.soak.names",
 }
-BOUNDED = ("files", "names", "gate")  # their soak takes bounds=, too
+BOUNDED = ("files", "names", "gate", "review")  # their soak takes bounds=, too
 RESULTS = Path(__file__).parent / "results"
 
 
