@@ -74,20 +74,22 @@ def imported(
     store: VersionStore, rows: Rows, path: Path, *, mode: str = "replace", step: str = "first"
 ) -> Dataset:
     """Import into dataset `rows`."""
-    from datahub.flow.rows.source import import_rows
+    from datahub.flow.rows.source import Import, import_rows
     from datahub.flow.steps import Step
 
     return import_rows(
         path,
-        dataset="rows",
-        key="id",
-        gold=None,
-        classes=["ham", "spam"],
-        text=None,
-        store=store,
-        rows=rows,
-        step=Step("main", "ann", TIME, step),
-        mode=mode,  # type: ignore[arg-type]
+        Import.begin(
+            store,
+            rows,
+            Step("main", "ann", TIME, step),
+            "rows",
+            key="id",
+            gold=None,
+            classes=["ham", "spam"],
+            text=None,
+            mode=mode,
+        ),
     ).dataset
 
 

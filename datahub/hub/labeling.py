@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -57,26 +56,26 @@ class Labeling(Wiring):
         `set_aside` agrees that answers of people no longer count where what they were shown
         changes; or it is asked, with what would be lost. Else AnswersSetAside is raised.
         """
-        step = self.step()
-        take: Callable[..., source.Imported] = source.import_rows
-        if in_place:
-            take = partial(in_place_import, hard_link=hard_link)
-        elif hard_link:
+        if hard_link and not in_place:
             raise InputError("A hard link is a way to take files in place.", hint="Add --in-place.")
-        result = take(
-            Path(path),
-            dataset=self.dataset_name(dataset),
+        step = self.step()
+        request = source.Import.begin(
+            self.store,
+            self.rows,
+            step,
+            self.dataset_name(dataset),
             key=key,
             gold=gold,
             classes=classes,
             text=text,
-            store=self.store,
-            rows=self.rows,
-            step=step,
             mode=mode,
             caution=self.caution(set_aside),
             partitions=partitions,
         )
+        if in_place:
+            result = in_place_import(Path(path), request, hard_link=hard_link)
+        else:
+            result = source.import_rows(Path(path), request)
         self.ran("import", step, result.commit, {"rows": result.dataset.rows})
         return result
 

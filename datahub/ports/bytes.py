@@ -21,6 +21,10 @@ class Bytes(Protocol):
         """A fresh path in the store's own scratch folder, to write a file that `put` will take."""
         ...
 
+    def unstage(self, path: Path) -> None:
+        """Remove a file of the scratch folder that nothing will take; one that is gone is fine."""
+        ...
+
     def put(self, content: Path | bytes) -> ObjectId:
         """Store a file or bytes by content, durably. A staged file is moved, any other is copied.
 
@@ -46,6 +50,10 @@ class Bytes(Protocol):
 
         Raises ObjectNotFound, StorageError (the bytes are not what was stored).
         """
+        ...
+
+    def size(self, oid: ObjectId) -> int:
+        """How many bytes an object has. Raises ObjectNotFound, StorageError."""
         ...
 
     def read(self, oid: ObjectId) -> bytes:

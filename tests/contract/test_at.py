@@ -16,7 +16,7 @@ from datahub.core.layout import table_prefix
 from datahub.core.versions import Objects
 from datahub.flow.dataset.at import At
 from datahub.flow.dataset.contents import Contents
-from datahub.flow.rows.source import import_rows
+from datahub.flow.rows.source import Import, import_rows
 from datahub.flow.steps import Step
 from datahub.hub.registry import REGISTRY, load
 from datahub.ports import Rows, VersionStore
@@ -82,14 +82,16 @@ def put(store: Any, rows: Rows, folder: Path, name: str, texts: list[str]) -> No
     pl.DataFrame({"id": range(len(texts)), "text": texts}).write_parquet(folder / f"{name}.parquet")
     import_rows(
         folder / f"{name}.parquet",
-        dataset=name,
-        key="id",
-        gold=None,
-        classes=["x", "y"],
-        text=None,
-        store=store,
-        rows=rows,
-        step=Step("main", "ann", TIME, "step"),
+        Import.begin(
+            store,
+            rows,
+            Step("main", "ann", TIME, "step"),
+            name,
+            key="id",
+            gold=None,
+            classes=["x", "y"],
+            text=None,
+        ),
     )
 
 

@@ -29,6 +29,7 @@ from datahub.core.errors import (
 )
 from datahub.core.verdict import Verdict
 from datahub.flow.rows.in_place import import_in_place
+from datahub.flow.rows.source import Import
 from datahub.flow.steps import Step
 from datahub.hub.registry import adapter
 from datahub.machine.bytes.files import ObjectFiles
@@ -74,15 +75,17 @@ def test_files_of_this_machine_are_not_taken_in_place(lakefs: LakeFSServer, tmp_
     with pytest.raises(InputError, match="on a server") as raised:
         import_in_place(
             tmp_path / "rows.parquet",
-            dataset="news",
-            key="id",
-            gold=None,
-            classes=[],
-            text=None,
+            Import.begin(
+                Lake(lakefs, tmp_path / "lake").store,
+                adapter("rows", "polars")(),
+                Step("main", "ann", TIME, "step"),
+                "news",
+                key="id",
+                gold=None,
+                classes=[],
+                text=None,
+            ),
             hard_link=True,
-            store=Lake(lakefs, tmp_path / "lake").store,
-            rows=adapter("rows", "polars")(),
-            step=Step("main", "ann", TIME, "step"),
         )
 
     assert "uploads them" in raised.value.hint

@@ -53,22 +53,13 @@ class Imports:
         **more: Any,
     ) -> source.Imported:
         """Import a file or a folder."""
-        take: Any = import_in_place if in_place else source.import_rows
-        more |= {"hard_link": True} if in_place else {}
-        made: source.Imported = take(
-            path,
-            dataset="mail",
-            key=key,
-            gold=gold,
-            classes=(),
-            text=None,
-            store=self.store,
-            rows=self.rows,
-            step=Step(branch, "ann", TIME, f"step-{path.name}-{mode}"),
-            mode=mode,
-            **more,
+        step = Step(branch, "ann", TIME, f"step-{path.name}-{mode}")
+        request = source.Import.begin(
+            self.store, self.rows, step, "mail", key=key, gold=gold, mode=mode, **more
         )
-        return made
+        if in_place:
+            return import_in_place(path, request, hard_link=True)
+        return source.import_rows(path, request)
 
     def table(self, branch: str = "main", table: str = "rows") -> pl.DataFrame:
         """All lines of a table."""

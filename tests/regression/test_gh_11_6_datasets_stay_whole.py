@@ -61,15 +61,17 @@ class Repository:
         self.rows.write(pl.DataFrame({"id": keys, "text": [f"t{key}" for key in keys]}), path)
         source.import_rows(
             path,
-            dataset=dataset,
-            key="id",
-            gold=None,
-            classes=["ham", "spam"],
-            text=None,
-            store=self.store,
-            rows=self.rows,
-            step=self.step(branch),
-            mode="replace",
+            source.Import.begin(
+                self.store,
+                self.rows,
+                self.step(branch),
+                dataset,
+                key="id",
+                gold=None,
+                classes=["ham", "spam"],
+                text=None,
+                mode="replace",
+            ),
         )
 
     def change(self, branch: str, dataset: str, path: str, content: bytes | None) -> None:

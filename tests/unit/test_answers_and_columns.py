@@ -31,7 +31,7 @@ from datahub.flow.dataset.tables import dataset_at
 from datahub.flow.history.edit import restore
 from datahub.flow.merge.merge import merged
 from datahub.flow.rows.setaside import Caution
-from datahub.flow.rows.source import import_rows
+from datahub.flow.rows.source import Import, import_rows
 from datahub.flow.steps import Step, begin, end
 from datahub.hub.registry import adapter
 from datahub.machine.bytes.files import ObjectFiles
@@ -136,16 +136,18 @@ class Walk:
         frame.write_parquet(path)
         import_rows(
             path,
-            dataset="mail",
-            key="id",
-            gold=None,
-            classes=("ham", "spam"),
-            text=None,
-            store=self.store,
-            rows=self.rows,
-            step=self.step(),
-            mode=mode,
-            caution=Caution(consent),
+            Import.begin(
+                self.store,
+                self.rows,
+                self.step(),
+                "mail",
+                key="id",
+                gold=None,
+                classes=("ham", "spam"),
+                text=None,
+                mode=mode,
+                caution=Caution(consent),
+            ),
         )
 
     def merge(self, source: str, consent: Consent) -> None:

@@ -73,15 +73,17 @@ class Project:
     ) -> Imported:
         return source.import_rows(
             self.write(*frames, suffix=suffix),
-            dataset="mail",
-            key=key,
-            gold=gold,
-            classes=["ham", "spam"],
-            text=None,
-            store=self.store,
-            rows=self.rows,
-            step=Step("main", "ann", TIME, f"step{self.files}"),
-            mode=mode,
+            source.Import.begin(
+                self.store,
+                self.rows,
+                Step("main", "ann", TIME, f"step{self.files}"),
+                "mail",
+                key=key,
+                gold=gold,
+                classes=["ham", "spam"],
+                text=None,
+                mode=mode,
+            ),
         )
 
     def objects(self) -> dict[str, str]:
@@ -267,14 +269,16 @@ def test_an_exported_folder_comes_back_as_the_same_rows(
     assert made == Exported(50, len(dataset_at(project.store, "main", "mail").parts))
     again = source.import_rows(
         tmp_path / "out",
-        dataset="mail",
-        key="id",
-        gold=None,
-        classes=[],
-        text=None,
-        store=project.store,
-        rows=project.rows,
-        step=Step("main", "ann", TIME, "again"),
+        source.Import.begin(
+            project.store,
+            project.rows,
+            Step("main", "ann", TIME, "again"),
+            "mail",
+            key="id",
+            gold=None,
+            classes=[],
+            text=None,
+        ),
     )
     assert project.objects() == before
     assert again.dataset.rows == 50

@@ -21,7 +21,7 @@ from datahub.core.errors import InputError, SourceError, StorageError
 from datahub.flow.dataset import parts
 from datahub.flow.dataset.tables import dataset_at
 from datahub.flow.rows import in_place
-from datahub.flow.rows.source import Imported, Mode, import_rows
+from datahub.flow.rows.source import Import, Imported, Mode, import_rows
 from datahub.flow.steps import Step
 from datahub.hub.registry import adapter
 from datahub.machine.bytes.files import ObjectFiles
@@ -81,31 +81,35 @@ def taken(
 ) -> Imported:
     return in_place.import_in_place(
         path,
-        dataset="mail",
-        key=key,
-        gold=gold,
-        classes=["ham", "spam"],
-        text=None,
+        Import.begin(
+            store,
+            ROWS,
+            Step("main", "ann", TIME, f"step{mode}", progress),
+            "mail",
+            key=key,
+            gold=gold,
+            classes=["ham", "spam"],
+            text=None,
+            mode=mode,
+        ),
         hard_link=hard_link,
-        store=store,
-        rows=ROWS,
-        step=Step("main", "ann", TIME, f"step{mode}", progress),
-        mode=mode,
     )
 
 
 def copied(store: EmbeddedVersionStore, path: Path, mode: Mode) -> Imported:
     return import_rows(
         path,
-        dataset="mail",
-        key="id",
-        gold=None,
-        classes=["ham", "spam"],
-        text=None,
-        store=store,
-        rows=ROWS,
-        step=Step("main", "ann", TIME, "copied"),
-        mode=mode,
+        Import.begin(
+            store,
+            ROWS,
+            Step("main", "ann", TIME, "copied"),
+            "mail",
+            key="id",
+            gold=None,
+            classes=["ham", "spam"],
+            text=None,
+            mode=mode,
+        ),
     )
 
 

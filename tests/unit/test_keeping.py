@@ -23,7 +23,7 @@ from datahub.flow.dataset.tables import dataset_at, has_table, write_part
 from datahub.flow.merge.merge import merged
 from datahub.flow.publish.consistency import mismatches, misplaced, unfinished
 from datahub.flow.rows.keeping import rows_without_label
-from datahub.flow.rows.source import Imported, Mode, import_rows
+from datahub.flow.rows.source import Import, Imported, Mode, import_rows
 from datahub.flow.steps import Step, begin, end
 from datahub.hub.registry import adapter
 from datahub.machine.bytes.files import ObjectFiles
@@ -77,15 +77,17 @@ class Mail:
         frame.write_parquet(path)
         return import_rows(
             path,
-            dataset="mail",
-            key="id",
-            gold=None,
-            classes=("ham", "spam"),
-            text="text",
-            store=self.store,
-            rows=self.rows,
-            step=self.step(),
-            mode=mode,
+            Import.begin(
+                self.store,
+                self.rows,
+                self.step(),
+                "mail",
+                key="id",
+                gold=None,
+                classes=("ham", "spam"),
+                text="text",
+                mode=mode,
+            ),
         )
 
     def label(self, said: Labels) -> None:
@@ -203,7 +205,6 @@ def test_labels_after_an_import_are_those_of_the_rows_that_stay(
             made = mail.take(came, mode)
 
             assert mail.labels() == held
-            known = dataset_at(mail.store, "main", "mail")
             if now == before:
                 continue
             assert mismatches(At.of(mail.store, mail.rows, "main", "mail")) == []
@@ -211,7 +212,7 @@ def test_labels_after_an_import_are_those_of_the_rows_that_stay(
             assert has_table(mail.store, "main", "mail", "labels") == bool(held)
             if held:
                 assert (made.kept, made.unlabeled) == (len(held), len(now) - len(held))
-                left = rows_without_label(mail.store, mail.rows, "main", known)
+                left = rows_without_label(At.of(mail.store, mail.rows, "main", "mail"))
                 assert left == len(now) - len(held)
 
 

@@ -176,9 +176,10 @@ def test_a_patch_of_other_rows_does_not_count(tmp_path: Path) -> None:
     known = made.known
     rows = pl.DataFrame({"id": range(ROWS), "text": ["paid"] * ROWS})
     groups = [(known.parts, rows)]
-    writer = parts.rewrite_rows(made.store, made.rows, "main", known, groups)
+    at = At.of(made.store, made.rows, "main", "mail")
+    writer = parts.rewrite_rows(at, groups)
     rewritten = Dataset("mail", "id", writer.columns, tuple(writer.parts), ("a", "b"))
-    changes = parts.changed_rows(made.store, "main", "mail", writer)
+    changes = parts.changed_rows(at, writer)
     changes |= written(made.store, made.rows, rewritten, labels(["c"] * ROWS))
     changes[dataset_file("mail")] = made.store.put_bytes(rewritten.to_json().encode())
 

@@ -122,14 +122,16 @@ class Project:
         pl.DataFrame({"id": list(texts), "text": list(texts.values())}).write_parquet(path)
         source.import_rows(
             path,
-            dataset="mail",
-            key="id",
-            gold=None,
-            classes=classes,
-            text=None,
-            store=self.store,
-            rows=self.rows,
-            step=self.step(),
+            source.Import.begin(
+                self.store,
+                self.rows,
+                self.step(),
+                "mail",
+                key="id",
+                gold=None,
+                classes=classes,
+                text=None,
+            ),
         )
 
     def run(self, known: Sequence[Known], *, share: float = 1.0) -> LFReport:

@@ -66,15 +66,17 @@ class Project:
         self.rows.write(frame, path)
         source.import_rows(
             path,
-            dataset="mail",
-            key="id",
-            gold="kind",
-            classes=["ham", "spam"],
-            text=None,
-            store=self.store,
-            rows=self.rows,
-            step=Step(branch, "ann", TIME, branch),
-            mode="replace",
+            source.Import.begin(
+                self.store,
+                self.rows,
+                Step(branch, "ann", TIME, branch),
+                "mail",
+                key="id",
+                gold="kind",
+                classes=["ham", "spam"],
+                text=None,
+                mode="replace",
+            ),
         )
 
     def merge(self, settling: Settling = ASK) -> Report:

@@ -37,14 +37,16 @@ def labeled(folder: Path, *, gold: bool) -> Project:
     frame.write_parquet(folder / "mail.parquet")
     source.import_rows(
         folder / "mail.parquet",
-        dataset="mail",
-        key="id",
-        gold="kind" if gold else None,
-        classes=("ham", "spam"),
-        text=None,
-        store=made.store,
-        rows=made.rows,
-        step=made.step(),
+        source.Import.begin(
+            made.store,
+            made.rows,
+            made.step(),
+            "mail",
+            key="id",
+            gold="kind" if gold else None,
+            classes=("ham", "spam"),
+            text=None,
+        ),
     )
     made.run(lfs()[:2])
     majority = adapter("label_model", "majority")()

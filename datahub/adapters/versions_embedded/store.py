@@ -172,6 +172,10 @@ class EmbeddedVersionStore:
         """A fresh path in the scratch folder."""
         return self._files.stage(suffix)
 
+    def unstage(self, path: Path) -> None:
+        """Remove a staged file that nothing will take."""
+        self._files.unstage(path)
+
     def put(self, content: Path | bytes) -> ObjectId:
         """Store a file or bytes; a staged file is taken, also when storing it fails."""
         return self._files.put(content)
@@ -191,6 +195,10 @@ class EmbeddedVersionStore:
     def fetch(self, oid: ObjectId) -> Path:
         """The file with these bytes, where it lies."""
         return self._files.fetch(oid)
+
+    def size(self, oid: ObjectId) -> int:
+        """How many bytes an object has."""
+        return self._files.size(oid)
 
     def read(self, oid: ObjectId) -> bytes:
         """The bytes themselves."""

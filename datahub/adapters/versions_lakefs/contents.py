@@ -32,6 +32,10 @@ class Contents:
         """A fresh path in the scratch folder."""
         return self._files.stage(suffix)
 
+    def unstage(self, path: Path) -> None:
+        """Remove a staged file that nothing will take."""
+        self._files.unstage(path)
+
     def put(self, content: Path | bytes) -> ObjectId:
         """Keep a file or bytes on this machine until a commit uploads them."""
         return self._files.put(content)
@@ -54,6 +58,12 @@ class Contents:
             return self._files.fetch(oid)  # raises what is wrong with it
         downloaded(self._server, self._files, *where, oid=oid)
         return self._files.fetch(oid)
+
+    def size(self, oid: ObjectId) -> int:
+        """How many bytes an object has; it is downloaded where it is not here."""
+        if self._files.missing([oid]):
+            self.fetch(oid)
+        return self._files.size(oid)
 
     def read(self, oid: ObjectId) -> bytes:
         """The bytes themselves."""

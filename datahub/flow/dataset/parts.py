@@ -14,10 +14,11 @@ from pathlib import Path
 import polars as pl
 
 from datahub.core.dataset import ROWS_PER_PART, Dataset, Key, Part
-from datahub.core.layout import table_part, table_prefix
+from datahub.core.layout import table_part
 from datahub.core.parts import Cutter, ends_by_key
 from datahub.core.versions import ObjectId, Objects
-from datahub.flow.dataset.tables import part_reader, write_part
+from datahub.flow.dataset.at import At
+from datahub.flow.dataset.tables import write_part
 from datahub.ports import Rows, VersionStore
 
 GOLD = "_gold"  # gold beside the rows, on their way
@@ -64,13 +65,13 @@ class RowsWriter:
         for part in self._cutter.push(frame):
             self._write(part)
 
-    def keep(self, part: Part, held: Objects) -> None:
-        """Take a part as it is; `held` are the objects of the commit that has it."""
+    def keep(self, part: Part, objects: Objects) -> None:
+        """Take a part as it is; `objects` are those of the commit that has it."""
         self.parts.append(part)
         for table in ("rows", "gold"):
             path = table_part(self._dataset, table, part.sha256)
-            if path in held:
-                self.objects[path] = held[path]
+            if path in objects:
+                self.objects[path] = objects[path]
 
     def take(self, part: Part) -> None:
         """Take a part that lies in the store already."""
@@ -82,9 +83,9 @@ class RowsWriter:
         for part in self._cutter.rest():
             self._write(part)
 
-    def replace(self, new: Rewritten, held: Objects) -> None:
-        """Take a part that was written already; `held` has its gold, where that is not new."""
-        part, gold = new.part, held.get(table_part(self._dataset, "gold", new.part.sha256))
+    def replace(self, new: Rewritten, objects: Objects) -> None:
+        """Take a part that was written already; `objects` has its gold, where that is not new."""
+        part, gold = new.part, objects.get(table_part(self._dataset, "gold", new.part.sha256))
         keys = None
         if new.gold is not None:
             path = new.staged or self._store.fetch(part.sha256)
@@ -110,8 +111,8 @@ class RowsWriter:
             self._write_gold(oid, frame)
 
     def _stored(self, staged: Path) -> tuple[ObjectId, int]:
-        size = staged.stat().st_size
-        return self._store.put(staged), size
+        oid = self._store.put(staged)
+        return oid, self._store.size(oid)
 
     def _write_gold(self, part: str, frame: pl.DataFrame) -> None:
         gold = frame.select(self._key, pl.col(GOLD).alias(GOLD_LABEL))
@@ -137,37 +138,32 @@ def _nulls(content: pl.DataFrame) -> dict[str, int]:
     return {name: count for name, count in counts.items() if count}
 
 
-def gold_reader(
-    store: VersionStore, rows: Rows, ref: str, dataset: Dataset
-) -> Callable[..., pl.DataFrame]:
+def gold_reader(at: At, dataset: Dataset | None = None) -> Callable[..., pl.DataFrame]:
     """A function (part, columns=None) -> its rows, gold as the column `_gold` where there is any.
 
     Columns, where given, are what is read and returned, gold among them where it is named.
+    `dataset` says whether there is gold, where that is not as the commit says.
     """
-    content = part_reader(store, rows, ref, dataset, "rows")
-    golds = part_reader(store, rows, ref, dataset, "gold")
+    reads_gold = (dataset or at.dataset).has_gold
 
     def gold_of(part: Part) -> pl.Series:
-        gold = golds(part, [GOLD_LABEL])
+        gold = at.part("gold", part, [GOLD_LABEL])
         if gold is None:
             return pl.Series(GOLD, [None], dtype=pl.String).new_from_index(0, part.rows)
         return gold[GOLD_LABEL].alias(GOLD)
 
     def read(part: Part, columns: Sequence[str] | None = None) -> pl.DataFrame:
         names = None if columns is None else [name for name in columns if name != GOLD]
-        frame = pl.DataFrame() if names == [] else content(part, names)
+        frame = pl.DataFrame() if names == [] else at.part("rows", part, names)
         assert frame is not None  # dataset.json names no part that is not there
-        has_gold = dataset.has_gold if columns is None else GOLD in columns
-        if not has_gold:
+        if not (reads_gold if columns is None else GOLD in columns):
             return frame
         return pl.DataFrame({c.name: c for c in [*frame.get_columns(), gold_of(part)]})
 
     return read
 
 
-def rewrite_rows(
-    store: VersionStore, rows: Rows, ref: str, dataset: Dataset, edits: Iterable[Edit]
-) -> RowsWriter:
+def rewrite_rows(at: At, edits: Iterable[Edit], dataset: Dataset | None = None) -> RowsWriter:
     """Put frames of rows in the places of groups of a dataset's parts; all other parts stay.
 
     Edits come in order of key; a group is some neighbouring parts, or none where rows come
@@ -176,34 +172,8 @@ def rewrite_rows(
     that the outcome is that of writing all rows afresh. Only where a part was a file that ended by
     itself, it still ends there. `changed_rows` makes a commit's changes of what is returned.
     """
-    held = store.objects(ref, table_prefix(dataset.name, "rows"))
-    held |= store.objects(ref, table_prefix(dataset.name, "gold"))
-    read = gold_reader(store, rows, ref, dataset)
-    writer = RowsWriter(store, rows, dataset=dataset.name, key=dataset.key)
-    left = list(reversed(dataset.parts))
-    own_ends = {
-        after.sha256
-        for part, after in pairwise(dataset.parts)
-        if not ends_by_key(part, ROWS_PER_PART)
-    }
-
-    def pass_over(part: Part) -> None:
-        if part.sha256 in own_ends:
-            writer.finish()
-        if writer.is_at_cut:
-            writer.keep(part, held)
-        else:
-            writer.push(read(part))
-
-    def put(new: pl.DataFrame | Rewritten) -> None:
-        if isinstance(new, pl.DataFrame):
-            if new.height:
-                writer.push(new)
-        elif writer.is_at_cut:
-            writer.replace(new, held)
-        else:
-            writer.push(_rows_of(new, read(new.part), rows))
-
+    dataset = dataset or at.dataset
+    rewriting = _Rewriting(at, dataset)
     for group, new in edits:
         if group:
             first = group[0].first_key
@@ -211,18 +181,57 @@ def rewrite_rows(
             first = new[dataset.key][0]
         else:
             continue  # nothing comes between two parts
+        rewriting.put(group, new, first)
+    return rewriting.finished()
+
+
+class _Rewriting:
+    """A dataset's rows written again: parts that have not been reached yet, and the writer."""
+
+    def __init__(self, at: At, dataset: Dataset) -> None:
+        self._rows = at.rows
+        self._read = gold_reader(at, dataset)
+        self._objects = {**at.objects("rows"), **at.objects("gold")}
+        self._writer = RowsWriter(at.store, at.rows, dataset=dataset.name, key=dataset.key)
+        self._ahead = list(reversed(dataset.parts))
+        self._own_ends = {
+            after.sha256
+            for part, after in pairwise(dataset.parts)
+            if not ends_by_key(part, ROWS_PER_PART)
+        }
+
+    def put(self, group: Sequence[Part], new: pl.DataFrame | Rewritten, first: Key) -> None:
+        """Take an edit: parts before its `first` key stay as they are, if their cuts do."""
         replaced = {part.sha256 for part in group}
-        while left and _is_before(left[-1], first) and left[-1].sha256 not in replaced:
-            pass_over(left.pop())
-        while left and left[-1].sha256 in replaced:
-            left.pop()
-        if group and group[0].sha256 in own_ends:
-            writer.finish()
-        put(new)
-    while left:
-        pass_over(left.pop())
-    writer.finish()
-    return writer
+        ahead = self._ahead
+        while ahead and _is_before(ahead[-1], first) and ahead[-1].sha256 not in replaced:
+            self._pass_over(ahead.pop())
+        while ahead and ahead[-1].sha256 in replaced:
+            ahead.pop()
+        if group and group[0].sha256 in self._own_ends:
+            self._writer.finish()
+        if isinstance(new, pl.DataFrame):
+            if new.height:
+                self._writer.push(new)
+        elif self._writer.is_at_cut:
+            self._writer.replace(new, self._objects)
+        else:
+            self._writer.push(_rows_of(new, self._read(new.part), self._rows))
+
+    def finished(self) -> RowsWriter:
+        """The writer, when all parts that follow are passed over."""
+        while self._ahead:
+            self._pass_over(self._ahead.pop())
+        self._writer.finish()
+        return self._writer
+
+    def _pass_over(self, part: Part) -> None:
+        if part.sha256 in self._own_ends:
+            self._writer.finish()
+        if self._writer.is_at_cut:
+            self._writer.keep(part, self._objects)
+        else:
+            self._writer.push(self._read(part))
 
 
 def _rows_of(new: Rewritten, old: pl.DataFrame, rows: Rows) -> pl.DataFrame:
@@ -232,14 +241,10 @@ def _rows_of(new: Rewritten, old: pl.DataFrame, rows: Rows) -> pl.DataFrame:
     return old if new.gold is None else old.with_columns(new.gold)
 
 
-def changed_rows(
-    store: VersionStore, ref: str, dataset: str, writer: RowsWriter
-) -> dict[str, ObjectId | None]:
+def changed_rows(at: At, writer: RowsWriter) -> dict[str, ObjectId | None]:
     """The changes of a commit that make a dataset's rows and gold what was written."""
-    changes: dict[str, ObjectId | None] = {}
-    for table in ("rows", "gold"):
-        changes |= dict.fromkeys(store.objects(ref, table_prefix(dataset, table)), None)
-    return changes | writer.objects
+    old = [*at.objects("rows"), *at.objects("gold")]
+    return {**dict.fromkeys(old, None), **writer.objects}
 
 
 def _is_before(part: Part, key: Key) -> bool:

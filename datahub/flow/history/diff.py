@@ -7,22 +7,21 @@ the same keys only the columns that differ.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import polars as pl
 
-from datahub.core.dataset import Dataset, Key, Part
-from datahub.core.labels import ABSTAIN
-from datahub.core.layout import OWN, dataset_file, patches_prefix, table_part, table_prefix
+from datahub.core.dataset import Key, Part
+from datahub.core.layout import DATASETS, OWN, patches_prefix, table_part
 from datahub.core.parts import align
 from datahub.core.rowmerge import RowDiff, compare
 from datahub.core.versions import Change
+from datahub.flow.dataset.at import At
+from datahub.flow.dataset.contents import Contents
 from datahub.flow.dataset.instep import in_step
-from datahub.flow.dataset.patches import Patches
-from datahub.flow.dataset.row import OneRow, RowState
-from datahub.flow.dataset.tables import dataset_at, has_table, part_reader
+from datahub.flow.dataset.origins import reasons
 from datahub.flow.rows.keeping import rows_without_label
 from datahub.ports import Rows, VersionStore
 
@@ -71,74 +70,78 @@ class Difference:
     rows: tuple[RowChanges, ...]
 
 
-def diff(old: str, new: str, *, lines: int, store: VersionStore, rows: Rows) -> Difference:
+def diff(before: str, after: str, *, lines: int, store: VersionStore, rows: Rows) -> Difference:
     """What differs between two refs; `lines` is how many rows of a dataset to list at most.
 
     What datahub itself keeps in a commit, as its verdict, is no content: it differs in no diff.
     """
-    old, new = store.commit_at(old).id, store.commit_at(new).id
-    changes = [one for one in store.changes(old, new) if not one.path.startswith(OWN)]
-    touched = sorted(
-        {change.path.split("/")[1] for change in changes if change.path.startswith("datasets/")}
+    commits = [store.commit_at(ref) for ref in (before, after)]
+    both = [Contents(store, commit) for commit in commits]
+    paths = store.changes(commits[0].id, commits[1].id)
+    changes = [change for change in paths if not change.path.startswith(OWN)]
+    names = sorted({c.path.split("/")[1] for c in changes if c.path.startswith(DATASETS)})
+    sides = (
+        [At(store, rows, contents.commit, name, contents=contents) for contents in both]
+        for name in names
     )
-    both = [
-        name
-        for name in touched
-        if all(dataset_file(name) in store.objects(ref, dataset_file(name)) for ref in (old, new))
-    ]
-    found = (_Reading(name, old, new, store, rows) for name in both)
-    return Difference(tuple(changes), tuple(one.changes(lines) for one in found))
+    moved = (_Moved(old, new, changes) for old, new in sides if old.exists and new.exists)
+    return Difference(tuple(changes), tuple(dataset.changes(lines) for dataset in moved))
 
 
-class _Reading:
-    """One dataset at two refs."""
+class _Moved:
+    """One dataset at two refs; `changes` are the paths that differ."""
 
-    def __init__(self, name: str, old: str, new: str, store: VersionStore, rows: Rows) -> None:
-        self.name, self.old, self.new = name, old, new
-        self.store, self.rows = store, rows
-        self.before: Dataset = dataset_at(store, old, name)
-        self.after: Dataset = dataset_at(store, new, name)
-        self.key = self.after.key
+    def __init__(self, before: At, after: At, changes: Sequence[Change]) -> None:
+        self.before, self.after = before, after
+        self.name, self.key = after.name, after.key
+        self._paths = {change.path for change in changes}
 
     def changes(self, limit: int) -> RowChanges:
         """Counts of all that differs, and the first lines of it."""
         if self._key_type(self.before) != self._key_type(self.after):
-            return RowChanges(self.name, removed=self.before.rows, added=self.after.rows)
+            removed, added = self.before.dataset.rows, self.after.dataset.rows
+            return RowChanges(self.name, removed=removed, added=added)
         counts: Counter[str] = Counter()
         columns: Counter[str] = Counter()
         lines: dict[Key, RowLine] = {}
-        for found in self._row_diffs():
+        for rows in self._row_diffs():
             counts += Counter(
-                added=found.added.height, removed=found.removed.height, changed=found.after.height
+                added=rows.added.height, removed=rows.removed.height, changed=rows.after.height
             )
-            columns += Counter(found.columns)
-            for line in _lines(found):
+            columns += Counter(rows.columns)
+            for line in _lines(rows):
                 if len(lines) >= limit:
                     break
                 lines[line.key] = line
         pairs: Counter[str] = Counter()
-        for moved in self._label_moves():
-            pairs += moved.pairs()
-            for key, a, b in moved.first(limit):
+        for labels in self._label_moves():
+            pairs += labels.pairs()
+            for key, a, b in labels.first(limit):
                 if key in lines or len(lines) < limit:
-                    known = lines.get(key, RowLine(key, "label"))
-                    lines[key] = RowLine(key, known.kind, known.columns, (a, b), self._why(key))
+                    line = lines.get(key, RowLine(key, "label"))
+                    lines[key] = replace(line, label=(a, b))
         return RowChanges(
             self.name,
             counts["added"],
             counts["removed"],
             counts["changed"],
             dict(columns.most_common()),
-            dict(sorted(pairs.items(), key=lambda one: (-one[1], one[0]))),
-            tuple(lines.values()),
-            rows_without_label(self.store, self.rows, self.new, self.after) or 0,
+            dict(sorted(pairs.items(), key=lambda pair: (-pair[1], pair[0]))),
+            self._explained(lines.values()),
+            rows_without_label(self.after) or 0,
         )
 
-    def _key_type(self, known: Dataset) -> tuple[str, str | None]:
-        return known.key, dict(known.columns).get(known.key)
+    def _explained(self, lines: Collection[RowLine]) -> tuple[RowLine, ...]:
+        """The same, with what moved the labels of those whose label moved."""
+        keys = [line.key for line in lines if line.label is not None]
+        why = reasons(self.before, self.after, keys) if keys else {}
+        return tuple(replace(line, why=why.get(line.key, ())) for line in lines)
+
+    def _key_type(self, at: At) -> tuple[str, str | None]:
+        return at.key, dict(at.dataset.columns).get(at.key)
 
     def _groups(self) -> list[Group]:
-        return align(self.before.parts, self.after.parts)
+        return align(self.before.dataset.parts, self.after.dataset.parts)
 
     def _frames(
         self,
@@ -146,22 +149,15 @@ class _Reading:
         groups: Iterable[tuple[Group, Sequence[str] | None]],
     ) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
         """A table's lines in groups of parts; of columns, where those are given."""
-        read = self._readers(table)
         for group, columns in groups:
-            found = [
-                [frame for part in parts if (frame := one(part, columns)) is not None]
-                for one, parts in zip(read, group, strict=True)
+            sides = [
+                [frame for part in parts if (frame := at.part(table, part, columns)) is not None]
+                for at, parts in zip((self.before, self.after), group, strict=True)
             ]
-            some = next((frames[0] for frames in found if frames), None)
+            some = next((frames[0] for frames in sides if frames), None)
             if some is not None:
-                old, new = (pl.concat(frames) if frames else some.clear() for frames in found)
+                old, new = (pl.concat(frames) if frames else some.clear() for frames in sides)
                 yield old, new
-
-    def _readers(self, table: str) -> tuple[Any, Any]:
-        return (
-            part_reader(self.store, self.rows, self.old, self.before, table),
-            part_reader(self.store, self.rows, self.new, self.after, table),
-        )
 
     def _row_diffs(self) -> Iterator[RowDiff]:
         for old, new in self._frames("rows", map(self._columns_apart, self._groups())):
@@ -169,60 +165,44 @@ class _Reading:
 
     def _columns_apart(self, group: Group) -> tuple[Group, Sequence[str] | None]:
         """A group with the columns in which it may differ; None: in all, and in its rows."""
-        alike = in_step(self.store, self.rows, group, key=self.key)
+        alike = in_step(self.after.store, self.after.rows, group, key=self.key)
         if alike is None:
             return group, None
         return group, [self.key, *(name for name, (old, new) in alike.items() if old != new)]
 
-    def _label_moves(self) -> Iterator[_Moved]:
+    def _label_moves(self) -> Iterator[_LabelMoves]:
         """Rows of both states whose label is not the same; a part without labels has nulls."""
-        if not any(has_table(self.store, ref, self.name, "labels") for ref in (self.old, self.new)):
+        if not (self.before.has("labels") or self.after.has("labels")):
             return
         columns = [self.key, "label"]
         for old, new in self._frames("labels", ((group, columns) for group in self._groups())):
-            yield _Moved(old, new, self.key)
-        read = self._readers("labels")
+            yield _LabelMoves(old, new, self.key)
         for part in self._relabeled_parts():
-            old, new = (one(part, columns) for one in read)
-            some = old if new is None else new
+            before, after = (at.part("labels", part, columns) for at in (self.before, self.after))
+            some = before if after is None else after
             if some is not None:
-                unlabeled = some.with_columns(pl.lit(None, some.schema["label"]).alias("label"))
-                pair = [unlabeled if frame is None else frame for frame in (old, new)]
-                yield _Moved(pair[0], pair[1], self.key)
+                nothing = some.with_columns(pl.lit(None, some.schema["label"]).alias("label"))
+                old, new = (nothing if frame is None else frame for frame in (before, after))
+                yield _LabelMoves(old, new, self.key)
 
     def _relabeled_parts(self) -> list[Part]:
         """Parts of both states under which the labels may differ."""
-        shared = {part.sha256 for part in self.before.parts}
-        prefix = table_prefix(self.name, "labels")
-        paths = {change.path for change in self.store.changes(self.old, self.new, prefix)}
-        patched = [
-            Patches.at(self.store, self.rows, ref, self.name, self.key)
-            for ref in (self.old, self.new)
-            if any(path.startswith(patches_prefix(self.name)) for path in paths)
-        ]
+        shared = {part.sha256 for part in self.before.dataset.parts}
+        prefix = patches_prefix(self.name)
+        has_patches = any(path.startswith(prefix) for path in self._paths)
+        patched = [at.patches for at in (self.before, self.after)] if has_patches else []
         return [
             part
-            for part in self.after.parts
+            for part in self.after.dataset.parts
             if part.sha256 in shared
             and (
-                table_part(self.name, "labels", part.sha256) in paths
+                table_part(self.name, "labels", part.sha256) in self._paths
                 or any(patches.touch(part) for patches in patched)
             )
         ]
 
-    def _why(self, key: Key) -> tuple[str, ...]:
-        row = OneRow(self.name, key, self.store, self.rows)
-        before, after = row.at(self.old), row.at(self.new)
-        said = [f"{who} said {label or 'skip'}" for who, label in _fresh(before, after)]
-        said += _votes_moved(before, after, self.before.classes, self.after.classes)
-        for what in ("source", "model"):
-            a, b = ((state.label or {}).get(what) for state in (before, after))
-            if a != b:
-                said.append(f"{what} {a or '-'} -> {b or '-'}")
-        return tuple(said)
 
-
-class _Moved:
+class _LabelMoves:
     """Lines of labels that moved between two states of the same rows."""
 
     def __init__(self, old: pl.DataFrame, new: pl.DataFrame, key: str) -> None:
@@ -242,41 +222,17 @@ class _Moved:
         yield from self._lines.select(self._key, "label", "label of new").head(count).iter_rows()
 
 
-def _lines(found: RowDiff) -> Iterator[RowLine]:
-    names = [name for name in found.after.columns if name != found.key]
-    pairs = zip(found.before.iter_rows(named=True), found.after.iter_rows(named=True), strict=True)
+def _lines(rows: RowDiff) -> Iterator[RowLine]:
+    names = [name for name in rows.after.columns if name != rows.key]
+    pairs = zip(rows.before.iter_rows(named=True), rows.after.iter_rows(named=True), strict=True)
     for old, new in pairs:
         moved = {name: (old[name], new[name]) for name in names if old[name] != new[name]}
-        yield RowLine(new[found.key], "changed", moved)
-    for kind, frame in (("added", found.added), ("removed", found.removed)):
+        yield RowLine(new[rows.key], "changed", moved)
+    for kind, frame in (("added", rows.added), ("removed", rows.removed)):
         for row in frame.iter_rows(named=True):
             cells = {name: row[name] for name in names if row[name] is not None}
             yield RowLine(
-                row[found.key],
+                row[rows.key],
                 kind,
                 {n: (None, v) if kind == "added" else (v, None) for n, v in cells.items()},
             )
-
-
-def _fresh(before: RowState, after: RowState) -> list[tuple[str, str | None]]:
-    known = set(before.answers)
-    return [(who, label) for one, who, label in after.answers if (one, who, label) not in known]
-
-
-def _votes_moved(
-    before: RowState, after: RowState, old: Sequence[str], new: Sequence[str]
-) -> list[str]:
-    """LFs that say something else now, in words."""
-
-    def named(votes: Mapping[str, int], lf: str, classes: Sequence[str]) -> str:
-        vote = votes.get(lf)
-        if vote is None:
-            return "(no such LF)"
-        return "abstain" if vote == ABSTAIN else classes[vote]
-
-    said = []
-    for lf in dict.fromkeys([*before.votes, *after.votes]):
-        a, b = named(before.votes, lf, old), named(after.votes, lf, new)
-        if a != b:
-            said.append(f"LF {lf}: {a} -> {b}")
-    return said

@@ -24,7 +24,8 @@ def git_export(
 
     @cache
     def size(oid: ObjectId) -> int:
-        return store.fetch(oid).stat().st_size
+        store.fetch(oid)  # which checks it
+        return store.size(oid)
 
     def with_changes() -> Iterator[tuple[Commit, list[Change]]]:
         for done, commit in enumerate(commits, start=1):

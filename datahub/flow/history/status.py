@@ -8,12 +8,10 @@ from hashlib import sha256
 
 from datahub.core.errors import ConfigError, LabelingFunctionError
 from datahub.core.kept import FIT
-from datahub.core.layout import GATES, RULES, label_model_file
+from datahub.core.layout import GATES, RULES
 from datahub.core.verdict import Verdict, gates_of
 from datahub.core.versions import Commit, suite_hash
 from datahub.flow.dataset.at import At
-from datahub.flow.dataset.tables import dataset_at, datasets_at, has_table
-from datahub.flow.dataset.votes import manifest_at
 from datahub.flow.publish.consistency import mismatches, unfinished
 from datahub.flow.publish.verdicts import gates_at, verdict_at
 from datahub.flow.review.open_rows import Asked
@@ -82,20 +80,20 @@ def status(
     A `broken` that is a ConfigError says that they may not run at all.
     """
     head = store.commit_at(branch)
-    names = datasets_at(store, head.id)
+    datasets = At.datasets(store, rows, head)
     refused = isinstance(broken, ConfigError)
-    stale = [Stale(broken.message, broken.hint)] if broken and (names or refused) else []
-    stale += [line for name in names for line in _stale_dataset(store, rows, head.id, name, found)]
+    stale = [Stale(broken.message, broken.hint)] if broken and (datasets or refused) else []
+    stale += [line for at in datasets for line in _stale_dataset(at, found)]
+    has_model = {at.name: at.model is not None for at in datasets}
     for (name, queue), waiting in asked.items():
-        fitted = bool(store.objects(head.id, label_model_file(name)))
-        stale += _stale_questions(name, queue, waiting, fitted=fitted)
+        stale += _stale_questions(name, queue, waiting, fitted=has_model.get(name, False))
     guarded = bool(gates_at(store, head.id, branch))
     stale += _stale_rules(store, head.id, rules, guarded=guarded)
     return Status(
         branch=branch,
         head=head,
         guarded=guarded,
-        datasets=tuple(_state(store, rows, head.id, name) for name in names),
+        datasets=tuple(map(_state, datasets)),
         out_of_date=tuple(stale),
         isolated=isolated and not refused,
         isolation_hint=isolation_hint,
@@ -113,47 +111,41 @@ def verdict_of(store: VersionStore, ref: str) -> Verdict | None:
     return verdict
 
 
-def _state(store: VersionStore, rows: Rows, ref: str, name: str) -> DatasetState:
-    known = dataset_at(store, ref, name)
-    manifest = manifest_at(store, ref, name)
+def _state(at: At) -> DatasetState:
     return DatasetState(
-        name,
-        known.rows,
-        known.classes,
-        len(manifest.lfs) if manifest else 0,
-        labeled=has_table(store, ref, name, "labels"),
-        unlabeled=rows_without_label(store, rows, ref, known) or 0,
+        at.name,
+        at.dataset.rows,
+        at.dataset.classes,
+        len(at.votes.lfs) if at.votes else 0,
+        labeled=at.has("labels"),
+        unlabeled=rows_without_label(at) or 0,
     )
 
 
-def _stale_dataset(
-    store: VersionStore, rows: Rows, ref: str, name: str, found: Sequence[FoundLF]
-) -> list[Stale]:
-    manifest, known = manifest_at(store, ref, name), dataset_at(store, ref, name)
-    all_voted = manifest and manifest.parts == tuple(part.sha256 for part in known.parts)
-    following = "`datahub label fit`" if all_voted else FIT
-    at = At.of(store, rows, ref, name)
-    left = [Stale(what, following) for what in unfinished(at)]
+def _stale_dataset(at: At, lfs: Sequence[FoundLF]) -> list[Stale]:
+    name, manifest = at.name, at.votes
+    following = "`datahub label fit`" if at.votes_are_current else FIT
+    unfit = [Stale(what, following) for what in unfinished(at)]
     if manifest is None:
-        return left or [Stale(f"No LF has voted on {name}", "`datahub lf run`")]
-    classes = known.classes
+        return unfit or [Stale(f"No LF has voted on {name}", "`datahub lf run`")]
+    classes = at.dataset.classes
     voted = {entry.name: entry.fingerprint for entry in manifest.lfs}
     try:
-        here = {lf.name: lf.voting(classes).fingerprint for lf in found}
+        now = {lf.name: lf.voting(classes).fingerprint for lf in lfs}
     except LabelingFunctionError as error:
-        return [Stale(error.message, error.hint), *left]
+        return [Stale(error.message, error.hint), *unfit]
     stale = []
-    edited = sorted(lf for lf in voted.keys() & here.keys() if voted[lf] != here[lf])
-    for what, lfs in (
+    edited = sorted(lf for lf in voted.keys() & now.keys() if voted[lf] != now[lf])
+    for what, names in (
         ("edited", edited),
-        ("new", sorted(here.keys() - voted.keys())),
-        ("gone", sorted(voted.keys() - here.keys()) if found else []),
+        ("new", sorted(now.keys() - voted.keys())),
+        ("gone", sorted(voted.keys() - now.keys()) if lfs else []),
     ):
-        if lfs:
-            text = f"LFs {what} since the votes on {name}: {', '.join(lfs)}"
+        if names:
+            text = f"LFs {what} since the votes on {name}: {', '.join(names)}"
             stale.append(Stale(text, "`datahub lf run`"))
-    stale += [Stale(what, FIT) for what in mismatches(at)] + left
-    if not left and not store.objects(ref, label_model_file(name)):
+    stale += [Stale(what, FIT) for what in mismatches(at)] + unfit
+    if not unfit and at.model is None:
         stale.append(Stale(f"No label model is fitted to {name}", "`datahub label fit`"))
     return stale
 

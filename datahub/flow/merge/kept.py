@@ -46,10 +46,7 @@ def joined_labels(
         return Joined(Kept(), 0)
     joining = _Joining(sides, content, have, logs, log)
     kept = kept_over(
-        sides.store,
-        sides.rows,
-        sides.ours.id,
-        sides.known["ours"],
+        sides.at["ours"],
         content.known,
         joining.written(),
         joining.no_line,
@@ -120,8 +117,7 @@ class _Joining:
 
 
 def _keeping(sides: Sides, side: str, content: Content) -> Keeping | None:
-    at, known = sides.commits[side].id, sides.known[side]
-    return Keeping.at(sides.store, sides.rows, at, known, content.known)
+    return Keeping.of(sides.at[side], content.known)
 
 
 def _parts_with_news(sides: Sides) -> set[str]:

@@ -53,7 +53,7 @@ def merged_content(sides: Sides, settling: Settling) -> Content:
         if not merged.left:
             _write(sides, groups, merged)
     finally:
-        _discard(groups)
+        _discard(sides, groups)
     return merged
 
 
@@ -279,8 +279,7 @@ def _write(sides: Sides, groups: Sequence[Group], merged: Content) -> None:
             elif group.merged is not None:
                 yield group.parts, group.merged
 
-    at = sides.ours.id
-    writer = rewrite_rows(sides.store, sides.rows, at, reading, edits())
+    writer = rewrite_rows(sides.at["ours"], edits(), reading)
     columns = writer.columns or ours.columns
     merged.known = replace(merged.known, parts=tuple(writer.parts), columns=columns)
     kept = {part.sha256 for part in ours.parts} & {part.sha256 for part in writer.parts}
@@ -288,14 +287,14 @@ def _write(sides: Sides, groups: Sequence[Group], merged: Content) -> None:
     paths = {table_part(sides.name, "gold", part) for part in kept & news}
     gold = sides.news("theirs", lambda path: path in paths)
     merged.changes = overlaid(
-        changed_rows(sides.store, at, sides.name, writer),
+        changed_rows(sides.at["ours"], writer),
         gold,
         {dataset_file(sides.name): sides.store.put_bytes(merged.known.to_json().encode())},
     )
 
 
-def _discard(groups: Sequence[Group]) -> None:
+def _discard(sides: Sides, groups: Sequence[Group]) -> None:
     """Remove files that were written and not stored."""
     for group in groups:
         if isinstance(group.merged, Rewritten) and group.merged.staged is not None:
-            group.merged.staged.unlink(missing_ok=True)
+            sides.store.unstage(group.merged.staged)

@@ -65,10 +65,7 @@ class Sides:
     @cached_property
     def read(self) -> dict[str, Callable[..., pl.DataFrame]]:
         """How each state's rows are read, gold among them (`flow.parts.gold_reader`)."""
-        return {
-            side: gold_reader(self.store, self.rows, self.commits[side].id, known)
-            for side, known in self.known.items()
-        }
+        return {side: gold_reader(self.at[side]) for side in self.known}
 
     @cached_property
     def gold(self) -> dict[str, Objects]:

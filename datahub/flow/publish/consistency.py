@@ -45,7 +45,7 @@ def unfinished(at: At) -> list[str]:
     faults = []
     if at.votes is not None and not at.votes_are_current:
         faults.append(f"The votes on {name} are of earlier rows")
-    unlabeled = rows_without_label(at.store, at.rows, at.id, dataset)
+    unlabeled = rows_without_label(at)
     if unlabeled is not None:
         faults.append(
             f"{unlabeled} of {dataset.rows} rows of {name} have no label yet"

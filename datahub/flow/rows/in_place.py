@@ -8,32 +8,22 @@ range. All of it is checked, every row read, before anything is stored.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
 import polars as pl
 
-from datahub.core.dataset import Dataset, Key, Part, checked_columns, checked_name
+from datahub.core.dataset import Dataset, Key, Part, checked_columns
 from datahub.core.errors import InputError, SourceError
 from datahub.core.outside import check_shown
+from datahub.flow.dataset.at import At
 from datahub.flow.dataset.parts import RowsWriter
-from datahub.flow.dataset.tables import known_at
-from datahub.flow.rows.filetable import FileTable, types_at
+from datahub.flow.rows.filetable import FileTable
 from datahub.flow.rows.incoming import check_key
-from datahub.flow.rows.setaside import CAREFUL, Caution
-from datahub.flow.rows.source import (
-    Imported,
-    Mode,
-    columns_to_keep,
-    committed,
-    fitted_to,
-    named_classes,
-    said_of,
-    text_column,
-)
-from datahub.flow.steps import Progress, Step, begin
+from datahub.flow.rows.source import Import, Imported, committed
+from datahub.flow.steps import Progress
 from datahub.ports import Rows, Sharing, VersionStore
 
 MOST_ROWS = 1_000_000  # of a part: it is read whole
@@ -42,104 +32,95 @@ _COPY = "Import without --in-place: that {does}, and copies the rows."
 Shared = tuple[Path, Path]  # a user's file, and the staged one with its bytes
 
 
-def import_in_place(
-    path: Path,
-    *,
-    dataset: str,
-    key: str | None,
-    gold: str | None,
-    classes: Sequence[str],
-    text: str | None,
-    hard_link: bool,
-    store: VersionStore,
-    rows: Rows,
-    step: Step,
-    mode: Mode = "replace",
-    caution: Caution = CAREFUL,
-    partitions: bool = True,
-) -> Imported:
+def import_in_place(path: Path, request: Import, *, hard_link: bool) -> Imported:
     """Make a file, or a folder's files, parts of a dataset, in one commit; no byte is copied.
 
     `mode` append: beside the parts that are there. Files are cloned where the file system can,
     and else, with `hard_link`, taken themselves: they become read-only. Raises InputError (the
-    store or the file system cannot, a file is not laid out as a part), SourceError, Guarded,
+    store or the file system cannot, a file is not laid out as a part), SourceError,
     AnswersSetAside.
     """
-    head = begin(store, step)
-    name = checked_name(dataset)
-    known = known_at(store, head.id, name)
-    if key is None and known and not known.key_made:
-        key = known.key
-    if gold is not None:
+    key = _checked_key(request)
+    table, old = request.table(path), request.dataset
+    _check_files(table, key, request.at)
+    stay: tuple[Part, ...] = ()
+    if old is not None and request.mode == "append":
+        _check_same_columns(old, table.schema)
+        stay = old.parts
+    classes, text = request.class_names(), request.text_column(table.schema, key)
+    writer, count = _taken(table, key, request, stay, hard_link=hard_link)
+    dataset = Dataset(
+        name=request.name,
+        key=key,
+        columns=tuple((column, str(kind)) for column, kind in table.schema.items()),
+        parts=tuple(sorted(writer.parts, key=lambda part: part.first_key)),
+        classes=classes,
+        text=text,
+        has_gold=bool(stay) and old is not None and old.has_gold,
+    )
+    return committed(request, table, dataset, writer, count=count)
+
+
+def _taken(
+    table: FileTable, key: str, request: Import, stay: Sequence[Part], *, hard_link: bool
+) -> tuple[RowsWriter, int]:
+    """The parts that stay and the files as parts beside them; how many rows came."""
+    at = request.at
+    writer = RowsWriter(at.store, at.rows, dataset=at.name, key=key)
+    with _shared(table.files, at.store, hard_link=hard_link) as shared:
+        came = _measured(shared, table, key, at.rows, request.step.progress)
+        _check_apart([*((part, None) for part in stay), *((part, pair[0]) for part, pair in came)])
+        for part in stay:
+            writer.keep(part, at.objects())
+        for part, (_, staged) in came:
+            oid = at.store.put(staged)
+            writer.take(replace(part, sha256=oid, size=at.store.size(oid)))
+    return writer, sum(part.rows for part, _ in came)
+
+
+def _checked_key(request: Import) -> str:
+    """The key column. Raises InputError for what no file could change."""
+    if request.gold is not None:
         raise InputError(
-            f"Gold is kept apart from what labeling reads: {gold!r} cannot stay in its file.",
+            f"Gold is kept apart from what labeling reads: {request.gold!r} cannot stay in its "
+            "file.",
             hint=_COPY.format(does="keeps it apart"),
         )
-    _check_way(key, mode, store)
-    assert key is not None  # checked
-    types = types_at(store, rows, known)
-    keep = columns_to_keep(key, gold, known)
-    table = FileTable.at(path, rows, keep=keep, types=types, partitions=partitions)
-    if known is not None:
-        table = fitted_to(known, table, key=key, gold=gold, types=types)
-    schema, files = table.schema, table.files
-    _check_files(table, key, store, rows)
-    if known is not None and mode == "append" and schema.names() != [n for n, _ in known.columns]:
-        raise InputError(
-            f"The files have other columns than dataset {name!r}, or in another order.",
-            hint=f"It has {', '.join(n for n, _ in known.columns)}. "
-            + _COPY.format(does="brings new columns and any order"),
-        )
-    if known is not None and mode == "append":
-        _check_kept_types(known, schema)
-    named = named_classes(classes, (), known)
-    shown_text = text_column(schema, key, text, known)
-    writer = RowsWriter(store, rows, dataset=name, key=key)
-    with _shared(files, store, hard_link=hard_link) as shared:
-        came = _measured(shared, table, key, rows, step.progress)
-        old = known.parts if known is not None and mode == "append" else ()
-        _check_apart([*((part, None) for part in old), *((part, one[0]) for part, one in came)])
-        held = store.objects(head.id, f"datasets/{name}/")
-        for part in old:
-            writer.keep(part, held)
-        for part, (_, staged) in came:
-            writer.take(replace(part, sha256=store.put(staged)))
-    made = Dataset(
-        name=name,
-        key=key,
-        columns=tuple((column, str(kind)) for column, kind in schema.items()),
-        parts=tuple(sorted(writer.parts, key=lambda part: part.first_key)),
-        classes=named,
-        text=shown_text,
-        has_gold=mode == "append" and known is not None and known.has_gold,
-    )
-    count = sum(part.rows for part, _ in came)
-    done = committed(
-        store, rows, step, head, known, made, writer, count=count, mode=mode, caution=caution
-    )
-    return said_of(table, done)
-
-
-def _check_way(key: str | None, mode: Mode, store: VersionStore) -> None:
-    """Raise InputError for what no file could change."""
-    if not isinstance(store, Sharing):
+    if not isinstance(request.at.store, Sharing):
         raise InputError(
             "This project's rows lie on a server: it cannot hold files of this machine in place.",
             hint=_COPY.format(does="uploads them"),
         )
-    if mode == "upsert":
+    if request.mode == "upsert":
         raise InputError(
             "Rows that replace others cannot stay in their files.",
             hint="Use --append for new rows, or " + _COPY[0].lower() + _COPY[1:].format(does="can"),
         )
-    if key is None:
+    if request.key is None:
         raise InputError(
             "Files that are taken in place need a column with a key.",
             hint="Name it with --key. " + _COPY.format(does="makes one"),
         )
+    return request.key
 
 
-def _check_files(table: FileTable, key: str, store: VersionStore, rows: Rows) -> None:
+def _check_same_columns(dataset: Dataset, schema: pl.Schema) -> None:
+    """Raise InputError where files beside parts that stay have other columns or types."""
+    if schema.names() != [name for name, _ in dataset.columns]:
+        raise InputError(
+            f"The files have other columns than dataset {dataset.name!r}, or in another order.",
+            hint=f"It has {', '.join(name for name, _ in dataset.columns)}. "
+            + _COPY.format(does="brings new columns and any order"),
+        )
+    for name, kind in dataset.columns:
+        if str(schema[name]) != kind:
+            raise InputError(
+                f"Column {name!r} is null in all rows that are there, and is {schema[name]} now.",
+                hint=_COPY.format(does="gives it that type in all rows"),
+            )
+
+
+def _check_files(table: FileTable, key: str, at: At) -> None:
     """Raise InputError unless each file holds all of the table's columns in their types."""
     texts = [path for path in table.files if path.suffix.lower() == ".csv"]
     if texts:
@@ -155,7 +136,7 @@ def _check_files(table: FileTable, key: str, store: VersionStore, rows: Rows) ->
     checked_columns(table.schema.names())
     check_key(table.schema, key)
     for path in table.files:
-        schema = rows.schema([path])
+        schema = at.rows.schema([path])
         for name, kind in schema.items():
             if name not in table.schema:
                 raise InputError(
@@ -168,23 +149,13 @@ def _check_files(table: FileTable, key: str, store: VersionStore, rows: Rows) ->
                     f"Column {name!r} is {kind} in {path}, and {wanted} elsewhere.",
                     hint=_COPY.format(does="gives it that type"),
                 )
-    _check_kept(table.schema, store, rows)
-    for name, kept_as in rows.altered(table.files).items():
+    _check_kept(table.schema, at.store, at.rows)
+    for name, kept_as in at.rows.altered(table.files).items():
         raise InputError(
             f"Column {name!r} is {kept_as} in the file; datahub stores {table.schema[name]}. A "
             "file in place cannot change.",
             hint=_COPY.format(does="casts it, value by value"),
         )
-
-
-def _check_kept_types(known: Dataset, schema: pl.Schema) -> None:
-    """Raise InputError where parts that are there would have to take a type that came."""
-    for name, kind in known.columns:
-        if str(schema[name]) != kind:
-            raise InputError(
-                f"Column {name!r} is null in all rows that are there, and is {schema[name]} now.",
-                hint=_COPY.format(does="gives it that type in all rows"),
-            )
 
 
 def _check_kept(schema: pl.Schema, store: VersionStore, rows: Rows) -> None:
@@ -194,7 +165,7 @@ def _check_kept(schema: pl.Schema, store: VersionStore, rows: Rows) -> None:
         rows.write(schema.to_frame(), written)
         kept = rows.scan([written]).collect_schema()
     finally:
-        written.unlink(missing_ok=True)
+        store.unstage(written)
     for name, kind in schema.items():
         if kept[name] != kind:
             raise InputError(
@@ -216,8 +187,7 @@ def _shared(
         yield made
     finally:
         for _, staged in made:
-            with suppress(FileNotFoundError):
-                staged.unlink()
+            store.unstage(staged)
 
 
 def _measured(
@@ -263,7 +233,7 @@ def _part(one: Shared, table: FileTable, key: str, rows: Rows) -> Part | None:
     if first is None or last is None:
         return None
     nulls = {name: missing for name, missing in nulls.items() if missing}
-    return Part("", count, first, last, staged.stat().st_size, nulls)
+    return Part("", count, first, last, nulls=nulls)
 
 
 @contextmanager

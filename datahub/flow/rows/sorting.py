@@ -49,7 +49,7 @@ class Sorter:
         trace: TracebackType | None,
     ) -> None:
         for path in self._laid_aside():
-            path.unlink(missing_ok=True)
+            self._store.unstage(path)
 
     def add(self, frame: pl.DataFrame) -> None:
         """Take more rows."""
@@ -88,7 +88,7 @@ class Sorter:
                 return
             run = self._written(self._merged(level), LONG_SLAB)
             for path in level:
-                path.unlink()
+                self._store.unstage(path)
             level.clear()
         self._runs.append([run])
 

@@ -65,6 +65,12 @@ class ObjectFiles:
             self._staging.mkdir(exist_ok=True)
         return self._staging / f"{_staged_name()}{suffix}"
 
+    def unstage(self, path: Path) -> None:
+        """Remove a staged file that nothing will take."""
+        self._linked.pop(path, None)
+        with translated("remove a staged file"):
+            path.unlink(missing_ok=True)
+
     def clean(self) -> None:
         """Remove what processes of this machine left behind when they died."""
         self.running.clean()
@@ -154,6 +160,16 @@ class ObjectFiles:
         except OSError:
             pass  # another user's: it can be read, and only looks older than it is
         return path
+
+    def size(self, oid: ObjectId) -> int:
+        """How many bytes an object has; they are not checked for it."""
+        if not _is_id(oid):
+            raise ObjectNotFound(oid)
+        with translated(f"look at object {oid}"):
+            try:
+                return self._path(oid).stat().st_size
+            except FileNotFoundError as error:
+                raise ObjectNotFound(oid) from error
 
     def read(self, oid: ObjectId) -> bytes:
         """The bytes, always checked."""

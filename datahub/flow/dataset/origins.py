@@ -1,0 +1,128 @@
+"""What moved the labels of some rows between two commits: people, votes and models.
+
+Rows are taken together: each part is read once, however many of its rows are asked about, and
+votes that both commits hold in one object are not read at all.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+
+import polars as pl
+
+from datahub.core.dataset import Key, Part
+from datahub.core.labels import ABSTAIN
+from datahub.core.layout import votes_file
+from datahub.core.parts import places
+from datahub.core.versions import ObjectId
+from datahub.flow.dataset.at import At
+
+_NO_LF = "(no such LF)"
+Votes = dict[str, str]  # LF -> what it says, in words
+Place = tuple[Part, int]  # a row's part, and its place in it
+
+
+def reasons(before: At, after: At, keys: Collection[Key]) -> dict[Key, tuple[str, ...]]:
+    """Key -> what is not the same about its label, in words."""
+    sides = _Side(before, keys), _Side(after, keys)
+    votes = _votes_of(*sides)
+    return {key: tuple(_told(*sides, votes, key)) for key in keys}
+
+
+def _told(
+    before: _Side, after: _Side, votes: tuple[dict[Key, Votes], dict[Key, Votes]], key: Key
+) -> Iterator[str]:
+    earlier = set(before.answers.get(key, ()))
+    for answer in after.answers.get(key, ()):
+        if answer not in earlier:
+            yield f"{answer[1]} said {answer[2] or 'skip'}"
+    old, new = (said.get(key, {}) for said in votes)
+    for lf in dict.fromkeys([*old, *new]):
+        a, b = old.get(lf, _NO_LF), new.get(lf, _NO_LF)
+        if a != b:
+            yield f"LF {lf}: {a} -> {b}"
+    for what in ("source", "model"):
+        was, now = (side.labels.get(key, {}).get(what) for side in (before, after))
+        if was != now:
+            yield f"{what} {was or '-'} -> {now or '-'}"
+
+
+class _Side:
+    """Some rows at one commit: where they are, their lines of labels, answers about them."""
+
+    def __init__(self, at: At, keys: Collection[Key]) -> None:
+        self.at = at
+        self.places: dict[Key, Place] = {}
+        self.labels: dict[Key, Mapping[str, object]] = {}
+        for part, some in _by_part(at, keys):
+            self._find(part, some)
+        self.answers = defaultdict[Key, list[tuple[str, str, str | None]]](list)
+        for entry in at.log:
+            if entry.key in self.places and not entry.withdrawn:
+                self.answers[entry.key].append((entry.id, entry.annotator, entry.label))
+
+    def _find(self, part: Part, keys: Sequence[Key]) -> None:
+        frame = self.at.part("rows", part, [self.at.key])
+        assert frame is not None  # dataset.json names no part that is not there
+        column = frame[self.at.key]
+        wanted = pl.Series(list(keys), dtype=column.dtype).implode()
+        for place in column.is_in(wanted).arg_true():
+            self.places[column[place]] = (part, place)
+        labels = self.at.part("labels", part)
+        if labels is not None:
+            lines = labels.filter(pl.col(self.at.key).is_in(wanted))
+            self.labels |= {line[self.at.key]: line for line in lines.iter_rows(named=True)}
+
+    def votes(self, part: Part) -> dict[str, ObjectId]:
+        """LF -> the object with its votes on a part."""
+        manifest = self.at.votes
+        if manifest is None or part.sha256 not in manifest.parts:
+            return {}
+        paths = {
+            lf.name: votes_file(self.at.name, lf.fingerprint, part.sha256) for lf in manifest.lfs
+        }
+        objects = self.at.objects("votes")
+        return {name: objects[path] for name, path in paths.items() if path in objects}
+
+
+def _by_part(at: At, keys: Collection[Key]) -> Iterator[tuple[Part, list[Key]]]:
+    """The parts that these keys may lie in, each with its keys."""
+    parts = at.dataset.parts
+    text = bool(parts) and isinstance(parts[0].first_key, str)
+    some = [key for key in keys if isinstance(key, str) == text]
+    if not parts or not some:
+        return
+    groups = defaultdict[int, list[Key]](list)
+    for key, number in zip(some, places(parts, pl.Series(some)), strict=True):
+        groups[number].append(key)
+    for number in sorted(groups):
+        yield parts[number], groups[number]
+
+
+def _votes_of(before: _Side, after: _Side) -> tuple[dict[Key, Votes], dict[Key, Votes]]:
+    """What LFs say of the rows on either side, where it may not be the same on both."""
+    read: dict[tuple[int, Part, ObjectId], bytes] = {}
+    votes: tuple[dict[Key, Votes], dict[Key, Votes]] = {}, {}
+    for key in before.places.keys() | after.places.keys():
+        sides = [side.places.get(key) for side in (before, after)]
+        held = [
+            {} if place is None else side.votes(place[0])
+            for side, place in zip((before, after), sides, strict=True)
+        ]
+        same = sides[0] == sides[1] and before.at.dataset.classes == after.at.dataset.classes
+        alike = {lf for lf, oid in held[0].items() if same and held[1].get(lf) == oid}
+        for number, (side, place) in enumerate(zip((before, after), sides, strict=True)):
+            if place is None:
+                continue
+            votes[number][key] = {}
+            for lf, oid in held[number].items():
+                if lf in alike:
+                    continue
+                name = (number, place[0], oid)
+                if name not in read:
+                    read[name] = side.at.store.read(oid)
+                vote = int.from_bytes(read[name][place[1] : place[1] + 1], signed=True)
+                said = "abstain" if vote == ABSTAIN else side.at.dataset.classes[vote]
+                votes[number][key][lf] = said
+    return votes
