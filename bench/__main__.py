@@ -25,6 +25,7 @@ MODULES = (  # each has CASES; the first line of its docstring heads its table
     "bench.histories",
     "bench.files",
     "bench.lakefs",
+    "bench.walks",
     "bench.review_pull",
     "bench.rowmerge",
     "bench.crash",

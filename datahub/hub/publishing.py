@@ -15,7 +15,6 @@ from datahub.core.errors import (
 )
 from datahub.core.setaside import Consent, SetAside
 from datahub.core.verdict import Verdict
-from datahub.flow.dataset import tables
 from datahub.flow.history import status as history
 from datahub.flow.history import why as reasons
 from datahub.flow.publish import audit, publish
@@ -61,12 +60,11 @@ class Publishing(Wiring):
 
     def _asked(self) -> dict[tuple[str, str], open_rows.Asked]:
         """Rows that wait for an answer; none, with a warning, where the catalog cannot say."""
-        names = tables.datasets_at(self.store, self.branch)
         try:
             return {
                 (name, queue): self._asked_of(name, queue)
-                for name in names
-                for queue in REGISTRY["review_queue"]
+                for name, queue in self.catalog.ledgers(branch=self.branch)
+                if queue in REGISTRY["review_queue"]
             }
         except DatahubError as error:
             self.warn_once([f"rows that wait for an answer are not counted: {error.message}"])

@@ -88,6 +88,10 @@ class Catalog(Protocol):
         """The ledger of one queue for one dataset on one branch, in the order it was written."""
         ...
 
+    def ledgers(self, *, branch: str) -> list[tuple[str, str]]:
+        """(dataset, queue) of every ledger of a branch that has an entry, sorted."""
+        ...
+
     def memory(self, kind: str, *, queue: str, dataset: str, branch: str) -> Memory:
         """What is remembered of a queue: what it has `seen`, and answers that were `refused`."""
         ...

@@ -76,6 +76,7 @@ def test_a_new_catalog_is_empty(catalog: Catalog) -> None:
     assert catalog.runs() == []
     assert catalog.refusals() == []
     assert asked(catalog) == []
+    assert catalog.ledgers(branch="main") == []
     assert catalog.cursor(queue="q", dataset="d", branch="b") is None
 
 
@@ -124,6 +125,7 @@ def test_the_ledger_keeps_its_order_and_each_part_to_itself(catalog: Catalog) ->
 
     assert [e.key for e in asked(catalog)] == ["b", "a", "c"]
     assert [e.key for e in asked(catalog, "other")] == ["elsewhere"]
+    assert catalog.ledgers(branch="other") == [("news", "embedded")]
 
 
 def test_an_entry_is_overwritten_by_queue_dataset_branch_and_key(catalog: Catalog) -> None:

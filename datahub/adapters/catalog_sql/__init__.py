@@ -165,6 +165,13 @@ class SqlCatalog:
                 for row in connection.execute(query)
             ]
 
+    def ledgers(self, *, branch: str) -> list[tuple[str, str]]:
+        """(dataset, queue) of every ledger of a branch that has an entry."""
+        table = tables.table(tables.AskedRow)
+        query = sa.select(table.c.dataset, table.c.queue).where(table.c.branch == branch).distinct()
+        with self._read() as connection:
+            return sorted((row.dataset, row.queue) for row in connection.execute(query))
+
     def cursor(self, *, queue: str, dataset: str, branch: str) -> str | None:
         """Where the last pull ended."""
         table = tables.table(tables.CursorRow)

@@ -37,7 +37,7 @@ def _told(
     for answer in after.answers.get(key, ()):
         if answer not in earlier:
             yield f"{answer[1]} said {answer[2] or 'skip'}"
-    old, new = (said.get(key, {}) for said in votes)
+    old, new = (words.get(key, {}) for words in votes)
     for lf in dict.fromkeys([*old, *new]):
         a, b = old.get(lf, _NO_LF), new.get(lf, _NO_LF)
         if a != b:
@@ -74,10 +74,26 @@ class _Side:
             lines = labels.filter(pl.col(self.at.key).is_in(wanted))
             self.labels |= {line[self.at.key]: line for line in lines.iter_rows(named=True)}
 
-    def votes(self, part: Part) -> dict[str, ObjectId]:
-        """LF -> the object with its votes on a part."""
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """What votes are called."""
+        return self.at.dataset.classes
+
+    def vote(self, key: Key, oid: ObjectId, contents: dict[ObjectId, bytes]) -> str:
+        """What the votes in an object say of a row; `contents` are those that were read."""
+        if oid not in contents:
+            contents[oid] = self.at.store.read(oid)
+        _, place = self.places[key]
+        number = int.from_bytes(contents[oid][place : place + 1], signed=True)
+        return "abstain" if number == ABSTAIN else self.classes[number]
+
+    def votes_at(self, key: Key) -> dict[str, ObjectId]:
+        """LF -> the object with its votes on the part that a row lies in."""
         manifest = self.at.votes
-        if manifest is None or part.sha256 not in manifest.parts:
+        if manifest is None or key not in self.places:
+            return {}
+        part, _ = self.places[key]
+        if part.sha256 not in manifest.parts:
             return {}
         paths = {
             lf.name: votes_file(self.at.name, lf.fingerprint, part.sha256) for lf in manifest.lfs
@@ -101,28 +117,17 @@ def _by_part(at: At, keys: Collection[Key]) -> Iterator[tuple[Part, list[Key]]]:
 
 
 def _votes_of(before: _Side, after: _Side) -> tuple[dict[Key, Votes], dict[Key, Votes]]:
-    """What LFs say of the rows on either side, where it may not be the same on both."""
-    read: dict[tuple[int, Part, ObjectId], bytes] = {}
+    """What LFs say of the rows on either side, where that may not be the same on both."""
+    contents: dict[ObjectId, bytes] = {}
+    sides = (before, after)
     votes: tuple[dict[Key, Votes], dict[Key, Votes]] = {}, {}
     for key in before.places.keys() | after.places.keys():
-        sides = [side.places.get(key) for side in (before, after)]
-        held = [
-            {} if place is None else side.votes(place[0])
-            for side, place in zip((before, after), sides, strict=True)
-        ]
-        same = sides[0] == sides[1] and before.at.dataset.classes == after.at.dataset.classes
-        alike = {lf for lf, oid in held[0].items() if same and held[1].get(lf) == oid}
-        for number, (side, place) in enumerate(zip((before, after), sides, strict=True)):
-            if place is None:
-                continue
-            votes[number][key] = {}
-            for lf, oid in held[number].items():
-                if lf in alike:
-                    continue
-                name = (number, place[0], oid)
-                if name not in read:
-                    read[name] = side.at.store.read(oid)
-                vote = int.from_bytes(read[name][place[1] : place[1] + 1], signed=True)
-                said = "abstain" if vote == ABSTAIN else side.at.dataset.classes[vote]
-                votes[number][key][lf] = said
+        objects = [side.votes_at(key) for side in sides]
+        shared = set[str]()
+        if before.places.get(key) == after.places.get(key) and before.classes == after.classes:
+            shared = {lf for lf, oid in objects[0].items() if objects[1].get(lf) == oid}
+        for side, lfs, words in zip(sides, objects, votes, strict=True):
+            words[key] = {
+                lf: side.vote(key, oid, contents) for lf, oid in lfs.items() if lf not in shared
+            }
     return votes

@@ -86,7 +86,8 @@ def status(
     stale += [line for at in datasets for line in _stale_dataset(at, found)]
     has_model = {at.name: at.model is not None for at in datasets}
     for (name, queue), waiting in asked.items():
-        stale += _stale_questions(name, queue, waiting, fitted=has_model.get(name, False))
+        if name in has_model:
+            stale += _stale_questions(name, queue, waiting, fitted=has_model[name])
     guarded = bool(gates_at(store, head.id, branch))
     stale += _stale_rules(store, head.id, rules, guarded=guarded)
     return Status(
