@@ -7,6 +7,7 @@ signs in). To measure another walk, add a line to `EMBEDDED` or `REMOTE` with it
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -172,13 +173,18 @@ def walks(watch: Watch) -> Figures:
 
 
 def requests(watch: Watch) -> Figures:
-    """Requests of each command to a lakeFS server, from a machine that has the objects not."""
+    """Requests of each command to a lakeFS server: with the objects on this machine, and without.
+
+    Each is asked by a process's first command, which knows nothing of the commits yet.
+    """
     rows = []
     for walk in REMOTE:
         with _hub(watch, "walk") as hub:
             walk.make(hub)
             counter = Requests()
-            for state in ("first", "again"):
+            for state in ("objects here", "no object here"):
+                if state == "no object here":
+                    shutil.rmtree(Path(hub.settings.root) / ".datahub" / "objects")
                 clone = type(hub)(hub.settings)
                 began, spent, sent = time.perf_counter(), cpu_seconds(), counter.count
                 with watch.timed():

@@ -31,12 +31,14 @@ Files = Sequence[Path] | Remote
 class Listing:
     """Files of one table by path, in a folder; `left_out` is what else lies there, as text.
 
-    A folder that is left out ends in a slash, and nothing in it is named.
+    A folder that is left out ends in a slash, and nothing in it is named. `above` are the names
+    of the folder and of those above it, from the root down.
     """
 
     folder: Path
     files: tuple[Path, ...]
     left_out: tuple[str, ...] = ()
+    above: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

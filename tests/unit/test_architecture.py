@@ -238,3 +238,70 @@ def test_a_command_that_reaches_past_the_hub_is_named(copy: Path, text: str, nam
 
 def test_the_command_line_touches_nothing_but_public_calls_of_hub() -> None:
     assert past_the_hub(HERE) == []
+
+
+# -- flow, core and ports handle paths as names: a port reads, writes, measures and removes files
+
+IO_OF_PATHS = {
+    *("absolute", "chmod", "cwd", "exists", "expanduser", "glob", "hardlink_to", "home"),
+    *("is_dir", "is_file", "is_fifo", "is_mount", "is_socket", "is_symlink", "iterdir"),
+    *("lchmod", "lstat", "mkdir", "open", "read_bytes", "read_text", "readlink", "resolve"),
+    *("rglob", "rmdir", "samefile", "stat", "symlink_to", "unlink", "write_bytes", "write_text"),
+}
+
+
+def io_of_paths(at: Path) -> list[str]:
+    """Calls of Path's I/O in the layers that do none."""
+    files = [
+        file
+        for layer in ("core", "flow", "ports")
+        for file in sorted((at / "datahub" / layer).rglob("*.py"))
+    ]
+    assert len(files) > 50
+    return [
+        f"{file.relative_to(at)}:{node.lineno}: {ast.unparse(node.func)}()"
+        for file in files
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and _is_io(node)
+    ]
+
+
+def _is_io(call: ast.Call) -> bool:
+    """Told by the method's name; three that others have too, by the arguments that Path's takes."""
+    if isinstance(call.func, ast.Name):
+        return call.func.id == "open"
+    if not isinstance(call.func, ast.Attribute):
+        return False
+    name, arguments = call.func.attr, len(call.args)
+    if name == "replace":  # str.replace takes two, datetime.replace only named ones
+        return arguments == 1 and not call.keywords
+    if name == "touch":  # Patches.touch takes a part
+        return arguments == 0
+    if name == "rename":  # frames and series are renamed by a mapping or text
+        return arguments == 1 and "path" in ast.unparse(call.func.value).lower()
+    return name in IO_OF_PATHS
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("datahub/flow/rows/sorting.py", "path.unlink(missing_ok=True)"),
+        ("datahub/flow/dataset/parts.py", "staged.stat().st_size"),
+        ("datahub/core/parts.py", "Path('a').read_text()"),
+        ("datahub/ports/bytes.py", "open('a')"),
+        ("datahub/flow/history/diff.py", "self.path.replace(target)"),
+        ("datahub/flow/label/run.py", "path.rename(target)"),
+        ("datahub/flow/steps.py", "Path('lock').touch()"),
+        ("datahub/flow/rows/source.py", "with folder.joinpath('a').open() as file: pass"),
+    ],
+)
+def test_io_by_way_of_a_path_is_named(copy: Path, file: str, text: str) -> None:
+    breached(copy, file, text)
+
+    (breach,) = io_of_paths(copy)
+
+    assert breach.startswith(f"{file}:")
+
+
+def test_core_flow_and_ports_do_no_io_by_way_of_a_path() -> None:
+    assert io_of_paths(HERE) == []

@@ -51,7 +51,7 @@ def listing_of(path: Path) -> Listing:
     """The file, or the files of rows in a folder and its folders, by path. Raises SourceError."""
     with translate_errors(path):
         if not path.is_dir():
-            return Listing(path.parent, (path,))
+            return Listing(path.parent, (path,), above=path.parent.absolute().parts)
     for above in path.absolute().parents:
         _check_no_log(above)
     files: list[_Entry] = []
@@ -65,7 +65,12 @@ def listing_of(path: Path) -> Listing:
     left_out += (_name(entry, path) for entry in again)
     if not files:
         raise _no_rows_error(path, left_out)
-    return Listing(path, tuple(sorted(file.path for file in files)), tuple(sorted(left_out)))
+    return Listing(
+        path,
+        tuple(sorted(file.path for file in files)),
+        tuple(sorted(left_out)),
+        above=path.absolute().parts,
+    )
 
 
 @dataclass(frozen=True)

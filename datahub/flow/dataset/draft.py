@@ -3,7 +3,7 @@
     draft = Draft(at)
     draft.put(triage_file(at.name), content)      # bytes at a path
     draft.write("labels", part, frame)            # what a table holds of one part
-    draft.replace("labels")                       # what it held before, and does not now, goes
+    draft.drop_rest("labels")               # what it held before, and does not now, goes
     commit = draft.commit(step, message=..., metadata=...)
 
 Nothing is seen by anybody until `commit`, and all of it is then.
@@ -43,7 +43,7 @@ class Draft:
         """Let go of paths that the commit has, but for those that are written."""
         self.changes = {**dict.fromkeys(paths, None), **self.changes}
 
-    def replace(self, table: str) -> None:
+    def drop_rest(self, table: str) -> None:
         """Let a table hold only what is written of it: parts of before go, and patches."""
         self.remove(self.at.objects(table))
 

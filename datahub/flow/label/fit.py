@@ -207,7 +207,7 @@ def _written(labels: Judged, majority: Majority, draft: Draft, step: Step) -> _T
         draft.write("soft_labels", part.part, part.scores)
         draft.write("labels", part.part, part.labels)
     for table in ("soft_labels", "labels"):
-        draft.replace(table)
+        draft.drop_rest(table)
     return tally
 
 

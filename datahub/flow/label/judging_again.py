@@ -68,12 +68,12 @@ class _Relabeling:
         """What the commit changes."""
         at = self._at
         if self._earlier_format:
-            self._labels.replace("labels")
+            self._labels.drop_rest("labels")
             labels = self._labels.changes
         else:
             parts = {path: oid for path, oid in self._labels.changes.items() if oid is not None}
             labels = patch_labels(at, pl.concat(self._lines), step_id=step_id, rewritten=parts)
-        self._scores.replace("soft_labels")
+        self._scores.drop_rest("soft_labels")
         self._scores.put(triage_file(at.name), triage.to_json())
         return {**labels, **self._scores.changes}
 

@@ -79,7 +79,7 @@ def _draft(at: At, run: _Run, texts: Mapping[str, bytes]) -> Draft:
     draft = Draft(at, run.objects)
     draft.put(lfs_file(at.name), run.manifest().to_json())
     draft.changes |= zip(texts, at.store.put_all(texts.values()), strict=True)
-    draft.replace("votes")
+    draft.drop_rest("votes")
     earlier = {entry.file for entry in at.votes.lfs} if at.votes else set()
     gone = sorted(earlier - set(texts))
     draft.remove(path for path in gone if at.contents.find(path) is not None)

@@ -89,8 +89,8 @@ class FileTable:
     @property
     def folders_above(self) -> set[str]:
         """Columns in the names of folders that were not asked for: the one named, or above it."""
-        above = self.listing.folder.absolute().parts
-        return {name for name, sign, _ in (one.partition("=") for one in above) if sign}
+        names = (folder.partition("=") for folder in self.listing.above)
+        return {name for name, sign, _ in names if sign}
 
     def frames(self, file: Path, rows: Rows) -> Iterator[pl.DataFrame]:
         """Rows of one of the files. Raises SourceError, InputError: its folders say otherwise."""
