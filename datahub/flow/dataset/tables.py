@@ -188,14 +188,6 @@ def write_part(
     return {table_part(dataset, table, part): store.put(staged)}
 
 
-def without_old_parts(
-    store: VersionStore, ref: str, dataset: str, table: str, new: dict[str, ObjectId]
-) -> dict[str, ObjectId | None]:
-    """The same changes, with the removal of what the new table no longer has, patches included."""
-    old = store.objects(ref, table_prefix(dataset, table))
-    return {**dict.fromkeys(old, None), **new}
-
-
 def rows_of(
     store: VersionStore, rows: Rows, ref: str, dataset: Dataset, keys: Sequence[Key]
 ) -> dict[Key, dict[str, object]]:
@@ -234,21 +226,5 @@ def contents_of(
 
 def gold_at(store: VersionStore, rows: Rows, ref: str, dataset: Dataset) -> pl.DataFrame:
     """Key and gold class name of every row. Only scores and simulated people may ask."""
-    check_gold_at(store, ref, dataset)
+    check_table(store, ref, dataset.name, "gold", made_by="import --gold COLUMN")
     return rows.read(table_paths(store, ref, dataset.name, "gold"))
-
-
-def check_gold_at(store: VersionStore, ref: str, dataset: Dataset) -> None:
-    """Raise NotFound where a commit holds no gold of a dataset."""
-    if not has_table(store, ref, dataset.name, "gold"):
-        raise NotFound(
-            f"Dataset {dataset.name!r} has no gold labels.",
-            hint="Import with --gold COLUMN to keep a given label apart as gold.",
-        )
-
-
-def known_at(store: VersionStore, ref: str, name: str) -> Dataset | None:
-    """The dataset, where the commit has one of that name."""
-    if dataset_file(name) not in store.objects(ref, dataset_file(name)):
-        return None
-    return dataset_at(store, ref, name)
