@@ -19,6 +19,7 @@ from datahub.flow.dataset.contents import Contents
 from datahub.flow.rows.source import Import, import_rows
 from datahub.flow.steps import Step
 from datahub.hub.registry import REGISTRY, load
+from datahub.machine.bytes.files import ObjectFiles
 from datahub.ports import Rows, VersionStore
 
 TIME = dt.datetime(2026, 1, 2, tzinfo=dt.UTC)
@@ -70,7 +71,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path, rows: Rows) -> Countin
     """Two datasets on main, counted from here on."""
     make = load(REGISTRY["version_store"][request.param]).create
     options = OPTIONS[request.param](request, tmp_path)
-    where = [] if options else [tmp_path / ".datahub"]
+    where = [] if options else [ObjectFiles(tmp_path / ".datahub")]
     store = make(*where, **options, branch="main", author="ann", time=TIME)
     for name in ("mail", "news"):
         put(store, rows, tmp_path, name, ["a", "b", "c"])
