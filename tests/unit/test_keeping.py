@@ -106,7 +106,7 @@ class Mail:
         """Other labels for some rows, as a pull writes them."""
         step = self.step()
         changes = patch_labels(
-            At.of(self.store, self.rows, "main", "mail"), _lines(said), step_id=step.id
+            At.of(self.store, self.rows, self.branch, "mail"), _lines(said), step_id=step.id
         )
         self.commit(changes)
 
