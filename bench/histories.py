@@ -102,7 +102,7 @@ def with_rows(watch: Watch, commits: int) -> Path:
     import polars as pl
 
     from datahub.adapters.versions_embedded import EmbeddedVersionStore
-    from datahub.flow.rows.source import import_rows
+    from datahub.flow.rows.source import Import, import_rows
     from datahub.flow.steps import Step
     from datahub.hub.registry import adapter
     from datahub.machine.bytes.files import ObjectFiles
@@ -115,15 +115,17 @@ def with_rows(watch: Watch, commits: int) -> Path:
     pl.DataFrame({"id": range(200), "text": [f"t{n}" for n in range(200)]}).write_parquet(source)
     import_rows(
         source,
-        dataset="news",
-        key="id",
-        gold=None,
-        classes=["ham", "spam"],
-        text=None,
-        store=store,
-        rows=adapter("rows", "polars")(),
-        step=Step("main", "ann", TIME, "import"),
-        mode="replace",
+        Import.begin(
+            store,
+            adapter("rows", "polars")(),
+            Step("main", "ann", TIME, "import"),
+            "news",
+            key="id",
+            gold=None,
+            classes=["ham", "spam"],
+            text=None,
+            mode="replace",
+        ),
     )
     oids = store.put_all([b"note %d" % number for number in range(DISTINCT)])
     head = store.commit_at("main").id
