@@ -58,9 +58,9 @@ def slip(
 ) -> CommitId:
     """A commit on main below every door; `noted`: the store remembers it as guarded."""
     with Graph(folder / "versions.db").writing() as graph:
-        slipped = commits.written(
+        slipped = commits.write(
             graph,
-            trees.edited(graph, commits.tree(graph, head.id), changes),
+            trees.edit(graph, commits.tree(graph, head.id), changes),
             tuple(parents) or (head.id,),
             message="Merge work into main",
             author="ann",
@@ -82,7 +82,7 @@ def hide(folder: Path, head: Commit, path: str, oid: ObjectId) -> None:
         body = trees.Roots(roots.content, own).body()
         tree = objecttree.node_id(body)
         graph.add_bodies({tree: body})
-        hidden = commits.written(
+        hidden = commits.write(
             graph,
             ObjectID(tree.encode()),
             head.parents,

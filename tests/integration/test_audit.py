@@ -33,9 +33,9 @@ def forge(project: Path, changes: Mapping[str, bytes | None], *, also: tuple[str
     head = store.commit_at("main")
     put = {path: None if b is None else store.put_bytes(b) for path, b in changes.items()}
     with Graph(project / ".datahub" / "versions.db").writing() as graph:
-        made = commits.written(
+        made = commits.write(
             graph,
-            trees.edited(graph, graph.commit(head.id).tree, put),
+            trees.edit(graph, graph.commit(head.id).tree, put),
             (head.id, *also),
             message="Nothing to see here",
             author="mallory",

@@ -27,12 +27,12 @@ SEEDS = st.integers(0, 2**32)
 def drawn(graph: Transaction, seed: int) -> list[CommitId]:
     """A history of some forty commits, with several roots, merges of many and equal times."""
     chance = random.Random(seed)
-    tree = trees.edited(graph, None, {"a": "0" * 64})
+    tree = trees.edit(graph, None, {"a": "0" * 64})
     ids: list[CommitId] = []
     for number in range(chance.randrange(1, 40)):
         several = 0 if chance.random() < 0.05 else min(len(ids), chance.choice((1, 1, 1, 2, 2, 3)))
         ids.append(
-            commits.written(
+            commits.write(
                 graph,
                 tree,
                 chance.sample(ids[-8:], min(several, len(ids[-8:]))),

@@ -289,9 +289,9 @@ def write_past_the_guard(
 ) -> None:
     """A commit that no door would take, as an older or broken version might have left it."""
     with Graph(folder / "versions.db").writing() as graph:
-        made = commits.written(
+        made = commits.write(
             graph,
-            trees.edited(graph, None, files),
+            trees.edit(graph, None, files),
             parents,
             message="",
             author="",

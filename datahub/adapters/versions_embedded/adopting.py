@@ -20,21 +20,21 @@ def adopt(
     tags: Mapping[str, CommitId],
 ) -> None:
     """Write commits, each with its changes to its first parent; names are then these alone."""
-    begun = graph.heads()
-    if graph.tags() or any(graph.commit(head).parents for head in begun.values()):
+    heads = graph.heads()
+    if graph.tags() or any(graph.commit(head).parents for head in heads.values()):
         raise Conflict(
             "This repository already has a history.",
             hint="Import into a project that `datahub init` has just made.",
         )
-    known: set[CommitId] = set()
+    commit_ids: set[CommitId] = set()
     for commit, changes in history:
         checked_changes(changes)
         files.check_held({path: oid for path, oid in changes.items() if oid is not None})
-        known.add(_written(graph, commit, changes, known))
+        commit_ids.add(_write(graph, commit, changes, commit_ids))
     for name, target in [*branches.items(), *tags.items()]:
-        if target not in known:
+        if target not in commit_ids:
             raise InputError(f"{name!r} names no commit of the history.")
-    for name in begun.keys() - branches.keys():
+    for name in heads.keys() - branches.keys():
         graph.remove_branch(name)
     for name, target in branches.items():
         graph.set_head(checked_branch(name), target)
@@ -42,25 +42,25 @@ def adopt(
         graph.set_tag(checked_branch(name, what="tag"), target)
 
 
-def _written(
-    graph: Transaction, commit: Commit, changes: Changes, known: set[CommitId]
+def _write(
+    graph: Transaction, commit: Commit, changes: Changes, commit_ids: set[CommitId]
 ) -> CommitId:
     """Add a commit, which must come to the id it had."""
-    made = ""
-    if known.issuperset(commit.parents):
+    commit_id = ""
+    if commit_ids.issuperset(commit.parents):
         first = commits.tree(graph, commit.parents[0]) if commit.parents else None
-        made = commits.written(
+        commit_id = commits.write(
             graph,
-            trees.edited(graph, first, changes),
+            trees.edit(graph, first, changes),
             commit.parents,
             message=commit.message,
             author=commit.author,
             time=commit.time,
             metadata=commit.metadata,
         )
-    if made != commit.id:
+    if commit_id != commit.id:
         raise InputError(
             f"Commit {commit.id[:12]} does not match its id.",
             hint="Export again; a history that was rewritten cannot be trusted.",
         )
-    return made
+    return commit_id

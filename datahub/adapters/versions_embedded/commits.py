@@ -18,7 +18,7 @@ from datahub.machine.faults import damaged
 _TRAILER = b"\n\nDatahub: "
 
 
-def written(
+def write(
     graph: Transaction,
     tree: ObjectID,
     parents: Sequence[CommitId],
@@ -32,15 +32,17 @@ def written(
     time = in_utc(time)
     exact = {"author": author, "metadata": dict(metadata), "time": time.isoformat()}
     trailer = json.dumps(exact, sort_keys=True, separators=(",", ":"))
-    made = objects.Commit()
-    made.tree = tree
-    made.parents = [ObjectID(parent.encode()) for parent in parents]
+    commit = objects.Commit()
+    commit.tree = tree
+    commit.parents = [ObjectID(parent.encode()) for parent in parents]
     # For git's eyes; a name there holds none of these signs.
-    made.author = made.committer = re.sub(r"[<>\n\0]", "", author).encode(errors="replace") + b" <>"
-    made.author_time = made.commit_time = int(time.timestamp())
-    made.author_timezone = made.commit_timezone = 0
-    made.message = message.encode(errors="surrogatepass") + _TRAILER + trailer.encode()
-    return graph.add_commit(made)
+    commit.author = commit.committer = (
+        re.sub(r"[<>\n\0]", "", author).encode(errors="replace") + b" <>"
+    )
+    commit.author_time = commit.commit_time = int(time.timestamp())
+    commit.author_timezone = commit.commit_timezone = 0
+    commit.message = message.encode(errors="surrogatepass") + _TRAILER + trailer.encode()
+    return graph.add_commit(commit)
 
 
 def read(graph: Transaction, commit_id: CommitId) -> Commit:

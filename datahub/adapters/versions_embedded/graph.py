@@ -67,7 +67,7 @@ class Graph:
         with (
             translated("write to the history"),
             # Never an idle one: who writes again and again would be back before anyone who waits.
-            closing(self._opened("BEGIN IMMEDIATE")[0]) as connection,
+            closing(self._open("BEGIN IMMEDIATE")[0]) as connection,
         ):
             yield Transaction(connection, self._read)
             connection.execute("COMMIT")  # without it, closing takes everything back
@@ -77,7 +77,7 @@ class Graph:
         """`writing`, to a graph that is not there yet. Raises Conflict."""
         with (
             translated("make the history"),
-            closing(self._begun("BEGIN IMMEDIATE", mode="rwc")) as connection,
+            closing(self._connect("BEGIN IMMEDIATE", mode="rwc")) as connection,
         ):
             if _format(connection) != 0:
                 raise Conflict(
@@ -91,22 +91,22 @@ class Graph:
 
     def check(self) -> None:
         """Raise ConfigError unless this is a repository in a format that we know."""
-        found = 0
+        version = 0
         with translated("open the repository"):
             if self.path.is_file():
                 with self._reading() as connection:
-                    found = _format(connection)
-        if found == 0:
+                    version = _format(connection)
+        if version == 0:
             raise ConfigError(
                 f"{self.path.parent} is no repository.",
                 hint="`datahub init` begins one here. A history that is elsewhere comes with a "
                 "copy of its .datahub, or by `datahub git import`.",
             )
-        if found != FORMAT:
+        if version != FORMAT:
             raise ConfigError(
-                f"{self.path.parent} has format version {found}; this datahub knows {FORMAT}.",
+                f"{self.path.parent} has format version {version}; this datahub knows {FORMAT}.",
                 hint="Upgrade datahub."
-                if found > FORMAT
+                if version > FORMAT
                 else "An earlier datahub made it: export the rows with that one, and import them.",
             )
 
@@ -114,9 +114,9 @@ class Graph:
     def _reading(self) -> Iterator[sqlite3.Connection]:
         """A connection that has begun to read."""
         file = identity(self.path)
-        connection, alone = self._idle.taken(file), False
+        connection, alone = self._idle.take(file), False
         if connection is None:
-            connection, alone = self._opened("BEGIN")
+            connection, alone = self._open("BEGIN")
         try:
             if not connection.in_transaction:
                 connection.execute("BEGIN")
@@ -131,19 +131,19 @@ class Graph:
         else:
             self._idle.give(connection, file)
 
-    def _opened(self, begin: str) -> tuple[sqlite3.Connection, bool]:
+    def _open(self, begin: str) -> tuple[sqlite3.Connection, bool]:
         """A connection that has begun, and whether nobody else may have one meanwhile.
 
         So it is on a full disk: that makes no file of shared memory.
         """
         try:
-            return self._begun(begin), False
+            return self._connect(begin), False
         except sqlite3.OperationalError as error:
             if not no_room(error):
                 raise
-            return self._begun(begin, locking="EXCLUSIVE"), True
+            return self._connect(begin, locking="EXCLUSIVE"), True
 
-    def _begun(
+    def _connect(
         self, begin: str, *, mode: str = "rw", locking: str = "NORMAL"
     ) -> sqlite3.Connection:
         connection = sqlite3.connect(

@@ -12,9 +12,9 @@ import weakref
 from pathlib import Path
 
 File = tuple[int, int] | None  # which file a path leads to, if any
-Held = list[tuple[int, File, sqlite3.Connection]]
+Idle = list[tuple[int, File, sqlite3.Connection]]
 
-_KEPT = 4  # of one store: as many threads may read at a time without opening again
+_CAPACITY = 4  # of one store: as many threads may read at a time without opening again
 _OF_PARENTS: list[sqlite3.Connection] = []  # never closed here: their locks are the parent's
 
 
@@ -22,33 +22,33 @@ class IdleConnections:
     """Of one store. A connection serves the process that opened it, and the file that it opened."""
 
     def __init__(self) -> None:
-        self._held: Held = []
-        weakref.finalize(self, _close_all, self._held)
+        self._connections: Idle = []
+        weakref.finalize(self, _close_all, self._connections)
 
-    def taken(self, file: File) -> sqlite3.Connection | None:
+    def take(self, file: File) -> sqlite3.Connection | None:
         """One that was idle, with that file open."""
         while True:
             try:
-                process, opened, connection = self._held.pop()
+                process, source, connection = self._connections.pop()
             except IndexError:
                 return None
             if process != os.getpid():
                 _OF_PARENTS.append(connection)
-            elif opened != file:
+            elif source != file:
                 connection.close()
             else:
                 return connection
 
     def give(self, connection: sqlite3.Connection, file: File) -> None:
         """Keep one, in no transaction, for the next; `file` is what it opened, at the latest."""
-        if len(self._held) < _KEPT:
-            self._held.append((os.getpid(), file, connection))
+        if len(self._connections) < _CAPACITY:
+            self._connections.append((os.getpid(), file, connection))
         else:
             connection.close()
 
     def close(self) -> None:
         """Close those that are idle now."""
-        _close_all(self._held)
+        _close_all(self._connections)
 
 
 def identity(path: Path) -> File:
@@ -60,10 +60,10 @@ def identity(path: Path) -> File:
     return state.st_dev, state.st_ino
 
 
-def _close_all(held: Held) -> None:
+def _close_all(connections: Idle) -> None:
     while True:
         try:
-            process, _, connection = held.pop()
+            process, _, connection = connections.pop()
         except IndexError:  # another thread may take one meanwhile
             return
         if process == os.getpid():

@@ -28,7 +28,7 @@ def history(graph: Transaction, start: CommitId) -> Iterator[CommitId]:
         commit_id = ready.pop()
         yield commit_id
         for parent in _parents(graph, commit_id):
-            if children.shown(parent):
+            if children.show_child(parent):
                 ready.push(parent)
 
 
@@ -39,11 +39,11 @@ def merge_base(graph: Transaction, ours: CommitId, theirs: CommitId) -> CommitId
     waiting = [(-graph.link(commit_id).generation, commit_id) for commit_id in marks]
     heapq.heapify(waiting)
     bases: list[tuple[int, CommitId]] = []
-    undecided = len(waiting)  # of those that wait, how many are not below a common one
-    while undecided and waiting:
+    pending = len(waiting)  # of those that wait, how many are not below a common one
+    while pending and waiting:
         rank, commit_id = heapq.heappop(waiting)
         mark = marks[commit_id]
-        undecided -= not mark & _BELOW
+        pending -= not mark & _BELOW
         if mark == _LEFT | _RIGHT:
             bases.append((-rank, commit_id))
             mark |= _BELOW
@@ -52,9 +52,9 @@ def merge_base(graph: Transaction, ours: CommitId, theirs: CommitId) -> CommitId
             marks[parent] = after = (before or 0) | mark
             if before is None:
                 heapq.heappush(waiting, (-graph.link(parent).generation, parent))
-                undecided += not after & _BELOW
+                pending += not after & _BELOW
             else:
-                undecided -= bool(after & _BELOW) and not before & _BELOW
+                pending -= bool(after & _BELOW) and not before & _BELOW
     if not bases:
         raise InputError(
             f"{ours[:12]} and {theirs[:12]} share no history.",
@@ -83,7 +83,7 @@ class Children:
         self._count = {start: 0}
         self._waiting = [(-graph.link(start).generation, start)]
 
-    def shown(self, parent: CommitId) -> bool:
+    def show_child(self, parent: CommitId) -> bool:
         """One child of a commit was shown: whether that was the last."""
         self._look(self._graph.link(parent).generation)
         self._count[parent] -= 1

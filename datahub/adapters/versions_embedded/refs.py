@@ -7,32 +7,32 @@ from datahub.core.errors import RefNotFound
 from datahub.core.versions import CommitId, is_id, no_commit, parsed_ref
 
 
-def resolved(graph: Transaction, ref: str) -> CommitId:
+def resolve(graph: Transaction, ref: str) -> CommitId:
     """Raises RefNotFound, with a hint where a prefix fits several commits."""
     name, steps = parsed_ref(ref)
-    commit_id = _named(graph, name)
+    commit_id = _find(graph, name)
     for sign, count in steps:
-        times, which = (count, 1) if sign == "~" else (min(count, 1), count)
+        times, number = (count, 1) if sign == "~" else (min(count, 1), count)
         for _ in range(times):
             parents = graph.link(commit_id).parents
-            if which > len(parents):
+            if number > len(parents):
                 raise RefNotFound(ref)
-            commit_id = parents[which - 1]
+            commit_id = parents[number - 1]
     return commit_id
 
 
-def _named(graph: Transaction, name: str) -> CommitId:
+def _find(graph: Transaction, name: str) -> CommitId:
     """An id goes before any name: a branch that is called like a commit does not stand for it."""
     if not is_id(name):
         head = graph.heads().get(name) or graph.tags().get(name)
         if head is None:
             raise RefNotFound(name)
         return head
-    found = graph.commits_starting(name)
-    if len(found) > 1:
+    ids = graph.commits_starting(name)
+    if len(ids) > 1:
         error = RefNotFound(name)
         error.hint = f"Several commits start with {name}: write more of the id."
         raise error
-    if not found:
+    if not ids:
         raise no_commit(name, named=name in graph.heads() or name in graph.tags())
-    return found[0]
+    return ids[0]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from datahub.adapters.versions_embedded import adopting, commits, lineage, trees, upkeep
 from datahub.adapters.versions_embedded.graph import FORMAT, Graph
-from datahub.adapters.versions_embedded.refs import resolved
+from datahub.adapters.versions_embedded.refs import resolve
 from datahub.adapters.versions_embedded.transaction import Landing, Transaction
 from datahub.core.dataset import to_canonical_json
 from datahub.core.errors import (
@@ -74,9 +74,9 @@ class EmbeddedVersionStore:
         files.make_folders()
         with Graph(files.folder / "versions.db").making() as graph:
             oid = files.put_bytes(to_canonical_json({"format": FORMAT}).encode())
-            root = commits.written(
+            root = commits.write(
                 graph,
-                trees.edited(graph, None, {_FORMAT_FILE: oid}),
+                trees.edit(graph, None, {_FORMAT_FILE: oid}),
                 (),
                 message="Begin the repository",
                 author=author,
@@ -100,8 +100,8 @@ class EmbeddedVersionStore:
         checked_branch(name)
         with self._graph.writing() as graph:
             _check_free(graph, name)
-            commit_id = resolved(graph, at)
-            if self._guarded(graph, name, commit_id):
+            commit_id = resolve(graph, at)
+            if self._is_guarded(graph, name, commit_id):
                 raise born_guarded(name, at)
             graph.set_head(name, commit_id)
             return commits.read(graph, commit_id)
@@ -109,7 +109,7 @@ class EmbeddedVersionStore:
     def delete_branch(self, name: str) -> None:
         """Remove the name, not the history."""
         with self._taking_away() as graph:
-            if self._guarded(graph, name, graph.head(name)):
+            if self._is_guarded(graph, name, graph.head(name)):
                 raise not_deleted(name)
             graph.remove_branch(name)
 
@@ -123,7 +123,7 @@ class EmbeddedVersionStore:
         checked_branch(name, what="tag")
         with self._graph.writing() as graph:
             _check_free(graph, name)
-            commit_id = resolved(graph, at)
+            commit_id = resolve(graph, at)
             graph.set_tag(name, commit_id)
             return commits.read(graph, commit_id)
 
@@ -135,37 +135,37 @@ class EmbeddedVersionStore:
     def commit_at(self, ref: str) -> Commit:
         """The commit that a ref names."""
         with self._graph.reading() as graph:
-            return commits.read(graph, resolved(graph, ref))
+            return commits.read(graph, resolve(graph, ref))
 
     def objects(self, ref: str, prefix: str = "") -> dict[str, ObjectId]:
         """Path -> object id under a prefix, by path."""
         with self._graph.reading() as graph:
-            return _objects(graph, resolved(graph, ref), prefix)
+            return _objects(graph, resolve(graph, ref), prefix)
 
     def changes(self, old: str, new: str, prefix: str = "") -> list[Change]:
         """Paths under a prefix that differ."""
         with self._graph.reading() as graph:
-            sides = resolved(graph, old), resolved(graph, new)
+            sides = resolve(graph, old), resolve(graph, new)
             before, after = (commits.tree(graph, side) for side in sides)
             return trees.changes_of(graph, before, after, prefix)
 
     def content_of(self, ref: str) -> str:
         """The content id of a commit."""
         with self._graph.reading() as graph:
-            return trees.roots(graph, commits.tree(graph, resolved(graph, ref))).content
+            return trees.roots(graph, commits.tree(graph, resolve(graph, ref))).content
 
     def log(self, ref: str, *, limit: int | None = None, prefix: str = "") -> list[Commit]:
         """History, children before parents, else the newest first."""
         with self._graph.reading() as graph:
-            ids = lineage.history(graph, resolved(graph, ref))
+            ids = lineage.history(graph, resolve(graph, ref))
             if prefix:
-                ids = filter(trees.Touched(graph, prefix), ids)
+                ids = filter(trees.ChangeFilter(graph, prefix), ids)
             return [commits.read(graph, commit_id) for commit_id in islice(ids, limit)]
 
     def merge_base(self, ours: str, theirs: str) -> Commit:
         """The best common ancestor."""
         with self._graph.reading() as graph:
-            sides = resolved(graph, ours), resolved(graph, theirs)
+            sides = resolve(graph, ours), resolve(graph, theirs)
             return commits.read(graph, lineage.merge_base(graph, *sides))
 
     def stage(self, suffix: str) -> Path:
@@ -221,15 +221,15 @@ class EmbeddedVersionStore:
         gates = changes.get(GATES)
         gates_of(None if gates is None else self.read(gates))
         with self._graph.writing() as graph:
-            head = _checked_head(graph, branch, expected)
-            if self._guarded(graph, branch, head):
+            head = _check_head(graph, branch, expected)
+            if self._is_guarded(graph, branch, head):
                 raise Guarded(branch)
             old = commits.tree(graph, head)
             self._files.check_held(trees.new_objects(graph, changes, (old,)))
-            new = trees.edited(graph, old, changes)
+            new = trees.edit(graph, old, changes)
             if new == old:
                 raise NothingToCommit(branch)
-            made = commits.written(
+            commit_id = commits.write(
                 graph,
                 new,
                 (head,),
@@ -238,8 +238,8 @@ class EmbeddedVersionStore:
                 time=time,
                 metadata=metadata or {},
             )
-            self._move(graph, branch, made, after=head)
-            return commits.read(graph, made)
+            self._move(graph, branch, commit_id, after=head)
+            return commits.read(graph, commit_id)
 
     def propose(
         self,
@@ -258,32 +258,32 @@ class EmbeddedVersionStore:
         checked_changes(changes)
         check_own_untouched(changes)
         with self._graph.writing() as graph:
-            head = _checked_head(graph, into, expected)
-            theirs = resolved(graph, source)
-            sides = commits.tree(graph, head), commits.tree(graph, theirs)
+            head = _check_head(graph, into, expected)
+            source_id = resolve(graph, source)
+            sides = commits.tree(graph, head), commits.tree(graph, source_id)
             # Bytes may have been erased from history: only what is new must be there.
             self._files.check_held(trees.new_objects(graph, changes, sides))
-            made = commits.written(
+            commit_id = commits.write(
                 graph,
-                trees.edited(graph, sides[0], changes),
-                (head, theirs),
+                trees.edit(graph, sides[0], changes),
+                (head, source_id),
                 message=message,
                 author=author,
                 time=time,
                 metadata={"candidate": uuid.uuid4().hex},  # two alike have a lease each
             )
             graph.lease(
-                made,
+                commit_id,
                 into=into,
                 landing=Landing(squash, metadata or {}),
             )
-            return _leased(graph, made)
+            return _read_candidate(graph, commit_id)
 
     def land(self, candidate: Candidate, verdict: Verdict) -> Commit:
         """Put the judged content on its branch, with the verdict inside, as a merge commit."""
         with self._graph.writing() as graph:
-            true = _leased(graph, candidate.id)
-            head = _checked_head(graph, true.into, true.judged_head)
+            true = _read_candidate(graph, candidate.id)
+            head = _check_head(graph, true.into, true.judged_head)
             check_same(candidate, true)
             check_landing(
                 true,
@@ -293,23 +293,23 @@ class EmbeddedVersionStore:
                 ),
                 head_rules=_objects(graph, head, RULES),
                 merged_rules=_objects(graph, true.id, RULES),
-                guarded=self._guarded(graph, true.into, head),
+                guarded=self._is_guarded(graph, true.into, head),
                 read=self.read,
             )
-            proposed, landing = commits.read(graph, true.id), graph.landing(true.id)
+            draft, landing = commits.read(graph, true.id), graph.landing(true.id)
             oid = self.put_bytes(verdict.to_json().encode())
-            made = commits.written(
+            commit_id = commits.write(
                 graph,
-                trees.edited(graph, commits.tree(graph, true.id), {VERDICT: oid}),
-                proposed.parents[:1] if landing.squash else proposed.parents,
-                message=proposed.message,
-                author=proposed.author,
-                time=proposed.time,
+                trees.edit(graph, commits.tree(graph, true.id), {VERDICT: oid}),
+                draft.parents[:1] if landing.squash else draft.parents,
+                message=draft.message,
+                author=draft.author,
+                time=draft.time,
                 metadata={**landing.metadata, "verdict": "passed", "kind": verdict.kind},
             )
-            self._move(graph, true.into, made, after=head)
+            self._move(graph, true.into, commit_id, after=head)
             graph.release(true.id)
-            return commits.read(graph, made)
+            return commits.read(graph, commit_id)
 
     def adopt(
         self,
@@ -331,19 +331,19 @@ class EmbeddedVersionStore:
         """Remove what nothing reaches, and nothing has reached since `before` or others began."""
         if dry_run:
             with self._graph.reading() as graph:
-                return upkeep.dead(graph, self._files, before=before).counted()
-        removed = 0
+                return upkeep.dead(graph, self._files, before=before).count()
+        count = 0
         try:
             with self._taking_away() as graph:
                 dead = upkeep.dead(graph, self._files, before=before)
                 # Objects first: it takes no room, and makes some for the log of the rest.
-                removed = upkeep.remove(self._files, dead)
+                count = upkeep.remove(self._files, dead)
                 upkeep.forget(graph, dead)
         except StorageError as error:
-            if not removed:
+            if not count:
                 raise
-            raise upkeep.cut_short(removed, error) from error
-        return dead.counted()
+            raise upkeep.cut_short(count, error) from error
+        return dead.count()
 
     def drop(self, candidate: Candidate) -> None:
         """Release a candidate; one that has landed or was dropped is no concern."""
@@ -361,13 +361,15 @@ class EmbeddedVersionStore:
         with self._graph.reading() as graph:
             return graph.stood(branch)
 
-    def _move(self, graph: Transaction, branch: str, made: CommitId, *, after: CommitId) -> None:
+    def _move(
+        self, graph: Transaction, branch: str, commit_id: CommitId, *, after: CommitId
+    ) -> None:
         """Make a commit the head, and remember where a guarded branch stood."""
-        graph.set_head(branch, made)
-        if after in graph.stood(branch) or self._guarded(graph, branch, made):
-            graph.note_guarded(branch, made, after=after)
+        graph.set_head(branch, commit_id)
+        if after in graph.stood(branch) or self._is_guarded(graph, branch, commit_id):
+            graph.note_guarded(branch, commit_id, after=after)
 
-    def _guarded(self, graph: Transaction, branch: str, head: CommitId) -> bool:
+    def _is_guarded(self, graph: Transaction, branch: str, head: CommitId) -> bool:
         return is_guarded(branch, _objects(graph, head, GATES), self.read)
 
 
@@ -383,14 +385,14 @@ def _objects(graph: Transaction, commit_id: CommitId, prefix: str = "") -> dict[
     return trees.objects_of(graph, commits.tree(graph, commit_id), prefix)
 
 
-def _checked_head(graph: Transaction, branch: str, expected: CommitId) -> CommitId:
+def _check_head(graph: Transaction, branch: str, base: CommitId) -> CommitId:
     head = graph.head(branch)
-    if head != expected:
-        raise StaleHead(branch, expected, head)
+    if head != base:
+        raise StaleHead(branch, base, head)
     return head
 
 
-def _leased(graph: Transaction, candidate_id: CommitId) -> Candidate:
+def _read_candidate(graph: Transaction, candidate_id: CommitId) -> Candidate:
     into = graph.destination(candidate_id)
     head, source = commits.read(graph, candidate_id).parents
     return Candidate(

@@ -21,8 +21,8 @@ from datahub.machine.faults import damaged
 
 # Made when it is first needed: earlier repositories have none, and earlier datahubs ignore it.
 _STOOD = "CREATE TABLE IF NOT EXISTS stood (branch TEXT NOT NULL, head TEXT NOT NULL)"
-_KEPT = 2000  # nodes in memory: some 50 MB
-_LINKS_KEPT = 50_000  # commits in memory: some 50 MB
+_NODE_LIMIT = 2000  # nodes in memory: some 50 MB
+_LINK_LIMIT = 50_000  # commits in memory: some 50 MB
 _ONE_BY_ONE = 16  # commits that a walk reads each by itself; then it reads many at a time
 _GENERATIONS = 128  # that it reads at a time, and twice as many each time after
 _NOW = "strftime('%Y-%m-%dT%H:%M:%S+00:00', 'now')"
@@ -66,7 +66,7 @@ class Transaction:
 
     def body(self, node_id: NodeId) -> bytes:
         """What is stored under an id, checked against it. Raises StorageError."""
-        body = self._one("SELECT body FROM node WHERE id = ?", node_id)
+        body = self._value("SELECT body FROM node WHERE id = ?", node_id)
         if not isinstance(body, bytes):
             raise damaged(f"The history lacks node {node_id}.")
         if objecttree.node_id(body) != node_id:
@@ -75,16 +75,16 @@ class Transaction:
 
     def node(self, node_id: NodeId) -> Node:
         """A node of a tree. Raises StorageError."""
-        found = self._nodes.get(node_id)
-        if found is None:
+        node = self._nodes.get(node_id)
+        if node is None:
             try:
-                found = objecttree.decode(self.body(node_id))
+                node = objecttree.decode(self.body(node_id))
             except ValueError as error:
                 raise damaged(f"What is stored as {node_id} is no node of a tree.") from error
-            if len(self._nodes) >= _KEPT:
+            if len(self._nodes) >= _NODE_LIMIT:
                 self._nodes.clear()
-            self._nodes[node_id] = found
-        return found
+            self._nodes[node_id] = node
+        return node
 
     def add_bodies(self, bodies: Mapping[NodeId, bytes]) -> None:
         """Add what is not there."""
@@ -92,17 +92,17 @@ class Transaction:
 
     def commit(self, commit_id: CommitId) -> Commit:
         """A commit, checked against its id."""
-        body = self._one('SELECT body FROM "commit" WHERE id = ?', commit_id)
+        body = self._value('SELECT body FROM "commit" WHERE id = ?', commit_id)
         if not isinstance(body, bytes):
             raise damaged(f"The history lacks commit {commit_id}.")
-        read, named = Commit(), ObjectID(commit_id.encode())
+        commit, object_id = Commit(), ObjectID(commit_id.encode())
         try:
-            read.set_raw_chunks([body], object_format=SHA256, verify_sha=named)
+            commit.set_raw_chunks([body], object_format=SHA256, verify_sha=object_id)
         except (ChecksumMismatch, ObjectFormatException, ValueError) as error:
             raise damaged(
                 f"The history holds other bytes for commit {commit_id} than were stored."
             ) from error
-        return read
+        return commit
 
     def link(self, commit_id: CommitId) -> Link:
         """How a commit hangs together with others, checked against its id. Raises StorageError.
@@ -130,7 +130,7 @@ class Transaction:
 
     def generation(self, commit_id: CommitId) -> int:
         """1 for a root, else more than any parent's."""
-        generation = self._one('SELECT generation FROM "commit" WHERE id = ?', commit_id)
+        generation = self._value('SELECT generation FROM "commit" WHERE id = ?', commit_id)
         if generation is None:
             raise damaged(f"The history lacks commit {commit_id}.")
         return int(str(generation))
@@ -148,10 +148,10 @@ class Transaction:
 
     def head(self, branch: str) -> CommitId:
         """Raises BranchNotFound."""
-        found = self._one("SELECT head FROM branch WHERE name = ?", branch)
-        if found is None:
+        head = self._value("SELECT head FROM branch WHERE name = ?", branch)
+        if head is None:
             raise BranchNotFound(branch)
-        return str(found)
+        return str(head)
 
     def set_head(self, branch: str, commit_id: CommitId) -> None:
         """Point a branch, new or not, at a commit."""
@@ -159,7 +159,7 @@ class Transaction:
 
     def stood(self, branch: str) -> list[CommitId]:
         """Heads at which a branch was guarded, and from which it did not go on by commits."""
-        if self._one("SELECT 1 FROM sqlite_master WHERE name = ?", "stood") is None:
+        if self._value("SELECT 1 FROM sqlite_master WHERE name = ?", "stood") is None:
             return []  # from before there was such a table
         rows = self._connection.execute(
             "SELECT head FROM stood WHERE branch = ? ORDER BY rowid", (branch,)
@@ -195,25 +195,25 @@ class Transaction:
 
     def lease(self, candidate: CommitId, *, into: str, landing: Landing) -> None:
         """Keep a candidate until it is released; from now on, whatever time its commit states."""
-        told = json.dumps({"squash": landing.squash, "metadata": dict(landing.metadata)})
+        terms = json.dumps({"squash": landing.squash, "metadata": dict(landing.metadata)})
         self._connection.execute(
-            f"INSERT INTO candidate VALUES (?, ?, {_NOW}, ?)", (candidate, into, told)
+            f"INSERT INTO candidate VALUES (?, ?, {_NOW}, ?)", (candidate, into, terms)
         )
 
     def landing(self, candidate: CommitId) -> Landing:
         """How a leased candidate is to land."""
-        found = self._one("SELECT landing FROM candidate WHERE id = ?", candidate)
-        return Landing(**json.loads(str(found)))
+        terms = self._value("SELECT landing FROM candidate WHERE id = ?", candidate)
+        return Landing(**json.loads(str(terms)))
 
     def destination(self, candidate: CommitId) -> str:
         """The branch a leased candidate is for. Raises NotFound."""
-        found = self._one("SELECT destination FROM candidate WHERE id = ?", candidate)
-        if found is None:
+        branch = self._value("SELECT destination FROM candidate WHERE id = ?", candidate)
+        if branch is None:
             raise NotFound(
                 f"There is no candidate {candidate[:12]}: it has landed or was dropped.",
                 hint="Merge again: that makes a new candidate and judges it.",
             )
-        return str(found)
+        return str(branch)
 
     def release(self, candidate: CommitId) -> None:
         """Forget a candidate."""
@@ -221,14 +221,14 @@ class Transaction:
 
     def roots(self, *, since: str = "") -> dict[str, CommitId]:
         """What is to be kept, by what keeps it: refs, and leases and lost names since a time."""
-        found = {f"branch {name}": head for name, head in self.heads().items()}
-        found |= {f"tag {name}": target for name, target in self.tags().items()}
+        roots = {f"branch {name}": head for name, head in self.heads().items()}
+        roots |= {f"tag {name}": target for name, target in self.tags().items()}
         for query in (
             "SELECT 'candidate ' || id, id FROM candidate WHERE leased >= ?",
             "SELECT 'deleted ' || target, target FROM gone WHERE time >= ?",
         ):
-            found.update(self._connection.execute(query, (since,)))
-        return found
+            roots.update(self._connection.execute(query, (since,)))
+        return roots
 
     def all_ids(self, table: Literal["node", "commit"]) -> set[str]:
         """The ids of all that is there."""
@@ -240,8 +240,8 @@ class Transaction:
 
     def leases_before(self, time: str) -> int:
         """How many candidates were leased before a time."""
-        found = self._one("SELECT count(*) FROM candidate WHERE leased < ?", time)
-        return int(str(found))
+        count = self._value("SELECT count(*) FROM candidate WHERE leased < ?", time)
+        return int(str(count))
 
     def forget_before(self, time: str) -> None:
         """Take away leases and lost names of before a time."""
@@ -264,7 +264,7 @@ class Transaction:
         link = _parse(commit_id, row[0], row[1])
         if link is None:
             raise damaged(f"The history holds other bytes for commit {commit_id} than were stored.")
-        if len(self._links) >= _LINKS_KEPT:
+        if len(self._links) >= _LINK_LIMIT:
             self._links.clear()
         self._links[commit_id] = link
         return link
@@ -284,10 +284,10 @@ class Transaction:
             f"INSERT INTO gone SELECT {target}, {_NOW} FROM {table} WHERE {key} = ?",
             (name,),
         )
-        done = self._connection.execute(f"DELETE FROM {table} WHERE {key} = ?", (name,))
-        return done.rowcount
+        cursor = self._connection.execute(f"DELETE FROM {table} WHERE {key} = ?", (name,))
+        return cursor.rowcount
 
-    def _one(self, query: str, argument: str) -> object:
+    def _value(self, query: str, argument: str) -> object:
         row = self._connection.execute(query, (argument,)).fetchone()
         return None if row is None else row[0]
 

@@ -41,37 +41,37 @@ def roots(graph: Transaction, tree: ObjectID) -> Roots:
     return Roots(ids[1].decode(), ids[2].decode())
 
 
-def check_parted(graph: Transaction, both: Roots) -> None:
+def check_parted(graph: Transaction, pair: Roots) -> None:
     """Raise StorageError unless each of the two trees holds what belongs there.
 
     A content id is of the first: what lay in the other beside datahub's own would be judged by
     nobody. A verdict is read from the second.
     """
-    own = objecttree.entries(both.own, graph.node)
+    own = objecttree.entries(pair.own, graph.node)
     strange = next((path for path, _ in own if not path.startswith(OWN)), None)
-    strange = strange or next((p for p, _ in objecttree.entries(both.content, graph.node, OWN)), "")
+    strange = strange or next((p for p, _ in objecttree.entries(pair.content, graph.node, OWN)), "")
     if strange:
         raise damaged(f"A tree of the history holds {strange!r} where it does not belong.")
 
 
 def objects_of(graph: Transaction, tree: ObjectID, prefix: str = "") -> dict[str, ObjectId]:
     """Path -> object id, by path; only nodes that may hold the prefix are read."""
-    both = roots(graph, tree)
-    check_parted(graph, both)
-    held = dict(objecttree.entries(both.content, graph.node, prefix))
-    own = dict(objecttree.entries(both.own, graph.node, prefix))
-    return dict(sorted({**held, **own}.items())) if own else held
+    pair = roots(graph, tree)
+    check_parted(graph, pair)
+    content = dict(objecttree.entries(pair.content, graph.node, prefix))
+    own = dict(objecttree.entries(pair.own, graph.node, prefix))
+    return dict(sorted({**content, **own}.items())) if own else content
 
 
 def finder(graph: Transaction, tree: ObjectID) -> Callable[[str], ObjectId | None]:
     """A function path -> the object there, for as many paths as one likes."""
-    both = roots(graph, tree)
+    pair = roots(graph, tree)
 
-    def found(path: str) -> ObjectId | None:
-        root = both.own if path.startswith(OWN) else both.content
+    def find(path: str) -> ObjectId | None:
+        root = pair.own if path.startswith(OWN) else pair.content
         return objecttree.object_at(root, path, graph.node)
 
-    return found
+    return find
 
 
 def new_objects(
@@ -90,12 +90,12 @@ def changes_of(graph: Transaction, old: ObjectID, new: ObjectID, prefix: str = "
     """What differs under a prefix, by path."""
     was, now = roots(graph, old), roots(graph, new)
     check_parted(graph, now)
-    found = objecttree.differences(was.content, now.content, graph.node, prefix)
-    found += objecttree.differences(was.own, now.own, graph.node, prefix)
-    return [Change(*one) for one in sorted(found)]
+    differences = objecttree.differences(was.content, now.content, graph.node, prefix)
+    differences += objecttree.differences(was.own, now.own, graph.node, prefix)
+    return [Change(*difference) for difference in sorted(differences)]
 
 
-class Touched:
+class ChangeFilter:
     """Which commits hold something else under a prefix than each of their parents does."""
 
     def __init__(self, graph: Transaction, prefix: str) -> None:
@@ -115,12 +115,12 @@ class Touched:
     def _root(self, tree: str) -> objecttree.NodeId:
         """The root of the tree that a path with this prefix is in."""
         if tree not in self._roots:
-            both = roots(self._graph, ObjectID(tree.encode()))
-            self._roots[tree] = both.own if self._prefix.startswith(OWN) else both.content
+            pair = roots(self._graph, ObjectID(tree.encode()))
+            self._roots[tree] = pair.own if self._prefix.startswith(OWN) else pair.content
         return self._roots[tree]
 
 
-def edited(graph: Transaction, tree: ObjectID | None, changes: Changes) -> ObjectID:
+def edit(graph: Transaction, tree: ObjectID | None, changes: Changes) -> ObjectID:
     """Write `changes` into a tree (None: an empty one); return the new one's id.
 
     Raises InputError where a path would be a file and a folder at once.
@@ -133,14 +133,14 @@ def edited(graph: Transaction, tree: ObjectID | None, changes: Changes) -> Objec
         old = roots(graph, tree)
     own = {path: oid for path, oid in changes.items() if path.startswith(OWN)}
     content = {path: oid for path, oid in changes.items() if path not in own} if own else changes
-    new = Roots(_edited(graph, old.content, content), _edited(graph, old.own, own))
+    new = Roots(_edit_tree(graph, old.content, content), _edit_tree(graph, old.own, own))
     _check_apart(graph, old.content, new.content, content)
     tree_id = objecttree.node_id(new.body())
     graph.add_bodies({tree_id: new.body()})
     return ObjectID(tree_id.encode())
 
 
-def _edited(graph: Transaction, root: objecttree.NodeId, changes: Changes) -> objecttree.NodeId:
+def _edit_tree(graph: Transaction, root: objecttree.NodeId, changes: Changes) -> objecttree.NodeId:
     new, nodes = objecttree.edit(root, changes, graph.node)
     graph.add_bodies(nodes)
     return new
@@ -155,9 +155,9 @@ def _check_apart(
     clash = next((path for path in files if path in folders), None)
     clash = clash or next((f for f in folders if objecttree.object_at(new, f, graph.node)), None)
     if clash is None:
-        held = {f for f in folders if _holds(graph, old, f + "/")} | {""}
+        old_folders = {f for f in folders if _holds(graph, old, f + "/")} | {""}
         if next(objecttree.entries(old, graph.node), None) is not None:
-            below = (p for p in files if p.rpartition("/")[0] in held)
+            below = (p for p in files if p.rpartition("/")[0] in old_folders)
             clash = next((p for p in below if _holds(graph, new, p + "/")), None)
     if clash is not None:
         raise InputError(

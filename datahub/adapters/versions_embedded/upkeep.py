@@ -45,7 +45,7 @@ class Walk:
                 tree = self._graph.commit(commit_id).tree
             except StorageError as error:
                 kind = "ref" if where == name else "commit"
-                self._found(kind, commit_id, error, where)
+                self._report(kind, commit_id, error, where)
                 continue
             self._reach_tree(tree.decode(), f"commit {commit_id[:12]}")
             waiting += commit.parents
@@ -56,16 +56,16 @@ class Walk:
             return
         self.nodes.add(tree)
         try:
-            both = trees.roots(self._graph, ObjectID(tree.encode()))
+            pair = trees.roots(self._graph, ObjectID(tree.encode()))
         except StorageError as error:
-            self._found("node", tree, error, where)
+            self._report("node", tree, error, where)
             return
-        for root in (both.content, both.own):
+        for root in (pair.content, pair.own):
             self._reach_node(root, where)
         try:
-            trees.check_parted(self._graph, both)
+            trees.check_parted(self._graph, pair)
         except StorageError as error:
-            self._found("node", tree, error, where)
+            self._report("node", tree, error, where)
 
     def _reach_node(
         self, node_id: objecttree.NodeId, where: str, *, first: str = "", level: int | None = None
@@ -77,19 +77,19 @@ class Walk:
         try:
             node = self._graph.node(node_id)
         except StorageError as error:
-            self._found("node", node_id, error, where)
+            self._report("node", node_id, error, where)
             return
         if level is not None and (node.level != level or node.keys[:1] != [first]):
-            self._found("node", node_id, damaged("It is not what the node above says."), where)
+            self._report("node", node_id, damaged("It is not what the node above says."), where)
         if list(node.keys) != sorted(set(node.keys)):
-            self._found("node", node_id, damaged("Its paths are not in order."), where)
+            self._report("node", node_id, damaged("Its paths are not in order."), where)
         for key, oid in zip(node.keys, node.ids, strict=True):
             if node.level:
                 self._reach_node(oid, where, first=key, level=node.level - 1)
             else:
                 self.objects.setdefault(oid, f"{where}, {key}")
 
-    def _found(self, kind: str, thing: str, error: StorageError, where: str) -> None:
+    def _report(self, kind: str, thing: str, error: StorageError, where: str) -> None:
         self.damages.append(Damage(kind, thing, error.message, where))  # type: ignore[arg-type]
 
 
@@ -109,21 +109,21 @@ def check(graph: Transaction, files: ObjectFiles, *, deep: bool) -> list[Damage]
     return damages
 
 
-def _generations(graph: Transaction, reached: set[CommitId]) -> Iterator[Damage]:
+def _generations(graph: Transaction, commit_ids: set[CommitId]) -> Iterator[Damage]:
     """Commits whose stored generation is not 1 + the greatest of their parents'.
 
     The order of a merge base rests on it, and it is in no id.
     """
-    stored = graph.generations()
+    generations = graph.generations()
     right: dict[CommitId, int] = {}
-    waiting = sorted(reached & stored.keys(), key=stored.__getitem__, reverse=True)
+    waiting = sorted(commit_ids & generations.keys(), key=generations.__getitem__, reverse=True)
     while waiting:
         commit_id = waiting[-1]
         try:
             parents = [parent.decode() for parent in graph.commit(commit_id).parents]
         except StorageError:
             parents = []  # the walk has said what is wrong with it
-        unknown = [one for one in parents if one not in right and one in stored]
+        unknown = [p for p in parents if p not in right and p in generations]
         if unknown and commit_id not in right:
             waiting += unknown
             continue
@@ -131,11 +131,11 @@ def _generations(graph: Transaction, reached: set[CommitId]) -> Iterator[Damage]
         if commit_id in right:
             continue
         right[commit_id] = 1 + max((right.get(parent, 0) for parent in parents), default=0)
-        if stored[commit_id] != right[commit_id]:
+        if generations[commit_id] != right[commit_id]:
             yield Damage(
                 "commit",
                 commit_id,
-                f"its generation is {right[commit_id]}, and {stored[commit_id]} is stored",
+                f"its generation is {right[commit_id]}, and {generations[commit_id]} is stored",
                 "versions.db",
             )
 
@@ -151,7 +151,7 @@ class Dead:
     leases: int
     at_work: int
 
-    def counted(self) -> Collected:
+    def count(self) -> Collected:
         """How many there are."""
         return Collected(
             commits=len(self.commits),
@@ -199,10 +199,10 @@ def remove(files: ObjectFiles, dead: Dead) -> int:
     return len(dead.objects)
 
 
-def cut_short(removed: int, error: StorageError) -> StorageError:
+def cut_short(count: int, error: StorageError) -> StorageError:
     """The error for objects that are gone, and a history that could not be written."""
     return StorageError(
-        f"{removed} objects were removed. The history could not be made shorter: {error.message}",
+        f"{count} objects were removed. The history could not be made shorter: {error.message}",
         hint="Run `datahub gc` again: there may be room now.",
     )
 
