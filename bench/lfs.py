@@ -28,7 +28,7 @@ from bench.lfs_made import (
 )
 from datahub.adapters.rows_polars.orc_children import end_waiting
 from datahub.core.dataset import ROWS_PER_PART
-from datahub.flow.dataset.votes import voted, votes_by_part
+from datahub.flow.dataset.votes import current_votes, votes_by_part
 from datahub.flow.label.report import LFReport
 from datahub.hub import Hub
 
@@ -81,7 +81,7 @@ def running(rows: int, lfs: str, suffix: str = ".parquet", *, compared: int | No
             report = hub.lf_run(jobs=1)
             end_waiting()  # readers of ORC, which cost nothing until they have ended
         at = hub.at("news")
-        first = next(votes_by_part(at, voted(at), at.dataset.parts[:1]))
+        first = next(votes_by_part(at, current_votes(at), at.dataset.parts[:1]))
         return {**told(report), "first_votes": digest(first[:compared])}
 
     return run

@@ -16,7 +16,7 @@ from datahub.core.outcome import Policy, find_thresholds
 from datahub.core.patterns import vote_patterns
 from datahub.core.relabel import Decision, final_labels
 from datahub.core.triage import score
-from datahub.flow.dataset.features import Looked, Seen
+from datahub.flow.dataset.features import FeatureReader, FeatureRows
 from datahub.flow.label.judging import judged, lines_of
 from datahub.hub.registry import adapter
 
@@ -30,7 +30,7 @@ VOTES: LabelMatrix = np.where(
 ).astype(np.int8)
 KEYS = pl.Series("id", range(0, 2 * ROWS, 2))
 TEXTS = pl.DataFrame({"text": [f"{'a' * (i % 9)}" for i in range(ROWS)]})
-SEEN = Seen(KEYS, Features(TEXTS, texts=("text",)), (np.arange(ROWS) % 9).astype(np.uint32))
+SEEN = FeatureRows(KEYS, Features(TEXTS, texts=("text",)), (np.arange(ROWS) % 9).astype(np.uint32))
 ANSWERED: list[Key] = KEYS.sample(40, seed=3).to_list()
 DECISIONS: dict[Key, Decision] = {
     key: Decision("label", CLASSES[i % 3], (f"a{i}",), 1) if i % 7 else Decision("tie", None, (), 2)
@@ -84,11 +84,11 @@ def dataset(size: int) -> Dataset:
     return Dataset("box", "id", (("id", "Int64"), ("text", "String")), parts, CLASSES, text="text")
 
 
-def looked(known: Dataset) -> Looked:
+def looked(known: Dataset) -> FeatureReader:
     """What reads the rows of a part."""
     lines = {part.sha256: np.arange(at.start, at.stop) for part, at in lines_of(known)}
     features = Features(TEXTS[:0], texts=("text",))
-    return Looked(features, lambda part: SEEN.only(lines[part.sha256]))
+    return FeatureReader(features, lambda part: SEEN.only(lines[part.sha256]))
 
 
 def at_once(end: SoftLabels) -> tuple[pl.DataFrame, pl.DataFrame, object]:

@@ -15,7 +15,7 @@ from datahub.core.labels import LabelMatrix
 from datahub.core.patterns import Numbering, vote_patterns
 from datahub.flow.dataset import parts
 from datahub.flow.dataset.at import At
-from datahub.flow.dataset.votes import VotesAt, read_votes, voted
+from datahub.flow.dataset.votes import VotesAt, current_votes, read_votes
 from datahub.hub.registry import REGISTRY, adapter
 from tests.unit.test_lf_memory import lfs
 from tests.unit.test_lf_reuse import Project
@@ -33,7 +33,7 @@ def votes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[VotesAt, L
         made.take({i: texts[i * i % 11 % 4] for i in range(ROWS)})
         made.run(lfs()[:6])
         at = At.of(made.store, made.rows, "main", "mail")
-        yield VotesAt(at, voted(at)), read_votes(at, voted(at))
+        yield VotesAt(at, current_votes(at)), read_votes(at, current_votes(at))
 
 
 @given(start=st.integers(-1, ROWS + 5), size=st.integers(0, ROWS))

@@ -111,7 +111,7 @@ class At:
     @cached_property
     def dataset(self) -> Dataset:
         """What dataset.json says. Raises DatasetNotFound."""
-        dataset = self.contents.parsed(dataset_file(self.name), Dataset.from_json)
+        dataset = self.contents.read_as(dataset_file(self.name), Dataset.from_json)
         if dataset is None:
             raise DatasetNotFound(self.name, self.ref)
         return dataset
@@ -124,7 +124,7 @@ class At:
     @property
     def votes(self) -> VotesManifest | None:
         """Which LFs voted; None where none has."""
-        return self.contents.parsed(lfs_file(self.name), VotesManifest.from_json)
+        return self.contents.read_as(lfs_file(self.name), VotesManifest.from_json)
 
     @property
     def votes_id(self) -> ObjectId | None:
@@ -140,12 +140,12 @@ class At:
     @property
     def model(self) -> ModelManifest | None:
         """The label model that the labels came from; None where there is none."""
-        return self.contents.parsed(label_model_file(self.name), ModelManifest.from_json)
+        return self.contents.read_as(label_model_file(self.name), ModelManifest.from_json)
 
     @property
     def triage(self) -> Triage:
         """The policy, and what was measured under it; the default where there is none."""
-        return self.contents.parsed(triage_file(self.name), Triage.from_json) or NO_THRESHOLDS
+        return self.contents.read_as(triage_file(self.name), Triage.from_json) or NO_THRESHOLDS
 
     @cached_property
     def log(self) -> Sequence[Annotation]:
@@ -235,10 +235,10 @@ class At:
             return None
         if patches is None:
             patches = self.patches if table == "labels" else Patches(None, self.key)
-        needed = columns
+        projection = columns
         if columns is not None and patches.touch(part) and self.key not in columns:
-            needed = [*columns, self.key]
-        frame = self.rows.read([self.store.fetch(oid)], columns=needed)
+            projection = [*columns, self.key]
+        frame = self.rows.read([self.store.fetch(oid)], columns=projection)
         frame = patches.over(part, frame)
         return frame if columns is None else frame.select(columns)
 
@@ -286,13 +286,13 @@ class At:
         """
         if not keys or not self.dataset.parts:
             return
-        wanted = pl.Series(list(keys), strict=False)
-        if wanted.dtype.is_integer() == isinstance(self.dataset.parts[0].first_key, str):
+        series = pl.Series(list(keys), strict=False)
+        if series.dtype.is_integer() == isinstance(self.dataset.parts[0].first_key, str):
             return
-        numbers = places(self.dataset.parts, wanted).unique().sort().to_list()
+        numbers = places(self.dataset.parts, series).unique().sort().to_list()
         parts = [self.dataset.parts[number] for number in numbers]
         for _, frame in self.parts(table, parts, columns=columns):
-            yield frame.filter(pl.col(self.key).is_in(wanted.implode()))
+            yield frame.filter(pl.col(self.key).is_in(series.implode()))
 
     def content(self, keys: Sequence[Key]) -> dict[Key, dict[str, object]]:
         """The content of these rows by key; keys that are not there are left out."""

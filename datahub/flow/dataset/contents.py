@@ -48,7 +48,7 @@ class Contents:
         oid = self.find(path)
         return None if oid is None else self.store.read(oid)
 
-    def parsed(self, path: str, parse: Callable[[bytes], T]) -> T | None:
+    def read_as(self, path: str, parse: Callable[[bytes], T]) -> T | None:
         """What `parse` makes of the bytes at a path, read once; None where there is nothing."""
         name = (parse, path)
         if name not in self._values:

@@ -20,19 +20,19 @@ from datahub.ports import EndModel
 
 
 @dataclass(frozen=True)
-class Seen:
+class FeatureRows:
     """Some rows by key, and what there is to look at; nothing where no column is."""
 
     keys: pl.Series
     features: Features
     letters: npt.NDArray[np.uint32]  # of each row's texts
 
-    def only(self, lines: npt.NDArray[np.integer]) -> Seen:
+    def only(self, lines: npt.NDArray[np.integer]) -> FeatureRows:
         """These rows alone, by number."""
         frame = self.features.frame
         frame = frame[lines] if frame.width else frame  # without a column it has no row
         features = replace(self.features, frame=frame)
-        return Seen(self.keys[lines], features, self.letters[lines])
+        return FeatureRows(self.keys[lines], features, self.letters[lines])
 
     def thin(self, fewest: int) -> npt.NDArray[np.bool_]:
         """Rows whose texts together have fewer characters, where texts are all there is to see."""
@@ -43,48 +43,50 @@ class Seen:
 
 
 @dataclass(frozen=True)
-class Looked:
+class FeatureReader:
     """Which columns are looked at, without rows, and what reads the rows of a part."""
 
     features: Features
-    of: Callable[[Part], Seen]
+    of: Callable[[Part], FeatureRows]
 
 
-def features_at(at: At, *, columns: Sequence[str] = (), embedding: str | None = None) -> Looked:
+def features_at(
+    at: At, *, columns: Sequence[str] = (), embedding: str | None = None
+) -> FeatureReader:
     """The columns asked for (default: see `feature_columns`), in the order of the rows.
 
     Raises ConfigError; reading raises InputError (embeddings that are missing or of unequal
     lengths).
     """
     schema = at.rows.scan(at.files("rows")).collect_schema()
-    chosen = feature_columns(at.dataset, schema, columns, embedding)
-    wanted = list(dict.fromkeys([at.key, *chosen.columns]))
+    selection = feature_columns(at.dataset, schema, columns, embedding)
+    projection = list(dict.fromkeys([at.key, *selection.columns]))
     lengths: set[int | None] = set()
 
-    def of(part: Part) -> Seen:
-        frame = at.part("rows", part, wanted)
+    def of(part: Part) -> FeatureRows:
+        frame = at.part("rows", part, projection)
         assert frame is not None  # dataset.json names no part that is not there
         if embedding:
             lengths.update(frame[embedding].cast(pl.List(pl.Float32)).list.len().unique())
             _check_lengths(lengths, embedding)
-        features = replace(chosen, frame=frame.select(chosen.columns))
-        return Seen(frame[at.key], features, _letters(frame, chosen.texts))
+        features = replace(selection, frame=frame.select(selection.columns))
+        return FeatureRows(frame[at.key], features, _letters(frame, selection.texts))
 
-    return Looked(chosen, of)
+    return FeatureReader(selection, of)
 
 
-def seen_of(looked: Looked, dataset: Dataset, keys: Collection[Key]) -> Seen:
+def read_rows(reader: FeatureReader, dataset: Dataset, keys: Collection[Key]) -> FeatureRows:
     """The rows that have one of these keys, in their order; only parts that may are read."""
-    wanted = pl.Series(list(keys), dtype=pl.Null if not keys else None)
+    series = pl.Series(list(keys), dtype=pl.Null if not keys else None)
     pieces = []
-    for number in places(dataset.parts, wanted).unique().sort() if len(wanted) else [0]:
-        seen = looked.of(dataset.parts[number])
-        lines = seen.keys.is_in(wanted.cast(seen.keys.dtype).implode()).arg_true()
-        pieces.append(seen.only(lines.to_numpy().astype(np.int64)))
+    for number in places(dataset.parts, series).unique().sort() if len(series) else [0]:
+        rows = reader.of(dataset.parts[number])
+        lines = rows.keys.is_in(series.cast(rows.keys.dtype).implode()).arg_true()
+        pieces.append(rows.only(lines.to_numpy().astype(np.int64)))
     frame = pl.concat([piece.features.frame for piece in pieces])
-    return Seen(
+    return FeatureRows(
         pl.concat([piece.keys for piece in pieces]),
-        replace(looked.features, frame=frame),
+        replace(reader.features, frame=frame),
         np.concatenate([piece.letters for piece in pieces]),
     )
 
@@ -112,8 +114,8 @@ def _letters(frame: pl.DataFrame, texts: Sequence[str]) -> npt.NDArray[np.uint32
     """How many characters each row's texts have together."""
     if not texts:
         return np.zeros(frame.height, dtype=np.uint32)
-    counted = pl.sum_horizontal(
+    counts = pl.sum_horizontal(
         pl.col(name).cast(pl.String).str.strip_chars().str.len_chars().fill_null(0)
         for name in texts
     )
-    return frame.select(counted.cast(pl.UInt32)).to_series().to_numpy()
+    return frame.select(counts.cast(pl.UInt32)).to_series().to_numpy()

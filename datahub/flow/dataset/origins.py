@@ -27,10 +27,10 @@ def reasons(before: At, after: At, keys: Collection[Key]) -> dict[Key, tuple[str
     """Key -> what is not the same about its label, in words."""
     sides = _Side(before, keys), _Side(after, keys)
     votes = _votes_of(*sides)
-    return {key: tuple(_told(*sides, votes, key)) for key in keys}
+    return {key: tuple(_describe(*sides, votes, key)) for key in keys}
 
 
-def _told(
+def _describe(
     before: _Side, after: _Side, votes: tuple[dict[Key, Votes], dict[Key, Votes]], key: Key
 ) -> Iterator[str]:
     earlier = set(before.answers.get(key, ()))
@@ -42,10 +42,10 @@ def _told(
         a, b = old.get(lf, _NO_LF), new.get(lf, _NO_LF)
         if a != b:
             yield f"LF {lf}: {a} -> {b}"
-    for what in ("source", "model"):
-        was, now = (side.labels.get(key, {}).get(what) for side in (before, after))
+    for column in ("source", "model"):
+        was, now = (side.labels.get(key, {}).get(column) for side in (before, after))
         if was != now:
-            yield f"{what} {was or '-'} -> {now or '-'}"
+            yield f"{column} {was or '-'} -> {now or '-'}"
 
 
 class _Side:
@@ -55,8 +55,8 @@ class _Side:
         self.at = at
         self.places: dict[Key, Place] = {}
         self.labels: dict[Key, Mapping[str, object]] = {}
-        for part, some in _by_part(at, keys):
-            self._find(part, some)
+        for part, part_keys in _by_part(at, keys):
+            self._find(part, part_keys)
         self.answers = defaultdict[Key, list[tuple[str, str, str | None]]](list)
         for entry in at.log:
             if entry.key in self.places and not entry.withdrawn:
@@ -66,12 +66,12 @@ class _Side:
         frame = self.at.part("rows", part, [self.at.key])
         assert frame is not None  # dataset.json names no part that is not there
         column = frame[self.at.key]
-        wanted = pl.Series(list(keys), dtype=column.dtype).implode()
-        for place in column.is_in(wanted).arg_true():
+        key_list = pl.Series(list(keys), dtype=column.dtype).implode()
+        for place in column.is_in(key_list).arg_true():
             self.places[column[place]] = (part, place)
         labels = self.at.part("labels", part)
         if labels is not None:
-            lines = labels.filter(pl.col(self.at.key).is_in(wanted))
+            lines = labels.filter(pl.col(self.at.key).is_in(key_list))
             self.labels |= {line[self.at.key]: line for line in lines.iter_rows(named=True)}
 
     @property
@@ -106,11 +106,11 @@ def _by_part(at: At, keys: Collection[Key]) -> Iterator[tuple[Part, list[Key]]]:
     """The parts that these keys may lie in, each with its keys."""
     parts = at.dataset.parts
     text = bool(parts) and isinstance(parts[0].first_key, str)
-    some = [key for key in keys if isinstance(key, str) == text]
-    if not parts or not some:
+    candidates = [key for key in keys if isinstance(key, str) == text]
+    if not parts or not candidates:
         return
     groups = defaultdict[int, list[Key]](list)
-    for key, number in zip(some, places(parts, pl.Series(some)), strict=True):
+    for key, number in zip(candidates, places(parts, pl.Series(candidates)), strict=True):
         groups[number].append(key)
     for number in sorted(groups):
         yield parts[number], groups[number]
@@ -123,11 +123,11 @@ def _votes_of(before: _Side, after: _Side) -> tuple[dict[Key, Votes], dict[Key, 
     votes: tuple[dict[Key, Votes], dict[Key, Votes]] = {}, {}
     for key in before.places.keys() | after.places.keys():
         objects = [side.votes_at(key) for side in sides]
-        shared = set[str]()
+        equal_lfs = set[str]()
         if before.places.get(key) == after.places.get(key) and before.classes == after.classes:
-            shared = {lf for lf, oid in objects[0].items() if objects[1].get(lf) == oid}
+            equal_lfs = {lf for lf, oid in objects[0].items() if objects[1].get(lf) == oid}
         for side, lfs, words in zip(sides, objects, votes, strict=True):
             words[key] = {
-                lf: side.vote(key, oid, contents) for lf, oid in lfs.items() if lf not in shared
+                lf: side.vote(key, oid, contents) for lf, oid in lfs.items() if lf not in equal_lfs
             }
     return votes

@@ -29,12 +29,12 @@ GOLD_LABEL = "label"  # the column of the gold table that holds the class name
 class Rewritten:
     """A part with some columns new, its keys as they were.
 
-    `staged` is the file of its rows that nobody has stored yet, None where they are what they were;
+    `file` has its rows that nobody has stored yet, None where they are what they were;
     `gold` is None where that is.
     """
 
     part: Part
-    staged: Path | None
+    file: Path | None
     nulls: Mapping[str, int]
     gold: pl.Series | None
 
@@ -88,10 +88,10 @@ class RowsWriter:
         part, gold = new.part, objects.get(table_part(self._dataset, "gold", new.part.sha256))
         keys = None
         if new.gold is not None:
-            path = new.staged or self._store.fetch(part.sha256)
+            path = new.file or self._store.fetch(part.sha256)
             keys = self._rows.read([path], columns=[self._key])
-        if new.staged is not None:
-            oid, size = self._stored(new.staged)
+        if new.file is not None:
+            oid, size = self._put(new.file)
             part = replace(part, sha256=oid, size=size, nulls=new.nulls)
         self.take(part)
         if new.gold is not None and keys is not None:
@@ -101,17 +101,17 @@ class RowsWriter:
 
     def _write(self, frame: pl.DataFrame) -> None:
         content = frame.drop(GOLD, strict=False)
-        staged = self._store.stage(".parquet")
-        self._rows.write(content, staged)
-        oid, size = self._stored(staged)
+        path = self._store.stage(".parquet")
+        self._rows.write(content, path)
+        oid, size = self._put(path)
         keys = content[self._key]
         self.columns = tuple((name, str(kind)) for name, kind in content.schema.items())
         self.take(Part(oid, content.height, keys[0], keys[-1], size, _nulls(content)))
         if GOLD in frame.columns:
             self._write_gold(oid, frame)
 
-    def _stored(self, staged: Path) -> tuple[ObjectId, int]:
-        oid = self._store.put(staged)
+    def _put(self, path: Path) -> tuple[ObjectId, int]:
+        oid = self._store.put(path)
         return oid, self._store.size(oid)
 
     def _write_gold(self, part: str, frame: pl.DataFrame) -> None:
@@ -121,16 +121,16 @@ class RowsWriter:
         )
 
 
-def rewritten(store: VersionStore, rows: Rows, part: Part, columns: pl.DataFrame) -> Rewritten:
+def rewrite_part(store: VersionStore, rows: Rows, part: Part, columns: pl.DataFrame) -> Rewritten:
     """Write a part again with these columns, gold among them, in the place of its own."""
     content = columns.drop(GOLD, strict=False)
     gold = columns[GOLD] if GOLD in columns.columns else None
     if not content.width:
         return Rewritten(part, None, part.nulls, gold)
-    staged = store.stage(".parquet")
-    rows.rewrite(store.fetch(part.sha256), content, staged)
-    others = {name: n for name, n in part.nulls.items() if name not in content.columns}
-    return Rewritten(part, staged, others | _nulls(content), gold)
+    path = store.stage(".parquet")
+    rows.rewrite(store.fetch(part.sha256), content, path)
+    nulls = {name: n for name, n in part.nulls.items() if name not in content.columns}
+    return Rewritten(part, path, nulls | _nulls(content), gold)
 
 
 def _nulls(content: pl.DataFrame) -> dict[str, int]:
@@ -182,7 +182,7 @@ def rewrite_rows(at: At, edits: Iterable[Edit], dataset: Dataset | None = None) 
         else:
             continue  # nothing comes between two parts
         rewriting.put(group, new, first)
-    return rewriting.finished()
+    return rewriting.finish()
 
 
 class _Rewriting:
@@ -202,11 +202,11 @@ class _Rewriting:
 
     def put(self, group: Sequence[Part], new: pl.DataFrame | Rewritten, first: Key) -> None:
         """Take an edit: parts before its `first` key stay as they are, if their cuts do."""
-        replaced = {part.sha256 for part in group}
+        ids = {part.sha256 for part in group}
         ahead = self._ahead
-        while ahead and _is_before(ahead[-1], first) and ahead[-1].sha256 not in replaced:
+        while ahead and _is_before(ahead[-1], first) and ahead[-1].sha256 not in ids:
             self._pass_over(ahead.pop())
-        while ahead and ahead[-1].sha256 in replaced:
+        while ahead and ahead[-1].sha256 in ids:
             ahead.pop()
         if group and group[0].sha256 in self._own_ends:
             self._writer.finish()
@@ -218,7 +218,7 @@ class _Rewriting:
         else:
             self._writer.push(_rows_of(new, self._read(new.part), self._rows))
 
-    def finished(self) -> RowsWriter:
+    def finish(self) -> RowsWriter:
         """The writer, when all parts that follow are passed over."""
         while self._ahead:
             self._pass_over(self._ahead.pop())
@@ -236,8 +236,8 @@ class _Rewriting:
 
 def _rows_of(new: Rewritten, old: pl.DataFrame, rows: Rows) -> pl.DataFrame:
     """The rows of a part that was written, where they come to lie in other parts."""
-    if new.staged is not None:
-        old = old.with_columns(rows.read([new.staged]).get_columns())
+    if new.file is not None:
+        old = old.with_columns(rows.read([new.file]).get_columns())
     return old if new.gold is None else old.with_columns(new.gold)
 
 

@@ -68,16 +68,16 @@ class Patches:
         if not self.touch(part):
             return frame
         lines = self._of[part.sha256].select(frame.columns)
-        kept = frame.join(lines, on=self._key, how="anti", maintain_order="left")
-        return pl.concat([kept, lines]).sort(self._key)
+        rest = frame.join(lines, on=self._key, how="anti", maintain_order="left")
+        return pl.concat([rest, lines]).sort(self._key)
 
     def over_lazily(self, part: Part, frame: pl.LazyFrame) -> pl.LazyFrame:
         """The same of a frame of all columns that is not computed yet."""
         if not self.touch(part):
             return frame
         lines = self.of(part).lazy()
-        kept = frame.join(lines, on=self._key, how="anti")
-        return pl.concat([kept, lines]).sort(self._key)
+        rest = frame.join(lines, on=self._key, how="anti")
+        return pl.concat([rest, lines]).sort(self._key)
 
 
 def newest(frames: Sequence[pl.DataFrame], key: str) -> pl.DataFrame:

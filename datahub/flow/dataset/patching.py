@@ -41,24 +41,24 @@ def patch_labels(
     old = at.contents.under(patches_prefix(at.name))
     if lines.height == 0 and not (old and rewritten):
         return {**rewritten}
-    patch = _parted(lines, dataset)
+    patch = _with_parts(lines, dataset)
     number = 1 + max((patch_number(path) for path in old), default=0)
     path = patch_file(at.name, number, step_id)
     folding = bool(old and rewritten) or len(old) >= MOST_PATCHES
     if not folding and not _heavy(patch, dataset.parts):
-        return {**rewritten, path: _stored(at, patch)}
+        return {**rewritten, path: _store_patch(at, patch)}
     frames = at.rows.batches([at.store.fetch(oid) for oid in old.values()]) if old else ()
     stay = [p.sha256 for p in dataset.parts if _path(dataset, p) not in rewritten]
     every = newest([*frames, patch], dataset.key)
     patches = Patches(every.filter(pl.col(OF_PART).is_in(stay)), dataset.key)
-    folded, rest = _folded(at, dataset, patches)
-    changes: dict[str, ObjectId | None] = {**dict.fromkeys(old, None), **rewritten, **folded}
+    objects, rest = _fold(at, dataset, patches)
+    changes: dict[str, ObjectId | None] = {**dict.fromkeys(old, None), **rewritten, **objects}
     if rest.height:
-        changes[path] = _stored(at, rest)
+        changes[path] = _store_patch(at, rest)
     return changes
 
 
-def _folded(at: At, dataset: Dataset, patches: Patches) -> tuple[dict[str, ObjectId], pl.DataFrame]:
+def _fold(at: At, dataset: Dataset, patches: Patches) -> tuple[dict[str, ObjectId], pl.DataFrame]:
     """Parts that are patched too much, written again; and the lines that stay in a patch."""
     assert patches.lines is not None  # there is a new line at least
     heavy = _heavy(patches.lines, dataset.parts)
@@ -73,7 +73,7 @@ def _folded(at: At, dataset: Dataset, patches: Patches) -> tuple[dict[str, Objec
     return objects, patches.lines.filter(pl.col(OF_PART).is_in(list(light)))
 
 
-def _parted(lines: pl.DataFrame, dataset: Dataset) -> pl.DataFrame:
+def _with_parts(lines: pl.DataFrame, dataset: Dataset) -> pl.DataFrame:
     """The lines with the part that each is of, by part and key."""
     names = pl.Series(OF_PART, [part.sha256 for part in dataset.parts])
     of_part = names.gather(places(dataset.parts, lines[dataset.key]))
@@ -89,7 +89,7 @@ def _path(dataset: Dataset, part: Part) -> str:
     return table_part(dataset.name, "labels", part.sha256)
 
 
-def _stored(at: At, patch: pl.DataFrame) -> ObjectId:
-    staged = at.store.stage(".parquet")
-    at.rows.write(patch, staged)
-    return at.store.put(staged)
+def _store_patch(at: At, patch: pl.DataFrame) -> ObjectId:
+    path = at.store.stage(".parquet")
+    at.rows.write(patch, path)
+    return at.store.put(path)

@@ -30,16 +30,16 @@ def check_readable(at: At, table: str) -> None:
     """Raise InputError where there is no such table, NotFound where this commit has none."""
     if table not in TABLES:
         raise InputError(f"There is no table {table!r}.", hint=f"Tables are {', '.join(TABLES)}.")
-    for needed in ("rows", "labels") if table == "labeled" else (table,):
-        made_by = {"rows": "import", "gold": "import --gold COLUMN"}.get(needed, "label fit")
-        hint = "" if needed in ("rows", "gold") else _ROWS_ALONE
-        at.check(needed, made_by=made_by, hint=hint)
+    for name in ("rows", "labels") if table == "labeled" else (table,):
+        made_by = {"rows": "import", "gold": "import --gold COLUMN"}.get(name, "label fit")
+        hint = "" if name in ("rows", "gold") else _ROWS_ALONE
+        at.check(name, made_by=made_by, hint=hint)
 
 
 def beside(labels: Iterable[str], dataset: Dataset) -> dict[str, str]:
     """How columns of labels are called beside rows that have a column of that name."""
-    taken = {name for name, _ in dataset.columns} - {dataset.key}
-    return {name: f"{name}_datahub" for name in labels if name in taken}
+    columns = {name for name, _ in dataset.columns} - {dataset.key}
+    return {name: f"{name}_datahub" for name in labels if name in columns}
 
 
 def scan(at: At, *, table: str, checked: bool) -> pl.LazyFrame:
@@ -63,10 +63,10 @@ def committed_files(store: VersionStore, ref: str, paths: Sequence[str], *, chec
     for path in paths:
         if path not in objects:
             raise NotFound(f"There is no {path} at {ref!r}.", hint="`datahub show REF` lists all.")
-    return _opened(store, ref, {path: objects[path] for path in paths}, checked=checked)
+    return _open(store, ref, {path: objects[path] for path in paths}, checked=checked)
 
 
-def _opened(
+def _open(
     store: VersionStore, ref: str, objects: Objects, *, checked: bool, are_parts: bool = False
 ) -> Files:
     if not checked and isinstance(store, Ranged):
@@ -90,11 +90,11 @@ class _Table:
 
     def scan(self) -> pl.LazyFrame:
         if self._table == "labeled":
-            return pl.concat([self._labeled(part) for part in self._both()])
+            return pl.concat([self._scan_labeled(part) for part in self._labeled_parts()])
         parts = self._parts(self._table)
         if not any(self._patches.touch(part) for part in parts):
             return self._at.rows.scan(self._files(self._table, parts))
-        return pl.concat([self._patched(part) for part in parts])
+        return pl.concat([self._scan_labels(part) for part in parts])
 
     def batches(self, columns: Sequence[str] | None, size: int) -> Iterator[pl.DataFrame]:
         if columns is not None:
@@ -122,18 +122,18 @@ class _Table:
 
     def _labeled_batches(self, size: int) -> Iterator[pl.DataFrame]:
         key = self._dataset.key
-        for part in self._both():
+        for part in self._labeled_parts():
             labels = self._labels(part)
             labels = labels.rename(beside(labels.columns, self._dataset))
             for frame in self._at.rows.batches(self._files("rows", [part]), size=size):
                 yield frame.join(labels, on=key, how="left", maintain_order="left")
 
-    def _labeled(self, part: Part) -> pl.LazyFrame:
-        rows, labels = self._at.rows.scan(self._files("rows", [part])), self._patched(part)
+    def _scan_labeled(self, part: Part) -> pl.LazyFrame:
+        rows, labels = self._at.rows.scan(self._files("rows", [part])), self._scan_labels(part)
         names = beside(labels.collect_schema().names(), self._dataset)
         return rows.join(labels.rename(names), on=self._dataset.key, how="left")
 
-    def _patched(self, part: Part) -> pl.LazyFrame:
+    def _scan_labels(self, part: Part) -> pl.LazyFrame:
         labels = self._at.rows.scan(self._files("labels", [part]))
         return self._patches.over_lazily(part, labels)
 
@@ -144,7 +144,7 @@ class _Table:
     def _parts(self, table: str) -> list[Part]:
         return [part for part in self._dataset.parts if self._at.oid(table, part) is not None]
 
-    def _both(self) -> list[Part]:
+    def _labeled_parts(self) -> list[Part]:
         """Parts with labels; rows that came since are read when they are labeled."""
         return [p for p in self._parts("rows") if self._at.oid("labels", p) is not None]
 
@@ -160,4 +160,4 @@ class _Table:
                     "these; an earlier commit has the rows as they were.",
                 )
         at, checked = self._at, self._checked
-        return _opened(at.store, at.id, objects, checked=checked, are_parts=True)
+        return _open(at.store, at.id, objects, checked=checked, are_parts=True)

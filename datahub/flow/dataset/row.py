@@ -29,7 +29,7 @@ from datahub.flow.dataset.patches import OF_PART, patch_paths
 from datahub.flow.dataset.tables import dataset_at
 from datahub.ports import Rows, VersionStore
 
-Found = TypeVar("Found")
+Value = TypeVar("Value")
 Line = Mapping[str, Any]
 
 
@@ -43,17 +43,19 @@ class RowState:
     label: Line | None
     answers: tuple[tuple[str, str, str | None], ...]  # (annotation, annotator, label)
 
-    def told(self) -> dict[str, str | None]:
-        """The same as lines of text, to be held against another commit's."""
+    def describe(self) -> dict[str, str | None]:
+        """The state as lines of text, to compare with another commit's."""
         label, soft = self.label or {}, self.soft or {}
-        said = {name: _shown(label.get(name)) for name in ("label", "status", "source", "model")}
-        said["soft label"] = _shown(soft.get("label"))
+        lines = {name: _to_text(label.get(name)) for name in ("label", "status", "source", "model")}
+        lines["soft label"] = _to_text(soft.get("label"))
         if soft.get("confidence") is not None:
-            said["confidence"] = f"{soft['confidence']:.2f}"
-        said |= {f"vote of {lf}": str(y) for lf, y in self.votes.items() if y != ABSTAIN}
-        said |= {f"column {name}": _shown(value) for name, value in (self.content or {}).items()}
-        said |= {f"answer {one} of {who}": y or "(skipped)" for one, who, y in self.answers}
-        return {what: value for what, value in said.items() if value is not None}
+            lines["confidence"] = f"{soft['confidence']:.2f}"
+        lines |= {f"vote of {lf}": str(y) for lf, y in self.votes.items() if y != ABSTAIN}
+        lines |= {f"column {name}": _to_text(value) for name, value in (self.content or {}).items()}
+        lines |= {
+            f"answer {answer} of {person}": y or "(skipped)" for answer, person, y in self.answers
+        }
+        return {topic: value for topic, value in lines.items() if value is not None}
 
 
 class OneRow:
@@ -83,8 +85,8 @@ class OneRow:
     def manifests(self, ref: str) -> tuple[VotesManifest | None, ModelManifest | None]:
         """lfs.json and label_model.json of a commit."""
         return (
-            self._parsed(ref, lfs_file(self.dataset), VotesManifest.from_json),
-            self._parsed(ref, label_model_file(self.dataset), ModelManifest.from_json),
+            self._parse(ref, lfs_file(self.dataset), VotesManifest.from_json),
+            self._parse(ref, label_model_file(self.dataset), ModelManifest.from_json),
         )
 
     def votes_id(self, ref: str) -> str | None:
@@ -94,12 +96,12 @@ class OneRow:
     def _state(self, ref: str) -> RowState:
         if dataset_file(self.dataset) not in self.store.objects(ref, dataset_file(self.dataset)):
             return RowState(None, {}, None, None, ())
-        known = dataset_at(self.store, ref, self.dataset)
-        part = next((p for p in known.parts if self._within(p)), None)
+        dataset = dataset_at(self.store, ref, self.dataset)
+        part = next((p for p in dataset.parts if self._within(p)), None)
         line = None if part is None else self._line(ref, "rows", part)
         if part is None or line is None:
             return RowState(None, {}, None, None, ())
-        content = {name: line[1][name] for name in known.content_columns}
+        content = {name: line[1][name] for name in dataset.content_columns}
         soft, label = (self._line(ref, table, part) for table in ("soft_labels", "labels"))
         return RowState(
             content=content,
@@ -128,14 +130,14 @@ class OneRow:
         manifest, _ = self.manifests(ref)
         if manifest is None or part.sha256 not in manifest.parts:
             return {}
-        held = self.store.objects(ref, table_prefix(self.dataset, "votes"))
+        objects = self.store.objects(ref, table_prefix(self.dataset, "votes"))
         paths = {
             lf.name: votes_file(self.dataset, lf.fingerprint, part.sha256) for lf in manifest.lfs
         }
         return {
-            name: self._once((held[path], str(place)), partial(self._vote, held[path], place))
+            name: self._once((objects[path], str(place)), partial(self._vote, objects[path], place))
             for name, path in paths.items()
-            if path in held
+            if path in objects
         }
 
     def _vote(self, oid: str, place: int) -> int:
@@ -152,34 +154,36 @@ class OneRow:
         oid = self.store.objects(ref, path).get(path)
         patches = patch_paths(self.store, ref, self.dataset).values() if table == "labels" else ()
         for patch in reversed(list(patches)):
-            found = self._once((patch, part.sha256), partial(self._found, patch, key, part.sha256))
-            if found is not None:
-                return found
-        return None if oid is None else self._once((oid,), lambda: self._found(oid, key))
+            line = self._once(
+                (patch, part.sha256), partial(self._find_line, patch, key, part.sha256)
+            )
+            if line is not None:
+                return line
+        return None if oid is None else self._once((oid,), lambda: self._find_line(oid, key))
 
-    def _found(self, oid: str, key: str, of_part: str = "") -> tuple[int, Line] | None:
+    def _find_line(self, oid: str, key: str, of_part: str = "") -> tuple[int, Line] | None:
         place = 0
         for batch in self._rows.batches([self.store.fetch(oid)]):
-            here = batch[key] == self.key
+            mask = batch[key] == self.key
             if of_part:
-                here &= batch[OF_PART] == of_part
-            for at in here.arg_true().to_list():
+                mask &= batch[OF_PART] == of_part
+            for at in mask.arg_true().to_list():
                 return place + at, batch.drop(OF_PART, strict=False).row(at, named=True)
             place += batch.height
         return None
 
-    def _parsed(self, ref: str, path: str, read: Callable[[bytes], Found]) -> Found | None:
+    def _parse(self, ref: str, path: str, read: Callable[[bytes], Value]) -> Value | None:
         oid = self.store.objects(ref, path).get(path)
         return None if oid is None else self._once((oid,), lambda: read(self.store.read(oid)))
 
-    def _once(self, name: tuple[str, ...], read: Callable[[], Found]) -> Found:
+    def _once(self, name: tuple[str, ...], read: Callable[[], Value]) -> Value:
         if name not in self._read:
             self._read[name] = read()
-        found: Found = self._read[name]
-        return found
+        value: Value = self._read[name]
+        return value
 
 
-def _shown(value: object) -> str | None:
+def _to_text(value: object) -> str | None:
     """A value as one line of text."""
     if value is None or isinstance(value, str):
         return value

@@ -37,16 +37,16 @@ class Sample:
         parts = np.searchsorted(ends, places, side="right")
         starts = np.concatenate([[0], ends])[parts] if len(places) else places
         paths = at.files("rows")
-        picked, start, total = [], 0, int(ends[-1]) if len(ends) else 0
+        frames, start, total = [], 0, int(ends[-1]) if len(ends) else 0
         for part in sorted(set(parts.tolist())) or [0]:
             start = int(ends[part]) - dataset.parts[part].rows
             for batch in at.rows.batches([paths[part]], size=_BATCH):
                 inside = places[(places >= start) & (places < start + batch.height)] - start
-                picked.append(batch[inside])
+                frames.append(batch[inside])
                 start += batch.height
             progress("sample", start, total)
         progress("sample", total, total)
-        frame = pl.concat(picked)
+        frame = pl.concat(frames)
         return cls(dataset, frame, parts, places - starts)
 
     @property
@@ -55,20 +55,20 @@ class Sample:
         return self.frame[self.dataset.key]
 
 
-def drawn(at: At, *, size: int, seed: int, progress: Progress = quiet) -> Sample:
+def draw_sample(at: At, *, size: int, seed: int, progress: Progress = quiet) -> Sample:
     """At most `size` rows at random; of a dataset of many parts, from some parts at random."""
     rng = np.random.default_rng(seed)
     lengths = np.array([part.rows for part in at.dataset.parts], dtype=np.int64)
     starts = np.cumsum(lengths) - lengths
-    chosen: Places = np.arange(len(lengths), dtype=np.int64)
-    if len(chosen) > PARTS:
+    numbers: Places = np.arange(len(lengths), dtype=np.int64)
+    if len(numbers) > PARTS:
         shares = lengths / lengths.sum()
-        chosen = np.sort(rng.choice(chosen, size=PARTS, replace=False, p=shares))
-    within = int(lengths[chosen].sum())
+        numbers = np.sort(rng.choice(numbers, size=PARTS, replace=False, p=shares))
+    within = int(lengths[numbers].sum())
     picks = np.sort(rng.choice(within, size=min(size, within), replace=False))
-    ends = np.cumsum(lengths[chosen])
+    ends = np.cumsum(lengths[numbers])
     of = np.searchsorted(ends, picks, side="right")
-    places = picks - (ends - lengths[chosen])[of] + starts[chosen][of]
+    places = picks - (ends - lengths[numbers])[of] + starts[numbers][of]
     return Sample.of(at, places.astype(np.int64), progress)
 
 
@@ -85,6 +85,6 @@ def labels_of(at: At, keys: pl.Series) -> tuple[Gold, str]:
             labels: dict[Key, str] = dict(
                 line for frame in lines for line in frame.select(columns).iter_rows()
             )
-            named = [number.get(labels.get(key, ""), ABSTAIN) for key in keys]
-            return np.array(named, dtype=np.int8), judge
+            numbers = [number.get(labels.get(key, ""), ABSTAIN) for key in keys]
+            return np.array(numbers, dtype=np.int8), judge
     return np.full(len(keys), ABSTAIN, dtype=np.int8), ""

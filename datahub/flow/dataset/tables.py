@@ -54,25 +54,25 @@ def table_paths(store: VersionStore, ref: str, dataset: str, table: str) -> list
 
     Labels in them are those beneath the patches: `table_files` has them resolved.
     """
-    held = store.objects(ref, table_prefix(dataset, table))
-    if not held:
+    objects = store.objects(ref, table_prefix(dataset, table))
+    if not objects:
         return []
     paths = [table_part(dataset, table, p.sha256) for p in dataset_at(store, ref, dataset).parts]
-    return [store.fetch(held[path]) for path in paths if path in held]
+    return [store.fetch(objects[path]) for path in paths if path in objects]
 
 
 def table_files(
     store: VersionStore, rows: Rows, ref: str, dataset: str, table: str
 ) -> tuple[list[Path], Instead | None]:
     """Files that hold a table, and the lines of patches that go before theirs."""
-    found = table_paths(store, ref, dataset, table)
-    if not found or table != "labels":
-        return found, None
-    known = dataset_at(store, ref, dataset)
-    patches = Patches.at(store, rows, ref, dataset, known.key)
-    parts = zip(found, known.parts, strict=True)
-    return found, Instead(
-        known.key, {path: patches.of(part) for path, part in parts if patches.touch(part)}
+    paths = table_paths(store, ref, dataset, table)
+    if not paths or table != "labels":
+        return paths, None
+    snapshot = dataset_at(store, ref, dataset)
+    patches = Patches.at(store, rows, ref, dataset, snapshot.key)
+    parts = zip(paths, snapshot.parts, strict=True)
+    return paths, Instead(
+        snapshot.key, {path: patches.of(part) for path, part in parts if patches.touch(part)}
     )
 
 
@@ -90,7 +90,7 @@ def part_reader(
     Columns, where given, are what is read and returned. Labels are under the patches of the
     commit, unless others are given.
     """
-    held = store.objects(ref, table_prefix(dataset.name, table))
+    objects = store.objects(ref, table_prefix(dataset.name, table))
     patches = patches or (
         Patches.at(store, rows, ref, dataset.name, dataset.key)
         if table == "labels"
@@ -99,12 +99,12 @@ def part_reader(
 
     def read(part: Part, columns: Sequence[str] | None = None) -> pl.DataFrame | None:
         path = table_part(dataset.name, table, part.sha256)
-        if path not in held:
+        if path not in objects:
             return None
-        wanted = columns
+        projection = columns
         if columns is not None and patches.touch(part) and dataset.key not in columns:
-            wanted = [*columns, dataset.key]
-        frame = patches.over(part, rows.read([store.fetch(held[path])], columns=wanted))
+            projection = [*columns, dataset.key]
+        frame = patches.over(part, rows.read([store.fetch(objects[path])], columns=projection))
         return frame if columns is None else frame.select(columns)
 
     return read
@@ -170,33 +170,33 @@ def read_keys(
     """
     if not keys or not dataset.parts:
         return
-    wanted = pl.Series(list(keys), strict=False)
-    if wanted.dtype.is_integer() == isinstance(dataset.parts[0].first_key, str):
+    series = pl.Series(list(keys), strict=False)
+    if series.dtype.is_integer() == isinstance(dataset.parts[0].first_key, str):
         return
-    numbers = places(dataset.parts, wanted).unique().sort().to_list()
+    numbers = places(dataset.parts, series).unique().sort().to_list()
     parts = [dataset.parts[number] for number in numbers]
     for _, frame in read_parts(store, rows, ref, dataset, table, parts, columns=columns):
-        yield frame.filter(pl.col(dataset.key).is_in(wanted.implode()))
+        yield frame.filter(pl.col(dataset.key).is_in(series.implode()))
 
 
 def write_part(
     store: VersionStore, rows: Rows, frame: pl.DataFrame, *, dataset: str, table: str, part: str
 ) -> dict[str, ObjectId]:
     """Store what a table holds of one part of the rows, which `part` names."""
-    staged = store.stage(".parquet")
-    rows.write(frame, staged)
-    return {table_part(dataset, table, part): store.put(staged)}
+    path = store.stage(".parquet")
+    rows.write(frame, path)
+    return {table_part(dataset, table, part): store.put(path)}
 
 
 def rows_of(
     store: VersionStore, rows: Rows, ref: str, dataset: Dataset, keys: Sequence[Key]
 ) -> dict[Key, dict[str, object]]:
     """The content of these rows by key; keys that are not there are left out."""
-    found: dict[Key, dict[str, object]] = {}
+    contents: dict[Key, dict[str, object]] = {}
     for frame in read_keys(store, rows, ref, dataset, "rows", keys):
         for row in frame.iter_rows(named=True):
-            found[row[dataset.key]] = {name: row[name] for name in dataset.content_columns}
-    return found
+            contents[row[dataset.key]] = {name: row[name] for name in dataset.content_columns}
+    return contents
 
 
 def contents_of(
@@ -214,13 +214,13 @@ def contents_of(
     """
     if not keys or not dataset.parts:
         return
-    wanted = pl.Series(list(keys), strict=False)
-    if wanted.dtype.is_integer() == isinstance(dataset.parts[0].first_key, str):
+    series = pl.Series(list(keys), strict=False)
+    if series.dtype.is_integer() == isinstance(dataset.parts[0].first_key, str):
         return
     read = list(dict.fromkeys([dataset.key, *columns]))
-    for number in places(dataset.parts, wanted).unique().sort():
+    for number in places(dataset.parts, series).unique().sort():
         frame = rows.read([store.fetch(dataset.parts[number].sha256)], columns=read)
-        for row in frame.filter(pl.col(dataset.key).is_in(wanted.implode())).iter_rows(named=True):
+        for row in frame.filter(pl.col(dataset.key).is_in(series.implode())).iter_rows(named=True):
             yield row[dataset.key], {name: row[name] for name in columns}
 
 

@@ -96,8 +96,8 @@ def _votes_of(at: At, manifest: VotesManifest, part: Part) -> LabelMatrix:
     return votes
 
 
-def voted(at: At) -> VotesManifest:
-    """The LFs that voted on the rows. Raises NotFound, InputError (votes of earlier rows)."""
+def current_votes(at: At) -> VotesManifest:
+    """The manifest of the votes on the rows; NotFound, InputError (votes of earlier rows)."""
     _ = at.dataset  # without a dataset, that is what is said
     if at.votes is None:
         raise NotFound(f"No LF has voted on {at.name!r} yet.", hint="Run `datahub lf run`.")

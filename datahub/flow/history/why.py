@@ -241,9 +241,12 @@ def _event(row: OneRow, commit: Commit) -> Event:
     changed: tuple[tuple[str, str | None, str | None], ...] = ()
     taken = None
     if row.may_differ(first, commit.id):
-        before, after = {} if first is None else row.at(first).told(), row.at(commit.id).told()
+        before, after = (
+            {} if first is None else row.at(first).describe(),
+            row.at(commit.id).describe(),
+        )
         if before != after:
-            taken = next((other for other in others if row.at(other).told() == after), None)
+            taken = next((other for other in others if row.at(other).describe() == after), None)
         changed = tuple(
             (what, before.get(what), after.get(what))
             for what in dict.fromkeys([*before, *after])

@@ -23,8 +23,8 @@ from datahub.core.labels import (
 from datahub.core.lessons import Lessons
 from datahub.core.trust import interval
 from datahub.flow.dataset.at import At
-from datahub.flow.dataset.features import Looked, features_at
-from datahub.flow.dataset.votes import gold_numbers, read_votes, voted
+from datahub.flow.dataset.features import FeatureReader, features_at
+from datahub.flow.dataset.votes import current_votes, gold_numbers, read_votes
 from datahub.flow.label.fit import Alike, Balance, asked_balance, named_groups, predicted
 from datahub.flow.label.judging import lines_of
 from datahub.flow.steps import Progress, quiet
@@ -116,7 +116,7 @@ def compare(
     """
     if not seeds:
         raise ConfigError("A comparison needs a seed.", hint="For example `--seeds 3`.")
-    manifest = voted(at)
+    manifest = current_votes(at)
     votes, k = read_votes(at, manifest), len(at.dataset.classes)
     looked = features_at(at, columns=columns, embedding=embedding)
     end_model = end_model if looked.features.columns else None
@@ -152,7 +152,7 @@ class _Asking:
     """An end model, and the rows that it is asked about."""
 
     dataset: Dataset
-    looked: Looked
+    looked: FeatureReader
     end_model: EndModel
 
     def times(self, soft: SoftLabels, *, seed: int) -> Iterator[SoftLabels]:

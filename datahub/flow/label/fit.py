@@ -20,8 +20,8 @@ from datahub.core.versions import Commit
 from datahub.flow.dataset.annotations import decisions_at
 from datahub.flow.dataset.at import At
 from datahub.flow.dataset.draft import Draft
-from datahub.flow.dataset.features import Looked, features_at
-from datahub.flow.dataset.votes import VotesAt, voted
+from datahub.flow.dataset.features import FeatureReader, features_at
+from datahub.flow.dataset.votes import VotesAt, current_votes
 from datahub.flow.label.judging import Judged, JudgedPart, judged, lines_of
 from datahub.flow.label.judging_again import made_by
 from datahub.flow.label.pairs import columns_of, earlier_counts, keep_counts
@@ -127,7 +127,7 @@ def label_fit(at: At, fitting: Fitting, step: Step) -> Fitted:
     `at` is the head that the step starts from. A row that no LF voted on gets no label. Raises
     InputError when the votes are not of these rows, NotFound when there are none.
     """
-    manifest = voted(at)
+    manifest = current_votes(at)
     votes, draft = VotesAt(at, manifest), Draft(at)
     looked = features_at(at, columns=fitting.columns, embedding=fitting.embedding)
     majority = _majority(fitting, votes, len(at.dataset.classes))
@@ -252,7 +252,7 @@ def _model_manifest(
     fitting: Fitting,
     fit: LabelModelFit,
     alike: Dependence,
-    looked: Looked,
+    looked: FeatureReader,
     draft: Draft,
 ) -> ModelManifest:
     assert at.votes is not None  # LFs voted

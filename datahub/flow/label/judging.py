@@ -23,7 +23,7 @@ from datahub.core.parts import places
 from datahub.core.patterns import Numbering, Numbers
 from datahub.core.relabel import Decision, final_labels
 from datahub.core.triage import score
-from datahub.flow.dataset.features import Looked, Seen
+from datahub.flow.dataset.features import FeatureReader, FeatureRows
 from datahub.flow.steps import Progress, quiet
 from datahub.ports import EndModel, Opinion
 
@@ -54,7 +54,7 @@ class Judged:
 class _Block:
     """Some rows, and what is known of them before the end model is asked."""
 
-    seen: Seen
+    seen: FeatureRows
     votes: LabelMatrix
     soft: SoftLabels
     pattern: Numbers
@@ -68,7 +68,7 @@ class _Rows:
     """The rows of a dataset as blocks, and how a block is scored."""
 
     dataset: Dataset
-    looked: Looked
+    looked: FeatureReader
     votes: Votes
     soft: Ask
     lfs: list[str]
@@ -105,7 +105,7 @@ def judged(
     dataset: Dataset,
     votes: Votes,
     soft: Ask,
-    looked: Looked,
+    looked: FeatureReader,
     *,
     lfs: list[str],
     end_model: EndModel | None,

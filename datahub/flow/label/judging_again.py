@@ -18,7 +18,7 @@ from datahub.core.relabel import Decision
 from datahub.core.versions import ObjectId
 from datahub.flow.dataset.at import At
 from datahub.flow.dataset.draft import Draft
-from datahub.flow.dataset.features import Looked, features_at
+from datahub.flow.dataset.features import FeatureReader, features_at
 from datahub.flow.dataset.patching import MOST_PATCHED, patch_labels
 from datahub.flow.dataset.votes import VotesAt
 from datahub.flow.label.judging import Ask, Judged, JudgedPart, judged
@@ -113,7 +113,7 @@ def judged_again(
     )
 
 
-def features_as_fitted(at: At) -> Looked:
+def features_as_fitted(at: At) -> FeatureReader:
     """What the end model of a commit looked at."""
     features = fitted_model(at).features
     lists = {name for name, kind in at.dataset.columns if kind.startswith(("List", "Array"))}

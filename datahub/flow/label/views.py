@@ -20,8 +20,8 @@ from datahub.core.lf_sight import Disagreement, Disputes, Sight, Votes, sight
 from datahub.core.manifest import VotesManifest
 from datahub.flow.dataset.at import At
 from datahub.flow.dataset.parts import GOLD_LABEL
-from datahub.flow.dataset.samples import Sample, drawn, labels_of
-from datahub.flow.dataset.votes import class_numbers, read_votes, voted, votes_by_part
+from datahub.flow.dataset.samples import Sample, draw_sample, labels_of
+from datahub.flow.dataset.votes import class_numbers, current_votes, read_votes, votes_by_part
 from datahub.flow.label.report import LFReport, in_python, report_of, with_classes
 from datahub.flow.steps import Progress, quiet
 from datahub.ports import FoundLF, LFWorkers
@@ -42,7 +42,7 @@ def try_lfs(
     """Let LFs vote on a random sample of rows. Faults inside `root` are told from there."""
     dataset = with_classes(at.dataset)
     lfs = [lf.voting(dataset.classes) for lf in workers.found if lf.name not in leave_out]
-    some = drawn(at, size=sample, seed=seed, progress=progress)
+    some = draw_sample(at, size=sample, seed=seed, progress=progress)
     applied = _applied(some.frame, lfs, workers, dataset, progress)
     tally = Tally(len(lfs))
     tally.add(applied.votes)
@@ -71,7 +71,7 @@ def see_lf(
     """
     dataset = with_classes(at.dataset)
     tested = _named(name, workers.found).voting(dataset.classes)
-    some = drawn(at, size=sample, seed=seed, progress=progress)
+    some = draw_sample(at, size=sample, seed=seed, progress=progress)
     applied = _applied(some.frame, [tested], workers, dataset, progress)
     faults = tuple(fault.told_from(str(root)) for fault in applied.faults)
     votes, names = _other_votes(at, some, name)
@@ -98,7 +98,7 @@ def lf_stats(at: At, *, gold: bool) -> LFReport:
 
     Beside it what the label model takes for each LF's accuracy, and, with gold, the true one.
     """
-    manifest = voted(at)
+    manifest = current_votes(at)
     tally = Tally(len(manifest.lfs))
     if gold:
         at.check_gold()
@@ -117,7 +117,7 @@ def conflicts(at: At, first: str, second: str, *, show: int, seed: int) -> Disag
 
     Raises NotFound (an LF that did not vote), InputError (one LF named twice).
     """
-    manifest = voted(at)
+    manifest = current_votes(at)
     columns = [_column(manifest, name) for name in (first, second)]
     if first == second:
         raise InputError(
@@ -134,7 +134,7 @@ def conflicts(at: At, first: str, second: str, *, show: int, seed: int) -> Disag
 
 def all_votes(at: At) -> Votes:
     """The whole label matrix in memory, with its keys and names."""
-    manifest = voted(at)
+    manifest = current_votes(at)
     frames = at.rows.batches(at.files("rows"), columns=[at.key])
     keys = pl.concat(frame[at.key] for frame in frames)
     matrix = read_votes(at, manifest)

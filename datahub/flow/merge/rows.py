@@ -19,7 +19,14 @@ from datahub.core.parts import align
 from datahub.core.rowconflict import RowConflict
 from datahub.core.rowmerge import RowMerge, merge, settle
 from datahub.flow.dataset.instep import in_step
-from datahub.flow.dataset.parts import GOLD, Edit, Rewritten, changed_rows, rewrite_rows, rewritten
+from datahub.flow.dataset.parts import (
+    GOLD,
+    Edit,
+    Rewritten,
+    changed_rows,
+    rewrite_part,
+    rewrite_rows,
+)
 from datahub.flow.merge.fields import BOTH, Content, merged_fields, one_side
 from datahub.flow.merge.sides import Sides, content_unit, overlaid
 
@@ -102,7 +109,7 @@ def _merged_group(
         new = _merged_columns(sides, states, columns, schema, merged, settling)
         if new is None or merged.left:
             return Group(states[1], None)
-        return Group(states[1], rewritten(sides.store, sides.rows, states[1][0], new))
+        return Group(states[1], rewrite_part(sides.store, sides.rows, states[1][0], new))
     frames = _whole_frames(sides, states)
     kinds = _kinds(sides, frames, schema, merged, gold=merged.known.has_gold)
     found = _merged(sides, frames, kinds, merged, settling)
@@ -296,5 +303,5 @@ def _write(sides: Sides, groups: Sequence[Group], merged: Content) -> None:
 def _discard(sides: Sides, groups: Sequence[Group]) -> None:
     """Remove files that were written and not stored."""
     for group in groups:
-        if isinstance(group.merged, Rewritten) and group.merged.staged is not None:
-            sides.store.unstage(group.merged.staged)
+        if isinstance(group.merged, Rewritten) and group.merged.file is not None:
+            sides.store.unstage(group.merged.file)

@@ -15,7 +15,7 @@ from datahub.core.outcome import Triage, good_labels
 from datahub.core.trust import Estimate
 from datahub.flow.dataset.annotations import agreement_at, decisions_at
 from datahub.flow.dataset.at import At
-from datahub.flow.dataset.features import Looked, out_of_fold, seen_of
+from datahub.flow.dataset.features import FeatureReader, out_of_fold, read_rows
 from datahub.flow.dataset.tables import read_parts, table_paths
 from datahub.flow.label.fit import counts_of
 from datahub.flow.label.judging_again import check_fitted, features_as_fitted, fitted_model
@@ -150,10 +150,10 @@ def _plain(
     judged: pl.DataFrame,
     answers: dict[Key, str],
     end_model: EndModel | None,
-    looked: Looked,
+    looked: FeatureReader,
 ) -> Plain | None:
     """Teach the end model by answers alone; each answered row is judged without its own."""
-    asked = seen_of(looked, known, answers)
+    asked = read_rows(looked, known, answers)
     number = {name: i for i, name in enumerate(known.classes)}
     said = [number[answers[key]] for key in asked.keys]
     soft = np.eye(len(known.classes))[np.array(said, dtype=np.int64)]
