@@ -14,7 +14,7 @@ from datahub.core.conflicts import ASK
 from datahub.core.dataset import Dataset
 from datahub.core.errors import NothingToCommit
 from datahub.flow.dataset.tables import dataset_at
-from datahub.flow.merge.merge import Report, merged
+from datahub.flow.merge.merge import Report, merge_commits
 from datahub.flow.rows import source
 from datahub.flow.rows.in_place import import_in_place
 from datahub.flow.steps import Step
@@ -72,7 +72,7 @@ class Imports:
     def merge(self, theirs: str, *, into: str, base: str) -> Report:
         """Merge a branch into another."""
         commits = [self.store.commit_at(ref) for ref in (base, into, theirs)]
-        changes, report = merged(
+        changes, report = merge_commits(
             *commits,
             names=(theirs, into),
             settling=ASK,

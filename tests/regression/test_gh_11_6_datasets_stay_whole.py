@@ -23,7 +23,7 @@ from datahub.core.layout import annotations_file, dataset_file
 from datahub.flow.dataset.at import At
 from datahub.flow.dataset.tables import datasets_at
 from datahub.flow.history import edit, upkeep
-from datahub.flow.merge.merge import merged
+from datahub.flow.merge.merge import merge_commits
 from datahub.flow.publish.consistency import mismatches
 from datahub.flow.rows import source
 from datahub.flow.rows.setaside import AGREED
@@ -112,7 +112,7 @@ class Repository:
         head, second = self.store.commit_at(branch), self.store.commit_at(other)
         base = self.store.merge_base(head.id, second.id)
         step = self.step(branch)
-        changes, _ = merged(
+        changes, _ = merge_commits(
             base,
             head,
             second,

@@ -29,7 +29,7 @@ from datahub.flow.dataset import parts
 from datahub.flow.dataset.annotations import hashes_of, log_at
 from datahub.flow.dataset.tables import dataset_at
 from datahub.flow.history.edit import restore
-from datahub.flow.merge.merge import merged
+from datahub.flow.merge.merge import merge_commits
 from datahub.flow.rows.setaside import Caution
 from datahub.flow.rows.source import Import, import_rows
 from datahub.flow.steps import Step, begin, end
@@ -155,7 +155,7 @@ class Walk:
         ours, theirs = (self.store.commit_at(ref) for ref in (self.branch, source))
         base = self.store.merge_base(ours.id, theirs.id)
         step = self.step()
-        changes, _ = merged(
+        changes, _ = merge_commits(
             base,
             ours,
             theirs,

@@ -20,7 +20,7 @@ from datahub.flow.dataset import patching as relabel
 from datahub.flow.dataset.at import At
 from datahub.flow.dataset.patching import patch_labels
 from datahub.flow.dataset.tables import dataset_at, has_table, write_part
-from datahub.flow.merge.merge import merged
+from datahub.flow.merge.merge import merge_commits
 from datahub.flow.publish.consistency import mismatches, misplaced, unfinished
 from datahub.flow.rows.keeping import rows_without_label
 from datahub.flow.rows.source import Import, Imported, Mode, import_rows
@@ -117,7 +117,7 @@ class Mail:
     def merge(self, source: str) -> None:
         """Merge a branch into this one; where both changed a row, this one's."""
         ours, theirs = (self.store.commit_at(ref) for ref in (self.branch, source))
-        made, _ = merged(
+        made, _ = merge_commits(
             self.store.merge_base(ours.id, theirs.id),
             ours,
             theirs,

@@ -23,7 +23,7 @@ from datahub.core.errors import MergeConflict, NothingToCommit, StorageError
 from datahub.flow.dataset import parts
 from datahub.flow.dataset.tables import dataset_at
 from datahub.flow.history.diff import diff
-from datahub.flow.merge.merge import Report, merged
+from datahub.flow.merge.merge import Report, merge_commits
 from datahub.flow.rows import source
 from datahub.flow.steps import Step
 from datahub.hub.registry import adapter
@@ -83,7 +83,7 @@ class Project:
         """Merge theirs into ours, as a commit on ours."""
         base, ours, theirs = (self.store.commit_at(ref) for ref in ("base", "ours", "theirs"))
         step = Step("ours", "ann", TIME, "merging")
-        changes, report = merged(
+        changes, report = merge_commits(
             base,
             ours,
             theirs,

@@ -14,7 +14,7 @@ from datahub.core.conflicts import ASK, Settling
 from datahub.core.errors import ChangedSince, DatasetNotFound, InputError, MergeConflict
 from datahub.core.layout import DATASETS, dataset_file
 from datahub.core.versions import Changes, Commit
-from datahub.flow.merge.merge import merged
+from datahub.flow.merge.merge import merge_commits
 from datahub.flow.rows.setaside import CAREFUL, Caution
 from datahub.flow.steps import Step, begin
 from datahub.ports import EndModel, Rows, VersionStore
@@ -145,7 +145,7 @@ class _Onto:
     ) -> tuple[Changes, str]:
         """What the step does to the head, and what to say of it in the message."""
         try:
-            changes, report = merged(
+            changes, report = merge_commits(
                 base,
                 self.head,
                 new,

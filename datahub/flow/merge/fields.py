@@ -20,7 +20,7 @@ from datahub.flow.rows.filetable import types_at
 
 Types = Mapping[str, pl.DataType]
 
-BOTH = ("ours", "theirs")
+SIDES = ("ours", "theirs")
 FIELDS = ("key", "key_made", "text", "classes")
 
 
@@ -31,105 +31,115 @@ class Content:
     `kinds` are types of the merged columns, where the sides have not the same columns.
     """
 
-    known: Dataset
+    dataset: Dataset
     changes: dict[str, ObjectId | None] = field(default_factory=dict)
     conflicts: list[RowConflict] = field(default_factory=list)
-    left: list[RowConflict] = field(default_factory=list)
+    open_conflicts: list[RowConflict] = field(default_factory=list)
     rows_from_both: int = 0
     kinds: dict[str, pl.DataType] = field(default_factory=dict)
 
 
-def merged_fields(sides: Sides, settling: Settling) -> tuple[Content, dict[str, str]]:
+def merge_fields(sides: Sides, settling: Settling) -> tuple[Content, dict[str, str]]:
     """Fields and columns of the dataset; columns as name -> type."""
-    head, source = (sides.known[side] for side in BOTH)
-    merged = Content(head)
-    values = _merged_values(sides, merged, settling)
-    _compare_key_types(sides, merged, settling)
-    stored = _stored(sides)
-    schema = _merged_columns(sides, merged, settling, stored)
+    head, source = (sides.datasets[side] for side in SIDES)
+    content = Content(head)
+    values = _merge_values(sides, content, settling)
+    _compare_key_types(sides, content, settling)
+    stored_types = _stored_types(sides)
+    schema = _merge_schema(sides, content, settling, stored_types)
     for name, kind in schema.items():
-        types = (types[name] for types in (_both(name, *stored), *stored) if name in types)
+        types = (
+            types[name]
+            for types in (_type_for_both(name, *stored_types), *stored_types)
+            if name in types
+        )
         real = next((dtype for dtype in types if str(dtype) == kind), None)
-        merged.kinds |= {} if real is None else {name: real}
+        content.kinds |= {} if real is None else {name: real}
     gold = head.has_gold or source.has_gold
-    merged.known = replace(head, has_gold=gold, **values)  # type: ignore[arg-type]
-    return merged, schema
+    content.dataset = replace(head, has_gold=gold, **values)  # type: ignore[arg-type]
+    return content, schema
 
 
-def _merged_values(sides: Sides, merged: Content, settling: Settling) -> dict[str, object]:
+def _merge_values(sides: Sides, content: Content, settling: Settling) -> dict[str, object]:
     """Fields that are no columns, by name."""
-    head, source = (sides.known[side] for side in BOTH)
-    base = sides.known.get("base")
+    head, source = (sides.datasets[side] for side in SIDES)
+    base = sides.datasets.get("base")
     values: dict[str, object] = {}
     for name in FIELDS:
         states = (getattr(base, name) if base else None, getattr(head, name), getattr(source, name))
         values[name], clashes = merge_value(*states)
-        if clashes and _decide(sides, merged, settling, name, *states) == "theirs":
+        if clashes and _decide(sides, content, settling, name, *states) == "theirs":
             values[name] = states[2]
     return values
 
 
-def _compare_key_types(sides: Sides, merged: Content, settling: Settling) -> None:
+def _compare_key_types(sides: Sides, content: Content, settling: Settling) -> None:
     """Keys of two types cannot be held against each other: that is a conflict."""
-    a, b = (dict(sides.known[side].columns).get(sides.known[side].key) for side in BOTH)
+    a, b = (dict(sides.datasets[side].columns).get(sides.datasets[side].key) for side in SIDES)
     if a != b:
-        _decide(sides, merged, settling, "key type", None, a, b)
+        _decide(sides, content, settling, "key type", None, a, b)
 
 
-def _merged_columns(
-    sides: Sides, merged: Content, settling: Settling, stored: tuple[Types, Types]
+def _merge_schema(
+    sides: Sides, content: Content, settling: Settling, stored_types: tuple[Types, Types]
 ) -> dict[str, str]:
     """Columns as name -> type: of both sides, those in conflict as it was decided."""
-    kinds = [dict(sides.known[side].columns) for side in BOTH]
-    base = sides.known["base"].columns if "base" in sides.known else ()
-    columns = (_joined(sides.known[side].columns, *stored) for side in BOTH)
+    kinds = [dict(sides.datasets[side].columns) for side in SIDES]
+    base = sides.datasets["base"].columns if "base" in sides.datasets else ()
+    columns = (_align_types(sides.datasets[side].columns, *stored_types) for side in SIDES)
     schema, clashing = merge_columns(base, *columns)
     for name in clashing:
         states = (dict(base).get(name), kinds[0].get(name), kinds[1].get(name))
-        if _decide(sides, merged, settling, name, *states) == "theirs":
+        if _decide(sides, content, settling, name, *states) == "theirs":
             schema.pop(name, None)
             schema |= {name: kinds[1][name]} if name in kinds[1] else {}
-    for side, own in zip(BOTH, kinds, strict=True):
+    for side, own in zip(SIDES, kinds, strict=True):
         for name, kind in base:
             if name in schema or name in clashing or name not in own:
                 continue
             if _was_edited(sides, side, name):
                 states = (kind, kinds[0].get(name), kinds[1].get(name))
-                if _decide(sides, merged, settling, name, *states) == side:
+                if _decide(sides, content, settling, name, *states) == side:
                     schema[name] = kind
     return schema
 
 
-def _stored(sides: Sides) -> tuple[Types, Types]:
+def _stored_types(sides: Sides) -> tuple[Types, Types]:
     """Columns of ours and of theirs with their types; none where all are the same."""
-    ours, theirs = (sides.known[side] for side in BOTH)
-    if ours.columns == theirs.columns:
+    our_dataset, their_dataset = (sides.datasets[side] for side in SIDES)
+    if our_dataset.columns == their_dataset.columns:
         return {}, {}
-    a, b = (types_at(sides.store, sides.rows, known)() for known in (ours, theirs))
+    a, b = (
+        types_at(sides.store, sides.rows, dataset)() for dataset in (our_dataset, their_dataset)
+    )
     return a, b
 
 
-def _both(name: str, ours: Types, theirs: Types) -> Types:
+def _type_for_both(name: str, our_types: Types, their_types: Types) -> Types:
     """The type of a column that holds what both sides have in it, where there is one."""
-    kind = common_type(ours[name], theirs[name]) if name in ours and name in theirs else None
+    kind = (
+        common_type(our_types[name], their_types[name])
+        if name in our_types and name in their_types
+        else None
+    )
     return {} if kind is None else {name: kind}
 
 
-def _joined(
-    columns: Sequence[tuple[str, str]], ours: Types, theirs: Types
+def _align_types(
+    columns: Sequence[tuple[str, str]], our_types: Types, their_types: Types
 ) -> list[tuple[str, str]]:
     """Columns of a side, where those that differ on the sides in nulls alone have one type."""
-    found = []
+    schema = []
     for name, kind in columns:
-        both = _both(name, ours, theirs)
-        same = name not in both or str(ours[name]) == str(theirs[name])
-        found.append((name, kind if same else str(both[name])))
-    return found
+        common_types = _type_for_both(name, our_types, their_types)
+        is_equal = name not in common_types or str(our_types[name]) == str(their_types[name])
+        schema.append((name, kind if is_equal else str(common_types[name])))
+    return schema
 
 
 def _decide(
     sides: Sides,
-    merged: Content,
+    content: Content,
     settling: Settling,
     column: str,
     base: object,
@@ -141,40 +151,40 @@ def _decide(
     conflict = RowConflict(
         sides.name, DATASET, None, column, "both changed", *values, *sides.content_by
     )
-    merged.conflicts.append(conflict)
-    decided = settling.of(conflict)
-    side = settling.side if decided is None else decided.take
-    if decided is not None and side is None:
+    content.conflicts.append(conflict)
+    decision = settling.of(conflict)
+    side = settling.side if decision is None else decision.take
+    if decision is not None and side is None:
         raise InputError(
             f"{column!r} of {sides.name!r} cannot be decided by a value.",
             hint="`take` ours or theirs.",
         )
     if side is None:
-        merged.left.append(conflict)
+        content.open_conflicts.append(conflict)
     return side
 
 
-def one_side(sides: Sides, merged: Content, settling: Settling) -> Content:
+def take_side(sides: Sides, content: Content, settling: Settling) -> Content:
     """Where rows cannot be held against each other: all of one side, or undecided."""
-    if not merged.left:
-        decided = [settling.of(conflict) for conflict in merged.conflicts]
-        taken = {settling.side if one is None else one.take for one in decided}
-        if taken == {"theirs"}:
-            merged.known = sides.known["theirs"]
-            merged.changes = sides.taking_theirs(content_unit(sides.name))
-        elif taken == {"ours"}:
-            merged.known = sides.known["ours"]
+    if not content.open_conflicts:
+        decisions = [settling.of(conflict) for conflict in content.conflicts]
+        choices = {settling.side if decision is None else decision.take for decision in decisions}
+        if choices == {"theirs"}:
+            content.dataset = sides.datasets["theirs"]
+            content.changes = sides.taking_theirs(content_unit(sides.name))
+        elif choices == {"ours"}:
+            content.dataset = sides.datasets["ours"]
         else:
             raise InputError(
                 f"{sides.name!r} has another key on each side: it can only be taken whole.",
                 hint="Take the same side in all decisions about it.",
             )
-    return merged
+    return content
 
 
 def _was_edited(sides: Sides, side: str, column: str) -> bool:
     """Whether a side changed cells of a column that the other side took away."""
-    old, new = sides.known["base"], sides.known[side]
+    old, new = sides.datasets["base"], sides.datasets[side]
     for before, after in align(old.parts, new.parts):
         if not before or not after:
             continue

@@ -25,72 +25,74 @@ from datahub.flow.dataset.annotations import Hashes, hashes_of
 from datahub.flow.dataset.parts import GOLD_LABEL
 from datahub.flow.dataset.tables import contents_of, read_keys, read_parts
 from datahub.flow.label.judging_again import judged_again, relabeled
-from datahub.flow.merge.fields import BOTH, Content
-from datahub.flow.merge.kept import joined_labels
-from datahub.flow.merge.models import Labels, models_of, without_models
+from datahub.flow.merge.fields import SIDES, Content
+from datahub.flow.merge.kept import join_labels
+from datahub.flow.merge.models import Labels, drop_models, models_of
 from datahub.flow.merge.sides import Sides
 
 
-def merged_labels(sides: Sides, content: Content, settling: Settling) -> Labels:
+def merge_labels(sides: Sides, content: Content, settling: Settling) -> Labels:
     """Choose the models, join the answers, and say what the labels are."""
-    found = Labels()
-    side = models_of(sides, content, settling, found)
-    logs = {side: list(sides.at[side].log) for side in ("base", *BOTH)}
+    labels = Labels()
+    side = models_of(sides, content, settling, labels)
+    logs = {side: list(sides.at[side].log) for side in ("base", *SIDES)}
     log = _joint(logs)
-    settlements = _tied(sides, content, logs, log, settling, found)
+    settlements = _settle_ties(sides, content, logs, log, settling, labels)
     if side is not None:
-        settlements += _differing(sides, log, side, settling, found)
-    if found.left:
-        return found
+        settlements += _settle_differences(sides, log, side, settling, labels)
+    if labels.open_conflicts:
+        return labels
     if settlements:
         lines = "".join(entry.to_json() + "\n" for entry in settlements)
         path = annotations_file(sides.name, f"merge-{sides.step.id}")
-        found.changes[path] = sides.store.put_bytes(lines.encode())
-        found.settled = len(settlements)
+        labels.changes[path] = sides.store.put_bytes(lines.encode())
+        labels.settled = len(settlements)
     log += settlements
     if side is None:
-        without_models(sides, content, joined_labels(sides, content, logs, log), found)
-        return found
+        drop_models(sides, content, join_labels(sides, content, logs, log), labels)
+        return labels
     fresh = set(log) ^ set(logs[side])
     if fresh:
         keys = list(dict.fromkeys(entry.key for entry in [*log, *logs[side]] if entry in fresh))
-        found.changes |= _relabeled(sides, log, keys, side, found)
-    return found
+        labels.changes |= _relabel(sides, log, keys, side, labels)
+    return labels
 
 
 def _joint(logs: Mapping[str, list[Annotation]]) -> list[Annotation]:
     """The log of the merge: what either side added, without what either took away."""
-    base, ours, theirs = (set(logs[side]) for side in ("base", *BOTH))
-    gone = base - (ours & theirs)
-    return [entry for entry in dict.fromkeys([*logs["ours"], *logs["theirs"]]) if entry not in gone]
+    base, our_log, their_log = (set(logs[side]) for side in ("base", *SIDES))
+    removals = base - (our_log & their_log)
+    return [
+        entry for entry in dict.fromkeys([*logs["ours"], *logs["theirs"]]) if entry not in removals
+    ]
 
 
-def _tied(
+def _settle_ties(
     sides: Sides,
     content: Content,
     logs: Mapping[str, list[Annotation]],
     log: list[Annotation],
     settling: Settling,
-    found: Labels,
+    labels: Labels,
 ) -> list[Annotation]:
     """Rows that both sides took answers to, differently, and on which all answers are tied."""
     old = set(logs["base"])
-    news = [{entry.key for entry in logs[of] if entry not in old} for of in BOTH]
+    news = [{entry.key for entry in logs[of] if entry not in old} for of in SIDES]
     keys = sorted(news[0] & news[1])
     if not keys:
         return []
-    classes = content.known.classes
-    hashes = _hashes(sides, content.known, [*log, *logs["ours"], *logs["theirs"]], keys)
+    classes = content.dataset.classes
+    hashes = _hashes(sides, content.dataset, [*log, *logs["ours"], *logs["theirs"]], keys)
     union = answers_by_row(log, hashes, classes=classes)
     joint = decide(log, hashes, classes=classes)
-    said = {of: decide(logs[of], hashes, classes=classes) for of in BOTH}
+    decisions = {of: decide(logs[of], hashes, classes=classes) for of in SIDES}
     old_labels = _labels_of(sides, "base", keys)
-    chosen: dict[Key, str] = {}
+    choices: dict[Key, str] = {}
     for key in keys:
         if key not in joint or joint[key].outcome != "tie":
             continue
-        mine, other = said["ours"].get(key), said["theirs"].get(key)
-        if _label(mine) == _label(other):
+        our_decision, their_decision = decisions["ours"].get(key), decisions["theirs"].get(key)
+        if _label(our_decision) == _label(their_decision):
             continue
         conflict = RowConflict(
             sides.name,
@@ -99,42 +101,42 @@ def _tied(
             "label",
             "people disagree",
             old_labels.get(key),
-            _label(mine),
-            _label(other),
-            _people(mine, union[key]),
-            _people(other, union[key]),
+            _label(our_decision),
+            _label(their_decision),
+            _people(our_decision, union[key]),
+            _people(their_decision, union[key]),
         )
-        label, decided = _settled_label(sides, content, conflict, union[key], settling, found)
-        if decided and label is not None:
-            chosen[key] = label
-    return _settlements(sides, content.known, chosen, union)
+        label, is_decided = _decide_label(sides, content, conflict, union[key], settling, labels)
+        if is_decided and label is not None:
+            choices[key] = label
+    return _settlements(sides, content.dataset, choices, union)
 
 
 def _labels_of(sides: Sides, side: str, keys: list[Key]) -> dict[Key, str | None]:
     """Final labels of these rows, where a side has any."""
-    if side not in sides.known:
+    if side not in sides.datasets:
         return {}
-    known = sides.known[side]
+    dataset = sides.datasets[side]
     at = sides.commits[side].id
-    columns = [known.key, "label"]
-    frames = read_keys(sides.store, sides.rows, at, known, LABELS, keys, columns=columns)
+    columns = [dataset.key, "label"]
+    frames = read_keys(sides.store, sides.rows, at, dataset, LABELS, keys, columns=columns)
     return {key: label for frame in frames for key, label in frame.iter_rows()}
 
 
-def _settled_label(
+def _decide_label(
     sides: Sides,
     content: Content,
     conflict: RowConflict,
     answers: Sequence[Annotation],
     settling: Settling,
-    found: Labels,
+    labels: Labels,
 ) -> tuple[str | None, bool]:
     """What was decided of a row's label: (label, whether anything was)."""
-    found.conflicts.append(conflict)
-    one = settling.of(conflict)
-    if one is not None and one.take is None:
-        return _checked_class(one.value, sides), True
-    take = one.take if one is not None else None
+    labels.conflicts.append(conflict)
+    decision = settling.of(conflict)
+    if decision is not None and decision.take is None:
+        return _check_class(decision.value, sides), True
+    take = decision.take if decision is not None else None
     if take is None and settling.rule is not None:
         assert conflict.key is not None  # labels are of rows
         gold = _gold(sides, content, conflict.key) if settling.rule == "gold" else None
@@ -143,17 +145,17 @@ def _settled_label(
             return label, True
     take = take or settling.side
     if take is None:
-        found.left.append(conflict)
+        labels.open_conflicts.append(conflict)
         return None, False
     value = conflict.ours if take == "ours" else conflict.theirs
     return (None if value is None else str(value)), True
 
 
-def _checked_class(value: object, sides: Sides) -> str | None:
+def _check_class(value: object, sides: Sides) -> str | None:
     """A decided class; null leaves the row open."""
     if value is None:
         return None
-    classes = sides.known["ours"].classes
+    classes = sides.datasets["ours"].classes
     if value not in classes:
         raise InputError(
             f"{value!r} is no class of {sides.name!r}.",
@@ -164,26 +166,28 @@ def _checked_class(value: object, sides: Sides) -> str | None:
 
 def _gold(sides: Sides, content: Content, key: Key) -> str | None:
     """The given label of a merged row."""
-    parts = content.known.parts
+    parts = content.dataset.parts
     path = table_part(sides.name, "gold", parts[places(parts, pl.Series([key]))[0]].sha256)
     oid = {**sides.gold["ours"], **content.changes}.get(path)
     if oid is None:
         return None
     frame = sides.rows.read([sides.store.fetch(oid)])
-    found = frame.filter(pl.col(content.known.key) == key)[GOLD_LABEL].to_list()
-    return None if not found or found[0] is None else str(found[0])
+    values = frame.filter(pl.col(content.dataset.key) == key)[GOLD_LABEL].to_list()
+    return None if not values or values[0] is None else str(values[0])
 
 
-def _hashes(sides: Sides, known: Dataset, log: Sequence[Annotation], keys: Sequence[Key]) -> Hashes:
+def _hashes(
+    sides: Sides, dataset: Dataset, log: Sequence[Annotation], keys: Sequence[Key]
+) -> Hashes:
     """Hashes of the rows that a dataset holds; batches of all three say what was shown earlier."""
     at = [commit.id for commit in sides.commits.values()]
-    return hashes_of(sides.store, sides.rows, at, known, log, keys=keys)
+    return hashes_of(sides.store, sides.rows, at, dataset, log, keys=keys)
 
 
 def _settlements(
     sides: Sides,
-    known: Dataset,
-    chosen: Mapping[Key, str],
+    dataset: Dataset,
+    choices: Mapping[Key, str],
     answers: Mapping[Key, Sequence[Annotation]],
 ) -> list[Annotation]:
     """The answers that settle rows, by whoever merges.
@@ -191,53 +195,53 @@ def _settlements(
     Each holds as long as those that it settles: it belongs to all columns that they saw.
     """
     step = sides.step
-    every = known.content_columns
-    rows = dict(contents_of(sides.store, sides.rows, known, list(chosen), columns=every))
-    made = []
-    for key, label in chosen.items():
-        settled = answers.get(key, ())
-        saw = [entry.columns or every for entry in settled] or [every]
+    every = dataset.content_columns
+    rows = dict(contents_of(sides.store, sides.rows, dataset, list(choices), columns=every))
+    settlements = []
+    for key, label in choices.items():
+        entries = answers.get(key, ())
+        saw = [entry.columns or every for entry in entries] or [every]
         columns = columns_of({name for names in saw for name in names})
         row_hash = hash_of(rows[key], columns)
         assert row_hash is not None  # what counts saw only columns that are there
-        made.append(
+        settlements.append(
             Annotation(
                 id=f"merge-{step.id}-{key}",
                 key=key,
                 row_hash=row_hash,
                 label=label,
                 annotator=step.author,
-                time=max([step.time.isoformat(), *(entry.time for entry in settled)]),
+                time=max([step.time.isoformat(), *(entry.time for entry in entries)]),
                 batch=f"merge-{step.id}",
-                settles=tuple(sorted(entry.id for entry in settled)),
+                settles=tuple(sorted(entry.id for entry in entries)),
                 columns=columns,
             )
         )
-    return made
+    return settlements
 
 
-def _differing(
-    sides: Sides, log: list[Annotation], side: str, settling: Settling, found: Labels
+def _settle_differences(
+    sides: Sides, log: list[Annotation], side: str, settling: Settling, labels: Labels
 ) -> list[Annotation]:
     """Rows whose labels differ because each side has its own models, and no person said.
 
     They follow the models that are taken, but for those that are decided one by one.
     """
-    if not any(conflict.table == MODEL for conflict in found.conflicts):
+    if not any(conflict.table == MODEL for conflict in labels.conflicts):
         return []
-    frames = [_labels_table(sides, of) for of in BOTH]
-    key = sides.known["ours"].key
-    joined = frames[0].join(frames[1], on=key, how="inner", suffix="_theirs")
-    differ = joined.filter(pl.col("label").ne_missing(pl.col("label_theirs")))
+    frames = [_labels_table(sides, of) for of in SIDES]
+    key = sides.datasets["ours"].key
+    pairs = frames[0].join(frames[1], on=key, how="inner", suffix="_theirs")
+    differ = pairs.filter(pl.col("label").ne_missing(pl.col("label_theirs")))
     keys = differ[key].to_list()
-    known = sides.known[side]
-    asked = list({entry.key for entry in log} & set(keys))
-    decisions = decide(log, _hashes(sides, known, log, asked), classes=known.classes)
-    said = {k for k, one in decisions.items() if one.outcome == "label"}
-    undecided = any(conflict.table == MODEL for conflict in found.left)
-    chosen: dict[Key, str] = {}
+    dataset = sides.datasets[side]
+    answered_keys = list({entry.key for entry in log} & set(keys))
+    decisions = decide(log, _hashes(sides, dataset, log, answered_keys), classes=dataset.classes)
+    by_people = {k for k, decision in decisions.items() if decision.outcome == "label"}
+    is_open = any(conflict.table == MODEL for conflict in labels.open_conflicts)
+    choices: dict[Key, str] = {}
     for line in differ.iter_rows(named=True):
-        if line[key] in said:
+        if line[key] in by_people:
             continue
         by = [
             MadeBy(model=line[f"model{s}"] or "", lfs=tuple(line[f"lfs{s}"]))
@@ -246,47 +250,49 @@ def _differing(
         values = None, line["label"], line["label_theirs"]
         place = (sides.name, LABELS, line[key], "label")
         conflict = RowConflict(*place, "models disagree", *values, *by)
-        found.conflicts.append(conflict)
-        one = settling.of(conflict)
-        if one is None and undecided:
-            found.left.append(conflict)
-        elif one is not None:
-            value = line["label" if one.take == "ours" else "label_theirs"]
-            label = _checked_class(one.value, sides) if one.take is None else value
+        labels.conflicts.append(conflict)
+        decision = settling.of(conflict)
+        if decision is None and is_open:
+            labels.open_conflicts.append(conflict)
+        elif decision is not None:
+            value = line["label" if decision.take == "ours" else "label_theirs"]
+            label = _check_class(decision.value, sides) if decision.take is None else value
             if label is not None and label != line["label" if side == "ours" else "label_theirs"]:
-                chosen[line[key]] = label
-    hashes = _hashes(sides, known, log, list(chosen))
-    return _settlements(sides, known, chosen, answers_by_row(log, hashes, classes=known.classes))
+                choices[line[key]] = label
+    hashes = _hashes(sides, dataset, log, list(choices))
+    return _settlements(
+        sides, dataset, choices, answers_by_row(log, hashes, classes=dataset.classes)
+    )
 
 
 def _labels_table(sides: Sides, side: str) -> pl.DataFrame:
-    at, known = sides.commits[side].id, sides.known[side]
-    columns = [known.key, "label", "model", "lfs"]
-    parts = read_parts(sides.store, sides.rows, at, known, LABELS, columns=columns)
+    at, dataset = sides.commits[side].id, sides.datasets[side]
+    columns = [dataset.key, "label", "model", "lfs"]
+    parts = read_parts(sides.store, sides.rows, at, dataset, LABELS, columns=columns)
     return pl.concat([frame for _, frame in parts])
 
 
-def _relabeled(
-    sides: Sides, log: list[Annotation], keys: list[Key], side: str, found: Labels
+def _relabel(
+    sides: Sides, log: list[Annotation], keys: list[Key], side: str, labels: Labels
 ) -> dict[str, ObjectId | None]:
     """A side's labels decided again by the joint log, of which these keys are news to it.
 
     As if one pull had taken the answers of both: rows alike are informed by all of them.
     """
-    at, known = sides.at[side], sides.known[side]
-    hashes = _hashes(sides, known, log, list({entry.key for entry in log}))
-    wanted = set(keys)
-    decided = decide(log, hashes, classes=known.classes)
-    stale = {e.key for e in log if e.key in wanted and not counts(e, hashes)}
+    at, dataset = sides.at[side], sides.datasets[side]
+    hashes = _hashes(sides, dataset, log, list({entry.key for entry in log}))
+    news = set(keys)
+    decisions = decide(log, hashes, classes=dataset.classes)
+    stale = {e.key for e in log if e.key in news and not counts(e, hashes)}
     if stale:
-        found.notes.append(
+        labels.notes.append(
             f"answers to {len(stale)} rows of {sides.name} no longer count: the other side changed "
             "or removed the rows. `datahub review push` asks again"
         )
-    drawn = {key for of in BOTH for key in sides.at[of].audit_keys}
-    judged = judged_again(at, end_model=sides.end_model, decisions=decided, drawn=drawn)
-    changes, lines, _ = relabeled(at, judged, step_id=sides.step.id)
-    found.relabeled += lines
+    audit_keys = {key for of in SIDES for key in sides.at[of].audit_keys}
+    judgments = judged_again(at, end_model=sides.end_model, decisions=decisions, drawn=audit_keys)
+    changes, lines, _ = relabeled(at, judgments, step_id=sides.step.id)
+    labels.relabeled += lines
     return changes
 
 
@@ -296,8 +302,8 @@ def _label(decision: Decision | None) -> str | None:
 
 def _people(decision: Decision | None, answers: Sequence[Annotation]) -> MadeBy:
     by = set(decision.by) if decision else set()
-    named = [answer for answer in answers if answer.id in by]
+    grounds = [answer for answer in answers if answer.id in by]
     return MadeBy(
-        annotations=tuple(answer.id for answer in named),
-        annotators=tuple(answer.annotator for answer in named),
+        annotations=tuple(answer.id for answer in grounds),
+        annotators=tuple(answer.annotator for answer in grounds),
     )

@@ -18,8 +18,8 @@ from datahub.core.layout import DATASETS
 from datahub.core.rowconflict import RowConflict
 from datahub.core.setaside import SetAside
 from datahub.core.versions import Change, Commit, ObjectId, merged_changes
-from datahub.flow.merge.labels import merged_labels
-from datahub.flow.merge.rows import merged_content
+from datahub.flow.merge.labels import merge_labels
+from datahub.flow.merge.rows import merge_content
 from datahub.flow.merge.sides import Sides, Unit, content_unit, labels_unit, model_unit
 from datahub.flow.steps import Step
 from datahub.ports import EndModel, Rows, VersionStore
@@ -42,7 +42,7 @@ class Report:
     set_aside: tuple[SetAside, ...] = ()
 
 
-def merged(
+def merge_commits(
     base: Commit,
     ours: Commit,
     theirs: Commit,
@@ -70,8 +70,10 @@ def merged(
         sides_of,
     )
     merge.run()
-    if merge.undecided:
-        raise MergeConflict(merge.undecided, source=names[0], into=names[1], rule=settling.rule)
+    if merge.open_conflicts:
+        raise MergeConflict(
+            merge.open_conflicts, source=names[0], into=names[1], rule=settling.rule
+        )
     check_all_used(settling, merge.conflicts)
     merge.report.conflicts = len(merge.conflicts)
     return merge.changes, merge.report
@@ -93,38 +95,38 @@ class _Merge:
         self._sides_of = sides_of
         self.changes, self._clashing = merged_changes(by_head.values(), by_source.values())
         self.conflicts: list[RowConflict] = []
-        self.undecided: list[RowConflict] = []
+        self.open_conflicts: list[RowConflict] = []
         self.report = Report()
 
     def run(self) -> None:
         """Merge datasets by what they mean, and all else by path."""
         for name in self._datasets():
             sides = self._sides_of(name)
-            if {"ours", "theirs"} <= sides.known.keys():
+            if {"ours", "theirs"} <= sides.datasets.keys():
                 self._merge_dataset(sides)
-            elif sides.known.keys() & {"ours", "theirs"}:
+            elif sides.datasets.keys() & {"ours", "theirs"}:
                 self._take_dataset(sides)
         for path in self._clashing:
             self._merge_object(path)
 
     def _datasets(self) -> list[str]:
         """Datasets under which both sides changed something."""
-        touched = [
+        names = [
             {path.split("/")[1] for path in side if path.startswith(DATASETS)}
             for side in (self._by_head, self._by_source)
         ]
-        return sorted(touched[0] & touched[1])
+        return sorted(names[0] & names[1])
 
     def _merge_dataset(self, sides: Sides) -> None:
         """One that both sides have: its tables are merged by what they mean."""
         self._leave_out(_merged_unit(sides.name))
-        content = merged_content(sides, self._settling)
-        self._note(content.conflicts, content.left)
+        content = merge_content(sides, self._settling)
+        self._note(content.conflicts, content.open_conflicts)
         self.changes |= content.changes
-        if content.left:
+        if content.open_conflicts:
             return
-        labels = merged_labels(sides, content, self._settling)
-        self._note(labels.conflicts, labels.left)
+        labels = merge_labels(sides, content, self._settling)
+        self._note(labels.conflicts, labels.open_conflicts)
         self.changes |= labels.changes
         self.report.rows += content.rows_from_both
         self.report.relabeled += labels.relabeled
@@ -135,8 +137,8 @@ class _Merge:
         """One that a side does not have, and the other changed: it is taken whole."""
         name = sides.name
         self._leave_out(lambda path: path.startswith(f"{DATASETS}{name}/"))
-        kind = "theirs removed" if "ours" in sides.known else "ours removed"
-        kind = kind if "base" in sides.known else "both added"
+        kind = "theirs removed" if "ours" in sides.datasets else "ours removed"
+        kind = kind if "base" in sides.datasets else "both added"
         base, head, source = (sides.file_of(side) for side in ("base", "ours", "theirs"))
         conflict = RowConflict(name, DATASET, None, None, kind, base, head, source)
         if self._decide(conflict) == "theirs":
@@ -161,9 +163,9 @@ class _Merge:
         self._note([conflict], [] if side else [conflict])
         return side
 
-    def _note(self, conflicts: list[RowConflict], undecided: list[RowConflict]) -> None:
+    def _note(self, conflicts: list[RowConflict], open_conflicts: list[RowConflict]) -> None:
         self.conflicts += conflicts
-        self.undecided += undecided
+        self.open_conflicts += open_conflicts
 
 
 def _merged_unit(name: str) -> Unit:

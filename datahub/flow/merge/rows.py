@@ -27,8 +27,8 @@ from datahub.flow.dataset.parts import (
     rewrite_part,
     rewrite_rows,
 )
-from datahub.flow.merge.fields import BOTH, Content, merged_fields, one_side
-from datahub.flow.merge.sides import Sides, content_unit, overlaid
+from datahub.flow.merge.fields import SIDES, Content, merge_fields, take_side
+from datahub.flow.merge.sides import Sides, content_unit, overlay
 
 States = tuple[tuple[Part, ...], ...]  # neighbouring parts of base, ours and theirs
 Frames = tuple[pl.DataFrame | None, ...]  # rows of all three
@@ -39,34 +39,36 @@ class Group:
     """Parts of ours, and what becomes of them; None: they stay as they are."""
 
     parts: tuple[Part, ...]
-    merged: RowMerge | Rewritten | None
+    change: RowMerge | Rewritten | None
 
 
-def merged_content(sides: Sides, settling: Settling) -> Content:
+def merge_content(sides: Sides, settling: Settling) -> Content:
     """Merge dataset.json, rows and gold. Nothing is stored where conflicts are left."""
     unit = content_unit(sides.name)
-    moved = sides.moved_by(unit)
-    if moved in ("neither", "same", "ours"):
-        return Content(sides.known["ours"])
-    if moved == "theirs":
-        return Content(sides.known["theirs"], sides.taking_theirs(unit))
-    merged, schema = merged_fields(sides, settling)
-    if merged.left or any(one.column in ("key", "key type") for one in merged.conflicts):
-        return one_side(sides, merged, settling)
+    movers = sides.moved_by(unit)
+    if movers in ("neither", "same", "ours"):
+        return Content(sides.datasets["ours"])
+    if movers == "theirs":
+        return Content(sides.datasets["theirs"], sides.taking_theirs(unit))
+    content, schema = merge_fields(sides, settling)
+    if content.open_conflicts or any(
+        conflict.column in ("key", "key type") for conflict in content.conflicts
+    ):
+        return take_side(sides, content, settling)
     groups: list[Group] = []
     try:
         for states in _groups(sides, whole=_is_widened(sides, schema)):
-            groups.append(_merged_group(sides, states, schema, merged, settling))
-        if not merged.left:
-            _write(sides, groups, merged)
+            groups.append(_merge_group(sides, states, schema, content, settling))
+        if not content.open_conflicts:
+            _write(sides, groups, content)
     finally:
         _discard(sides, groups)
-    return merged
+    return content
 
 
 def _is_widened(sides: Sides, schema: dict[str, str]) -> bool:
     """Whether the merge has other columns or types than ours: then no part of ours stays."""
-    return tuple(schema.items()) != sides.known["ours"].columns
+    return tuple(schema.items()) != sides.datasets["ours"].columns
 
 
 def _groups(sides: Sides, *, whole: bool) -> list[States]:
@@ -74,25 +76,27 @@ def _groups(sides: Sides, *, whole: bool) -> list[States]:
 
     With `whole`, all that are not the same in all three.
     """
-    known = sides.known
-    base = known["base"].parts if "base" in known else ()
-    gold = {side: _parts_of_gold(sides, side) for side in BOTH}
+    datasets = sides.datasets
+    base = datasets["base"].parts if "base" in datasets else ()
+    gold = {side: _parts_of_gold(sides, side) for side in SIDES}
     groups = [
         group
-        for group in align(base, known["ours"].parts, known["theirs"].parts)
+        for group in align(base, datasets["ours"].parts, datasets["theirs"].parts)
         if whole or group[0] != group[2] or any(part.sha256 in gold["theirs"] for part in group[2])
     ]
-    shared = {part.sha256 for part in base} & {part.sha256 for part in known["theirs"].parts}
-    both = shared & gold["ours"] & gold["theirs"]
-    groups += [((p,), (p,), (p,)) for p in known["ours"].parts if p.sha256 in both]
+    common_parts = {part.sha256 for part in base} & {
+        part.sha256 for part in datasets["theirs"].parts
+    }
+    gold_on_both = common_parts & gold["ours"] & gold["theirs"]
+    groups += [((p,), (p,), (p,)) for p in datasets["ours"].parts if p.sha256 in gold_on_both]
     return sorted(groups, key=lambda group: min(p.first_key for side in group for p in side))
 
 
 def _parts_of_gold(sides: Sides, side: str) -> set[str]:
     """Parts whose gold a side changed."""
     prefix = table_prefix(sides.name, "gold")
-    changed = sides.news(side, lambda path: path.startswith(prefix))
-    return {path.rpartition("/")[2].partition(".")[0] for path in changed}
+    paths = sides.news(side, lambda path: path.startswith(prefix))
+    return {path.rpartition("/")[2].partition(".")[0] for path in paths}
 
 
 def _frame(
@@ -101,115 +105,125 @@ def _frame(
     return pl.concat([sides.read[side](p, columns) for p in parts]) if parts else None
 
 
-def _merged_group(
-    sides: Sides, states: States, schema: dict[str, str], merged: Content, settling: Settling
+def _merge_group(
+    sides: Sides, states: States, schema: dict[str, str], content: Content, settling: Settling
 ) -> Group:
-    columns = _moved_columns(sides, states, schema)
+    columns = _columns_to_merge(sides, states, schema)
     if columns is not None:
-        new = _merged_columns(sides, states, columns, schema, merged, settling)
-        if new is None or merged.left:
+        new = _merge_columns(sides, states, columns, schema, content, settling)
+        if new is None or content.open_conflicts:
             return Group(states[1], None)
         return Group(states[1], rewrite_part(sides.store, sides.rows, states[1][0], new))
     frames = _whole_frames(sides, states)
-    kinds = _kinds(sides, frames, schema, merged, gold=merged.known.has_gold)
-    found = _merged(sides, frames, kinds, merged, settling)
-    stays = not found.rows and not _is_widened(sides, schema)
-    return Group(states[1], None if stays else found)
+    kinds = _kinds(sides, frames, schema, content, gold=content.dataset.has_gold)
+    row_merge = _merge_frames(sides, frames, kinds, content, settling)
+    stays = not row_merge.rows and not _is_widened(sides, schema)
+    return Group(states[1], None if stays else row_merge)
 
 
-def _merged_columns(
+def _merge_columns(
     sides: Sides,
     states: States,
     columns: Sequence[str],
     schema: dict[str, str],
-    merged: Content,
+    content: Content,
     settling: Settling,
 ) -> pl.DataFrame | None:
     """Merge some columns of a part whose rows stay; None: they are what ours are."""
-    key = merged.known.key
+    key = content.dataset.key
     frames = _frames_in_step(sides, states, (key, *columns))
-    there = {name: schema[name] for name in (key, *columns) if name != GOLD}
-    kinds = _kinds(sides, frames, there, merged, gold=GOLD in columns)
-    found = _merged(sides, frames, kinds, merged, settling)
-    ours = frames[1]
-    if not found.rows or ours is None:
+    types = {name: schema[name] for name in (key, *columns) if name != GOLD}
+    kinds = _kinds(sides, frames, types, content, gold=GOLD in columns)
+    row_merge = _merge_frames(sides, frames, kinds, content, settling)
+    our_rows = frames[1]
+    if not row_merge.rows or our_rows is None:
         return None
-    return found.within(ours[list(columns)], ours[key].search_sorted(found.put[key]))
+    return row_merge.within(
+        our_rows[list(columns)], our_rows[key].search_sorted(row_merge.put[key])
+    )
 
 
-def _merged(
+def _merge_frames(
     sides: Sides,
     frames: Frames,
     kinds: dict[str, pl.DataType],
-    merged: Content,
+    content: Content,
     settling: Settling,
 ) -> RowMerge:
     """Merge rows of all three, settled as far as was decided."""
     empty = pl.DataFrame(schema=kinds)
-    base, ours, theirs = (empty if frame is None else frame for frame in frames)
-    found = merge(base, ours, theirs, key=merged.known.key, schema=kinds)
-    merged.rows_from_both += found.rows
-    return settle(found, _decided(sides, found, kinds, merged, settling))
+    base, our_rows, their_rows = (empty if frame is None else frame for frame in frames)
+    row_merge = merge(base, our_rows, their_rows, key=content.dataset.key, schema=kinds)
+    content.rows_from_both += row_merge.rows
+    return settle(row_merge, _decide_cells(sides, row_merge, kinds, content, settling))
 
 
-def _moved_columns(sides: Sides, group: States, schema: dict[str, str]) -> tuple[str, ...] | None:
+def _columns_to_merge(
+    sides: Sides, group: States, schema: dict[str, str]
+) -> tuple[str, ...] | None:
     """Columns that theirs changed, and to other than ours; None: rows come or go, or columns."""
-    alike = in_step(sides.store, sides.rows, group, key=sides.known["ours"].key)
+    alike = in_step(sides.store, sides.rows, group, key=sides.datasets["ours"].key)
     if alike is None or list(alike) != list(schema):
         return None
     gold = (
         sides.gold[side].get(table_part(sides.name, "gold", part.sha256))
-        for side, (part,) in zip(("base", *BOTH), group, strict=True)
+        for side, (part,) in zip(("base", *SIDES), group, strict=True)
     )
-    held: dict[str, tuple[object, ...]] = {**alike, GOLD: tuple(gold)}
-    return tuple(n for n, (base, ours, theirs) in held.items() if theirs not in (base, ours))
+    states: dict[str, tuple[object, ...]] = {**alike, GOLD: tuple(gold)}
+    return tuple(
+        n
+        for n, (base, our_state, their_state) in states.items()
+        if their_state not in (base, our_state)
+    )
 
 
 def _frames_in_step(sides: Sides, group: States, columns: Sequence[str]) -> Frames:
     """The key and some columns of all three; rows correspond by their places."""
-    key, *others = columns
-    ours = _frame(sides, "ours", group[1], columns)
-    assert ours is not None  # in step, each state has its part
+    key, *rest = columns
+    our_rows = _frame(sides, "ours", group[1], columns)
+    assert our_rows is not None  # in step, each state has its part
     frames = []
     for side, parts in (("base", group[0]), ("theirs", group[2])):
-        frame = _frame(sides, side, parts, others) if others else ours
+        frame = _frame(sides, side, parts, rest) if rest else our_rows
         assert frame is not None
-        frames.append(pl.DataFrame({key: ours[key], **{name: frame[name] for name in others}}))
-    return frames[0], ours, frames[1]
+        frames.append(pl.DataFrame({key: our_rows[key], **{name: frame[name] for name in rest}}))
+    return frames[0], our_rows, frames[1]
 
 
 def _whole_frames(sides: Sides, group: States) -> Frames:
-    ours = _frame(sides, "ours", group[1])
-    base = ours if _is_ours(sides, group) else _frame(sides, "base", group[0])
-    return base, ours, _frame(sides, "theirs", group[2])
+    our_rows = _frame(sides, "ours", group[1])
+    base = our_rows if _is_ours(sides, group) else _frame(sides, "base", group[0])
+    return base, our_rows, _frame(sides, "theirs", group[2])
 
 
-def _decided(
+def _decide_cells(
     sides: Sides,
-    found: RowMerge,
+    row_merge: RowMerge,
     kinds: dict[str, pl.DataType],
-    merged: Content,
+    content: Content,
     settling: Settling,
 ) -> dict[tuple[Key, str | None], object]:
     """List the conflicts of some rows; what was decided of them, by place."""
-    decided: dict[tuple[Key, str | None], object] = {}
-    for cell in found.conflicts:
+    decisions: dict[tuple[Key, str | None], object] = {}
+    for cell in row_merge.conflicts:
         column = "gold" if cell.column == GOLD else cell.column
         table = "gold" if cell.column == GOLD else "rows"
         values = cell.base, cell.ours, cell.theirs
         conflict = RowConflict(
             sides.name, table, cell.key, column, cell.kind, *values, *sides.content_by
         )
-        merged.conflicts.append(conflict)
-        one = settling.of(conflict)
-        side = settling.side if one is None else one.take
+        content.conflicts.append(conflict)
+        decision = settling.of(conflict)
+        side = settling.side if decision is None else decision.take
         if side is not None:
-            decided[cell.key, cell.column] = cell.ours if side == "ours" else cell.theirs
-        elif one is not None:
-            decided[cell.key, cell.column] = _value(one.value, conflict, kinds, merged.known)
+            decisions[cell.key, cell.column] = cell.ours if side == "ours" else cell.theirs
+        elif decision is not None:
+            decisions[cell.key, cell.column] = _value(
+                decision.value, conflict, kinds, content.dataset
+            )
         else:
-            merged.left.append(conflict)
-    return decided
+            content.open_conflicts.append(conflict)
+    return decisions
 
 
 def _is_ours(sides: Sides, group: States) -> bool:
@@ -219,17 +233,17 @@ def _is_ours(sides: Sides, group: States) -> bool:
 
 
 def _kinds(
-    sides: Sides, frames: Frames, schema: dict[str, str], merged: Content, *, gold: bool
+    sides: Sides, frames: Frames, schema: dict[str, str], content: Content, *, gold: bool
 ) -> dict[str, pl.DataType]:
     """The types of the merged columns, as the fields, frames or any part of a side say."""
     kinds: dict[str, pl.DataType] = {}
     for name, kind in schema.items():
-        if name in merged.kinds:
-            kinds[name] = merged.kinds[name]
+        if name in content.kinds:
+            kinds[name] = content.kinds[name]
             continue
-        found = [f.schema[name] for f in frames if f is not None and name in f.columns]
-        told = next((one for one in found if str(one) == kind), None)
-        kinds[name] = _kind(sides, name, kind) if told is None else told
+        dtypes = [f.schema[name] for f in frames if f is not None and name in f.columns]
+        dtype = next((t for t in dtypes if str(t) == kind), None)
+        kinds[name] = _kind(sides, name, kind) if dtype is None else dtype
     if gold:
         kinds[GOLD] = pl.String()
     return kinds
@@ -238,16 +252,16 @@ def _kinds(
 def _kind(sides: Sides, name: str, kind: str) -> pl.DataType:
     """The type of a column, off a part of a side that has it as this."""
     part = next(
-        known.parts[0]
-        for known in sides.known.values()
-        if known.parts and dict(known.columns).get(name) == kind
+        dataset.parts[0]
+        for dataset in sides.datasets.values()
+        if dataset.parts and dict(dataset.columns).get(name) == kind
     )
     path = sides.store.fetch(part.sha256)
     return sides.rows.scan([path]).collect_schema()[name]
 
 
 def _value(
-    value: object, conflict: RowConflict, kinds: dict[str, pl.DataType], known: Dataset
+    value: object, conflict: RowConflict, kinds: dict[str, pl.DataType], dataset: Dataset
 ) -> object:
     """A decided value as its column holds it. Raises InputError."""
     if conflict.column is None:
@@ -256,10 +270,10 @@ def _value(
             hint="`take` ours or theirs.",
         )
     if conflict.table == "gold":
-        if value is not None and value not in known.classes:
+        if value is not None and value not in dataset.classes:
             raise InputError(
-                f"{value!r} is no class of {known.name!r}.",
-                hint=f"Classes are {', '.join(known.classes)}.",
+                f"{value!r} is no class of {dataset.name!r}.",
+                hint=f"Classes are {', '.join(dataset.classes)}.",
             )
         return value
     kind = kinds[conflict.column]
@@ -272,36 +286,38 @@ def _value(
         ) from error
 
 
-def _write(sides: Sides, groups: Sequence[Group], merged: Content) -> None:
+def _write(sides: Sides, groups: Sequence[Group], content: Content) -> None:
     """Rewrite the groups over ours; parts that no group names stay."""
-    ours = sides.known["ours"]
-    reading = replace(merged.known, parts=ours.parts)
+    our_dataset = sides.datasets["ours"]
+    reading = replace(content.dataset, parts=our_dataset.parts)
 
     def edits() -> Iterator[Edit]:
         for group in groups:
-            if isinstance(group.merged, RowMerge):
+            if isinstance(group.change, RowMerge):
                 frame = _frame(sides, "ours", group.parts)
-                put = group.merged.put
-                yield group.parts, group.merged.over(put.clear() if frame is None else frame)
-            elif group.merged is not None:
-                yield group.parts, group.merged
+                put = group.change.put
+                yield group.parts, group.change.over(put.clear() if frame is None else frame)
+            elif group.change is not None:
+                yield group.parts, group.change
 
     writer = rewrite_rows(sides.at["ours"], edits(), reading)
-    columns = writer.columns or ours.columns
-    merged.known = replace(merged.known, parts=tuple(writer.parts), columns=columns)
-    kept = {part.sha256 for part in ours.parts} & {part.sha256 for part in writer.parts}
+    columns = writer.columns or our_dataset.columns
+    content.dataset = replace(content.dataset, parts=tuple(writer.parts), columns=columns)
+    common_parts = {part.sha256 for part in our_dataset.parts} & {
+        part.sha256 for part in writer.parts
+    }
     news = _parts_of_gold(sides, "theirs") - _parts_of_gold(sides, "ours")
-    paths = {table_part(sides.name, "gold", part) for part in kept & news}
+    paths = {table_part(sides.name, "gold", part) for part in common_parts & news}
     gold = sides.news("theirs", lambda path: path in paths)
-    merged.changes = overlaid(
+    content.changes = overlay(
         changed_rows(sides.at["ours"], writer),
         gold,
-        {dataset_file(sides.name): sides.store.put_bytes(merged.known.to_json().encode())},
+        {dataset_file(sides.name): sides.store.put_bytes(content.dataset.to_json().encode())},
     )
 
 
 def _discard(sides: Sides, groups: Sequence[Group]) -> None:
     """Remove files that were written and not stored."""
     for group in groups:
-        if isinstance(group.merged, Rewritten) and group.merged.file is not None:
-            sides.store.unstage(group.merged.file)
+        if isinstance(group.change, Rewritten) and group.change.file is not None:
+            sides.store.unstage(group.change.file)

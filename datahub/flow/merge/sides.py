@@ -58,14 +58,14 @@ class Sides:
         }
 
     @cached_property
-    def known(self) -> dict[str, Dataset]:
+    def datasets(self) -> dict[str, Dataset]:
         """The dataset in each state that has it."""
         return {side: at.dataset for side, at in self.at.items() if at.exists}
 
     @cached_property
     def read(self) -> dict[str, Callable[..., pl.DataFrame]]:
         """How each state's rows are read, gold among them (`flow.parts.gold_reader`)."""
-        return {side: gold_reader(self.at[side]) for side in self.known}
+        return {side: gold_reader(self.at[side]) for side in self.datasets}
 
     @cached_property
     def gold(self) -> dict[str, Objects]:
@@ -92,10 +92,10 @@ class Sides:
 
     def moved_by(self, unit: Unit) -> str:
         """Which sides changed a unit: neither, ours, theirs, same (equally) or both."""
-        mine, other = self.news("ours", unit), self.news("theirs", unit)
-        if mine == other:
-            return "same" if mine else "neither"
-        return "both" if mine and other else "ours" if mine else "theirs"
+        our_news, their_news = self.news("ours", unit), self.news("theirs", unit)
+        if our_news == their_news:
+            return "same" if our_news else "neither"
+        return "both" if our_news and their_news else "ours" if our_news else "theirs"
 
     @cached_property
     def content_by(self) -> tuple[MadeBy, MadeBy]:
@@ -105,15 +105,15 @@ class Sides:
 
     def made_by(self, side: str, unit: Unit) -> MadeBy:
         """The last commit of a side that changed a unit."""
-        wanted = set(self.news(side, unit))
+        paths = set(self.news(side, unit))
         for commit in self.store.log(self.commits[side].id):
             if commit.id == self.base.id:
                 break
             if not commit.parents:
                 continue
             prefix = f"datasets/{self.name}/"
-            changed = self.store.changes(commit.parents[0], commit.id, prefix)
-            if any(c.path in wanted for c in changed):
+            changes = self.store.changes(commit.parents[0], commit.id, prefix)
+            if any(c.path in paths for c in changes):
                 return MadeBy(commit=commit.id, author=commit.author)
         return MadeBy()
 
@@ -136,9 +136,9 @@ def labels_unit(name: str) -> Unit:
     return lambda path: path == triage_file(name) or path.startswith(prefixes)
 
 
-def overlaid(*changes: Changes | Mapping[str, ObjectId | None]) -> dict[str, ObjectId | None]:
+def overlay(*changes: Changes | Mapping[str, ObjectId | None]) -> dict[str, ObjectId | None]:
     """Changes one upon the other."""
-    found: dict[str, ObjectId | None] = {}
+    objects: dict[str, ObjectId | None] = {}
     for more in changes:
-        found |= more
-    return found
+        objects |= more
+    return objects

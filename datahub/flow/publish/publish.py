@@ -30,7 +30,7 @@ from datahub.core.layout import GATES, RULES
 from datahub.core.signing import Secrets
 from datahub.core.verdict import Gate, Verdict, gates_of, guards
 from datahub.core.versions import Candidate, Changes, Commit, checked_branch, touches
-from datahub.flow.merge.merge import Report, merged
+from datahub.flow.merge.merge import Report, merge_commits
 from datahub.flow.publish.verdicts import check_secret, gates_at, judge, sign
 from datahub.flow.rows.setaside import CAREFUL, Caution
 from datahub.flow.steps import Step, end
@@ -221,7 +221,7 @@ class Publisher:
         base = self.store.merge_base(head.id, commit.id)
         if base.id == commit.id:
             raise NothingToMerge(*names)
-        changes, report = merged(
+        changes, report = merge_commits(
             base,
             head,
             commit,
