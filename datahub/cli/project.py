@@ -17,7 +17,7 @@ from datahub.core.errors import ConfigError
 from datahub.hub import results
 
 if TYPE_CHECKING:
-    from datahub.flow.rows.source import Imported
+    from datahub.flow.rows.source import ImportReport
 
 _MAX_NAMES = 10  # files in a message
 
@@ -156,7 +156,7 @@ def import_(
     say_set_aside(report.set_aside)
 
 
-def _aside(report: Imported, *, gold: str | None) -> Iterator[str]:
+def _aside(report: ImportReport, *, gold: str | None) -> Iterator[str]:
     """What of the files is no row and no column, and what could be the key."""
     if report.left_out:
         more = report.left_out_count - _MAX_NAMES

@@ -45,7 +45,7 @@ class Labeling(Wiring):
         hard_link: bool = False,
         set_aside: Consent = False,
         partitions: bool = True,
-    ) -> source.Imported:
+    ) -> source.ImportReport:
         """Make a Parquet, ORC or CSV file, or a folder of them, a dataset, or put it to one.
 
         With `in_place` files that are laid out as parts become parts without a copy of their
@@ -87,7 +87,7 @@ class Labeling(Wiring):
         ref: str | None = None,
         table: str = "labeled",
         kind: str | None = None,
-    ) -> export.Exported:
+    ) -> export.ExportReport:
         """Write a table of a dataset to a file, or (with a format) part by part to a folder."""
         return export.export_rows(
             self.at(dataset, ref=ref),

@@ -51,7 +51,7 @@ class Imports:
         branch: str = "main",
         in_place: bool = False,
         **more: Any,
-    ) -> source.Imported:
+    ) -> source.ImportReport:
         """Import a file or a folder."""
         step = Step(branch, "ann", TIME, f"step-{path.name}-{mode}")
         request = source.Import.begin(

@@ -26,7 +26,7 @@ from datahub.flow.history import edit, upkeep
 from datahub.flow.merge.merge import merge_commits
 from datahub.flow.publish.consistency import mismatches
 from datahub.flow.rows import source
-from datahub.flow.rows.setaside import AGREED
+from datahub.flow.rows.setaside import WITH_CONSENT
 from datahub.flow.steps import Step
 from datahub.hub.registry import adapter
 from datahub.machine.bytes.files import ObjectFiles
@@ -134,7 +134,7 @@ class Repository:
             "store": self.store,
             "rows": self.rows,
             "step": self.step(branch),
-            "caution": AGREED,
+            "caution": WITH_CONSENT,
         }
         if verb == "restore":
             edit.restore(dataset, ref=ref, **parts)  # type: ignore[arg-type]
@@ -206,7 +206,7 @@ def test_an_import_whose_dataset_was_changed_since_is_reverted_whole(
     repository.import_rows("main", "mail", 0)
     first = repository.store.commit_at("main").id
     repository.describe("main", "mail")
-    parts = {"store": repository.store, "rows": repository.rows, "caution": AGREED}
+    parts = {"store": repository.store, "rows": repository.rows, "caution": WITH_CONSENT}
 
     with pytest.raises(ChangedSince) as refused:
         edit.revert(first, step=repository.step("main"), **parts)  # type: ignore[arg-type]

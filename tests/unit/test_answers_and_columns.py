@@ -172,7 +172,7 @@ class Walk:
         self, head: Commit, changes: Changes, others: list[Commit], consent: Consent
     ) -> None:
         Caution(consent).check(
-            self.store, self.rows, head, changes, branch=self.branch, others=others
+            self.store, self.rows, head, changes, branch=self.branch, sources=others
         )
 
     def carefully(self, act: Any, *, before: set[str]) -> None:

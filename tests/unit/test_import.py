@@ -19,8 +19,8 @@ from datahub.flow.dataset import parts
 from datahub.flow.dataset.at import At
 from datahub.flow.dataset.tables import dataset_at
 from datahub.flow.rows import sorting, source
-from datahub.flow.rows.export import Exported, export_rows
-from datahub.flow.rows.source import Imported, Mode
+from datahub.flow.rows.export import ExportReport, export_rows
+from datahub.flow.rows.source import ImportReport, Mode
 from datahub.flow.steps import Step
 from datahub.hub.registry import adapter
 from datahub.machine.bytes.files import ObjectFiles
@@ -70,7 +70,7 @@ class Project:
         key: str | None = "id",
         gold: str | None = None,
         suffix: str = ".parquet",
-    ) -> Imported:
+    ) -> ImportReport:
         return source.import_rows(
             self.write(*frames, suffix=suffix),
             source.Import.begin(
@@ -92,7 +92,7 @@ class Project:
     def table(self, table: str = "rows") -> pl.DataFrame:
         return read_table(self.store, self.rows, "main", "mail", table, made_by="import")
 
-    def export(self, path: Path, *, table: str = "rows", kind: str | None = None) -> Exported:
+    def export(self, path: Path, *, table: str = "rows", kind: str | None = None) -> ExportReport:
         at = At.of(self.store, self.rows, "main", "mail")
         return export_rows(at, path, table=table, kind=kind)
 
@@ -266,7 +266,7 @@ def test_an_exported_folder_comes_back_as_the_same_rows(
 
     made = project.export(tmp_path / "out", kind=kind)
 
-    assert made == Exported(50, len(dataset_at(project.store, "main", "mail").parts))
+    assert made == ExportReport(50, len(dataset_at(project.store, "main", "mail").parts))
     again = source.import_rows(
         tmp_path / "out",
         source.Import.begin(
@@ -288,7 +288,7 @@ def test_one_exported_file_is_streamed_in_order(project: Project, tmp_path: Path
     """All parts, one table."""
     project.take(mail(dict.fromkeys(range(50), "a")))
 
-    assert project.export(tmp_path / "out.parquet") == Exported(50, 1)
+    assert project.export(tmp_path / "out.parquet") == ExportReport(50, 1)
 
     assert pl.read_parquet(tmp_path / "out.parquet").equals(project.table())
 

@@ -21,7 +21,7 @@ from datahub.core.errors import InputError, SourceError, StorageError
 from datahub.flow.dataset import parts
 from datahub.flow.dataset.tables import dataset_at
 from datahub.flow.rows import in_place
-from datahub.flow.rows.source import Import, Imported, Mode, import_rows
+from datahub.flow.rows.source import Import, ImportReport, Mode, import_rows
 from datahub.flow.steps import Step
 from datahub.hub.registry import adapter
 from datahub.machine.bytes.files import ObjectFiles
@@ -78,7 +78,7 @@ def taken(
     gold: str | None = None,
     hard_link: bool = True,
     progress: Any = lambda *_: None,
-) -> Imported:
+) -> ImportReport:
     return in_place.import_in_place(
         path,
         Import.begin(
@@ -96,7 +96,7 @@ def taken(
     )
 
 
-def copied(store: EmbeddedVersionStore, path: Path, mode: Mode) -> Imported:
+def copied(store: EmbeddedVersionStore, path: Path, mode: Mode) -> ImportReport:
     return import_rows(
         path,
         Import.begin(

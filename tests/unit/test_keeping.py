@@ -23,7 +23,7 @@ from datahub.flow.dataset.tables import dataset_at, has_table, write_part
 from datahub.flow.merge.merge import merge_commits
 from datahub.flow.publish.consistency import mismatches, misplaced, unfinished
 from datahub.flow.rows.keeping import rows_without_label
-from datahub.flow.rows.source import Import, Imported, Mode, import_rows
+from datahub.flow.rows.source import Import, ImportReport, Mode, import_rows
 from datahub.flow.steps import Step, begin, end
 from datahub.hub.registry import adapter
 from datahub.machine.bytes.files import ObjectFiles
@@ -66,7 +66,7 @@ class Mail:
         self.steps += 1
         return Step(self.branch, "ann", TIME, f"step{self.steps:03d}")
 
-    def take(self, texts: Texts, mode: Mode = "replace", **more: str) -> Imported:
+    def take(self, texts: Texts, mode: Mode = "replace", **more: str) -> ImportReport:
         """Import these rows."""
         columns: dict[str, pl.Series] = {
             "id": pl.Series(list(texts), dtype=pl.Int64),

@@ -164,7 +164,7 @@ class _Onto:
             self.head,
             changes,
             branch=self.step.branch,
-            others=[new],
+            sources=[new],
             whole_log=whole_log,
         )
         notes = [*report.notes, *(f"This set aside {loss}." for loss in lost)]

@@ -23,14 +23,14 @@ from datahub.flow.dataset.patches import OF_PART
 from datahub.flow.dataset.tables import part_reader
 from datahub.flow.merge.fields import SIDES, Content
 from datahub.flow.merge.sides import Sides
-from datahub.flow.rows.keeping import Keeping, Kept, kept_over
+from datahub.flow.rows.keeping import Carryover, Keeping, keep_lines
 
 
 @dataclass(frozen=True)
 class JointLabels:
     """Labels of a merge; on `apart` rows the models of both sides say another label each."""
 
-    labels: Kept
+    labels: Carryover
     apart: int
 
 
@@ -45,9 +45,9 @@ def join_labels(
         side: keeping for side in SIDES if (keeping := _keeping(sides, side, content)) is not None
     }
     if not keepings:
-        return JointLabels(Kept(), 0)
+        return JointLabels(Carryover(), 0)
     joining = _Joining(sides, content, keepings, logs, log)
-    labels = kept_over(
+    labels = keep_lines(
         sides.at["ours"],
         content.dataset,
         joining.rewrites(),
@@ -58,7 +58,7 @@ def join_labels(
         old: dict[str, ObjectId | None] = dict.fromkeys(
             sides.store.objects(sides.ours.id, table_prefix(sides.name, "labels"))
         )
-        labels = Kept(old | labels.changes, labels.rows, labels.fresh)
+        labels = Carryover(old | labels.changes, labels.rows, labels.fresh)
     return JointLabels(labels, joining.apart)
 
 

@@ -235,7 +235,7 @@ class Publisher:
         into = names[1]
         _check_parted(head, changes, into=into, store=self.store)
         report.set_aside = self.caution.check(
-            self.store, self.rows, head, changes, branch=into, others=[commit]
+            self.store, self.rows, head, changes, branch=into, sources=[commit]
         )
         return changes, report
 

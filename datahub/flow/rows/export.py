@@ -17,7 +17,7 @@ FORMATS = ("parquet", "orc", "csv")
 
 
 @dataclass(frozen=True)
-class Exported:
+class ExportReport:
     """What an export wrote."""
 
     rows: int
@@ -31,7 +31,7 @@ def export_rows(
     table: str,
     kind: str | None = None,
     progress: Progress = quiet,
-) -> Exported:
+) -> ExportReport:
     """Write a table of a dataset as of a ref to a file; with a format (`kind`), to a folder.
 
     `table` rows, gold, labels or soft_labels; or labeled: every row with its label beside it. In
@@ -42,11 +42,11 @@ def export_rows(
     dataset = at.dataset
     check_readable(at, table)
     suffix = path.suffix if kind is None else _suffix(kind)
-    frames = _shown(_frames(at, table), suffix, dataset.rows, progress)
+    frames = _render(_frames(at, table), suffix, dataset.rows, progress)
     if kind is None:
-        return Exported(at.rows.write(frames, path), 1)
+        return ExportReport(at.rows.write(frames, path), 1)
     counts = at.rows.write_folder(frames, path, suffix=suffix)
-    return Exported(sum(counts), len(counts))
+    return ExportReport(sum(counts), len(counts))
 
 
 def _suffix(kind: str) -> str:
@@ -66,24 +66,24 @@ def _frames(at: At, table: str) -> Iterator[pl.DataFrame]:
             yield content.join(labels, on=at.key, how="left", maintain_order="left")
 
 
-def _shown(
+def _render(
     frames: Iterator[pl.DataFrame], suffix: str, total: int, progress: Progress
 ) -> Iterator[pl.DataFrame]:
     """The frames; for CSV, which holds no lists, the items of one as text parted by semicolons."""
-    done = 0
+    count = 0
     for frame in frames:
-        yield _joined(frame) if suffix.lower() == ".csv" else frame
-        done += frame.height
-        progress("export", done, total)
+        yield _join_lists(frame) if suffix.lower() == ".csv" else frame
+        count += frame.height
+        progress("export", count, total)
 
 
-def _joined(frame: pl.DataFrame) -> pl.DataFrame:
+def _join_lists(frame: pl.DataFrame) -> pl.DataFrame:
     """Lists of what a cell can show, as cells. Raises SourceError where items would be lost."""
     lists = [series for series in frame.iter_columns() if _is_list_of_cells(series.dtype)]
     for series in lists:
         items = series.cast(pl.List(pl.String))
-        lost = items.list.eval(_is_lost(pl.element())).list.any()
-        if lost.any():
+        losses = items.list.eval(_is_lost(pl.element())).list.any()
+        if losses.any():
             raise SourceError(
                 f"Column {series.name!r} holds lists with items that are null, empty or have a "
                 "semicolon in them: a cell of CSV, where semicolons part the items, cannot show "

@@ -56,24 +56,24 @@ class FileTable:
         """
         listing = rows.listing(path)
         index = rows.pandas_index(listing.files[0])
-        dropped: dict[str, None] = {}
+        index_columns: dict[str, None] = {}
 
         def is_unnamed(column: str) -> bool:
-            unnamed = _INDEX.fullmatch(column) is not None and column not in keep
-            dropped.update({column: None} if unnamed else {})
-            return unnamed
+            is_index = _INDEX.fullmatch(column) is not None and column not in keep
+            index_columns.update({column: None} if is_index else {})
+            return is_index
 
         own = rows.schema(listing.files, leave_out=is_unnamed)
         below = [file.relative_to(listing.folder) for file in listing.files]
-        found = Partitions.of(below, types) if partitions else Partitions()
-        added = {name: kind for name, kind in found.schema.items() if name not in own}
-        columns = tuple(dict.fromkeys([*index.columns, *dropped]))
+        folders = Partitions.of(below, types) if partitions else Partitions()
+        folder_columns = {name: kind for name, kind in folders.schema.items() if name not in own}
+        columns = tuple(dict.fromkeys([*index.columns, *index_columns]))
         return cls(
             listing,
-            schema=pl.Schema({**own, **added}),
+            schema=pl.Schema({**own, **folder_columns}),
             own=tuple(own),
             index=PandasIndex(columns, index.ranges),
-            partitions=found,
+            partitions=folders,
         )
 
     @property
@@ -82,7 +82,7 @@ class FileTable:
         return self.listing.files
 
     @property
-    def added(self) -> tuple[str, ...]:
+    def folder_columns(self) -> tuple[str, ...]:
         """Columns that stand in no file, but in the names of folders."""
         return tuple(name for name in self.schema if name not in self.own)
 
@@ -104,22 +104,22 @@ class FileTable:
         return self.partitions.put_to(frame, file.relative_to(self.listing.folder))
 
 
-def types_at(store: VersionStore, rows: Rows, known: Dataset | None) -> Types:
+def types_at(store: VersionStore, rows: Rows, dataset: Dataset | None) -> Types:
     """The types of a dataset's columns as they are stored, read when they are first asked for."""
 
     @cache
     def types() -> Mapping[str, pl.DataType]:
-        if known is None or not known.parts:
+        if dataset is None or not dataset.parts:
             return {}
-        return rows.schema([store.fetch(known.parts[0].sha256)])
+        return rows.schema([store.fetch(dataset.parts[0].sha256)])
 
     return types
 
 
-def joined_with(known: Dataset, schema: pl.Schema, types: Types) -> pl.Schema:
+def fill_types(dataset: Dataset, schema: pl.Schema, types: Types) -> pl.Schema:
     """The schema in which a column without a type has that of the dataset."""
     kinds = dict(schema)
-    for name, kind in known.columns:
+    for name, kind in dataset.columns:
         if name in kinds and str(kinds[name]) != kind and name in types():
             kinds[name] = common_type(types()[name], kinds[name]) or kinds[name]
     return pl.Schema(kinds)

@@ -22,17 +22,17 @@ from datahub.flow.dataset.at import At
 from datahub.flow.dataset.parts import RowsWriter
 from datahub.flow.rows.filetable import FileTable
 from datahub.flow.rows.incoming import check_key
-from datahub.flow.rows.source import Import, Imported, committed
+from datahub.flow.rows.source import Import, ImportReport, commit_rows
 from datahub.flow.steps import Progress
 from datahub.ports import Rows, Sharing, VersionStore
 
 MOST_ROWS = 1_000_000  # of a part: it is read whole
 _COPY = "Import without --in-place: that {does}, and copies the rows."
 
-Shared = tuple[Path, Path]  # a user's file, and the staged one with its bytes
+SharedFile = tuple[Path, Path]  # a user's file, and the staged one with its bytes
 
 
-def import_in_place(path: Path, request: Import, *, hard_link: bool) -> Imported:
+def import_in_place(path: Path, request: Import, *, hard_link: bool) -> ImportReport:
     """Make a file, or a folder's files, parts of a dataset, in one commit; no byte is copied.
 
     `mode` append: beside the parts that are there. Files are cloned where the file system can,
@@ -48,7 +48,7 @@ def import_in_place(path: Path, request: Import, *, hard_link: bool) -> Imported
         _check_same_columns(old, table.schema)
         stay = old.parts
     classes, text = request.class_names(), request.text_column(table.schema, key)
-    writer, count = _taken(table, key, request, stay, hard_link=hard_link)
+    writer, count = _take(table, key, request, stay, hard_link=hard_link)
     dataset = Dataset(
         name=request.name,
         key=key,
@@ -58,22 +58,22 @@ def import_in_place(path: Path, request: Import, *, hard_link: bool) -> Imported
         text=text,
         has_gold=bool(stay) and old is not None and old.has_gold,
     )
-    return committed(request, table, dataset, writer, count=count)
+    return commit_rows(request, table, dataset, writer, count=count)
 
 
-def _taken(
+def _take(
     table: FileTable, key: str, request: Import, stay: Sequence[Part], *, hard_link: bool
 ) -> tuple[RowsWriter, int]:
     """The parts that stay and the files as parts beside them; how many rows came."""
     at = request.at
     writer = RowsWriter(at.store, at.rows, dataset=at.name, key=key)
-    with _shared(table.files, at.store, hard_link=hard_link) as shared:
-        came = _measured(shared, table, key, at.rows, request.step.progress)
+    with _share(table.files, at.store, hard_link=hard_link) as pairs:
+        came = _measure(pairs, table, key, at.rows, request.step.progress)
         _check_apart([*((part, None) for part in stay), *((part, pair[0]) for part, pair in came)])
         for part in stay:
             writer.keep(part, at.objects())
-        for part, (_, staged) in came:
-            oid = at.store.put(staged)
+        for part, (_, clone) in came:
+            oid = at.store.put(clone)
             writer.take(replace(part, sha256=oid, size=at.store.size(oid)))
     return writer, sum(part.rows for part, _ in came)
 
@@ -128,9 +128,10 @@ def _check_files(table: FileTable, key: str, at: At) -> None:
             f"{texts[0]} is CSV, which holds no types: it cannot be taken in place.",
             hint=_COPY.format(does="reads CSV"),
         )
-    if table.added:
+    if table.folder_columns:
         raise InputError(
-            f"Column {table.added[0]!r} is in no file: it comes from the names of folders.",
+            f"Column {table.folder_columns[0]!r} is in no file: it comes from the names of "
+            "folders.",
             hint="--no-partitions leaves it out. " + _COPY.format(does="makes it a column"),
         )
     checked_columns(table.schema.names())
@@ -143,13 +144,13 @@ def _check_files(table: FileTable, key: str, at: At) -> None:
                     f"Column {name!r} of {path} is an index of pandas, which is no content.",
                     hint=f"Use --key {name}. " + _COPY.format(does="leaves it out"),
                 )
-            wanted = table.schema[name]
-            if kind != wanted:
+            table_kind = table.schema[name]
+            if kind != table_kind:
                 raise InputError(
-                    f"Column {name!r} is {kind} in {path}, and {wanted} elsewhere.",
+                    f"Column {name!r} is {kind} in {path}, and {table_kind} elsewhere.",
                     hint=_COPY.format(does="gives it that type"),
                 )
-    _check_kept(table.schema, at.store, at.rows)
+    _check_round_trip(table.schema, at.store, at.rows)
     for name, kept_as in at.rows.altered(table.files).items():
         raise InputError(
             f"Column {name!r} is {kept_as} in the file; datahub stores {table.schema[name]}. A "
@@ -158,63 +159,63 @@ def _check_files(table: FileTable, key: str, at: At) -> None:
         )
 
 
-def _check_kept(schema: pl.Schema, store: VersionStore, rows: Rows) -> None:
+def _check_round_trip(schema: pl.Schema, store: VersionStore, rows: Rows) -> None:
     """Raise where a part that is rewritten later would have columns of other types."""
-    written = store.stage(".parquet")
+    path = store.stage(".parquet")
     try:
-        rows.write(schema.to_frame(), written)
-        kept = rows.scan([written]).collect_schema()
+        rows.write(schema.to_frame(), path)
+        file_schema = rows.scan([path]).collect_schema()
     finally:
-        store.unstage(written)
+        store.unstage(path)
     for name, kind in schema.items():
-        if kept[name] != kind:
+        if file_schema[name] != kind:
             raise InputError(
-                f"Column {name!r} is {kind} in the file; datahub stores {kept[name]}.",
-                hint=f"Cast it to {kept[name]} first. " + _COPY.format(does="casts it"),
+                f"Column {name!r} is {kind} in the file; datahub stores {file_schema[name]}.",
+                hint=f"Cast it to {file_schema[name]} first. " + _COPY.format(does="casts it"),
             )
 
 
 @contextmanager
-def _shared(
+def _share(
     files: Sequence[Path], store: VersionStore, *, hard_link: bool
-) -> Iterator[list[Shared]]:
+) -> Iterator[list[SharedFile]]:
     """The files as staged ones; those that were not put are gone in the end."""
     assert isinstance(store, Sharing)  # checked
-    made: list[Shared] = []
+    pairs: list[SharedFile] = []
     try:
         for path in files:
-            made.append((path, store.share(path, hard_link=hard_link)))
-        yield made
+            pairs.append((path, store.share(path, hard_link=hard_link)))
+        yield pairs
     finally:
-        for _, staged in made:
-            store.unstage(staged)
+        for _, clone in pairs:
+            store.unstage(clone)
 
 
-def _measured(
-    shared: Sequence[Shared], table: FileTable, key: str, rows: Rows, progress: Progress
-) -> list[tuple[Part, Shared]]:
+def _measure(
+    pairs: Sequence[SharedFile], table: FileTable, key: str, rows: Rows, progress: Progress
+) -> list[tuple[Part, SharedFile]]:
     """What each file holds, as a part that has no id yet; files without rows are left out."""
-    found, count = [], 0
-    for one in shared:
-        part = _part(one, table, key, rows)
+    parts, count = [], 0
+    for pair in pairs:
+        part = _part(pair, table, key, rows)
         if part is not None:
-            found.append((part, one))
+            parts.append((part, pair))
             count += part.rows
             progress("read", count, count)
-    if not found:
-        where = shared[0][0].name if len(shared) == 1 else f"{len(shared)} files"
+    if not parts:
+        where = pairs[0][0].name if len(pairs) == 1 else f"{len(pairs)} files"
         raise SourceError(f"{where} holds no rows.", hint="Give a file with rows in it.")
-    return found
+    return parts
 
 
-def _part(one: Shared, table: FileTable, key: str, rows: Rows) -> Part | None:
-    path, staged = one
+def _part(pair: SharedFile, table: FileTable, key: str, rows: Rows) -> Part | None:
+    path, clone = pair
     count = 0
     first: Key | None = None
     last: Key | None = None
     nulls: dict[str, int] = {}
-    with _by_its_name(path, staged):
-        for frame in rows.batches([staged]):
+    with _by_its_name(path, clone):
+        for frame in rows.batches([clone]):
             if frame.schema != table.schema:
                 raise InputError(f"{path} was changed while it was read.", hint="Import it again.")
             table.with_folders(frame, path)
@@ -237,12 +238,12 @@ def _part(one: Shared, table: FileTable, key: str, rows: Rows) -> Part | None:
 
 
 @contextmanager
-def _by_its_name(path: Path, staged: Path) -> Iterator[None]:
+def _by_its_name(path: Path, clone: Path) -> Iterator[None]:
     """What is wrong with a staged file is said of the user's."""
     try:
         yield
     except SourceError as error:
-        raise SourceError(error.message.replace(str(staged), str(path)), hint=error.hint) from error
+        raise SourceError(error.message.replace(str(clone), str(path)), hint=error.hint) from error
 
 
 def _check_ascending(keys: pl.Series, last: Key | None, path: Path, before: int) -> None:
@@ -263,13 +264,13 @@ def _check_ascending(keys: pl.Series, last: Key | None, path: Path, before: int)
 
 def _check_apart(parts: Sequence[tuple[Part, Path | None]]) -> None:
     """Raise where two parts hold keys of one range; parts that are there have no path."""
-    in_order = sorted(parts, key=lambda one: one[0].first_key)
-    for (one, path), (other, beside) in pairwise(in_order):
-        if one.last_key >= other.first_key:  # type: ignore[operator]  # keys of one type
-            named = [str(where) for where in (path, beside) if where is not None]
-            shown = " and ".join(named) + (" hold keys" if len(named) == 2 else " holds keys")
+    in_order = sorted(parts, key=lambda entry: entry[0].first_key)
+    for (lower, path), (upper, beside) in pairwise(in_order):
+        if lower.last_key >= upper.first_key:  # type: ignore[operator]  # keys of one type
+            names = [str(where) for where in (path, beside) if where is not None]
+            text = " and ".join(names) + (" hold keys" if len(names) == 2 else " holds keys")
             raise InputError(
-                f"{shown} of one range{'' if len(named) == 2 else ' with rows that are there'}: "
-                f"{other.first_key!r} comes before {one.last_key!r}.",
+                f"{text} of one range{'' if len(names) == 2 else ' with rows that are there'}: "
+                f"{upper.first_key!r} comes before {lower.last_key!r}.",
                 hint="Parts follow one another by key. " + _COPY.format(does="sorts them"),
             )

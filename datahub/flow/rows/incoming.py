@@ -27,7 +27,7 @@ from datahub.core.errors import InputError, SourceError
 from datahub.core.nulltypes import common_type
 from datahub.core.outside import check_shown
 from datahub.flow.dataset.parts import GOLD
-from datahub.flow.rows.filetable import FileTable, Types, joined_with
+from datahub.flow.rows.filetable import FileTable, Types, fill_types
 from datahub.flow.rows.gold import check_gold, with_gold
 from datahub.flow.rows.sorting import Sorter
 from datahub.flow.steps import Progress
@@ -77,15 +77,15 @@ def incoming(
         golds: set[str] = set()
         nulls = _Nulls(name)
         for path in files:
-            seen = 0
+            offset = 0
             for frame in table.frames(path, rows):
-                check_shown(frame, path, seen)
-                seen += frame.height
-                taken = _with_key(with_gold(frame, gold), key)
-                nulls.see(taken[name], path)
+                check_shown(frame, path, offset)
+                offset += frame.height
+                batch = _with_key(with_gold(frame, gold), key)
+                nulls.see(batch[name], path)
                 if gold is not None and len(golds) <= MAX_CLASSES:
-                    golds.update(taken[GOLD].drop_nulls().unique())
-                sorter.add(taken)
+                    golds.update(batch[GOLD].drop_nulls().unique())
+                sorter.add(batch)
                 progress("read", sorter.count, sorter.count)
         nulls.check(many=len(files) > 1)
         if not sorter.count:
@@ -99,23 +99,23 @@ def incoming(
             has_gold=gold is not None,
             count=sorter.count,
             golds=golds,
-            frames=_unique(frames, name) if key is not None else _numbered(frames),
+            frames=_unique(frames, name) if key is not None else _number(frames),
             above=table.folders_above,
         )
 
 
-def checked_types(known: Dataset, key: str, schema: pl.Schema, types: Types) -> pl.Schema:
+def check_types(dataset: Dataset, key: str, schema: pl.Schema, types: Types) -> pl.Schema:
     """The schema in the dataset's types, where a null throughout takes the other type.
 
     Raises InputError: the key is another, or a column changed its type.
     """
-    if key != known.key:
+    if key != dataset.key:
         raise InputError(
-            f"Dataset {known.name!r} has the key {known.key!r}, not {key!r}.",
+            f"Dataset {dataset.name!r} has the key {dataset.key!r}, not {key!r}.",
             hint="Import under the same key, or into a dataset of another name.",
         )
-    schema = joined_with(known, schema, types)
-    for column, kind in known.columns:
+    schema = fill_types(dataset, schema, types)
+    for column, kind in dataset.columns:
         now = schema.get(column)
         if now is not None and str(now) != kind and now != common_type(types()[column], now):
             raise InputError(
@@ -195,17 +195,17 @@ def _with_key(frame: pl.DataFrame, key: str | None) -> pl.DataFrame:
     return frame.insert_column(0, pl.Series(MADE_KEY, map(content_digest, content), pl.String))
 
 
-def _numbered(frames: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+def _number(frames: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
     """Digests and ordinals as keys: a digest's rows are numbered when all of them are there."""
-    held: pl.DataFrame | None = None
+    rest: pl.DataFrame | None = None
     for frame in frames:
-        here = frame if held is None else pl.concat([held, frame])
-        count = int(here[MADE_KEY].search_sorted(here[MADE_KEY][-1], side="left"))
+        block = frame if rest is None else pl.concat([rest, frame])
+        count = int(block[MADE_KEY].search_sorted(block[MADE_KEY][-1], side="left"))
         if count:
-            yield _with_ordinals(here[:count])
-        held = here[count:]
-    if held is not None:
-        yield _with_ordinals(held)
+            yield _with_ordinals(block[:count])
+        rest = block[count:]
+    if rest is not None:
+        yield _with_ordinals(rest)
 
 
 def _with_ordinals(frame: pl.DataFrame) -> pl.DataFrame:
@@ -216,23 +216,23 @@ def _with_ordinals(frame: pl.DataFrame) -> pl.DataFrame:
 def _unique(frames: Iterator[pl.DataFrame], key: str) -> Iterator[pl.DataFrame]:
     """The same frames; where a key stands twice, none any more, and InputError at the end."""
     before: Key | None = None
-    counted: Key | None = None
-    repeated = 0
-    shown: list[Key] = []
+    latest: Key | None = None
+    repeats = 0
+    examples: list[Key] = []
     for frame in frames:
         keys = frame[key]
         twice = keys.filter(keys == keys.shift(1, fill_value=before)).unique(maintain_order=True)
-        if twice.len() and twice[0] == counted:
+        if twice.len() and twice[0] == latest:
             twice = twice[1:]
         if twice.len():
-            counted = twice[-1]
-        repeated += twice.len()
-        shown += twice.head(3 - len(shown)).to_list()
+            latest = twice[-1]
+        repeats += twice.len()
+        examples += twice.head(3 - len(examples)).to_list()
         before = keys[-1]
-        if not repeated:
+        if not repeats:
             yield frame
-    if repeated:
+    if repeats:
         raise InputError(
-            f"{repeated} keys in {key!r} are on several rows: {', '.join(map(repr, shown))}.",
+            f"{repeats} keys in {key!r} are on several rows: {', '.join(map(repr, examples))}.",
             hint="Keys must be unique. Remove the duplicates, or omit --key.",
         )

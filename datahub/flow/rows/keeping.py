@@ -25,7 +25,7 @@ from datahub.flow.dataset.tables import write_part
 
 
 @dataclass(frozen=True)
-class Kept:
+class Carryover:
     """Labels over new rows: what a commit changes so that the kept ones are there, and how many.
 
     `rows` keep what was said of them; of `fresh` rows nothing is said yet.
@@ -36,27 +36,27 @@ class Kept:
     fresh: int = 0
 
 
-def kept_labels(at: At, dataset: Dataset, *, step_id: str, only_new: bool = False) -> Kept:
+def keep_labels(at: At, dataset: Dataset, *, step_id: str, only_new: bool = False) -> Carryover:
     """What becomes of the labels of a commit when its dataset is to be another, which is stored.
 
     `only_new`: no row that is there is changed or gone, so that no row need be compared.
     """
     keeping = Keeping.of(at, dataset, only_new=only_new)
     if keeping is None:
-        return Kept()
+        return Carryover()
     _, new = differing(at.dataset.parts, dataset.parts)
     lines = ((part, keeping.lines(part)) for part in new)
-    return kept_over(at, dataset, lines, keeping.no_line, step_id=step_id)
+    return keep_lines(at, dataset, lines, keeping.no_line, step_id=step_id)
 
 
-def kept_over(
+def keep_lines(
     at: At,
     dataset: Dataset,
     lines: Iterable[tuple[Part, pl.DataFrame]],
     no_line: pl.DataFrame,
     *,
     step_id: str,
-) -> Kept:
+) -> Carryover:
     """What becomes of a commit's labels where some parts have these lines; others stay.
 
     `dataset` is what it is to be. A row of such a part without a line has no label yet;
@@ -64,9 +64,9 @@ def kept_over(
     """
     rewritten: dict[str, ObjectId] = {}
     fresh = 0
-    for part, some in lines:
+    for part, part_lines in lines:
         keys = at.rows.read([at.store.fetch(part.sha256)], columns=[dataset.key])[dataset.key]
-        whole = lines_of(keys, [no_line, some])
+        whole = lines_of(keys, [no_line, part_lines])
         fresh += new_lines(whole)
         rewritten |= write_part(
             at.store, at.rows, whole, dataset=dataset.name, table="labels", part=part.sha256
@@ -76,14 +76,14 @@ def kept_over(
     stay = [p for p in stay if table_part(dataset.name, "labels", p.sha256) not in rewritten]
     fresh += _still_new(at, stay)
     if fresh == dataset.rows:
-        return Kept()
+        return Carryover()
     changes: dict[str, ObjectId | None] = {
         table_part(at.name, "labels", part.sha256): None
         for part in at.dataset.parts
         if part.sha256 not in parts
     }
     changes |= patch_labels(at, no_line, dataset=dataset, step_id=step_id, rewritten=rewritten)
-    return Kept(changes, dataset.rows - fresh, fresh)
+    return Carryover(changes, dataset.rows - fresh, fresh)
 
 
 class Keeping:
@@ -113,10 +113,10 @@ class Keeping:
             whole = self._at.part("labels", part)
             return self.no_line if whole is None else whole
         near = within(self._dataset.parts, part.first_key, part.last_key)
-        kept = [lines for old in near if (lines := self._kept(old, part)) is not None]
-        return pl.concat([self.no_line, *kept])
+        pieces = [lines for old in near if (lines := self._unchanged_lines(old, part)) is not None]
+        return pl.concat([self.no_line, *pieces])
 
-    def _kept(self, old: Part, new: Part) -> pl.DataFrame | None:
+    def _unchanged_lines(self, old: Part, new: Part) -> pl.DataFrame | None:
         """Lines of the old part whose rows stand in the new one just as they were."""
         key = self._dataset.key
         lines = self._at.part("labels", old)
@@ -125,9 +125,9 @@ class Keeping:
         lines = lines.filter(inside(new, key=key))
         if self._only_new:
             return lines
-        return lines.filter(~pl.col(key).is_in(self._touched(old, new)))
+        return lines.filter(~pl.col(key).is_in(self._changed_keys(old, new)))
 
-    def _touched(self, old: Part, new: Part) -> pl.Series:
+    def _changed_keys(self, old: Part, new: Part) -> pl.Series:
         """Keys of rows that are not the same in both parts, as one list."""
         key = self._dataset.key
         columns = self._differing(old, new)
@@ -163,11 +163,11 @@ def _still_new(at: At, parts: Sequence[Part]) -> int:
     return every - sum(new_lines(frame) for _, frame in lines)
 
 
-def told_of(kept: Kept) -> dict[str, str]:
+def metadata_of(carryover: Carryover) -> dict[str, str]:
     """The same as metadata of a commit."""
-    if not kept.rows:
+    if not carryover.rows:
         return {}
-    return {"labels kept": str(kept.rows), "rows without a label": str(kept.fresh)}
+    return {"labels kept": str(carryover.rows), "rows without a label": str(carryover.fresh)}
 
 
 def rows_without_label(at: At) -> int | None:

@@ -57,27 +57,27 @@ class Caution:
         changes: Changes,
         *,
         branch: str,
-        others: Sequence[Commit] = (),
+        sources: Sequence[Commit] = (),
         whole_log: bool = True,
     ) -> tuple[SetAside, ...]:
         """What these changes to a branch's head set aside, if that is agreed to.
 
-        `others` are commits whose answers come to the branch. Answers that leave the log are told
+        `sources` are commits whose answers come to the branch. Answers that leave the log are told
         as well, but for a step that is asked to take them (not `whole_log`). Raises
         AnswersSetAside.
         """
         names = sorted({p.split("/")[1] for p in changes if p.startswith(DATASETS)})
         losses = [
-            _Change(name, store, rows, head, changes, tasks).set_aside(others, whole_log=whole_log)
+            _Change(name, store, rows, head, changes, tasks).set_aside(sources, whole_log=whole_log)
             for name in names
             for tasks in [self._waiting(store, head, name, branch)]
         ]
         serious = tuple(loss for loss in losses if loss.answers or loss.tasks)
-        if serious and not self._agreed(serious):
+        if serious and not self._has_consent(serious):
             raise AnswersSetAside(serious)
         return serious
 
-    def _agreed(self, losses: Sequence[SetAside]) -> bool:
+    def _has_consent(self, losses: Sequence[SetAside]) -> bool:
         return self.consent if isinstance(self.consent, bool) else self.consent(losses)
 
     def _waiting(
@@ -87,14 +87,14 @@ class Caution:
         if not store.objects(head.id, review_prefix(name)):
             return []
         return [
-            Annotation("", asked.key, asked.row_hash, None, "", "", asked.batch)
-            for asked in self.ledger(name, branch)
-            if asked.state in WAITING
+            Annotation("", entry.key, entry.row_hash, None, "", "", entry.batch)
+            for entry in self.ledger(name, branch)
+            if entry.state in WAITING
         ]
 
 
 CAREFUL = Caution()  # nobody agrees
-AGREED = Caution(consent=True)
+WITH_CONSENT = Caution(consent=True)
 
 
 @dataclass(frozen=True)
@@ -108,26 +108,26 @@ class _Change:
     changes: Changes
     tasks: Sequence[Annotation]
 
-    def set_aside(self, others: Sequence[Commit], *, whole_log: bool) -> SetAside:
+    def set_aside(self, sources: Sequence[Commit], *, whole_log: bool) -> SetAside:
         """What the change takes of what counts on the branch, and of what comes from others."""
-        if not self._may_lose(others):
+        if not self._may_lose(sources):
             return SetAside(self.name)
         log = log_of(self.store, self._files(self.head))
-        theirs = [(other, log_of(self.store, self._files(other))) for other in others]
-        if not (log or any(lines for _, lines in theirs) or self.tasks):
+        source_logs = [(source, log_of(self.store, self._files(source))) for source in sources]
+        if not (log or any(lines for _, lines in source_logs) or self.tasks):
             return SetAside(self.name)
-        after, left = self._after(log)
-        last = set(current(left))
+        after, remaining = self._after(log)
+        last = set(current(remaining))
         before = current(log)
-        mine = [entry for entry in before if whole_log or entry in last]
-        lost = self._lost(self.head, log, mine, after, last)
-        ours = set(log)
-        for other, lines in theirs:
-            new = [entry for entry in current(lines) if entry in last and entry not in ours]
-            lost |= self._lost(other, lines, new, after, last)
-        return summed_up(self.name, lost, self._idle(after))
+        counting = [entry for entry in before if whole_log or entry in last]
+        losses = self._losses(self.head, log, counting, after, last)
+        present = set(log)
+        for source, lines in source_logs:
+            new = [entry for entry in current(lines) if entry in last and entry not in present]
+            losses |= self._losses(source, lines, new, after, last)
+        return summed_up(self.name, losses, self._idle(after))
 
-    def _may_lose(self, others: Sequence[Commit]) -> bool:
+    def _may_lose(self, sources: Sequence[Commit]) -> bool:
         """Whether rows change, or the log does other than by answers to rows as they are here."""
         path, prefix = dataset_file(self.name), annotations_prefix(self.name)
         if path in self.changes:
@@ -135,37 +135,41 @@ class _Change:
         news = {p: oid for p, oid in self.changes.items() if p.startswith(prefix)}
         if any(oid is None or p in self._files(self.head) for p, oid in news.items()):
             return True
-        here, *there = (self.store.objects(c.id, path).get(path) for c in (self.head, *others))
-        return bool(news) and any(oid != here for oid in there)
+        head_id, *source_ids = (
+            self.store.objects(c.id, path).get(path) for c in (self.head, *sources)
+        )
+        return bool(news) and any(oid != head_id for oid in source_ids)
 
-    def _lost(
+    def _losses(
         self,
         commit: Commit,
         log: Sequence[Annotation],
         entries: Sequence[Annotation],
         after: Dataset | None,
-        left: Collection[Annotation],
+        remaining: Collection[Annotation],
     ) -> dict[Annotation, str]:
         """Which of these answers count at a commit and will not, each with the reason.
 
-        `log` is that of the commit, `left` the last words of the one to be.
+        `log` is that of the commit, `remaining` the last words of the one to be.
         """
-        known = self._known(commit)
-        if known is None or not entries:
+        before = self._dataset(commit)
+        if before is None or not entries:
             return {}
-        moved = _moved(known, after, {entry.key for entry in entries})
+        suspect_keys = _affected_keys(before, after, {entry.key for entry in entries})
         classes = after.classes if after else ()
         suspects = [
             entry
             for entry in entries
-            if entry.key in moved or entry not in left or entry.label not in (None, *classes)
+            if entry.key in suspect_keys
+            or entry not in remaining
+            or entry.label not in (None, *classes)
         ]
         refs = [self.head.id, commit.id]
-        reasons = self._reasons(suspects, after, left, refs)
+        reasons = self._reasons(suspects, after, remaining, refs)
         keys = {entry.key for entry in reasons}
         near = [entry for entry in log if entry.key in keys]
-        hashes = hashes_of(self.store, self.rows, refs, known, near)
-        by_row = answers_by_row(near, hashes, classes=known.classes)
+        hashes = hashes_of(self.store, self.rows, refs, before, near)
+        by_row = answers_by_row(near, hashes, classes=before.classes)
         counting = {entry for answers in by_row.values() for entry in answers}
         return {entry: why for entry, why in reasons.items() if entry in counting}
 
@@ -183,30 +187,30 @@ class _Change:
 
     def _idle(self, after: Dataset | None) -> list[Annotation]:
         """Open tasks that are about rows as they are, and will not be."""
-        known = self._known(self.head)
-        if known is None or not self.tasks:
+        before = self._dataset(self.head)
+        if before is None or not self.tasks:
             return []
-        moved = _moved(known, after, {task.key for task in self.tasks})
-        near = self._with_columns([task for task in self.tasks if task.key in moved])
+        suspect_keys = _affected_keys(before, after, {task.key for task in self.tasks})
+        near = self._with_columns([task for task in self.tasks if task.key in suspect_keys])
         refs = [self.head.id]
-        left = list(self._reasons(near, after, set(near), refs))
-        hashes = hashes_of(self.store, self.rows, refs, known, left)
-        return [task for task in left if counts(task, hashes)]
+        idle = list(self._reasons(near, after, set(near), refs))
+        hashes = hashes_of(self.store, self.rows, refs, before, idle)
+        return [task for task in idle if counts(task, hashes)]
 
     def _with_columns(self, tasks: Sequence[Annotation]) -> list[Annotation]:
         """The same, with the columns that their batches show."""
-        shown: dict[tuple[str, Key], Columns] = {}
+        columns: dict[tuple[str, Key], Columns] = {}
         for batch in {task.batch for task in tasks}:
             path = review_file(self.name, batch)
             oid = self.store.objects(self.head.id, path).get(path)
-            asked = Batch.from_json(self.store.read(oid)).tasks if oid else ()
-            shown |= {(batch, task.key): columns_of(task.fields) for task in asked}
-        return [replace(task, columns=shown.get((task.batch, task.key))) for task in tasks]
+            batch_tasks = Batch.from_json(self.store.read(oid)).tasks if oid else ()
+            columns |= {(batch, task.key): columns_of(task.fields) for task in batch_tasks}
+        return [replace(task, columns=columns.get((task.batch, task.key))) for task in tasks]
 
-    def _known(self, commit: Commit) -> Dataset | None:
+    def _dataset(self, commit: Commit) -> Dataset | None:
         path = dataset_file(self.name)
-        there = path in self.store.objects(commit.id, path)
-        return dataset_at(self.store, commit.id, self.name) if there else None
+        exists = path in self.store.objects(commit.id, path)
+        return dataset_at(self.store, commit.id, self.name) if exists else None
 
     def _files(self, commit: Commit) -> Objects:
         return self.store.objects(commit.id, annotations_prefix(self.name))
@@ -215,25 +219,27 @@ class _Change:
         """The dataset as it is to be, and its log; `log` is the one that is there."""
         path = dataset_file(self.name)
         oid = self.changes.get(path, self.store.objects(self.head.id, path).get(path))
-        made = None if oid is None else Dataset.from_json(self.store.read(oid))
+        dataset = None if oid is None else Dataset.from_json(self.store.read(oid))
         prefix = annotations_prefix(self.name)
         news = {p: oid for p, oid in self.changes.items() if p.startswith(prefix)}
         if not news:
-            return made, log
+            return dataset, log
         files = {**self._files(self.head), **news}
-        return made, log_of(self.store, {p: oid for p, oid in files.items() if oid is not None})
+        return dataset, log_of(self.store, {p: oid for p, oid in files.items() if oid is not None})
 
 
-def _moved(known: Dataset, after: Dataset | None, keys: Collection[Key]) -> Collection[Key]:
+def _affected_keys(
+    before: Dataset, after: Dataset | None, keys: Collection[Key]
+) -> Collection[Key]:
     """Which of these keys do not lie in parts that stay as they are."""
-    if after is None or known.key != after.key or not known.parts:
+    if after is None or before.key != after.key or not before.parts:
         return keys
-    there = {part.sha256 for part in after.parts}
-    stays = [part.sha256 in there for part in known.parts]
-    text = isinstance(known.parts[0].first_key, str)
-    typed = [key for key in keys if isinstance(key, str) == text]
-    if all(stays) or not typed:
-        return set(keys) - set(typed)
-    numbers = places(known.parts, pl.Series(typed))
-    kept = {key for key, number in zip(typed, numbers, strict=True) if stays[number]}
-    return set(keys) - kept
+    ids = {part.sha256 for part in after.parts}
+    stays = [part.sha256 in ids for part in before.parts]
+    text = isinstance(before.parts[0].first_key, str)
+    candidates = [key for key in keys if isinstance(key, str) == text]
+    if all(stays) or not candidates:
+        return set(keys) - set(candidates)
+    numbers = places(before.parts, pl.Series(candidates))
+    safe = {key for key, number in zip(candidates, numbers, strict=True) if stays[number]}
+    return set(keys) - safe

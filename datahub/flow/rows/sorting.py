@@ -59,13 +59,13 @@ class Sorter:
         self._bytes += size
         self.count += frame.height
         if self._size >= RUN_BYTES:
-            self._lay_aside(self._written(self._sorted_run(), SLAB))
+            self._lay_aside(self._write(self._sorted_run(), SLAB))
 
     def frames(self) -> Iterator[pl.DataFrame]:
         """All rows in their order; rows of one key may lie in two frames."""
         last = [self._sorted_run()] if self._open else []
         runs = self._laid_aside()
-        yield from self._merged(runs, last) if runs else last
+        yield from self._merge(runs, last) if runs else last
 
     def _sorted_run(self) -> pl.DataFrame:
         run = pl.concat(self._open)
@@ -75,7 +75,7 @@ class Sorter:
     def _laid_aside(self) -> list[Path]:
         return [path for level in self._runs for path in level]
 
-    def _written(self, run: pl.DataFrame | Iterator[pl.DataFrame], slab: int) -> Path:
+    def _write(self, run: pl.DataFrame | Iterator[pl.DataFrame], slab: int) -> Path:
         path = self._store.stage(".parquet")
         self._rows.write(run, path, slab=slab)
         return path
@@ -86,13 +86,13 @@ class Sorter:
             level.append(run)
             if len(level) < MOST_RUNS:
                 return
-            run = self._written(self._merged(level), LONG_SLAB)
+            run = self._write(self._merge(level), LONG_SLAB)
             for path in level:
                 self._store.unstage(path)
             level.clear()
         self._runs.append([run])
 
-    def _merged(
+    def _merge(
         self, paths: Sequence[Path], last: Sequence[pl.DataFrame] = ()
     ) -> Iterator[pl.DataFrame]:
         """Runs laid aside, and one in memory, as one."""
@@ -109,16 +109,16 @@ def _in_order(runs: Sequence[Iterator[pl.DataFrame]], by: list[str]) -> Iterator
         number: frame for number, run in enumerate(runs) if (frame := next(run, None)) is not None
     }
     while heads:
-        bound = min(frame[key][-1] for frame in heads.values())
-        taken = []
+        limit = min(frame[key][-1] for frame in heads.values())
+        pieces = []
         for number, frame in list(heads.items()):
-            count = int(frame[key].search_sorted(bound, side="right"))
+            count = int(frame[key].search_sorted(limit, side="right"))
             if count:
-                taken.append(frame[:count])
+                pieces.append(frame[:count])
             if count < frame.height:
                 heads[number] = frame[count:]
             elif (following := next(runs[number], None)) is not None:
                 heads[number] = following
             else:
                 del heads[number]
-        yield pl.concat(taken).sort(by)
+        yield pl.concat(pieces).sort(by)

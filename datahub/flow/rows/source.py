@@ -31,20 +31,20 @@ from datahub.flow.dataset.at import At
 from datahub.flow.dataset.draft import Draft
 from datahub.flow.dataset.parts import RowsWriter, changed_rows
 from datahub.flow.rows.filetable import FileTable, types_at
-from datahub.flow.rows.incoming import Incoming, checked_types, incoming
-from datahub.flow.rows.keeping import Kept, kept_labels, told_of
+from datahub.flow.rows.incoming import Incoming, check_types, incoming
+from datahub.flow.rows.keeping import Carryover, keep_labels, metadata_of
 from datahub.flow.rows.setaside import CAREFUL, Caution
-from datahub.flow.rows.upsert import upserted
+from datahub.flow.rows.upsert import upsert_rows
 from datahub.flow.steps import Step
 from datahub.ports import PandasIndex, Rows, VersionStore
 
 Mode = Literal["replace", "append", "upsert"]
 MOST_NAMED = 50  # of what was left out
-_DONE = {"replace": "Import", "append": "Append", "upsert": "Upsert"}
+_VERBS = {"replace": "Import", "append": "Append", "upsert": "Upsert"}
 
 
 @dataclass(frozen=True)
-class Imported:
+class ImportReport:
     """What an import made. Labels of `kept` rows stay, `unlabeled` have none yet.
 
     `set_aside` is what it took from people's work, where that was agreed to. `left_out` names
@@ -112,14 +112,14 @@ class Import:
         """
         old, rows = self.dataset, self.at.rows
         types = types_at(self.at.store, rows, old)
-        named = {name for name in (self.key, self.gold) if name is not None}
-        keep = named | ({name for name, _ in old.columns} if old is not None else set())
+        names = {name for name in (self.key, self.gold) if name is not None}
+        keep = names | ({name for name, _ in old.columns} if old is not None else set())
         table = FileTable.at(path, rows, keep=keep, types=types, partitions=self.partitions)
         if old is None:
             return table
         content = {name: kind for name, kind in table.schema.items() if name != self.gold}
         key = MADE_KEY if self.key is None else self.key
-        kinds = checked_types(old, key, pl.Schema(content), types)
+        kinds = check_types(old, key, pl.Schema(content), types)
         schema = {name: kinds.get(name, kind) for name, kind in table.schema.items()}
         return replace(table, schema=pl.Schema(schema))
 
@@ -158,7 +158,7 @@ class Import:
         return texts[0] if len(texts) == 1 else None
 
 
-def import_rows(path: Path, request: Import) -> Imported:
+def import_rows(path: Path, request: Import) -> ImportReport:
     """Make the rows of a file, or of a folder's files, a dataset's rows, in one commit.
 
     Parts whose rows stay keep their objects. Rows that are as they were keep their labels, others
@@ -181,8 +181,8 @@ def import_rows(path: Path, request: Import) -> Imported:
     ) as came:
         classes = request.class_names(sorted(came.golds))
         text = request.text_column(came.schema, came.key)
-        came.frames = _watched(came.frames, came.count, request.step)
-        writer = _written(request, came)
+        came.frames = _watch(came.frames, came.count, request.step)
+        writer = _write(request, came)
     replaces = old is None or request.mode == "replace"
     dataset = Dataset(
         name=request.name,
@@ -194,14 +194,14 @@ def import_rows(path: Path, request: Import) -> Imported:
         key_made=came.key_made,
         has_gold=came.has_gold or (not replaces and old is not None and old.has_gold),
     )
-    return committed(request, table, dataset, writer, count=came.count)
+    return commit_rows(request, table, dataset, writer, count=came.count)
 
 
-def _written(request: Import, came: Incoming) -> RowsWriter:
+def _write(request: Import, came: Incoming) -> RowsWriter:
     """The dataset's rows from now on, as parts."""
     at = request.at
     if request.dataset is not None and request.mode != "replace":
-        return upserted(at, came, only_new=request.mode == "append")
+        return upsert_rows(at, came, only_new=request.mode == "append")
     writer = RowsWriter(at.store, at.rows, dataset=at.name, key=came.key)
     for frame in came.frames:
         writer.push(frame)
@@ -209,39 +209,41 @@ def _written(request: Import, came: Incoming) -> RowsWriter:
     return writer
 
 
-def committed(
+def commit_rows(
     request: Import, table: FileTable, dataset: Dataset, writer: RowsWriter, *, count: int
-) -> Imported:
+) -> ImportReport:
     """Commit what was written as the dataset that is to be. Raises AnswersSetAside."""
     at, old, name = request.at, request.dataset, request.name
     draft = Draft(at, changed_rows(at, writer))
     only_new = request.mode == "append"
-    kept = Kept()
+    carryover = Carryover()
     if old is not None and dataset.parts != old.parts:
-        kept = kept_labels(at, dataset, step_id=request.step.id, only_new=only_new)
+        carryover = keep_labels(at, dataset, step_id=request.step.id, only_new=only_new)
     if old is None or (dataset.parts, dataset.classes) != (old.parts, old.classes):
-        draft.changes |= _leavings(at, dataset, labels=kept.rows == 0) | kept.changes
+        draft.changes |= _leavings(at, dataset, labels=carryover.rows == 0) | carryover.changes
     draft.put(dataset_file(name), dataset.to_json())
     set_aside = _set_aside(request, draft)
-    labels_go = not kept.rows and any(
+    labels_go = not carryover.rows and any(
         path in at.objects() and path.startswith(table_prefix(name, "labels"))
         for path in draft.changes
     )
     draft.changes = {p: oid for p, oid in draft.changes.items() if oid or p in at.objects()}
-    fresh = f" ({kept.fresh} of {dataset.rows} rows have no label yet)" if kept.fresh else ""
+    fresh = (
+        f" ({carryover.fresh} of {dataset.rows} rows have no label yet)" if carryover.fresh else ""
+    )
     commit = draft.commit(
         request.step,
-        message=f"{_DONE[request.mode]} {count} rows into {name}{fresh}",
+        message=f"{_VERBS[request.mode]} {count} rows into {name}{fresh}",
         metadata={"step": "import", "dataset": name, "rows": str(count), "mode": request.mode}
-        | told_of(kept)
+        | metadata_of(carryover)
         | ({"set aside": str(set_aside[0])} if set_aside else {}),
     )
     left_out = table.listing.left_out
-    return Imported(
+    return ImportReport(
         dataset,
         commit,
-        kept.rows,
-        dataset.rows if labels_go else kept.fresh,
+        carryover.rows,
+        dataset.rows if labels_go else carryover.fresh,
         set_aside,
         left_out=left_out[:MOST_NAMED],
         left_out_count=len(left_out),
@@ -259,12 +261,12 @@ def _set_aside(request: Import, draft: Draft) -> tuple[SetAside, ...]:
     )
 
 
-def _watched(frames: Iterator[pl.DataFrame], count: int, step: Step) -> Iterator[pl.DataFrame]:
-    done = 0
+def _watch(frames: Iterator[pl.DataFrame], count: int, step: Step) -> Iterator[pl.DataFrame]:
+    rows = 0
     for frame in frames:
         yield frame
-        done += frame.height
-        step.progress("import", done, count)
+        rows += frame.height
+        step.progress("import", rows, count)
 
 
 def _leavings(at: At, dataset: Dataset, *, labels: bool) -> dict[str, ObjectId | None]:
@@ -276,15 +278,15 @@ def _leavings(at: At, dataset: Dataset, *, labels: bool) -> dict[str, ObjectId |
     tables = ("votes", "soft_labels", *(("labels",) if labels else ()))
     prefixes = tuple(table_prefix(name, table) for table in tables)
     files = (lfs_file(name), label_model_file(name), pair_counts_file(name), triage_file(name))
-    gone: dict[str, ObjectId | None] = {
+    changes: dict[str, ObjectId | None] = {
         path: None for path in at.objects() if path.startswith(prefixes) or path in files
     }
     if at.votes is None:
-        return gone
+        return changes
     manifest = at.votes.only_parts({part.sha256 for part in dataset.parts})
     if manifest.parts and manifest.cardinality == len(dataset.classes):
-        gone[lfs_file(name)] = at.store.put_bytes(manifest.to_json().encode())
+        changes[lfs_file(name)] = at.store.put_bytes(manifest.to_json().encode())
         for lf in manifest.lfs:
             for part in manifest.parts:
-                gone.pop(votes_file(name, lf.fingerprint, part), None)
-    return gone
+                changes.pop(votes_file(name, lf.fingerprint, part), None)
+    return changes

@@ -16,7 +16,7 @@ from datahub.flow.dataset.parts import GOLD, Edit, RowsWriter, gold_reader, rewr
 from datahub.flow.rows.incoming import Incoming
 
 
-def upserted(at: At, came: Incoming, *, only_new: bool) -> RowsWriter:
+def upsert_rows(at: At, came: Incoming, *, only_new: bool) -> RowsWriter:
     """Write the dataset's rows with those that came; only the parts they fall into are read.
 
     A new column is null in the rows that were there, and one that was null throughout takes the
@@ -25,9 +25,11 @@ def upserted(at: At, came: Incoming, *, only_new: bool) -> RowsWriter:
     """
     dataset, columns = at.dataset, _columns(at.dataset, came)
     upsert = _Upsert(at, columns, only_new=only_new)
-    retyped = any(str(columns[name]) != kind for name, kind in dataset.columns)
-    widened = len(columns) > len(dataset.columns) or (came.has_gold and not dataset.has_gold)
-    return rewrite_rows(at, upsert.edits(came.frames, all_parts=widened or retyped))
+    has_new_types = any(str(columns[name]) != kind for name, kind in dataset.columns)
+    has_new_columns = len(columns) > len(dataset.columns) or (
+        came.has_gold and not dataset.has_gold
+    )
+    return rewrite_rows(at, upsert.edits(came.frames, all_parts=has_new_columns or has_new_types))
 
 
 class _Upsert:
@@ -41,7 +43,7 @@ class _Upsert:
         """Edits in order of key, each no larger than a part and a frame."""
         parts = self._dataset.parts
         last = -1  # the last part that was reached
-        for number, pieces in groupby(self._placed(frames), key=lambda placed: placed[0]):
+        for number, pieces in groupby(self._place(frames), key=lambda pair: pair[0]):
             if all_parts:
                 yield from self._only_widened(parts[last + 1 : number])
             yield from self._into(parts[number], (piece for _, piece in pieces))
@@ -49,7 +51,7 @@ class _Upsert:
         if all_parts:
             yield from self._only_widened(parts[last + 1 :])
 
-    def _placed(self, frames: Iterator[pl.DataFrame]) -> Iterator[tuple[int, pl.DataFrame]]:
+    def _place(self, frames: Iterator[pl.DataFrame]) -> Iterator[tuple[int, pl.DataFrame]]:
         """The rows that came, by the number of the part that they fall into."""
         for frame in frames:
             runs = places(self._dataset.parts, frame[self._dataset.key]).rle().struct
@@ -68,12 +70,12 @@ class _Upsert:
         group: list[Part] = [part]
         for piece in pieces:
             last = piece[self._dataset.key][-1]
-            yield group, self._merged(old.filter(key <= last), self._wide(piece, beside=old))
+            yield group, self._merge(old.filter(key <= last), self._wide(piece, beside=old))
             old, group = old.filter(key > last), []
         if old.height:
             yield group, old
 
-    def _merged(self, old: pl.DataFrame, new: pl.DataFrame) -> pl.DataFrame:
+    def _merge(self, old: pl.DataFrame, new: pl.DataFrame) -> pl.DataFrame:
         key = self._dataset.key
         if self._only_new and old.height:
             twice = new[key].filter(new[key].is_in(old[key].implode()))
