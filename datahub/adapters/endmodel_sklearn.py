@@ -21,7 +21,7 @@ import polars as pl
 from datahub.core.errors import InputError
 from datahub.core.features import Features
 from datahub.core.labels import SoftLabels
-from datahub.machine.hushed import Shared, hushed
+from datahub.machine.quiet import SharedState, quiet
 
 if TYPE_CHECKING:
     from sklearn.feature_extraction.text import TfidfTransformer
@@ -41,7 +41,7 @@ def _one_thread() -> Callable[[], object]:
     return limit.unregister  # type: ignore[no-any-return]  # it has no types
 
 
-_ONE_THREAD = Shared(_one_thread)
+_ONE_THREAD = SharedState(_one_thread)
 
 
 class LogisticEndModel:
@@ -108,7 +108,7 @@ class LogisticEndModel:
             return None
         rows, classes = np.nonzero(soft >= _SMALLEST_SHARE)
         model = LogisticRegression(C=self._regularization, max_iter=self._max_iter)
-        with _ONE_THREAD.entered(), hushed():  # one that did not converge is near enough
+        with _ONE_THREAD.enter(), quiet():  # one that did not converge is near enough
             model.fit(_join(scales, raw)[rows], classes, sample_weight=soft[rows, classes])
         return _FoldModel(scales, model)
 

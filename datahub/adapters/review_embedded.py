@@ -21,7 +21,7 @@ from datahub.core.errors import AnnotationError, NotFound, StorageError, Unavail
 from datahub.core.relabel import Annotation, checked_label
 from datahub.core.shown import columns_of
 from datahub.core.triage import Task, asking_order
-from datahub.machine.disk import connected
+from datahub.machine.disk import connect_to_read
 from datahub.ports import FORGOTTEN, Kept, Memory, Pulled, Reconciled
 
 FORMAT_VERSION = 2  # in format 1 answers did not say which columns they saw; nothing else differs
@@ -222,7 +222,9 @@ class EmbeddedReviewQueue:
                 yield db
 
     def _connected(self, file: str) -> sqlite3.Connection:
-        db, _ = connected(lambda: sqlite3.connect(file, timeout=BUSY_SECONDS, isolation_level=None))
+        db, _ = connect_to_read(
+            lambda: sqlite3.connect(file, timeout=BUSY_SECONDS, isolation_level=None)
+        )
         try:
             if _version(db) != FORMAT_VERSION:
                 self._make(db)

@@ -26,7 +26,7 @@ def keep_spare(folder: Path) -> None:
             free = os.statvfs(folder)
             if free.f_bavail * free.f_frsize >= _PLENTY:
                 spare.unlink(missing_ok=True)
-                _filled(spare, SPARE)
+                _fill(spare, SPARE)
 
 
 @contextmanager
@@ -39,7 +39,7 @@ def using_spare(folder: Path) -> Iterator[None]:
         yield
     finally:
         size = SPARE
-        while size >= _LEAST and not _filled(spare, size):
+        while size >= _LEAST and not _fill(spare, size):
             size //= 2
 
 
@@ -51,7 +51,7 @@ def no_room(error: sqlite3.Error) -> bool:
     return getattr(error, "sqlite_errorcode", 0) & 0xFF in _NO_ROOM
 
 
-def connected(connect: Callable[[], sqlite3.Connection]) -> tuple[sqlite3.Connection, bool]:
+def connect_to_read(connect: Callable[[], sqlite3.Connection]) -> tuple[sqlite3.Connection, bool]:
     """A connection that can read, and whether nobody else may have one meanwhile.
 
     So it is on a full disk.
@@ -69,7 +69,7 @@ def connected(connect: Callable[[], sqlite3.Connection]) -> tuple[sqlite3.Connec
     return connection, False
 
 
-def _filled(path: Path, size: int) -> bool:
+def _fill(path: Path, size: int) -> bool:
     """Make a file of so many bytes, which are taken from what is free; whether it was made."""
     try:
         with path.open("xb") as file:

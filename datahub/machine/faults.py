@@ -15,9 +15,9 @@ _FULL = (
     "`datahub gc` frees what nothing reaches, also on a full disk."
 )
 _READ_ONLY = "Make the folder .datahub writable for you and run the command again."
-_DAMAGED = "Restore the folder .datahub from a copy; nothing in it was changed by this command."
+_RESTORE = "Restore the folder .datahub from a copy; nothing in it was changed by this command."
 _LIMIT = "The system's limits are used up: close what is not needed and run the command again."
-_ANY = "Look at the disk that holds .datahub, then run the command again: nothing was changed."
+_LOOK = "Look at the disk that holds .datahub, then run the command again: nothing was changed."
 
 _OS_HINTS = {
     **dict.fromkeys((errno.ENOSPC, errno.EFBIG, errno.EDQUOT), _FULL),
@@ -30,13 +30,13 @@ _SQLITE_HINTS = {
     sqlite3.SQLITE_READONLY: _READ_ONLY,
     sqlite3.SQLITE_PERM: _READ_ONLY,
     sqlite3.SQLITE_CANTOPEN: "datahub must be able to write beside versions.db. " + _READ_ONLY,
-    sqlite3.SQLITE_CORRUPT: _DAMAGED,
-    sqlite3.SQLITE_NOTADB: _DAMAGED,
+    sqlite3.SQLITE_CORRUPT: _RESTORE,
+    sqlite3.SQLITE_NOTADB: _RESTORE,
 }
 
 
 @contextmanager
-def translated(doing: str) -> Iterator[None]:
+def translate_errors(doing: str) -> Iterator[None]:
     """Raise StorageError (or Conflict, for a lock held too long) for what the system said.
 
     `doing` completes "Could not ...".
@@ -44,9 +44,9 @@ def translated(doing: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        said = os.strerror(error.errno) if error.errno else str(error)
-        hint = _OS_HINTS.get(error.errno or 0, _ANY)
-        raise StorageError(f"Could not {doing}: {said}.", hint=hint) from error
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        hint = _OS_HINTS.get(error.errno or 0, _LOOK)
+        raise StorageError(f"Could not {doing}: {reason}.", hint=hint) from error
     except sqlite3.Error as error:
         # The low byte is the error, the rest its kind. Python's own errors carry no code.
         code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
@@ -55,10 +55,10 @@ def translated(doing: str) -> Iterator[None]:
                 f"Could not {doing}: another process is writing to this repository.",
                 hint="Nothing was changed. Run the command again when the other one is done.",
             ) from error
-        hint = _SQLITE_HINTS.get(code, _ANY)
+        hint = _SQLITE_HINTS.get(code, _LOOK)
         raise StorageError(f"Could not {doing}: {error}.", hint=hint) from error
 
 
-def damaged(what: str) -> StorageError:
+def damage_error(message: str) -> StorageError:
     """The error for stored things that are not what was stored."""
-    return StorageError(what, hint=_DAMAGED)
+    return StorageError(message, hint=_RESTORE)

@@ -8,5 +8,5 @@ from pathlib import Path
 def shared_folder(name: str) -> Path:
     """Folder `migrations`, `labeling_functions` or `expectations`, installed or in a checkout."""
     package = Path(__file__).parents[1]
-    installed = package / "_share" / name
-    return installed if installed.is_dir() else package.parent / name
+    folder = package / "_share" / name
+    return folder if folder.is_dir() else package.parent / name

@@ -37,10 +37,10 @@ def is_alive(pid: int) -> bool:
     return True
 
 
-def started(pid: int) -> str:
+def start_time(pid: int) -> str:
     """When a process began, as its system counts: two with one id differ by it ("0": not told)."""
-    told = state(pid)
-    return "0" if told is None else told[1]
+    status = state(pid)
+    return "0" if status is None else status[1]
 
 
 def end_with(parent: int) -> None:
@@ -66,7 +66,7 @@ def _wait_for_end_of(parent: int) -> None:
 def state(pid: int) -> tuple[str, str] | None:
     """A letter for what Linux says a process is doing, and when it began; None: it is not there."""
     try:
-        told = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()
-        return told[0], told[19]
+        fields = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()
+        return fields[0], fields[19]
     except (OSError, IndexError):
         return None

@@ -60,7 +60,7 @@ def _library() -> ctypes.CDLL | None:
 
 def _kernel() -> tuple[int, ...]:
     numbers = os.uname().release.split("-")[0].split(".")[:2]
-    return tuple(int(one) for one in numbers if one.isdigit())
+    return tuple(int(number) for number in numbers if number.isdigit())
 
 
 def _kind(folder: str | os.PathLike[str]) -> int:
@@ -68,7 +68,7 @@ def _kind(folder: str | os.PathLike[str]) -> int:
     import ctypes
 
     library = _library()
-    told = (ctypes.c_long * 64)()  # longer than any struct statfs, whose first field it is
-    if library is None or library.statfs(os.fsencode(folder), told) != 0:
+    buffer = (ctypes.c_long * 64)()  # longer than any struct statfs, whose first field it is
+    if library is None or library.statfs(os.fsencode(folder), buffer) != 0:
         return 0
-    return int(told[0]) & 0xFFFFFFFF
+    return int(buffer[0]) & 0xFFFFFFFF

@@ -16,7 +16,7 @@ import lakefs_sdk
 import pytest
 
 from datahub.adapters.versions_lakefs import LakeFSVersionStore
-from datahub.adapters.versions_lakefs.names import decoded, encoded
+from datahub.adapters.versions_lakefs.names import decode, encode
 from datahub.core.errors import (
     AuthenticationError,
     ConfigError,
@@ -134,7 +134,7 @@ def test_a_name_with_signs_comes_back_as_it_was(lake: Lake, name: str) -> None:
     lake.store.create_branch(name, at="main")
 
     assert set(lake.store.branches()) == {"main", name}
-    assert decoded(encoded(name)) == name
+    assert decode(encode(name)) == name
 
 
 def test_a_name_that_lakefs_would_refuse_is_a_matter_of_settings(

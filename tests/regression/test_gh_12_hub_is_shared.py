@@ -16,7 +16,7 @@ from datahub import Hub
 from datahub.adapters.prompts_openai import OpenAIPrompts
 from datahub.core.prompt_lf import Question
 from datahub.hub.parts import HubClosed
-from datahub.machine.hushed import Shared
+from datahub.machine.quiet import SharedState
 from tests.chat_server import Said, serving
 from tests.integration.conftest import LFS, mail
 
@@ -215,7 +215,7 @@ def test_the_end_of_one_prompt_run_does_not_stop_another(tmp_path: Path) -> None
 
 
 @pytest.fixture
-def limit() -> tuple[Shared, list[int]]:
+def limit() -> tuple[SharedState, list[int]]:
     """A number of the process that is 2, and 1 for whoever entered."""
     state = [2]
 
@@ -223,15 +223,15 @@ def limit() -> tuple[Shared, list[int]]:
         before, state[0] = state[0], 1
         return lambda: state.__setitem__(0, before)
 
-    return Shared(begin), state
+    return SharedState(begin), state
 
 
 def test_the_last_one_out_restores_what_the_first_one_found(
-    limit: tuple[Shared, list[int]],
+    limit: tuple[SharedState, list[int]],
 ) -> None:
     """Two that each save and restore would restore what the other set."""
     shared, state = limit
-    first, second = shared.entered(), shared.entered()
+    first, second = shared.enter(), shared.enter()
     first.__enter__()
     second.__enter__()
     first.__exit__(None, None, None)

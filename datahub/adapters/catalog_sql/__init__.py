@@ -23,7 +23,7 @@ from datahub.adapters.catalog_sql.memory import SqlMemory, forget, remember
 from datahub.adapters.catalog_sql.translation import UPGRADE, URLS, translate_errors
 from datahub.core.errors import ConfigError
 from datahub.core.verdict import Verdict
-from datahub.machine.disk import connected
+from datahub.machine.disk import connect_to_read
 from datahub.machine.installed import shared_folder
 from datahub.ports import Kept, LedgerEntry, Memory, Refusal, Run
 
@@ -296,7 +296,9 @@ def _sqlite_engine(url: sa.URL, timeout: float) -> sa.Engine:
 
     @sa.event.listens_for(engine, "do_connect")
     def connect(dialect: Any, record: Any, words: Any, options: Any) -> sqlite3.Connection:
-        connection, record.info["alone"] = connected(lambda: sqlite3.connect(*words, **options))
+        connection, record.info["alone"] = connect_to_read(
+            lambda: sqlite3.connect(*words, **options)
+        )
         return connection
 
     @sa.event.listens_for(engine, "checkin")

@@ -19,7 +19,7 @@ from datahub.adapters.gate_gx.suite import Check, read_suite
 from datahub.adapters.gate_gx.vacuous import nothing_judged
 from datahub.core.errors import GateError
 from datahub.core.verdict import KEYS_TOLD, CheckFailure
-from datahub.machine.hushed import hushed
+from datahub.machine.quiet import quiet
 from datahub.ports import Instead
 
 _RESULT_FORMAT = {
@@ -229,5 +229,5 @@ def _quiet() -> Iterator[None]:
     logger = logging.getLogger("great_expectations")
     logger.propagate = False  # its modules set levels of their own
     logger.handlers[:] = [logging.NullHandler()]
-    with _ONE_AT_A_TIME, hushed():
+    with _ONE_AT_A_TIME, quiet():
         yield

@@ -12,7 +12,7 @@ from dulwich.objects import ObjectID
 
 from datahub.adapters.versions_embedded.transaction import Transaction
 from datahub.core.versions import Commit, CommitId, in_utc
-from datahub.machine.faults import damaged
+from datahub.machine.faults import damage_error
 
 # Ends every message: author, time and metadata to the letter, as ASCII JSON on one line.
 _TRAILER = b"\n\nDatahub: "
@@ -50,7 +50,7 @@ def read(graph: Transaction, commit_id: CommitId) -> Commit:
     link = graph.link(commit_id)
     message, trailer, exact = link.body.partition(b"\n\n")[2].rpartition(_TRAILER)
     if not trailer:
-        raise damaged(f"Commit {commit_id} was not written by datahub.")
+        raise damage_error(f"Commit {commit_id} was not written by datahub.")
     values = json.loads(exact)
     return Commit(
         id=commit_id,

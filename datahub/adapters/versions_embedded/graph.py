@@ -18,7 +18,7 @@ from datahub.adapters.versions_embedded.idle import IdleConnections, identity
 from datahub.adapters.versions_embedded.transaction import Read, Transaction
 from datahub.core.errors import ConfigError, Conflict
 from datahub.machine.disk import no_room
-from datahub.machine.faults import translated
+from datahub.machine.faults import translate_errors
 
 FORMAT = 3
 _LOGGER = logging.getLogger(__name__)
@@ -58,14 +58,14 @@ class Graph:
     @contextmanager
     def reading(self) -> Iterator[Transaction]:
         """One state of the graph, however others write meanwhile."""
-        with translated("read the history"), self._reading() as connection:
+        with translate_errors("read the history"), self._reading() as connection:
             yield Transaction(connection, self._read)
 
     @contextmanager
     def writing(self) -> Iterator[Transaction]:
         """All that is done within takes effect at the end, or none of it."""
         with (
-            translated("write to the history"),
+            translate_errors("write to the history"),
             # Never an idle one: who writes again and again would be back before anyone who waits.
             closing(self._open("BEGIN IMMEDIATE")[0]) as connection,
         ):
@@ -76,7 +76,7 @@ class Graph:
     def making(self) -> Iterator[Transaction]:
         """`writing`, to a graph that is not there yet. Raises Conflict."""
         with (
-            translated("make the history"),
+            translate_errors("make the history"),
             closing(self._connect("BEGIN IMMEDIATE", mode="rwc")) as connection,
         ):
             if _format(connection) != 0:
@@ -92,7 +92,7 @@ class Graph:
     def check(self) -> None:
         """Raise ConfigError unless this is a repository in a format that we know."""
         version = 0
-        with translated("open the repository"):
+        with translate_errors("open the repository"):
             if self.path.is_file():
                 with self._reading() as connection:
                     version = _format(connection)

@@ -14,7 +14,7 @@ from datahub.adapters.versions_embedded import commits
 from datahub.adapters.versions_embedded.transaction import Transaction
 from datahub.core.errors import InputError
 from datahub.core.versions import CommitId
-from datahub.machine.faults import damaged
+from datahub.machine.faults import damage_error
 
 _LEFT, _RIGHT, _BELOW = 1, 2, 4  # reached from one side, from the other, by way of a common one
 
@@ -71,7 +71,7 @@ def _parents(graph: Transaction, commit_id: CommitId) -> Sequence[CommitId]:
     link = graph.link(commit_id)
     for parent in link.parents:
         if graph.link(parent).generation >= link.generation:
-            raise damaged(f"The history has a wrong generation for commit {commit_id}.")
+            raise damage_error(f"The history has a wrong generation for commit {commit_id}.")
     return link.parents
 
 

@@ -272,11 +272,7 @@ class EmbeddedVersionStore:
                 time=time,
                 metadata={"candidate": uuid.uuid4().hex},  # two alike have a lease each
             )
-            graph.lease(
-                commit_id,
-                into=into,
-                landing=Landing(squash, metadata or {}),
-            )
+            graph.lease(commit_id, into=into, landing=Landing(squash, metadata or {}))
             return _read_candidate(graph, commit_id)
 
     def land(self, candidate: Candidate, verdict: Verdict) -> Commit:
@@ -361,13 +357,11 @@ class EmbeddedVersionStore:
         with self._graph.reading() as graph:
             return graph.stood(branch)
 
-    def _move(
-        self, graph: Transaction, branch: str, commit_id: CommitId, *, after: CommitId
-    ) -> None:
+    def _move(self, graph: Transaction, branch: str, new: CommitId, *, after: CommitId) -> None:
         """Make a commit the head, and remember where a guarded branch stood."""
-        graph.set_head(branch, commit_id)
-        if after in graph.stood(branch) or self._is_guarded(graph, branch, commit_id):
-            graph.note_guarded(branch, commit_id, after=after)
+        graph.set_head(branch, new)
+        if after in graph.stood(branch) or self._is_guarded(graph, branch, new):
+            graph.note_guarded(branch, new, after=after)
 
     def _is_guarded(self, graph: Transaction, branch: str, head: CommitId) -> bool:
         return is_guarded(branch, _objects(graph, head, GATES), self.read)

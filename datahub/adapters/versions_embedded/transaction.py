@@ -17,7 +17,7 @@ from datahub.core import objecttree
 from datahub.core.errors import BranchNotFound, NotFound, TagNotFound
 from datahub.core.objecttree import Node, NodeId
 from datahub.core.versions import CommitId
-from datahub.machine.faults import damaged
+from datahub.machine.faults import damage_error
 
 # Made when it is first needed: earlier repositories have none, and earlier datahubs ignore it.
 _STOOD = "CREATE TABLE IF NOT EXISTS stood (branch TEXT NOT NULL, head TEXT NOT NULL)"
@@ -68,9 +68,11 @@ class Transaction:
         """What is stored under an id, checked against it. Raises StorageError."""
         body = self._value("SELECT body FROM node WHERE id = ?", node_id)
         if not isinstance(body, bytes):
-            raise damaged(f"The history lacks node {node_id}.")
+            raise damage_error(f"The history lacks node {node_id}.")
         if objecttree.node_id(body) != node_id:
-            raise damaged(f"The history holds other bytes for node {node_id} than were stored.")
+            raise damage_error(
+                f"The history holds other bytes for node {node_id} than were stored."
+            )
         return body
 
     def node(self, node_id: NodeId) -> Node:
@@ -80,7 +82,7 @@ class Transaction:
             try:
                 node = objecttree.decode(self.body(node_id))
             except ValueError as error:
-                raise damaged(f"What is stored as {node_id} is no node of a tree.") from error
+                raise damage_error(f"What is stored as {node_id} is no node of a tree.") from error
             if len(self._nodes) >= _NODE_LIMIT:
                 self._nodes.clear()
             self._nodes[node_id] = node
@@ -94,12 +96,12 @@ class Transaction:
         """A commit, checked against its id."""
         body = self._value('SELECT body FROM "commit" WHERE id = ?', commit_id)
         if not isinstance(body, bytes):
-            raise damaged(f"The history lacks commit {commit_id}.")
+            raise damage_error(f"The history lacks commit {commit_id}.")
         commit, object_id = Commit(), ObjectID(commit_id.encode())
         try:
             commit.set_raw_chunks([body], object_format=SHA256, verify_sha=object_id)
         except (ChecksumMismatch, ObjectFormatException, ValueError) as error:
-            raise damaged(
+            raise damage_error(
                 f"The history holds other bytes for commit {commit_id} than were stored."
             ) from error
         return commit
@@ -132,7 +134,7 @@ class Transaction:
         """1 for a root, else more than any parent's."""
         generation = self._value('SELECT generation FROM "commit" WHERE id = ?', commit_id)
         if generation is None:
-            raise damaged(f"The history lacks commit {commit_id}.")
+            raise damage_error(f"The history lacks commit {commit_id}.")
         return int(str(generation))
 
     def commits_starting(self, prefix: str) -> list[CommitId]:
@@ -260,10 +262,12 @@ class Transaction:
             row = self._connection.execute(query, (commit_id,)).fetchone()
             self._alone += 1
         if row is None or not isinstance(row[1], bytes):
-            raise damaged(f"The history lacks commit {commit_id}.")
+            raise damage_error(f"The history lacks commit {commit_id}.")
         link = _parse(commit_id, row[0], row[1])
         if link is None:
-            raise damaged(f"The history holds other bytes for commit {commit_id} than were stored.")
+            raise damage_error(
+                f"The history holds other bytes for commit {commit_id} than were stored."
+            )
         if len(self._links) >= _LINK_LIMIT:
             self._links.clear()
         self._links[commit_id] = link

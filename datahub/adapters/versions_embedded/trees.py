@@ -17,7 +17,7 @@ from datahub.core import objecttree
 from datahub.core.errors import InputError
 from datahub.core.layout import OWN
 from datahub.core.versions import Change, Changes, CommitId, ObjectId
-from datahub.machine.faults import damaged
+from datahub.machine.faults import damage_error
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ def roots(graph: Transaction, tree: ObjectID) -> Roots:
     text = graph.body(tree.decode())
     ids = re.fullmatch(rb"content ([0-9a-f]{64})\nown ([0-9a-f]{64})\n", text)
     if ids is None:
-        raise damaged(f"Tree {tree.decode()} is not one of datahub.")
+        raise damage_error(f"Tree {tree.decode()} is not one of datahub.")
     return Roots(ids[1].decode(), ids[2].decode())
 
 
@@ -51,7 +51,7 @@ def check_parted(graph: Transaction, pair: Roots) -> None:
     strange = next((path for path, _ in own if not path.startswith(OWN)), None)
     strange = strange or next((p for p, _ in objecttree.entries(pair.content, graph.node, OWN)), "")
     if strange:
-        raise damaged(f"A tree of the history holds {strange!r} where it does not belong.")
+        raise damage_error(f"A tree of the history holds {strange!r} where it does not belong.")
 
 
 def objects_of(graph: Transaction, tree: ObjectID, prefix: str = "") -> dict[str, ObjectId]:

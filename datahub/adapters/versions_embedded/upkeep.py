@@ -19,7 +19,7 @@ from datahub.core import objecttree
 from datahub.core.errors import StorageError
 from datahub.core.versions import Collected, CommitId, Damage, ObjectId
 from datahub.machine.bytes.files import ObjectFiles
-from datahub.machine.faults import damaged
+from datahub.machine.faults import damage_error
 
 
 class Walk:
@@ -80,9 +80,11 @@ class Walk:
             self._report("node", node_id, error, where)
             return
         if level is not None and (node.level != level or node.keys[:1] != [first]):
-            self._report("node", node_id, damaged("It is not what the node above says."), where)
+            self._report(
+                "node", node_id, damage_error("It is not what the node above says."), where
+            )
         if list(node.keys) != sorted(set(node.keys)):
-            self._report("node", node_id, damaged("Its paths are not in order."), where)
+            self._report("node", node_id, damage_error("Its paths are not in order."), where)
         for key, oid in zip(node.keys, node.ids, strict=True):
             if node.level:
                 self._reach_node(oid, where, first=key, level=node.level - 1)

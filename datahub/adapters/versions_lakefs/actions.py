@@ -26,7 +26,7 @@ def guard_id() -> ObjectId:
     return hashlib.sha256(guard()).hexdigest()
 
 
-def installed(server: Server, commit_id: CommitId) -> bytes | None:
+def action_file(server: Server, commit_id: CommitId) -> bytes | None:
     """The file that a commit holds there."""
     get = server.api.objects_api.get_object
     try:
@@ -36,18 +36,18 @@ def installed(server: Server, commit_id: CommitId) -> bytes | None:
 
 
 def due(
-    server: Server, head: CommitId, *, branch: str, guarded: bool
+    server: Server, head: CommitId, *, branch: str, has_gate: bool
 ) -> tuple[dict[str, bytes], list[str]]:
     """The file, if a branch is to get it by a commit now, and what its user should know."""
-    held = installed(server, head)
-    if held is None and not guarded:
+    content = action_file(server, head)
+    if content is None and not has_gate:
         return {ACTION: guard()}, []
-    if held is None:
+    if content is None:
         return {}, [
             f"{branch!r} is guarded and has no {ACTION} yet, by which the server refuses what is "
             "not judged: the next merge through its gate brings it."
         ]
-    if held != guard():
+    if content != guard():
         return {}, [
             f"{ACTION} was changed by somebody, or is another version's, and was left as it is. "
             "To have this version's, delete it on the server: the next merge through a gate "

@@ -14,27 +14,27 @@ from datahub.core.versions import CommitId, ObjectId
 from datahub.machine.bytes.files import ObjectFiles
 
 
-def downloaded(
+def download(
     server: Server, files: ObjectFiles, commit_id: CommitId, path: str, *, oid: ObjectId = ""
 ) -> ObjectId:
     """Bring an object into the cache; return its id. Raises StorageError if it is not `oid`."""
-    staged = files.stage("")
+    target = files.stage("")
     try:
-        server.download(commit_id, path, staged)
-        found = files.put(staged)
+        server.download(commit_id, path, target)
+        digest = files.put(target)
     except BaseException:
-        staged.unlink(missing_ok=True)
+        target.unlink(missing_ok=True)
         raise
-    if oid and found != oid:
+    if oid and digest != oid:
         raise StorageError(
             f"{path} at {commit_id[:12]} does not hold the bytes that were stored: it should be "
-            f"{oid[:12]} and is {found[:12]}.",
+            f"{oid[:12]} and is {digest[:12]}.",
             hint="They were changed below lakeFS. Restore its storage, or commit the path again.",
         )
-    return found
+    return digest
 
 
-def fetched(files: ObjectFiles, oid: ObjectId) -> Path | None:
+def fetch_cached(files: ObjectFiles, oid: ObjectId) -> Path | None:
     """The cached file, held; None where it is not here, or is no longer what it was."""
     try:
         return files.hold(oid)

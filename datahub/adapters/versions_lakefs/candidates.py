@@ -26,48 +26,50 @@ class Candidates:
         self._leases = leases
 
     def propose(
-        self, source: CommitId, *, into: str, changes: Changes, told: dict[str, Any]
+        self, source: CommitId, *, into: str, changes: Changes, statement: dict[str, Any]
     ) -> Candidate:
-        """Merge `source` into a copy of `into`, whose head `told` names, and do `changes`."""
-        head = told["on"]
+        """Merge `source` into a copy of `into`, whose head `statement` names, and do `changes`."""
+        head = statement["on"]
         self._check_known(changes, head, source)
         around = self._trees.around(head, changes)
         self._trees.check_places(head, around, changes)
         temporary = self._leases.take(into, head)
-        named = {"into": into, "source": source, "head": head, "branch": temporary}
+        record = {"into": into, "source": source, "head": head, "branch": temporary}
         try:
-            return self._built(temporary, around, changes, {**told, "candidate": named})
+            return self._build(temporary, around, changes, {**statement, "candidate": record})
         except BaseException:
             self._leases.release(temporary)
             raise
 
     def land(
-        self, proposed: dict[str, Any], into: str, own: Changes, told: dict[str, Any]
+        self, draft: dict[str, Any], into: str, own: Changes, statement: dict[str, Any]
     ) -> CommitId:
         """Merge a candidate into its branch, with `own` objects of the store in it."""
-        temporary = proposed["candidate"]["branch"]
+        temporary = draft["candidate"]["branch"]
         self._builder.write(temporary, own)
-        made = self._builder.land(temporary, into, told, squash=len(told["parents"]) == 1)
+        commit_id = self._builder.land(
+            temporary, into, statement, squash=len(statement["parents"]) == 1
+        )
         self._leases.release(temporary)
-        return made
+        return commit_id
 
     def drop(self, candidate_id: CommitId) -> None:
         """Release one, if it is there."""
         try:
-            told = self._history.told(candidate_id)
+            statement = self._history.statement(candidate_id)
         except NotFound:
             return
-        if told is not None and "candidate" in told:
-            self._leases.release(told["candidate"]["branch"])
+        if statement is not None and "candidate" in statement:
+            self._leases.release(statement["candidate"]["branch"])
 
-    def leased(self, candidate_id: CommitId) -> tuple[Candidate, dict[str, Any]]:
+    def read(self, candidate_id: CommitId) -> tuple[Candidate, dict[str, Any]]:
         """What was proposed under an id, and what its commit says. Raises NotFound."""
         try:
-            told = self._history.told(candidate_id)
-            named = (told or {})["candidate"]
+            statement = self._history.statement(candidate_id)
+            record = (statement or {})["candidate"]
             get = self._server.api.branches_api.get_branch
-            alive = self._server.ask("read a candidate", get, named["branch"]).commit_id
-            if told is None or alive != candidate_id:
+            alive = self._server.ask("read a candidate", get, record["branch"]).commit_id
+            if statement is None or alive != candidate_id:
                 raise KeyError
         except (NotFound, KeyError) as error:
             raise NotFound(
@@ -76,33 +78,33 @@ class Candidates:
             ) from error
         true = Candidate(
             id=candidate_id,
-            source=named["source"],
-            into=named["into"],
-            judged_head=named["head"],
+            source=record["source"],
+            into=record["into"],
+            judged_head=record["head"],
             content_id=self._trees.content_id(candidate_id),
         )
-        return true, told
+        return true, statement
 
-    def _built(
-        self, temporary: str, around: Around, changes: Changes, told: dict[str, Any]
+    def _build(
+        self, temporary: str, around: Around, changes: Changes, statement: dict[str, Any]
     ) -> Candidate:
         """LakeFS merges whole objects first; what is to be otherwise is written over it."""
-        head, source = told["on"], told["candidate"]["source"]
-        made = self._builder.take_in(temporary, source, told)
-        merged = self._trees.differing(head, made)
+        head, source = statement["on"], statement["candidate"]["source"]
+        commit_id = self._builder.take_in(temporary, source, statement)
+        differences = self._trees.differing(head, commit_id)
         wrong = {
             path: oid
             for path, oid in changes.items()
-            if merged.get(path, around.files.get(path)) != oid
+            if differences.get(path, around.files.get(path)) != oid
         }
-        back = merged.keys() - changes.keys()
+        back = differences.keys() - changes.keys()
         if back:
-            held = self._trees.around(head, back).files
-            wrong |= {path: held.get(path) for path in back}
+            objects = self._trees.around(head, back).files
+            wrong |= {path: objects.get(path) for path in back}
         if wrong:
             self._builder.write(temporary, wrong)
-            made = self._builder.commit(temporary, {**told, "on": made})
-        return self.leased(made)[0]
+            commit_id = self._builder.commit(temporary, {**statement, "on": commit_id})
+        return self.read(commit_id)[0]
 
     def _check_known(self, changes: Changes, *sides: CommitId) -> None:
         """Bytes may have been erased from history: what a side holds need not be put again."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from datahub.adapters.versions_lakefs.cache import downloaded, fetched
+from datahub.adapters.versions_lakefs.cache import download, fetch_cached
 from datahub.adapters.versions_lakefs.server import Server
 from datahub.adapters.versions_lakefs.trees import Trees
 from datahub.core.versions import CommitId, ObjectId
@@ -50,13 +50,13 @@ class Contents:
 
     def fetch(self, oid: ObjectId) -> Path:
         """The local file with these bytes, downloaded the first time."""
-        file = fetched(self._files, oid)
+        file = fetch_cached(self._files, oid)
         if file is not None:
             return file
         where = self._trees.where.get(oid) or self._trees.search(oid, self._heads())
         if where is None:
             return self._files.fetch(oid)  # raises what is wrong with it
-        downloaded(self._server, self._files, *where, oid=oid)
+        download(self._server, self._files, *where, oid=oid)
         return self._files.fetch(oid)
 
     def size(self, oid: ObjectId) -> int:

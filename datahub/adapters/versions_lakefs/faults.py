@@ -32,15 +32,15 @@ class Refused409(DatahubError):
 
 
 @contextmanager
-def translated(
+def translate_errors(
     doing: str, *, branch: str = "", hook_output: _HookOutput = lambda run: ""
 ) -> Iterator[None]:
     """Raise one of our errors for what lakeFS said. `doing` completes "lakeFS could not ..."."""
     try:
         yield
     except lakefs_sdk.ApiException as error:
-        status, said = int(error.status or 0), message_of(error)
-        raise _of_status(status, said, doing, branch, hook_output) from error
+        status, message = int(error.status or 0), message_of(error)
+        raise _of_status(status, message, doing, branch, hook_output) from error
     except urllib3.exceptions.HTTPError as error:  # the SDK lets these through
         raise Unavailable(
             f"lakeFS did not answer, asked to {doing}: {_short(error)}",
@@ -61,32 +61,32 @@ def message_of(error: lakefs_sdk.ApiException) -> str:
 
 
 def _of_status(
-    status: int, said: str, doing: str, branch: str, hook_output: _HookOutput
+    status: int, message: str, doing: str, branch: str, hook_output: _HookOutput
 ) -> DatahubError:
-    refused = f"lakeFS refused to {doing}: {said}"
+    refusal = f"lakeFS refused to {doing}: {message}"
     if status == 401:
         return AuthenticationError(
             "lakeFS does not know this key pair.",
             hint="Set DATAHUB_LAKEFS_ACCESS_KEY_ID and DATAHUB_LAKEFS_SECRET_ACCESS_KEY to a pair "
             "that the server of lakefs_endpoint gave you.",
         )
-    if status == 403 and "protected" in said:
-        return Guarded(branch, f"lakeFS protects {branch!r}: {said}.")
+    if status == 403 and "protected" in message:
+        return Guarded(branch, f"lakeFS protects {branch!r}: {message}.")
     if status == 403:
         return AuthenticationError(
-            refused, hint="Ask the server's administrator for a policy that allows it."
+            refusal, hint="Ask the server's administrator for a policy that allows it."
         )
     if status == 404:
-        return NotFound(refused, hint="`datahub status` and `datahub branch list` show what is.")
+        return NotFound(refusal, hint="`datahub status` and `datahub branch list` show what is.")
     if status == 409:
-        return Refused409(refused)
+        return Refused409(refusal)
     if status == 410:
         return StorageError(
             f"lakeFS could not {doing}: the bytes are gone from its storage.",
             hint="They were erased or lost below lakeFS. Restore them there, or commit "
             "the path again.",
         )
-    if status == 400 and "dirty" in said:
+    if status == 400 and "dirty" in message:
         return Conflict(
             f"Branch {branch!r} holds uncommitted objects on the server: nothing can be merged "
             "into it.",
@@ -94,23 +94,23 @@ def _of_status(
             "this command again.",
         )
     if status == 412:
-        return _hook_failed(said, hook_output)
-    if status in LATER or "locked" in said:
-        return Unavailable(f"lakeFS is busy: {said}", hint=_AGAIN, backend=BACKEND)
-    if status >= 500 and "action" in said:
+        return _hook_failed(message, hook_output)
+    if status in LATER or "locked" in message:
+        return Unavailable(f"lakeFS is busy: {message}", hint=_AGAIN, backend=BACKEND)
+    if status >= 500 and "action" in message:
         return Rejected(
-            f"An action file under _lakefs_actions/ is broken, so lakeFS refuses: {said}",
+            f"An action file under _lakefs_actions/ is broken, so lakeFS refuses: {message}",
             hint="Fix or remove that file on the branch; until then nothing can be committed.",
             backend=BACKEND,
         )
-    return Rejected(f"{refused} ({status})", hint=_AGAIN, backend=BACKEND)
+    return Rejected(f"{refusal} ({status})", hint=_AGAIN, backend=BACKEND)
 
 
-def _hook_failed(said: str, hook_output: _HookOutput) -> DatahubError:
-    run = re.search(r"hook run id '([^']+)'|run id '?([\w-]+)'?", said)
+def _hook_failed(message: str, hook_output: _HookOutput) -> DatahubError:
+    run = re.search(r"hook run id '([^']+)'|run id '?([\w-]+)'?", message)
     output = hook_output(next(filter(None, run.groups()))) if run else ""
     return Rejected(
-        f"A hook of the repository said no: {said}" + (f"\n{output}" if output else ""),
+        f"A hook of the repository said no: {message}" + (f"\n{output}" if output else ""),
         hint="The hook's own message is above. Fix what it names, then run the command again.",
         backend=BACKEND,
     )

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from datahub.adapters.versions_lakefs.names import decoded, encoded
+from datahub.adapters.versions_lakefs.names import decode, encode
 from datahub.adapters.versions_lakefs.server import Server
 from datahub.core.errors import (
     BranchNotFound,
@@ -39,7 +39,7 @@ from datahub.core.versions import (
 
 EXACT = "datahub"
 _PAGE = 1000
-_PICKED = "cherry-pick-origin"  # lakeFS's own metadata key
+_PICK_ORIGIN = "cherry-pick-origin"  # lakeFS's own metadata key
 _WHOLE = 64  # digits of an id
 _NO_MESSAGE = "(no message)"
 
@@ -67,9 +67,9 @@ def exact(
     }
 
 
-def as_metadata(told: Mapping[str, Any]) -> dict[str, str]:
+def as_metadata(statement: Mapping[str, Any]) -> dict[str, str]:
     """The metadata of lakeFS's commit."""
-    return {EXACT: json.dumps(told, sort_keys=True)}
+    return {EXACT: json.dumps(statement, sort_keys=True)}
 
 
 def readable(message: str) -> str:
@@ -89,95 +89,95 @@ class History:
         self._is_known = False
         self._tags: set[str] = set()  # names that were tags when they were last asked for
 
-    def heads(self, *, hidden: bool = False) -> dict[str, CommitId]:
+    def heads(self, *, with_temporary: bool = False) -> dict[str, CommitId]:
         """LakeFS's branch name -> head."""
-        query = {"show_hidden": "true"} if hidden else {}
-        found = self._server.pages("list branches", "branches", **query)
-        return {ref["id"]: ref["commit_id"] for ref in found}
+        query = {"show_hidden": "true"} if with_temporary else {}
+        refs = self._server.pages("list branches", "branches", **query)
+        return {ref["id"]: ref["commit_id"] for ref in refs}
 
     def tags(self) -> dict[str, CommitId]:
         """Our tag name -> commit."""
-        found = self._server.pages("list tags", "tags")
-        return {decoded(ref["id"]): ref["commit_id"] for ref in found}
+        refs = self._server.pages("list tags", "tags")
+        return {decode(ref["id"]): ref["commit_id"] for ref in refs}
 
     def head(self, branch: str) -> CommitId:
         """Raises BranchNotFound."""
         try:
             get = self._server.api.branches_api.get_branch
-            found = self._server.ask("read a branch", get, encoded(checked_branch(branch)))
+            answer = self._server.ask("read a branch", get, encode(checked_branch(branch)))
         except (NotFound, InputError) as error:
             raise BranchNotFound(branch) from error
-        return self._of_known_format(str(found.commit_id))
+        return self._of_known_format(str(answer.commit_id))
 
     def raw(self, commit_id: CommitId) -> Any:
         """LakeFS's commit. Raises NotFound."""
         if commit_id not in self._raw:
             get = self._server.api.commits_api.get_commit
-            found = self._server.ask("read a commit", get, commit_id)
-            if len(commit_id) == _WHOLE and found.id != commit_id:
+            commit = self._server.ask("read a commit", get, commit_id)
+            if len(commit_id) == _WHOLE and commit.id != commit_id:
                 if self._is_name(commit_id):
                     raise no_commit(commit_id, named=True)
-                found.id = commit_id  # one that was cherry-picked answers to another id (1.84)
-            self._raw[found.id] = found
-            return found
+                commit.id = commit_id  # one that was cherry-picked answers to another id (1.84)
+            self._raw[commit.id] = commit
+            return commit
         return self._raw[commit_id]
 
-    def told(self, commit_id: CommitId) -> dict[str, Any] | None:
+    def statement(self, commit_id: CommitId) -> dict[str, Any] | None:
         """What our commit says; None for one that is not ours."""
-        return _told(self.raw(commit_id))
+        return _statement(self.raw(commit_id))
 
     def commit(self, commit_id: CommitId) -> Commit:
         """A commit in our words."""
         raw = self.raw(commit_id)
-        found = _ours(raw)
-        if raw.parents and not found.parents and self.raw(raw.parents[0]).parents:
+        commit = _read_commit(raw)
+        if raw.parents and not commit.parents and self.raw(raw.parents[0]).parents:
             # Only the first of ours says so, on lakeFS's own: else history would end there.
-            return replace(found, parents=tuple(raw.parents))
-        return found
+            return replace(commit, parents=tuple(raw.parents))
+        return commit
 
-    def resolved(self, ref: str) -> CommitId:
+    def resolve(self, ref: str) -> CommitId:
         """What a ref names. Raises RefNotFound."""
         name, steps = parsed_ref(ref)
-        commit_id = self._named(name)
+        commit_id = self._find(name)
         for sign, count in steps:
-            times, which = (count, 1) if sign == "~" else (min(count, 1), count)
+            times, number = (count, 1) if sign == "~" else (min(count, 1), count)
             for _ in range(times):
-                parents = self._walked(commit_id).parents
-                if which > len(parents):
+                parents = self._visit(commit_id).parents
+                if number > len(parents):
                     raise RefNotFound(ref)
-                commit_id = parents[which - 1]
+                commit_id = parents[number - 1]
         return self._of_known_format(commit_id)
 
     def log(self, start: CommitId) -> Iterator[Commit]:
         """All ancestors and the commit itself: children before parents, else the newest first."""
-        found = self._ancestors(start)
-        children = dict.fromkeys(found, 0)
-        for commit in found.values():
+        commits = self._ancestors(start)
+        children = dict.fromkeys(commits, 0)
+        for commit in commits.values():
             for parent in commit.parents:
                 children[parent] += 1
-        ready = [(-found[start].time.timestamp(), start)]
+        ready = [(-commits[start].time.timestamp(), start)]
         while ready:
-            commit = found[heapq.heappop(ready)[1]]
+            commit = commits[heapq.heappop(ready)[1]]
             yield commit
             for parent in commit.parents:
                 children[parent] -= 1
                 if children[parent] == 0:
-                    heapq.heappush(ready, (-found[parent].time.timestamp(), parent))
+                    heapq.heappush(ready, (-commits[parent].time.timestamp(), parent))
 
     def merge_base(self, ours: CommitId, theirs: CommitId) -> CommitId:
         """The best common ancestor, the same whichever side asks. Raises InputError."""
-        found = self._ancestors(ours) | self._ancestors(theirs)
+        commits = self._ancestors(ours) | self._ancestors(theirs)
         common = self._ancestors(ours).keys() & self._ancestors(theirs).keys()
         beaten: set[CommitId] = set()
         for commit_id in common:
-            beaten.update(parent for parent in found[commit_id].parents)
+            beaten.update(parent for parent in commits[commit_id].parents)
         best = common - beaten
         if not best:
             raise InputError(
                 f"{ours[:12]} and {theirs[:12]} share no history.",
                 hint="Import the other's rows into a branch of this repository instead.",
             )
-        generations = _generations(found)
+        generations = _generations(commits)
         return max((generations[commit_id], commit_id) for commit_id in best)[1]
 
     def _of_known_format(self, commit_id: CommitId) -> CommitId:
@@ -187,7 +187,7 @@ class History:
             self._checked.add(commit_id)
         return commit_id
 
-    def _named(self, name: str) -> CommitId:
+    def _find(self, name: str) -> CommitId:
         """An id goes before any name, and lakeFS follows names first: what it says is checked."""
         if is_id(name):
             return self._by_id(name)
@@ -209,7 +209,7 @@ class History:
         self._tags.discard(name)
         try:
             get = self._server.api.tags_api.get_tag
-            tag = self._server.ask("read a tag", get, encoded(name))
+            tag = self._server.ask("read a tag", get, encode(name))
         except (NotFound, Rejected) as error:
             raise TagNotFound(name) from error
         self._tags.add(name)
@@ -217,30 +217,30 @@ class History:
 
     def _by_id(self, name: str) -> CommitId:
         try:
-            found = str(self.raw(name).id)
+            commit_id = str(self.raw(name).id)
         except RefNotFound:
             raise
         except (NotFound, Rejected) as error:  # lakeFS says the same of none and of several
             raise RefNotFound(name) from error
-        if not found.startswith(name):
+        if not commit_id.startswith(name):
             raise no_commit(name, named=True)
-        return found
+        return commit_id
 
     def _is_name(self, name: str) -> bool:
         """Whether a branch or a tag is called so."""
         api = self._server.api
-        for what, get in (
+        for doing, get in (
             ("read a branch", api.branches_api.get_branch),
             ("read a tag", api.tags_api.get_tag),
         ):
             try:
-                self._server.ask(what, get, name)
+                self._server.ask(doing, get, name)
             except (NotFound, Rejected, InputError):
                 continue
             return True
         return False
 
-    def _walked(self, commit_id: CommitId) -> Commit:
+    def _visit(self, commit_id: CommitId) -> Commit:
         """A commit on a walk: what is not known comes with a page of its ancestors."""
         if commit_id not in self._raw:
             log = self._server.api.refs_api.log_commits
@@ -249,55 +249,56 @@ class History:
         return self.commit(commit_id)
 
     def _ancestors(self, start: CommitId) -> dict[CommitId, Commit]:
-        found: dict[CommitId, Commit] = {}
+        commits: dict[CommitId, Commit] = {}
         waiting = [start]
         while waiting:
             commit_id = waiting.pop()
-            if commit_id not in found:
-                found[commit_id] = self._walked(commit_id)
-                waiting.extend(found[commit_id].parents)
-        return found
+            if commit_id not in commits:
+                commits[commit_id] = self._visit(commit_id)
+                waiting.extend(commits[commit_id].parents)
+        return commits
 
 
 def _generations(commits: Mapping[CommitId, Commit]) -> dict[CommitId, int]:
     """1 for a root, else one more than the greatest of the parents'."""
-    found: dict[CommitId, int] = {}
+    generations: dict[CommitId, int] = {}
     waiting = list(commits)
     while waiting:
         parents = commits[waiting[-1]].parents
-        unknown = [parent for parent in parents if parent not in found]
+        unknown = [parent for parent in parents if parent not in generations]
         if unknown:
             waiting.extend(unknown)
         else:
             commit_id = waiting.pop()
-            found[commit_id] = 1 + max((found[parent] for parent in parents), default=0)
-    return found
+            generations[commit_id] = 1 + max((generations[parent] for parent in parents), default=0)
+    return generations
 
 
-def _told(raw: Any) -> dict[str, Any] | None:
+def _statement(raw: Any) -> dict[str, Any] | None:
     try:
-        if raw.metadata.get(_PICKED, raw.id) != raw.id:
+        if raw.metadata.get(_PICK_ORIGIN, raw.id) != raw.id:
             return None  # a copy of the commit that spoke so
-        told = json.loads(raw.metadata[EXACT])
-        true = list(raw.parents[:1]) == [told["on"]] and isinstance(told["metadata"], dict)
+        statement = json.loads(raw.metadata[EXACT])
+        on_parent = list(raw.parents[:1]) == [statement["on"]]
+        true = on_parent and isinstance(statement["metadata"], dict)
     except (AttributeError, KeyError, TypeError, ValueError):
         return None
-    return dict(told) if true else None
+    return dict(statement) if true else None
 
 
-def _ours(raw: Any) -> Commit:
+def _read_commit(raw: Any) -> Commit:
     """A commit as ours tells it; as lakeFS does where it is none of ours, or tells no commit."""
-    told = _told(raw)
+    statement = _statement(raw)
     try:
         # A candidate is built in several commits. In history, none in between is passed over.
-        if told is not None and list(told["parents"][:1]) in ([], [told["on"]]):
+        if statement is not None and list(statement["parents"][:1]) in ([], [statement["on"]]):
             return Commit(
                 id=raw.id,
-                parents=tuple(map(str, told["parents"])),
-                message=str(told["message"]),
-                author=str(told["author"]),
-                time=in_utc(dt.datetime.fromisoformat(told["time"])),
-                metadata={str(key): str(value) for key, value in told["metadata"].items()},
+                parents=tuple(map(str, statement["parents"])),
+                message=str(statement["message"]),
+                author=str(statement["author"]),
+                time=in_utc(dt.datetime.fromisoformat(statement["time"])),
+                metadata={str(key): str(value) for key, value in statement["metadata"].items()},
             )
     except (KeyError, TypeError, ValueError, InputError):
         pass

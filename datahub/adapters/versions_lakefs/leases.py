@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 import lakefs_sdk
 
 from datahub.adapters.versions_lakefs.history import History
-from datahub.adapters.versions_lakefs.names import TEMPORARY, encoded
+from datahub.adapters.versions_lakefs.names import TEMPORARY, encode
 from datahub.adapters.versions_lakefs.server import Server
 from datahub.core.errors import DatahubError, NotFound, StaleHead
 from datahub.core.versions import CommitId
@@ -46,15 +46,15 @@ class Leases:
             self.sweep()
         name = f"{TEMPORARY}{machine()}-{os.getpid()}-{int(time.time()):x}-{uuid.uuid4().hex}"
         create = self._server.api.branches_api.create_branch
-        cut = lakefs_sdk.BranchCreation(name=name, source=encoded(branch), hidden=True)
-        found = str(self._server.ask("cut a temporary branch", create, cut))
-        if found != at:
+        cut = lakefs_sdk.BranchCreation(name=name, source=encode(branch), hidden=True)
+        head = str(self._server.ask("cut a temporary branch", create, cut))
+        if head != at:
             self.release(name)
-            raise StaleHead(branch, at, found)
+            raise StaleHead(branch, at, head)
         return name
 
     @contextmanager
-    def taken(self, branch: str, at: CommitId) -> Iterator[str]:
+    def hold(self, branch: str, at: CommitId) -> Iterator[str]:
         """A temporary branch that is gone afterwards."""
         name = self.take(branch, at)
         try:
@@ -69,12 +69,12 @@ class Leases:
 
     def sweep(self, *, dry_run: bool = False) -> list[str]:
         """Remove the temporary branches whose writers are gone; return their names."""
-        found = [name for name in self._history.heads(hidden=True) if is_abandoned(name)]
+        names = [name for name in self._history.heads(with_temporary=True) if is_abandoned(name)]
         if not dry_run:
-            for name in found:
+            for name in names:
                 with suppress(NotFound):  # another process swept it
                     self._remove(name)
-        return found
+        return names
 
     def _remove(self, name: str) -> None:
         delete = self._server.api.branches_api.delete_branch

@@ -11,7 +11,7 @@ import re
 from contextlib import suppress
 from pathlib import Path
 
-from datahub.adapters.versions_lakefs.names import encoded
+from datahub.adapters.versions_lakefs.names import encode
 from datahub.core.versions import CommitId, ObjectId
 
 _STOOD = "stood"
@@ -28,9 +28,9 @@ class Memory:
         """The content id of a tree, if it is known."""
         if tree not in self._known and self._folder is not None:
             with suppress(OSError, UnicodeDecodeError):
-                kept = (self._folder / tree).read_text()
-                if re.fullmatch(r"[0-9a-f]{64}", kept):
-                    self._known[tree] = kept
+                text = (self._folder / tree).read_text()
+                if re.fullmatch(r"[0-9a-f]{64}", text):
+                    self._known[tree] = text
         return self._known.get(tree)
 
     def keep(self, tree: str, content: ObjectId) -> None:
@@ -45,16 +45,16 @@ class Memory:
 
     def stood(self, branch: str) -> list[CommitId]:
         """Heads at which a branch was guarded, oldest first, as far as it was written from here."""
-        found: list[CommitId] = []
+        heads: list[CommitId] = []
         if self._folder is not None:
             with suppress(OSError, UnicodeDecodeError):
-                found = (self._folder / _STOOD / encoded(branch)).read_text().split()
+                heads = (self._folder / _STOOD / encode(branch)).read_text().split()
             with suppress(OSError):
-                noted = sorted(
+                entries = sorted(
                     (f.stat().st_mtime_ns, f.name) for f in self._heads(branch).iterdir()
                 )
-                found += [head for _, head in noted if head not in found]
-        return [head for head in found if re.fullmatch(r"[0-9a-f]{64}", head)]
+                heads += [head for _, head in entries if head not in heads]
+        return [head for head in heads if re.fullmatch(r"[0-9a-f]{64}", head)]
 
     def note_guarded(self, branch: str, head: CommitId, *, after: CommitId) -> None:
         """Remember the head of a guarded branch that was made on top of `after`."""
@@ -70,4 +70,4 @@ class Memory:
         An earlier datahub kept a file with all heads, which is read, and not written any more.
         """
         assert self._folder is not None
-        return self._folder / _STOOD / f"{encoded(branch)}.heads"
+        return self._folder / _STOOD / f"{encode(branch)}.heads"

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 
 import lakefs_sdk
 
-from datahub.adapters.versions_lakefs.names import encoded
+from datahub.adapters.versions_lakefs.names import encode
 from datahub.adapters.versions_lakefs.server import Server
 from datahub.core.errors import BranchNotFound, Conflict, Guarded, InputError, Rejected, Unavailable
 
@@ -29,31 +29,31 @@ class Protection:
 
     def protect(self, branches: Iterable[str]) -> None:
         """Protect branches besides those that are, and wait until the server holds to it."""
-        wanted = {encoded(branch) for branch in branches} - self._known
-        if not wanted:
+        names = {encode(branch) for branch in branches} - self._known
+        if not names:
             return
         for _ in range(_TRIES):
-            if self._added(wanted):
+            if self._add(names):
                 break
         else:
             raise Conflict(
                 "Somebody else keeps changing the repository's branch protection.",
                 hint="Run the command again.",
             )
-        for branch in sorted(wanted):
+        for branch in sorted(names):
             self._wait(branch)
-        self._known |= wanted
+        self._known |= names
 
-    def _added(self, wanted: set[str]) -> bool:
+    def _add(self, names: set[str]) -> bool:
         """Whether the rules hold them now; False when somebody else changed them meanwhile."""
         api = self._server.api.repositories_api
         answer = self._server.ask(
             "read branch protection", api.get_branch_protection_rules_with_http_info
         )
         patterns = {rule.pattern for rule in answer.data}
-        if wanted <= patterns:
+        if names <= patterns:
             return True
-        rules = [lakefs_sdk.BranchProtectionRule(pattern=p) for p in sorted(patterns | wanted)]
+        rules = [lakefs_sdk.BranchProtectionRule(pattern=p) for p in sorted(patterns | names)]
         etag = (answer.headers or {}).get("ETag", "")
         try:
             self._server.ask(
@@ -68,11 +68,11 @@ class Protection:
     def _wait(self, branch: str) -> None:
         """An empty commit, which lakeFS refuses in any case: the reason says if it protects."""
         until = time.monotonic() + _SEEN_WITHIN
-        nothing = lakefs_sdk.CommitCreation(message="Is this branch protected?")
+        probe = lakefs_sdk.CommitCreation(message="Is this branch protected?")
         commit = self._server.api.commits_api.commit
         while True:
             try:
-                self._server.ask("try the protection", commit, branch, nothing, branch_name=branch)
+                self._server.ask("try the protection", commit, branch, probe, branch_name=branch)
             except Guarded:
                 return
             except (Rejected, InputError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import lakefs_sdk
 
 from datahub.adapters.versions_lakefs.faults import Refused409
-from datahub.adapters.versions_lakefs.names import encoded
+from datahub.adapters.versions_lakefs.names import encode
 from datahub.adapters.versions_lakefs.server import Server
 from datahub.core.errors import (
     BranchExists,
@@ -26,7 +26,7 @@ class Refs:
 
     def create_branch(self, name: str, at: CommitId) -> None:
         """Raises BranchExists."""
-        cut = lakefs_sdk.BranchCreation(name=encoded(name), source=at)
+        cut = lakefs_sdk.BranchCreation(name=encode(name), source=at)
         try:
             self._server.ask("cut a branch", self._server.api.branches_api.create_branch, cut)
         except Refused409 as error:
@@ -36,15 +36,15 @@ class Refs:
         """Raises BranchNotFound."""
         delete = self._server.api.branches_api.delete_branch
         try:
-            self._server.ask("delete a branch", delete, encoded(name), branch_name=name)
+            self._server.ask("delete a branch", delete, encode(name), branch_name=name)
         except NotFound as error:
             raise BranchNotFound(name) from error
 
     def create_tag(self, name: str, at: CommitId) -> None:
         """Raises TagExists."""
-        made = lakefs_sdk.TagCreation(id=encoded(name), ref=at)
+        creation = lakefs_sdk.TagCreation(id=encode(name), ref=at)
         try:
-            self._server.ask("make a tag", self._server.api.tags_api.create_tag, made)
+            self._server.ask("make a tag", self._server.api.tags_api.create_tag, creation)
         except Refused409 as error:
             raise TagExists(name) from error
 
@@ -53,6 +53,6 @@ class Refs:
         delete = self._server.api.tags_api.delete_tag
         try:
             checked_branch(name, what="tag")
-            self._server.ask("delete a tag", delete, encoded(name))
+            self._server.ask("delete a tag", delete, encode(name))
         except (InputError, NotFound) as error:
             raise TagNotFound(name) from error

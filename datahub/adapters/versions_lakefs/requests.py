@@ -20,10 +20,10 @@ class Retry(urllib3.Retry):
     """A request that is sent again is logged."""
 
     def increment(
-        self, method: str | None = None, url: str | None = None, *rest: Any, **named: Any
+        self, method: str | None = None, url: str | None = None, *rest: Any, **options: Any
     ) -> Any:
         """What is left to try. Raises what went wrong where nothing is."""
-        fewer = super().increment(method, url, *rest, **named)
+        fewer = super().increment(method, url, *rest, **options)
         why = fewer.history[-1].status or type(fewer.history[-1].error).__name__
         _LOGGER.info("%s %s again: %s", method, urlsplit(url or "").path, why)
         return fewer
@@ -33,15 +33,15 @@ def log_requests(pool: Any) -> None:
     """Log each request of a pool of connections."""
     send = pool.request
 
-    def request(method: str, url: str, *rest: Any, **named: Any) -> Any:
+    def request(method: str, url: str, *rest: Any, **options: Any) -> Any:
         start = time.perf_counter()
         status: object = "no answer"
         try:
-            answer = send(method, url, *rest, **named)
+            answer = send(method, url, *rest, **options)
             status = answer.status
         finally:
-            spent = 1000 * (time.perf_counter() - start)
-            _LOGGER.debug("%s %s: %s in %.0f ms", method, urlsplit(url).path, status, spent)
+            duration = 1000 * (time.perf_counter() - start)
+            _LOGGER.debug("%s %s: %s in %.0f ms", method, urlsplit(url).path, status, duration)
         return answer
 
     pool.request = request

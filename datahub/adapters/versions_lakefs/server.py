@@ -19,7 +19,7 @@ import lakefs_sdk
 import urllib3
 from lakefs_sdk.client import LakeFSClient
 
-from datahub.adapters.versions_lakefs.faults import translated
+from datahub.adapters.versions_lakefs.faults import translate_errors
 from datahub.adapters.versions_lakefs.requests import Retry, log_requests
 from datahub.core.errors import StorageError
 from datahub.ports import Remote
@@ -69,34 +69,34 @@ class Server:
         if "api" in vars(self):
             self.api.config_api.api_client.rest_client.pool_manager.clear()
 
-    def call(self, doing: str, method: Callable[..., Any], *words: Any, **named: Any) -> Any:
+    def call(self, doing: str, method: Callable[..., Any], *words: Any, **options: Any) -> Any:
         """One request. `branch` is for the error message."""
-        branch = named.pop("branch_name", "")
-        with translated(doing, branch=branch, hook_output=self.hook_output):
-            return method(*words, **named, _request_timeout=_PATIENCE)
+        branch = options.pop("branch_name", "")
+        with translate_errors(doing, branch=branch, hook_output=self.hook_output):
+            return method(*words, **options, _request_timeout=_PATIENCE)
 
-    def ask(self, doing: str, method: Callable[..., Any], *words: Any, **named: Any) -> Any:
+    def ask(self, doing: str, method: Callable[..., Any], *words: Any, **options: Any) -> Any:
         """`call`, about this repository."""
-        return self.call(doing, method, self.repository, *words, **named)
+        return self.call(doing, method, self.repository, *words, **options)
 
-    def each(self, work: Callable[[_T], _R], items: Iterable[_T]) -> list[_R]:
+    def map(self, work: Callable[[_T], _R], items: Iterable[_T]) -> list[_R]:
         """The same for many, in threads, in order."""
-        listed = list(items)
-        if len(listed) < 2:
-            return [work(item) for item in listed]
-        with ThreadPoolExecutor(min(_THREADS, len(listed))) as pool:
-            return list(pool.map(work, listed))
+        jobs = list(items)
+        if len(jobs) < 2:
+            return [work(item) for item in jobs]
+        with ThreadPoolExecutor(min(_THREADS, len(jobs))) as pool:
+            return list(pool.map(work, jobs))
 
     def pages(self, doing: str, path: str, **query: str) -> Iterator[dict[str, Any]]:
         """All results of a listing, as JSON: the SDK's models cost more than the request."""
         after = query.pop("after", "")
         while True:
             words = {**query, "amount": str(_PAGE), "after": after}
-            found = json.loads(self._request("GET", path, words, doing=doing).data)
-            yield from found["results"]
-            if not found["pagination"]["has_more"]:
+            page = json.loads(self._request("GET", path, words, doing=doing).data)
+            yield from page["results"]
+            if not page["pagination"]["has_more"]:
                 return
-            after = found["pagination"]["next_offset"]
+            after = page["pagination"]["next_offset"]
 
     def listing(self, ref: str, prefix: str = "", *, delimiter: str = "") -> Iterator[Stat]:
         """Objects (and, with a delimiter, folders) at a ref under a prefix, with metadata."""
@@ -124,7 +124,7 @@ class Server:
         where = f"refs/{quote(ref, safe='')}/objects"
         response = self._request("GET", where, {"path": path}, doing=doing, preload=False)
         try:
-            with translated(doing), target.open("wb") as file:
+            with translate_errors(doing), target.open("wb") as file:
                 for chunk in response.stream(_CHUNK):
                     file.write(chunk)
         except OSError as error:
@@ -136,20 +136,20 @@ class Server:
 
     def digest(self, ref: str, path: str, *, first: int | None = None) -> tuple[str, int]:
         """SHA-256 and length of an object's bytes, or of the `first` ones, kept nowhere."""
-        doing, found, size = f"read {path}", hashlib.sha256(), 0
+        doing, hasher, size = f"read {path}", hashlib.sha256(), 0
         where = f"refs/{quote(ref, safe='')}/objects"
         headers = {} if first is None else {"Range": f"bytes=0-{first - 1}"}
         response = self._request(
             "GET", where, {"path": path}, doing=doing, headers=headers, preload=False
         )
         try:
-            with translated(doing):
+            with translate_errors(doing):
                 for chunk in response.stream(_CHUNK):
-                    found.update(chunk)
+                    hasher.update(chunk)
                     size += len(chunk)
         finally:
             response.release_conn()
-        return found.hexdigest(), size
+        return hasher.hexdigest(), size
 
     def upload(self, branch: str, path: str, file: Path, oid: str) -> None:
         """Put a file at a path of a branch: straight to the storage where it signs addresses."""
@@ -169,28 +169,28 @@ class Server:
 
     def remote(self, commit_id: str, paths: Iterable[str]) -> Remote:
         """Objects as the S3 gateway serves them, beside the API and by the same keys."""
-        known = self._configuration
+        settings = self._configuration
         return Remote(
-            endpoint=known.host.removesuffix("/api/v1"),
+            endpoint=settings.host.removesuffix("/api/v1"),
             addresses=tuple(f"{self.repository}/{commit_id}/{path}" for path in paths),
-            access_key_id=known.username,
-            secret_access_key=known.password,
+            access_key_id=settings.username,
+            secret_access_key=settings.password,
         )
 
     def hook_output(self, run: str) -> str:
         """What the failed hooks of an action run wrote."""
         actions = self.api.actions_api
         hooks = actions.list_run_hooks(self.repository, run).results
-        failed = [hook for hook in hooks if hook.status == "failed"]
+        failures = [hook for hook in hooks if hook.status == "failed"]
         texts = [
-            actions.get_run_hook_output(self.repository, run, hook.hook_run_id) for hook in failed
+            actions.get_run_hook_output(self.repository, run, hook.hook_run_id) for hook in failures
         ]
         return "\n".join(bytes(text).decode(errors="replace").strip() for text in texts)
 
     def _upload_presigned(self, branch: str, path: str, file: Path, oid: str) -> None:
         staging = self.api.staging_api
         place = self.ask(f"store {path}", staging.get_physical_address, branch, path, presign=True)
-        with file.open("rb") as body, translated(f"store {path}"):
+        with file.open("rb") as body, translate_errors(f"store {path}"):
             answer = self._pool.request(
                 "PUT",
                 place.presigned_url,
@@ -201,14 +201,14 @@ class Server:
             _check(answer)
         with file.open("rb") as body:
             md5 = hashlib.file_digest(body, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
-        told = lakefs_sdk.StagingMetadata(
+        metadata = lakefs_sdk.StagingMetadata(
             staging=place,
             checksum=answer.headers.get("ETag", md5).strip('"'),
             size_bytes=file.stat().st_size,
             user_metadata={SHA256: oid},
             content_type="application/octet-stream",
         )
-        self.ask(f"store {path}", staging.link_physical_address, branch, path, told)
+        self.ask(f"store {path}", staging.link_physical_address, branch, path, metadata)
 
     @property
     def _pool(self) -> Any:
@@ -226,15 +226,15 @@ class Server:
         preload: bool = True,
     ) -> Any:
         """A request past the SDK's models, with its connections, keys and errors."""
-        known = self._configuration
-        signed = urllib3.make_headers(basic_auth=f"{known.username}:{known.password}")
-        url = f"{known.host}/repositories/{self.repository}/{path}?{urlencode(query)}"
-        with translated(doing):
+        settings = self._configuration
+        auth = urllib3.make_headers(basic_auth=f"{settings.username}:{settings.password}")
+        url = f"{settings.host}/repositories/{self.repository}/{path}?{urlencode(query)}"
+        with translate_errors(doing):
             answer = self._pool.request(
                 method,
                 url,
                 body=body,
-                headers={**signed, **(headers or {})},
+                headers={**auth, **(headers or {})},
                 preload_content=preload,
                 retries=_ANY_METHOD,
                 timeout=urllib3.Timeout(connect=_PATIENCE[0], read=_PATIENCE[1]),

@@ -7,7 +7,7 @@ import re
 
 import lakefs_sdk
 
-from datahub.adapters.versions_lakefs.names import encoded
+from datahub.adapters.versions_lakefs.names import encode
 from datahub.adapters.versions_lakefs.server import Server
 from datahub.core.dataset import to_canonical_json
 from datahub.core.errors import ConfigError, Conflict, NotFound
@@ -18,7 +18,7 @@ FORMAT = 1
 FORMAT_FILE = OWN + "format.json"
 
 
-def made_or_adopted(server: Server, *, branch: str, storage_namespace: str) -> bool:
+def make_or_adopt(server: Server, *, branch: str, storage_namespace: str) -> bool:
     """Whether the repository was made now. Raises ConfigError for a name that lakeFS refuses."""
     if not re.fullmatch(r"[a-z0-9][a-z0-9-]{2,62}", server.repository):
         raise ConfigError(
@@ -26,14 +26,14 @@ def made_or_adopted(server: Server, *, branch: str, storage_namespace: str) -> b
             hint="Set lakefs_repository to 3 to 63 small letters, digits and '-'.",
         )
     try:
-        found = server.ask("read the repository", server.api.repositories_api.get_repository)
+        repository = server.ask("read the repository", server.api.repositories_api.get_repository)
     except NotFound:
         _make(server, branch=branch, storage_namespace=storage_namespace)
         return True
-    if storage_namespace and found.storage_namespace != storage_namespace:
+    if storage_namespace and repository.storage_namespace != storage_namespace:
         raise Conflict(
             f"Repository {server.repository!r} exists, and keeps its data elsewhere: "
-            f"{found.storage_namespace}.",
+            f"{repository.storage_namespace}.",
             hint="Leave the storage namespace out to adopt it, or choose another repository.",
         )
     return False
@@ -55,12 +55,12 @@ def is_known(server: Server, commit_id: CommitId) -> bool:
     except NotFound:
         return False
     try:
-        found = json.loads(bytes(content))["format"]
+        version = json.loads(bytes(content))["format"]
     except (ValueError, KeyError, TypeError):
-        found = "unknown"
-    if found != FORMAT:
+        version = "unknown"
+    if version != FORMAT:
         raise ConfigError(
-            f"Repository {server.repository!r} has format version {found}; this datahub knows "
+            f"Repository {server.repository!r} has format version {version}; this datahub knows "
             f"{FORMAT}.",
             hint="Upgrade datahub.",
         )
@@ -79,6 +79,6 @@ def _make(server: Server, *, branch: str, storage_namespace: str) -> None:
             f"{server.storage.blockstore_namespace_example}{server.repository}.",
         )
     creation = lakefs_sdk.RepositoryCreation(
-        name=server.repository, storage_namespace=namespace, default_branch=encoded(branch)
+        name=server.repository, storage_namespace=namespace, default_branch=encode(branch)
     )
     server.call("make the repository", server.api.repositories_api.create_repository, creation)

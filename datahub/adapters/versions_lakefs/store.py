@@ -10,13 +10,13 @@ from typing import Any
 
 from datahub.adapters.versions_lakefs import actions, setup, upkeep
 from datahub.adapters.versions_lakefs.building import Builder
-from datahub.adapters.versions_lakefs.cache import downloaded
+from datahub.adapters.versions_lakefs.cache import download
 from datahub.adapters.versions_lakefs.candidates import Candidates
 from datahub.adapters.versions_lakefs.contents import Contents
 from datahub.adapters.versions_lakefs.history import History, exact
 from datahub.adapters.versions_lakefs.leases import Leases
 from datahub.adapters.versions_lakefs.memory import Memory
-from datahub.adapters.versions_lakefs.names import TEMPORARY, decoded
+from datahub.adapters.versions_lakefs.names import TEMPORARY, decode
 from datahub.adapters.versions_lakefs.protection import Protection
 from datahub.adapters.versions_lakefs.refs import Refs
 from datahub.adapters.versions_lakefs.server import Server
@@ -68,7 +68,7 @@ class LakeFSVersionStore(Contents):
         self.notices: list[str] = []  # what whoever set it up should know
         self._history = History(server, check=lambda commit: setup.is_known(server, commit))
         self._memory = Memory(memory)
-        self._trees = Trees(server, self._history, self._memory, hashed=self._hashed)
+        self._trees = Trees(server, self._history, self._memory, hash_object=self._hash_object)
         super().__init__(server, files, self._trees, heads=lambda: self.branches().values())
         self._builder = Builder(server, self._history, self._trees, files)
         self._leases = Leases(server, self._history)
@@ -126,7 +126,7 @@ class LakeFSVersionStore(Contents):
             files=files,
             memory=memory,
         )
-        fresh = setup.made_or_adopted(
+        fresh = setup.make_or_adopt(
             store._server, branch=branch, storage_namespace=storage_namespace
         )
         store._begin(branch, author=author, time=time, fresh=fresh)
@@ -139,8 +139,8 @@ class LakeFSVersionStore(Contents):
     def branches(self) -> dict[str, CommitId]:
         """Branch name -> commit id of its head."""
         heads = self._history.heads()
-        found = {decoded(n): h for n, h in heads.items() if not n.startswith(TEMPORARY)}
-        return dict(sorted(found.items()))
+        branches = {decode(n): h for n, h in heads.items() if not n.startswith(TEMPORARY)}
+        return dict(sorted(branches.items()))
 
     def tags(self) -> dict[str, CommitId]:
         """Tag name -> commit id."""
@@ -149,7 +149,7 @@ class LakeFSVersionStore(Contents):
     def create_tag(self, name: str, *, at: str) -> Commit:
         """Name a commit for good."""
         checked_branch(name, what="tag")
-        commit_id = self._history.resolved(at)
+        commit_id = self._history.resolve(at)
         if name in self.branches():
             raise BranchExists(name)
         self._refs.create_tag(name, commit_id)
@@ -164,8 +164,8 @@ class LakeFSVersionStore(Contents):
         checked_branch(name)
         if name in self._history.tags():
             raise TagExists(name)
-        commit_id = self._history.resolved(at)
-        if self._guarded(name, commit_id):
+        commit_id = self._history.resolve(at)
+        if self._is_guarded(name, commit_id):
             if name in self.branches():
                 raise BranchExists(name)
             raise born_guarded(name, at)
@@ -174,44 +174,44 @@ class LakeFSVersionStore(Contents):
 
     def delete_branch(self, name: str) -> None:
         """Remove the name, not the history."""
-        if self._guarded(name, self._history.head(name)):
+        if self._is_guarded(name, self._history.head(name)):
             raise not_deleted(name)
         self._refs.delete_branch(name)
 
     def commit_at(self, ref: str) -> Commit:
         """The commit that a ref names."""
-        return self._history.commit(self._history.resolved(ref))
+        return self._history.commit(self._history.resolve(ref))
 
     def objects(self, ref: str, prefix: str = "") -> dict[str, ObjectId]:
         """Path -> object id under a prefix, by path."""
-        return self._trees.objects(self._history.resolved(ref), prefix)
+        return self._trees.objects(self._history.resolve(ref), prefix)
 
     def log(self, ref: str, *, limit: int | None = None, prefix: str = "") -> list[Commit]:
         """History, children before parents, else the newest first."""
-        history = self._history.log(self._history.resolved(ref))
+        history = self._history.log(self._history.resolve(ref))
         if prefix:
             history = (commit for commit in history if self._trees.is_touched(commit, prefix))
         return list(islice(history, limit))
 
     def merge_base(self, ours: str, theirs: str) -> Commit:
         """The best common ancestor."""
-        sides = self._history.resolved(ours), self._history.resolved(theirs)
+        sides = self._history.resolve(ours), self._history.resolve(theirs)
         return self._history.commit(self._history.merge_base(*sides))
 
     def changes(self, old: str, new: str, prefix: str = "") -> list[Change]:
         """What differs between two refs, by path."""
-        sides = self._history.resolved(old), self._history.resolved(new)
+        sides = self._history.resolve(old), self._history.resolve(new)
         return self._trees.changes(*sides, prefix)
 
     def content_of(self, ref: str) -> str:
         """The content id of a commit."""
-        return self._trees.content_id(self._history.resolved(ref))
+        return self._trees.content_id(self._history.resolve(ref))
 
     def remote(self, ref: str, paths: Sequence[str]) -> Remote | None:
         """Where the S3 gateway serves these objects; None where all of them lie here."""
-        commit_id = self._history.resolved(ref)
-        held = self._trees.objects(commit_id)
-        if not self._files.missing(held[path] for path in paths):
+        commit_id = self._history.resolve(ref)
+        objects = self._trees.objects(commit_id)
+        if not self._files.missing(objects[path] for path in paths):
             return None
         return self._server.remote(commit_id, paths)
 
@@ -233,17 +233,17 @@ class LakeFSVersionStore(Contents):
         in_utc(time)
         self._builder.check_held({path: oid for path, oid in changes.items() if oid is not None})
         gates = changes.get(GATES)
-        bound = {gate.branch for gate in gates_of(None if gates is None else self.read(gates))}
-        head = self._checked_head(branch, expected, changes.keys)
-        if self._guarded(branch, head):
+        branches = {gate.branch for gate in gates_of(None if gates is None else self.read(gates))}
+        head = self._check_head(branch, expected, changes.keys)
+        if self._is_guarded(branch, head):
             raise Guarded(branch)
         around = self._trees.around(head, changes)
         self._trees.check_places(head, around, changes)
         new = {path: oid for path, oid in changes.items() if around.files.get(path) != oid}
         if not new:
             raise NothingToCommit(branch)
-        self._protection.protect(bound & {branch})
-        told = exact(
+        self._protection.protect(branches & {branch})
+        statement = exact(
             on=head,
             parents=[head],
             message=message,
@@ -251,10 +251,10 @@ class LakeFSVersionStore(Contents):
             time=time,
             metadata=metadata or {},
         )
-        made = self._landed(branch, head, new, told)
-        if head in self._memory.stood(branch) or branch in bound:
-            self._memory.note_guarded(branch, made.id, after=head)
-        return made
+        commit = self._land(branch, head, new, statement)
+        if head in self._memory.stood(branch) or branch in branches:
+            self._memory.note_guarded(branch, commit.id, after=head)
+        return commit
 
     def propose(
         self,
@@ -273,22 +273,22 @@ class LakeFSVersionStore(Contents):
         checked_changes(changes)
         check_own_untouched(changes)
         actions.check_unwritten(changes)
-        head = self._checked_head(into, expected, changes.keys)
-        theirs = self._history.resolved(source)
-        told = exact(
+        head = self._check_head(into, expected, changes.keys)
+        source_id = self._history.resolve(source)
+        statement = exact(
             on=head,
-            parents=[head] if squash else [head, theirs],
+            parents=[head] if squash else [head, source_id],
             message=message,
             author=author,
             time=time,
             metadata=metadata or {},
         )
-        return self._candidates.propose(theirs, into=into, changes=changes, told=told)
+        return self._candidates.propose(source_id, into=into, changes=changes, statement=statement)
 
     def land(self, candidate: Candidate, verdict: Verdict) -> Commit:
         """Put the judged content on its branch, with the verdict inside, as a merge commit."""
-        true, proposed = self._candidates.leased(candidate.id)
-        head = self._checked_head(
+        true, draft = self._candidates.read(candidate.id)
+        head = self._check_head(
             true.into, true.judged_head, lambda: self._trees.differing(true.judged_head, true.id)
         )
         check_same(candidate, true)
@@ -299,26 +299,26 @@ class LakeFSVersionStore(Contents):
             changed=self._trees.changes(head, true.id),
             head_rules=self._trees.objects(head, RULES),
             merged_rules=rules,
-            guarded=self._guarded(true.into, head),
+            guarded=self._is_guarded(true.into, head),
             read=self.read,
         )
         own = {VERDICT: self.put_bytes(verdict.to_json().encode())}
         if is_guarded(true.into, rules, self.read):
             self._protection.protect({true.into})
-            if actions.installed(self._server, true.id) is None:
+            if actions.action_file(self._server, true.id) is None:
                 own[ACTION] = self.put_bytes(actions.guard())
-        told = exact(
+        statement = exact(
             on=head,
-            parents=proposed["parents"],
-            message=proposed["message"],
-            author=proposed["author"],
-            time=datetime.fromisoformat(proposed["time"]),
-            metadata={**proposed["metadata"], "verdict": "passed", "kind": verdict.kind},
+            parents=draft["parents"],
+            message=draft["message"],
+            author=draft["author"],
+            time=datetime.fromisoformat(draft["time"]),
+            metadata={**draft["metadata"], "verdict": "passed", "kind": verdict.kind},
         )
-        made = self._candidates.land(proposed, true.into, own, told)
+        commit_id = self._candidates.land(draft, true.into, own, statement)
         if head in self._memory.stood(true.into) or is_guarded(true.into, rules, self.read):
-            self._memory.note_guarded(true.into, made, after=head)
-        return self._history.commit(made)
+            self._memory.note_guarded(true.into, commit_id, after=head)
+        return self._history.commit(commit_id)
 
     def stood(self, branch: str) -> list[CommitId]:
         """Heads at which a branch was guarded, as far as it was written to from here."""
@@ -332,58 +332,58 @@ class LakeFSVersionStore(Contents):
         """What is wrong with all that the heads of branches and tags hold on the server."""
         names = {f"tag {name}": commit_id for name, commit_id in self.tags().items()}
         heads = self.branches()
-        guarded = {name: head for name, head in heads.items() if self._guarded(name, head)}
-        found = upkeep.check(self._server, self._trees, {**heads, **names}, deep=deep)
-        return found + upkeep.unguarded(self._server, guarded)
+        gated_heads = {name: head for name, head in heads.items() if self._is_guarded(name, head)}
+        damages = upkeep.check(self._server, self._trees, {**heads, **names}, deep=deep)
+        return damages + upkeep.missing_guards(self._server, gated_heads)
 
     def collect(self, *, before: datetime, dry_run: bool) -> Collected:
         """Remove what dead processes left there, and local copies of what lies there."""
         heads = [*self.branches().values(), *self.tags().values()]
-        held = {oid for head in heads for oid in self._trees.objects(head).values()}
+        oids = {oid for head in heads for oid in self._trees.objects(head).values()}
         leases = self._leases.sweep(dry_run=dry_run)
-        return upkeep.collect(self._files, held, leases, before=before, dry_run=dry_run)
+        return upkeep.collect(self._files, oids, leases, before=before, dry_run=dry_run)
 
     def _begin(self, branch: str, *, author: str, time: datetime, fresh: bool) -> None:
         """Protect the branch; make the first commit of ours on it, where there is none."""
         head = self._history.head(branch)
         self._protection.protect([branch])
-        guarded = self._guarded(branch, head)
-        due, notices = actions.due(self._server, head, branch=branch, guarded=guarded)
+        has_gate = self._is_guarded(branch, head)
+        due, notices = actions.due(self._server, head, branch=branch, has_gate=has_gate)
         self.notices += notices
-        begun = bool(self._trees.objects(head, setup.FORMAT_FILE))  # read by `head`: it is ours
-        if not begun:
+        has_format = bool(self._trees.objects(head, setup.FORMAT_FILE))  # read by `head`: ours
+        if not has_format:
             due[setup.FORMAT_FILE] = setup.format_text().encode()
-        told = exact(
+        statement = exact(
             on=head,
             parents=[] if fresh else [head],  # lakeFS's own first commit is empty
-            message="Guard gated branches inside lakeFS" if begun else "Begin the repository",
+            message="Guard gated branches inside lakeFS" if has_format else "Begin the repository",
             author=author,
             time=time,
             metadata={},
         )
         if due:
             changes = {path: self.put_bytes(content) for path, content in due.items()}
-            self._landed(branch, head, changes, told)
+            self._land(branch, head, changes, statement)
 
-    def _landed(
-        self, branch: str, head: CommitId, changes: Changes, told: Mapping[str, Any]
+    def _land(
+        self, branch: str, head: CommitId, changes: Changes, statement: Mapping[str, Any]
     ) -> Commit:
-        with self._leases.taken(branch, head) as temporary:
+        with self._leases.hold(branch, head) as temporary:
             self._builder.write(temporary, changes)
-            made = self._builder.land(temporary, branch, told, squash=True)
-        return self._history.commit(made)
+            commit_id = self._builder.land(temporary, branch, statement, squash=True)
+        return self._history.commit(commit_id)
 
-    def _checked_head(
-        self, branch: str, expected: CommitId, ours: Callable[[], Collection[str]]
+    def _check_head(
+        self, branch: str, base: CommitId, changes: Callable[[], Collection[str]]
     ) -> CommitId:
         head = self._history.head(branch)
-        if head != expected:
-            both = self._trees.shared(expected, head, ours())
-            raise StaleHead(branch, expected, head, both=both)
+        if head != base:
+            overlap = self._trees.overlap(base, head, changes())
+            raise StaleHead(branch, base, head, both=overlap)
         return head
 
-    def _guarded(self, branch: str, head: CommitId) -> bool:
+    def _is_guarded(self, branch: str, head: CommitId) -> bool:
         return is_guarded(branch, self._trees.objects(head, GATES), self.read)
 
-    def _hashed(self, ref: str, path: str) -> ObjectId:
-        return downloaded(self._server, self._files, ref, path)
+    def _hash_object(self, ref: str, path: str) -> ObjectId:
+        return download(self._server, self._files, ref, path)

@@ -21,8 +21,8 @@ from datahub.core.versions import Change, Changes, Commit, CommitId, ObjectId, c
 MARK = OWN + "head"  # differs between any two writes
 ACTION = "_lakefs_actions/datahub.yaml"  # the guard that runs inside the server
 _UNSHOWN = (MARK, ACTION)
-_KEPT = 64  # listings in memory
-_CHANGES_KEPT = 64
+_LISTING_LIMIT = 64  # listings in memory
+_CHANGES_LIMIT = 64
 
 
 class Reader(Protocol):
@@ -36,37 +36,39 @@ class Reader(Protocol):
 class Trees:
     """Listings of commits, by the tree they name: two commits of one tree are asked for once."""
 
-    def __init__(self, server: Server, history: History, memory: Memory, *, hashed: Reader) -> None:
+    def __init__(
+        self, server: Server, history: History, memory: Memory, *, hash_object: Reader
+    ) -> None:
         self._server = server
         self._memory = memory
         self._history = history
-        self._hashed = hashed
-        self._kept: OrderedDict[tuple[str, str], dict[str, ObjectId]] = OrderedDict()
+        self._hash_object = hash_object
+        self._listings: OrderedDict[tuple[str, str], dict[str, ObjectId]] = OrderedDict()
         self._changes: OrderedDict[tuple[str, str, str], list[Change]] = OrderedDict()
         self.where: dict[ObjectId, tuple[CommitId, str]] = {}
 
     def objects(self, commit_id: CommitId, prefix: str = "") -> dict[str, ObjectId]:
         """Path -> object id under a prefix, by path."""
         tree = self._history.raw(commit_id).meta_range_id
-        whole = self._kept.get((tree, ""))
+        whole = self._listings.get((tree, ""))
         if whole is not None:
-            self._kept.move_to_end((tree, ""))
+            self._listings.move_to_end((tree, ""))
             return {path: oid for path, oid in whole.items() if path.startswith(prefix)}
-        if (tree, prefix) not in self._kept:
-            self._kept[tree, prefix] = self._listed(commit_id, prefix)
-            while len(self._kept) > _KEPT:
-                self._kept.popitem(last=False)
-        self._kept.move_to_end((tree, prefix))
-        return dict(self._kept[tree, prefix])
+        if (tree, prefix) not in self._listings:
+            self._listings[tree, prefix] = self._list(commit_id, prefix)
+            while len(self._listings) > _LISTING_LIMIT:
+                self._listings.popitem(last=False)
+        self._listings.move_to_end((tree, prefix))
+        return dict(self._listings[tree, prefix])
 
     def content_id(self, commit_id: CommitId) -> str:
         """What names all that a commit holds, outside our own folder."""
         tree = self._tree(commit_id)
-        found = self._memory.content_id(tree)
-        if found is None:
-            found = content_id(self.objects(commit_id))
-            self._memory.keep(tree, found)
-        return found
+        digest = self._memory.content_id(tree)
+        if digest is None:
+            digest = content_id(self.objects(commit_id))
+            self._memory.keep(tree, digest)
+        return digest
 
     def search(self, oid: ObjectId, commits: Iterable[CommitId]) -> tuple[CommitId, str] | None:
         """Where bytes lie that this process has not seen listed, in these commits."""
@@ -84,19 +86,19 @@ class Trees:
     def around(self, commit_id: CommitId, paths: Iterable[str]) -> Around:
         """What lies in the folders of these paths: as many requests as folders."""
         folders = sorted({folder for path in paths for folder in _above(path)})
-        seen: dict[str, ObjectId] = {}
+        files: dict[str, ObjectId] = {}
         below: set[str] = set()
-        for listed in self._server.each(
+        for stats in self._server.map(
             lambda folder: list(self._server.listing(commit_id, folder, delimiter="/")), folders
         ):
-            below |= {stat["path"].rstrip("/") for stat in listed if stat["path_type"] != "object"}
-            seen |= self._ids(commit_id, [s for s in listed if s["path_type"] == "object"])
-        return Around(seen, below)
+            below |= {stat["path"].rstrip("/") for stat in stats if stat["path_type"] != "object"}
+            files |= self._ids(commit_id, [s for s in stats if s["path_type"] == "object"])
+        return Around(files, below)
 
-    def shared(self, base: CommitId, theirs: CommitId, ours: Collection[str]) -> list[str]:
-        """Paths among `ours` that another commit on top of `base` has changed, too."""
+    def overlap(self, base: CommitId, head: CommitId, paths: Collection[str]) -> list[str]:
+        """Those of `paths` that another commit on top of `base` has changed, too."""
         try:
-            return sorted(set(ours) & self.differing(base, theirs).keys())
+            return sorted(set(paths) & self.differing(base, head).keys())
         except NotFound:
             return []
 
@@ -108,11 +110,11 @@ class Trees:
             for folder in _above(path):
                 file = folder.rstrip("/")
                 if file and changes.get(file, around.files.get(file)) is not None:
-                    raise _both(file)
+                    raise _clash_error(file)
             if path in around.folders:
-                left = self.objects(commit_id, path + "/").keys()
-                if any(changes.get(one, "") is not None for one in left):
-                    raise _both(path)
+                children = self.objects(commit_id, path + "/").keys()
+                if any(changes.get(child, "") is not None for child in children):
+                    raise _clash_error(path)
 
     def changes(self, old: CommitId, new: CommitId, prefix: str = "") -> list[Change]:
         """What differs, sorted; the cost follows the difference, and nothing is asked twice."""
@@ -123,7 +125,7 @@ class Trees:
             paths = sorted(was.keys() | now.keys())
             changes = [Change(path, was.get(path), now.get(path)) for path in paths]
             self._changes[trees] = [change for change in changes if change.old != change.new]
-            while len(self._changes) > _CHANGES_KEPT:
+            while len(self._changes) > _CHANGES_LIMIT:
                 self._changes.popitem(last=False)
         self._changes.move_to_end(trees)
         return list(self._changes[trees])
@@ -140,22 +142,22 @@ class Trees:
         """Path -> what `right` holds there (None: nothing), of paths that differ from `left`."""
         if self._tree(left) == self._tree(right):
             return {}
-        found: dict[str, ObjectId | None] = {}
-        for one in self._server.differing(left, right, prefix):
-            path = one["path"]
+        objects: dict[str, ObjectId | None] = {}
+        for difference in self._server.differing(left, right, prefix):
+            path = difference["path"]
             if path in _UNSHOWN:
                 continue
-            stat = {**(one.get("right") or {}), "path": path}
-            gone = one["type"] == "removed"
-            found[path] = None if gone else self._id(right, stat)
-        return found
+            stat = {**(difference.get("right") or {}), "path": path}
+            is_gone = difference["type"] == "removed"
+            objects[path] = None if is_gone else self._id(right, stat)
+        return objects
 
     def _tree(self, commit_id: CommitId) -> str:
         return str(self._history.raw(commit_id).meta_range_id)
 
-    def _listed(self, commit_id: CommitId, prefix: str) -> dict[str, ObjectId]:
-        found = self._ids(commit_id, self._server.listing(commit_id, prefix))
-        return dict(sorted(found.items()))
+    def _list(self, commit_id: CommitId, prefix: str) -> dict[str, ObjectId]:
+        objects = self._ids(commit_id, self._server.listing(commit_id, prefix))
+        return dict(sorted(objects.items()))
 
     def _ids(self, commit_id: CommitId, stats: Iterable[Stat]) -> dict[str, ObjectId]:
         return {s["path"]: self._id(commit_id, s) for s in stats if s["path"] not in _UNSHOWN}
@@ -163,7 +165,8 @@ class Trees:
     def _id(self, commit_id: CommitId, stat: Stat) -> ObjectId:
         oid = str((stat.get("metadata") or {}).get(SHA256, ""))
         if not re.fullmatch(r"[0-9a-f]{64}", oid):
-            oid = self._hashed(commit_id, stat["path"])  # somebody else's: no id, until it is read
+            # Somebody else's: no id, until it is read.
+            oid = self._hash_object(commit_id, stat["path"])
         self.where.setdefault(oid, (commit_id, stat["path"]))
         return oid
 
@@ -186,7 +189,7 @@ def _above(path: str) -> list[str]:
     return ["".join(f"{piece}/" for piece in pieces[:count]) for count in range(len(pieces) + 1)]
 
 
-def _both(path: str) -> InputError:
+def _clash_error(path: str) -> InputError:
     return InputError(
         f"{path!r} would be a file and a folder at once.",
         hint="Remove the one in the same commit, or choose another path.",

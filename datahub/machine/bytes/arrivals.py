@@ -28,15 +28,15 @@ _NO_FILE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO, errno.ENAMETO
 
 
 @dataclass(frozen=True)
-class Linked:
+class LinkSource:
     """A file that became a staged one too: what it was when that was made."""
 
     path: Path
-    seen: tuple[int, ...]
+    stamp: tuple[int, ...]
     mode: int
 
 
-def seen(state: os.stat_result) -> tuple[int, ...]:
+def stamp(state: os.stat_result) -> tuple[int, ...]:
     """What differs once a file was touched."""
     return state.st_size, state.st_mtime_ns, state.st_ino
 
@@ -44,18 +44,18 @@ def seen(state: os.stat_result) -> tuple[int, ...]:
 class Arrivals:
     """Contents that arrive together. A context: what is staged still at its end is removed."""
 
-    def __init__(self, fresh: Path, *, many: bool, held: Callable[[ObjectId], bool]) -> None:
-        """`fresh`: a new name in the scratch folder; `held`: whether an object is there.
+    def __init__(self, fresh: Path, *, many: bool, is_held: Callable[[ObjectId], bool]) -> None:
+        """`fresh`: a new name in the scratch folder; `is_held`: whether an object is there.
 
         Where they are many, they wait for the disk together.
         """
         self.oids: list[ObjectId] = []  # of all, as they came
-        self.staged: dict[ObjectId, Path] = {}  # of those that are not there yet
-        self._held = held
+        self.files: dict[ObjectId, Path] = {}  # of those that are not there yet
+        self._is_held = is_held
         self._fresh = fresh
         self._numbers = count()
         self._masked: bool | None = None  # whether the umask takes away some of _MODE
-        self._left: dict[Path, Linked | None] = {}  # files to remove at the end
+        self._leftovers: dict[Path, LinkSource | None] = {}  # files to remove at the end
         self._folder: int | None = None  # of its own, open, where they do
         if many and sync.can_sync_disk(fresh.parent):
             fresh.mkdir(parents=True)
@@ -65,8 +65,8 @@ class Arrivals:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for staged in list(self._left):
-            self._remove(staged)
+        for path in list(self._leftovers):
+            self._remove(path)
         if self._folder is not None:
             os.close(self._folder)
             with suppress(OSError):
@@ -76,73 +76,73 @@ class Arrivals:
         """Bytes."""
         oid = hashlib.sha256(content).hexdigest()
         if not self._is_there(oid):
-            with self._new() as (staged, file):
+            with self._new() as (path, file):
                 _write(file, content)
-            self.staged[oid] = staged
+            self.files[oid] = path
         self.oids.append(oid)
 
     def copy(self, path: Path) -> None:
         """A file that stays where it is. Raises InputError where it is none, or changes."""
         with _steady(path) as (file, size):
             content = os.read(file, min(size + 1, _CHUNK))
-            streamed = None if len(content) == size else self._copied(file, content)
-        if streamed:
-            self._arrived(*streamed)
+            arrival = None if len(content) == size else self._stream(file, content)
+        if arrival:
+            self._add(*arrival)
         else:
             self.take_bytes(content)
 
-    def move(self, path: Path, linked: Linked | None) -> None:
+    def move(self, path: Path, source: LinkSource | None) -> None:
         """A file of the scratch folder: it becomes the object, and is removed where it cannot."""
-        self._left[path] = linked
+        self._leftovers[path] = source
         with _steady(path) as (handle, _), open(handle, "rb", closefd=False) as file:
             os.fchmod(handle, _MODE)
             oid = hashlib.file_digest(file, "sha256").hexdigest()
             os.fsync(handle)  # written by others, who may have been told what failed
-            if linked and seen(os.fstat(handle)) != linked.seen:
-                raise sharing.changed(linked.path)
-        self._arrived(oid, path)
+            if source and stamp(os.fstat(handle)) != source.stamp:
+                raise sharing.change_error(source.path)
+        self._add(oid, path)
 
     def sync(self) -> None:
         """Wait until all that is staged is on the disk."""
-        if self._folder is not None and self.staged:
+        if self._folder is not None and self.files:
             sync.sync_disk(self._folder)
 
-    def placed(self, oid: ObjectId) -> None:
+    def release(self, oid: ObjectId) -> None:
         """Its file is an object now."""
-        del self._left[self.staged[oid]]
+        del self._leftovers[self.files[oid]]
 
-    def _arrived(self, oid: ObjectId, staged: Path) -> None:
+    def _add(self, oid: ObjectId, path: Path) -> None:
         if self._is_there(oid):
-            self._remove(staged)
+            self._remove(path)
         else:
-            self.staged[oid] = staged
+            self.files[oid] = path
         self.oids.append(oid)
 
     def _is_there(self, oid: ObjectId) -> bool:
-        return oid in self.staged or self._held(oid)
+        return oid in self.files or self._is_held(oid)
 
-    def _copied(self, source: int, content: bytes) -> tuple[ObjectId, Path]:
+    def _stream(self, source: int, content: bytes) -> tuple[ObjectId, Path]:
         digest = hashlib.sha256()
-        with self._new() as (staged, file):
+        with self._new() as (path, file):
             while content:
                 digest.update(content)
                 _write(file, content)
                 content = os.read(source, _CHUNK)
-        return digest.hexdigest(), staged
+        return digest.hexdigest(), path
 
     @contextmanager
     def _new(self) -> Iterator[tuple[Path, int]]:
         """A staged file, whole and durable at the end; where all are waited for, after `sync`."""
         number = str(next(self._numbers))
-        staged = self._fresh / number if self._folder else Path(f"{self._fresh}.{number}")
-        self._left[staged] = None
+        path = self._fresh / number if self._folder else Path(f"{self._fresh}.{number}")
+        self._leftovers[path] = None
         try:
-            file = os.open(staged, _NEW, _MODE)
+            file = os.open(path, _NEW, _MODE)
         except FileNotFoundError:  # a copy of a repository may lack its empty folders
-            staged.parent.mkdir()
-            file = os.open(staged, _NEW, _MODE)
+            path.parent.mkdir()
+            file = os.open(path, _NEW, _MODE)
         try:
-            yield staged, file
+            yield path, file
             if self._masked is None:
                 self._masked = stat.S_IMODE(os.fstat(file).st_mode) != _MODE
             if self._masked:
@@ -152,12 +152,12 @@ class Arrivals:
         finally:
             os.close(file)
 
-    def _remove(self, staged: Path) -> None:
-        linked = self._left.pop(staged)
+    def _remove(self, path: Path) -> None:
+        source = self._leftovers.pop(path)
         with suppress(OSError):
-            if linked:
-                staged.chmod(linked.mode)  # a file that is not taken is as writable as it was
-            staged.unlink()
+            if source:
+                path.chmod(source.mode)  # a file that is not taken is as writable as it was
+            path.unlink()
 
 
 @contextmanager
@@ -178,8 +178,8 @@ def _steady(path: Path) -> Iterator[tuple[int, int]]:
         if not stat.S_ISREG(before.st_mode):
             raise _no_file(path)
         yield file, before.st_size
-        if seen(os.fstat(file)) != seen(before):
-            raise sharing.changed(path)
+        if stamp(os.fstat(file)) != stamp(before):
+            raise sharing.change_error(path)
     finally:
         os.close(file)
 
@@ -189,6 +189,6 @@ def _no_file(path: Path) -> InputError:
 
 
 def _write(file: int, content: bytes) -> None:
-    written = os.write(file, content)
-    while written < len(content):
-        written += os.write(file, memoryview(content)[written:])
+    size = os.write(file, content)
+    while size < len(content):
+        size += os.write(file, memoryview(content)[size:])

@@ -22,9 +22,9 @@ from pathlib import Path
 from datahub.core.errors import InputError, ObjectNotFound, StorageError
 from datahub.core.versions import ObjectId, Objects
 from datahub.machine.bytes import sharing
-from datahub.machine.bytes.arrivals import Arrivals, Linked, seen
+from datahub.machine.bytes.arrivals import Arrivals, LinkSource, stamp
 from datahub.machine.bytes.running import Running
-from datahub.machine.faults import translated
+from datahub.machine.faults import translate_errors
 from datahub.machine.processes import is_alive, machine
 from datahub.machine.sync import sync_folder
 
@@ -32,7 +32,7 @@ _ID = re.compile(r"[0-9a-f]{64}")
 _FEW = 8  # objects of one folder that are looked up one by one
 _MANY = 64  # contents from which on waiting for the whole disk is cheaper than for each
 _ROUND = 10_000  # contents that wait for the disk together
-_STAGED = re.compile(r"([0-9a-f]{12})-(\d+)-[0-9a-f]{32}")
+_STAGED_NAME = re.compile(r"([0-9a-f]{12})-(\d+)-[0-9a-f]{32}")
 
 
 class ObjectFiles:
@@ -46,14 +46,14 @@ class ObjectFiles:
         self.running = Running(self.folder)  # who may be using them
         self._sound: dict[ObjectId, tuple[int, ...]] = {}
         self._durable: set[str] = set()  # folders of objects/ whose names are known to be synced
-        self._linked: dict[Path, Linked] = {}  # staged files that are others' too
+        self._linked: dict[Path, LinkSource] = {}  # staged files that are others' too
 
     def make_folders(self) -> None:
         """Make the folders of a new repository; those that are there stay."""
         lacking = [folder for folder in (self._objects, self._staging) if not folder.is_dir()]
-        with translated("make the folders of the repository"):
-            for made in lacking:
-                made.mkdir(parents=True, exist_ok=True)
+        with translate_errors("make the folders of the repository"):
+            for path in lacking:
+                path.mkdir(parents=True, exist_ok=True)
             if lacking:
                 sync_folder(self._objects.parent)
 
@@ -61,14 +61,14 @@ class ObjectFiles:
         """A fresh path; its name says whose it is, so that `clean` leaves the living alone."""
         if "/" in suffix or "\0" in suffix:
             raise InputError(f"{suffix!r} is no suffix.", hint='Use one like ".parquet".')
-        with translated("stage a file"):
+        with translate_errors("stage a file"):
             self._staging.mkdir(exist_ok=True)
         return self._staging / f"{_staged_name()}{suffix}"
 
     def unstage(self, path: Path) -> None:
         """Remove a staged file that nothing will take."""
         self._linked.pop(path, None)
-        with translated("remove a staged file"):
+        with translate_errors("remove a staged file"):
             path.unlink(missing_ok=True)
 
     def clean(self) -> None:
@@ -77,7 +77,7 @@ class ObjectFiles:
         # Housekeeping: a folder that cannot be written can still be read.
         with suppress(OSError):
             for path in self._staging.iterdir():
-                owner = _STAGED.search(path.name)
+                owner = _STAGED_NAME.search(path.name)
                 if owner and owner[1] == machine() and not is_alive(int(owner[2])):
                     if path.is_dir():
                         shutil.rmtree(path, ignore_errors=True)
@@ -87,18 +87,18 @@ class ObjectFiles:
     def put(self, content: Path | bytes) -> ObjectId:
         """Store bytes, or a file: one in the scratch folder is moved, any other copied."""
         name = "an object" if isinstance(content, bytes) else content.name
-        with translated(f"store {name}"):
-            return self._stored([content], many=False)[0]
+        with translate_errors(f"store {name}"):
+            return self._store([content], many=False)[0]
 
     def share(self, path: Path, *, hard_link: bool) -> Path:
         """A staged file with the bytes of another, without a copy of them."""
-        with translated(f"take {path.name} without a copy"):
-            staged = self.stage("")
-            sharing.shared(path, staged, hard_link=hard_link)
-            state = staged.stat()
+        with translate_errors(f"take {path.name} without a copy"):
+            target = self.stage("")
+            sharing.share_bytes(path, target, hard_link=hard_link)
+            state = target.stat()
             if state.st_nlink > 1:
-                self._linked[staged] = Linked(path, seen(state), stat.S_IMODE(state.st_mode))
-            return staged
+                self._linked[target] = LinkSource(path, stamp(state), stat.S_IMODE(state.st_mode))
+            return target
 
     def put_bytes(self, content: bytes) -> ObjectId:
         """`put` of bytes."""
@@ -106,29 +106,29 @@ class ObjectFiles:
 
     def put_all(self, contents: Iterable[Path | bytes]) -> list[ObjectId]:
         """Store files and bytes, as one by one; where they are many, they wait together."""
-        found: list[ObjectId] = []
-        left = iter(contents)
-        while first := list(islice(left, _MANY)):
-            some = chain(first, islice(left, _ROUND - _MANY))
-            with translated("store files"):
-                found += self._stored(some, many=len(first) == _MANY)
-        return found
+        oids: list[ObjectId] = []
+        rest = iter(contents)
+        while first := list(islice(rest, _MANY)):
+            group = chain(first, islice(rest, _ROUND - _MANY))
+            with translate_errors("store files"):
+                oids += self._store(group, many=len(first) == _MANY)
+        return oids
 
     def missing(self, oids: Iterable[ObjectId]) -> set[ObjectId]:
         """Those whose bytes are not there. Many are looked up a folder at a time."""
-        wanted = set(oids)
-        found = {oid for oid in wanted if not _is_id(oid)}
+        wanted_ids = set(oids)
+        absent = {oid for oid in wanted_ids if not _is_id(oid)}
         folders: dict[str, set[ObjectId]] = {}
-        for oid in wanted - found:
+        for oid in wanted_ids - absent:
             folders.setdefault(oid[:2], set()).add(oid)
-        with translated("look for an object"):
+        with translate_errors("look for an object"):
             for folder, inside in folders.items():
                 if len(inside) <= _FEW or not (self._objects / folder).is_dir():
-                    found |= {oid for oid in inside if not self._path(oid).is_file()}
+                    absent |= {oid for oid in inside if not self._path(oid).is_file()}
                 else:
-                    with os.scandir(self._objects / folder) as held:
-                        found |= inside - {folder + entry.name for entry in held}
-        return found
+                    with os.scandir(self._objects / folder) as entries:
+                        absent |= inside - {folder + entry.name for entry in entries}
+        return absent
 
     def check_held(self, objects: Objects) -> None:
         """Raises ObjectNotFound for the first path whose object is not there."""
@@ -142,7 +142,7 @@ class ObjectFiles:
         if not _is_id(oid):
             raise ObjectNotFound(oid)
         path = self._path(oid)
-        with translated(f"read object {oid}"):
+        with translate_errors(f"read object {oid}"):
             if not path.is_file():
                 raise ObjectNotFound(oid)
             if not self._is_sound(oid):
@@ -165,7 +165,7 @@ class ObjectFiles:
         """How many bytes an object has; they are not checked for it."""
         if not _is_id(oid):
             raise ObjectNotFound(oid)
-        with translated(f"look at object {oid}"):
+        with translate_errors(f"look at object {oid}"):
             try:
                 return self._path(oid).stat().st_size
             except FileNotFoundError as error:
@@ -175,7 +175,7 @@ class ObjectFiles:
         """The bytes, always checked."""
         if not _is_id(oid):
             raise ObjectNotFound(oid)
-        with translated(f"read object {oid}"):
+        with translate_errors(f"read object {oid}"):
             try:
                 content = self._path(oid).read_bytes()
             except FileNotFoundError as error:
@@ -206,7 +206,7 @@ class ObjectFiles:
 
     def remove(self, oid: ObjectId, *, stored_before: float) -> None:
         """Take an object away, unless somebody has just stored it again."""
-        with translated(f"remove object {oid}"), suppress(FileNotFoundError):
+        with translate_errors(f"remove object {oid}"), suppress(FileNotFoundError):
             if _stored_at(self._path(oid).stat()) < stored_before:
                 self._path(oid).unlink()
                 self._sound.pop(oid, None)
@@ -214,20 +214,20 @@ class ObjectFiles:
     def _path(self, oid: ObjectId) -> Path:
         return self._objects.joinpath(oid[:2], oid[2:])
 
-    def _stored(self, contents: Iterable[Path | bytes], *, many: bool) -> list[ObjectId]:
+    def _store(self, contents: Iterable[Path | bytes], *, many: bool) -> list[ObjectId]:
         fresh = self._staging / _staged_name()
-        with Arrivals(fresh, many=many, held=self._is_held) as arrivals:
-            for one in contents:
-                if isinstance(one, bytes):
-                    arrivals.take_bytes(one)
-                elif one.parent == self._staging and not one.is_symlink():
-                    arrivals.move(one, self._linked.pop(one, None))
+        with Arrivals(fresh, many=many, is_held=self._is_held) as arrivals:
+            for content in contents:
+                if isinstance(content, bytes):
+                    arrivals.take_bytes(content)
+                elif content.parent == self._staging and not content.is_symlink():
+                    arrivals.move(content, self._linked.pop(content, None))
                 else:
-                    arrivals.copy(one)
+                    arrivals.copy(content)
             arrivals.sync()
-            for oid, staged in arrivals.staged.items():
-                self._name(oid, staged)
-                arrivals.placed(oid)
+            for oid, path in arrivals.files.items():
+                self._name(oid, path)
+                arrivals.release(oid)
             self._sync_names({oid[:2] for oid in arrivals.oids})
             return arrivals.oids
 
@@ -242,14 +242,14 @@ class ObjectFiles:
             return False
         return True
 
-    def _name(self, oid: ObjectId, staged: Path) -> None:
+    def _name(self, oid: ObjectId, path: Path) -> None:
         """Let an object be seen, whose bytes are durable."""
         target = self._path(oid)
         try:
-            staged.replace(target)
+            path.replace(target)
         except FileNotFoundError:
             target.parent.mkdir(parents=True, exist_ok=True)
-            staged.replace(target)
+            path.replace(target)
         self._sound.pop(oid, None)
 
     def _sync_names(self, folders: set[str]) -> None:
@@ -263,11 +263,11 @@ class ObjectFiles:
     def _renew(self, oid: ObjectId) -> None:
         """Make a sound object as new as a fresh one to `collect`."""
         os.utime(self._path(oid))
-        self._sound[oid] = seen(self._path(oid).stat())
+        self._sound[oid] = stamp(self._path(oid).stat())
 
     def _is_sound(self, oid: ObjectId) -> bool:
         with self._path(oid).open("rb") as file:
-            now = seen(os.fstat(file.fileno()))
+            now = stamp(os.fstat(file.fileno()))
             if self._sound.get(oid) != now:
                 if hashlib.file_digest(file, "sha256").hexdigest() != oid:
                     return False

@@ -18,7 +18,7 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from datahub.machine.processes import is_alive, machine, started
+from datahub.machine.processes import is_alive, machine, start_time
 
 _NAME = re.compile(r"([0-9a-f]{12})-(\d+)-(\d+)-[0-9a-f]{32}")
 _ELSEWHERE = 86_400  # seconds that a process of another machine, or container, is believed to run
@@ -34,34 +34,36 @@ class Running:
     def enter(self, store: object) -> None:
         """Say that this process is at work for as long as `store` lives."""
         pid = os.getpid()
-        path = self._folder / f"{machine()}-{pid}-{started(pid)}-{uuid.uuid4().hex}"
+        path = self._folder / f"{machine()}-{pid}-{start_time(pid)}-{uuid.uuid4().hex}"
         with suppress(OSError):
             self._folder.mkdir(exist_ok=True)
             path.touch()
             self._entered = path.stat().st_mtime
-            weakref.finalize(store, _left, path, pid)
+            weakref.finalize(store, _leave, path, pid)
 
-    def is_before(self, stored: float) -> bool:
+    def is_before(self, moment: float) -> bool:
         """Whether others' collections may take away what was stored then, as if it were idle."""
-        return stored < self._entered
+        return moment < self._entered
 
     def since(self, before: datetime) -> tuple[datetime, int]:
         """What a collection may go by in place of `before`, and for how many others' sake.
 
         That is the time when the first of them began, if it began earlier.
         """
-        earlier = [began for began in self.others().values() if began < before.timestamp()]
+        earlier = [began for began in self.peers().values() if began < before.timestamp()]
         # A datetime rounds, up too: then it would come after what they stored first.
-        times = (datetime.fromtimestamp(one, UTC) - timedelta(microseconds=1) for one in earlier)
+        times = (
+            datetime.fromtimestamp(start, UTC) - timedelta(microseconds=1) for start in earlier
+        )
         return min(times, default=before), len(earlier)
 
-    def others(self) -> dict[str, float]:
+    def peers(self) -> dict[str, float]:
         """Since when each other process is at work that is alive."""
-        found: dict[str, float] = {}
-        for whose, since in self._alive():
-            found[whose] = min(since, found.get(whose, since))
-        found.pop(f"{machine()}-{os.getpid()}", None)
-        return found
+        starts: dict[str, float] = {}
+        for owner, since in self._alive():
+            starts[owner] = min(since, starts.get(owner, since))
+        starts.pop(f"{machine()}-{os.getpid()}", None)
+        return starts
 
     def clean(self) -> None:
         """Remove the files of processes of this machine that died."""
@@ -80,14 +82,14 @@ class Running:
                     if name[1] != machine():
                         alive = since > time.time() - _ELSEWHERE
                     else:
-                        alive = is_alive(int(name[2])) and started(int(name[2])) == name[3]
+                        alive = is_alive(int(name[2])) and start_time(int(name[2])) == name[3]
                     if alive:
                         yield f"{name[1]}-{name[2]}", since
                     else:
                         path.unlink()
 
 
-def _left(path: Path, pid: int) -> None:
+def _leave(path: Path, pid: int) -> None:
     if os.getpid() == pid:  # a fork has its parent's store, and another id
         with suppress(OSError):
             path.unlink()

@@ -28,12 +28,12 @@ _CANNOT_CLONE = {
 _COPY = "Import without --in-place: the rows are then copied, and the files stay as they are."
 
 
-def shared(path: Path, staged: Path, *, hard_link: bool) -> None:
-    """Make `staged` a file with the bytes of `path`. Raises InputError, OSError."""
+def share_bytes(path: Path, copy: Path, *, hard_link: bool) -> None:
+    """Make `copy` a file with the bytes of `path`. Raises InputError, OSError."""
     real = path.resolve()
     if not real.is_file():
         raise InputError(f"{path} is not a file.", hint="Name files that exist.")
-    if _cloned(real, staged):
+    if _clone(real, copy):
         return
     if not hard_link:
         raise InputError(
@@ -43,12 +43,12 @@ def shared(path: Path, staged: Path, *, hard_link: bool) -> None:
             f"read-only, and must never change. {_COPY}",
         )
     try:
-        os.link(real, staged)
+        os.link(real, copy)
     except OSError as error:
         raise _not_linked(path, error) from error
 
 
-def changed(path: Path) -> InputError:
+def change_error(path: Path) -> InputError:
     """The error for a file that somebody wrote to meanwhile."""
     return InputError(
         f"{path} was changed while it was taken in.",
@@ -56,13 +56,13 @@ def changed(path: Path) -> InputError:
     )
 
 
-def _cloned(path: Path, staged: Path) -> bool:
-    with path.open("rb") as source, staged.open("xb") as target:
+def _clone(path: Path, copy: Path) -> bool:
+    with path.open("rb") as source, copy.open("xb") as target:
         try:
             fcntl.ioctl(target, _FICLONE, source.fileno())
         except OSError as error:
             with suppress(OSError):
-                staged.unlink()
+                copy.unlink()
             if error.errno in _CANNOT_CLONE:
                 return False
             raise

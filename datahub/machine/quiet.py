@@ -13,12 +13,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 
-class Shared:
+class SharedState:
     """Something process-wide that is `begin`-ed by the first who needs it, and undone by the last.
 
     >>> acts = []
-    >>> shared = Shared(lambda: acts.append("begin") or (lambda: acts.append("end")))
-    >>> with shared.entered(), shared.entered():
+    >>> shared = SharedState(lambda: acts.append("begin") or (lambda: acts.append("end")))
+    >>> with shared.enter(), shared.enter():
     ...     acts
     ['begin']
     >>> acts
@@ -32,7 +32,7 @@ class Shared:
         self._undo: Callable[[], object] | None = None
 
     @contextmanager
-    def entered(self) -> Iterator[None]:
+    def enter(self) -> Iterator[None]:
         """Have it begun for as long as the body runs."""
         with self._lock:
             if self._inside == 0:
@@ -48,10 +48,10 @@ class Shared:
 
 
 def _without_warnings() -> Callable[[], object]:
-    quiet = warnings.catch_warnings()
-    quiet.__enter__()
+    catcher = warnings.catch_warnings()
+    catcher.__enter__()
     warnings.simplefilter("ignore")
-    return lambda: quiet.__exit__(None, None, None)
+    return lambda: catcher.__exit__(None, None, None)
 
 
-hushed = Shared(_without_warnings).entered
+quiet = SharedState(_without_warnings).enter
