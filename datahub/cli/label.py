@@ -15,8 +15,8 @@ from datahub.hub import results
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from datahub.flow.label.compare import Compared, Comparison
-    from datahub.flow.label.fit import Alike, Balance, Fitted
+    from datahub.flow.label.compare import Comparison, ModelLine
+    from datahub.flow.label.fit import Alike, Balance, FitReport
     from datahub.flow.label.score import Score
 
 app = typer.Typer(help="Labels: fit the label model to the votes.", no_args_is_help=True)
@@ -174,7 +174,7 @@ def print_alike(groups: Sequence[Alike]) -> None:
         line(f"LFs that repeat one another, and what a vote of each counts: {', '.join(parts)}")
 
 
-def _agreement(model: Compared, default: str) -> str:
+def _agreement(model: ModelLine, default: str) -> str:
     return "default" if model.model == default else share(model.agreement.get(default))
 
 
@@ -184,7 +184,7 @@ def _range(accuracies: Sequence[float]) -> str:
     return f"{share(min(accuracies))}-{share(max(accuracies))}"
 
 
-def print_fit(report: Fitted) -> None:
+def print_fit(report: FitReport) -> None:
     """Print what fitting came to."""
     table(["status", "rows"], list(report.statuses.items()))
     table(["class", "rows"], list(report.classes.items()))

@@ -259,7 +259,7 @@ class Labeling(Wiring):
         *,
         class_balance: label.Balance = None,
         options: Mapping[str, float] | None = None,
-    ) -> label.Fitted:
+    ) -> label.FitReport:
         """Fit the label model and the end model, make labels of both.
 
         `class_balance` is a share a class, "estimated" from the majority vote, or uniform (None).

@@ -19,7 +19,7 @@ from datahub.core.relabel import Decision
 from datahub.flow.dataset import parts
 from datahub.flow.dataset.at import At
 from datahub.flow.label.fit import Fitting, label_fit
-from datahub.flow.label.judging_again import judged_again, relabeled
+from datahub.flow.label.judging_again import judge_again, relabel
 from datahub.flow.review.trust import trust
 from datahub.hub.registry import adapter
 from tests.unit.test_lf_memory import held_mb, lfs
@@ -65,8 +65,8 @@ def pull(made: Project) -> None:
     """What a pull does once it knows what people decided."""
     at = At.of(made.store, made.rows, "main", "mail")
     decisions: dict[Key, Decision] = {i: Decision("label", "spam", ("a",), 1) for i in range(40)}
-    judged = judged_again(at, end_model=END, decisions=decisions, drawn=set(range(20)))
-    _, lines, _ = relabeled(at, judged, step_id="p")
+    judged = judge_again(at, end_model=END, decisions=decisions, audit_keys=set(range(20)))
+    _, lines, _ = relabel(at, judged, step_id="p")
     assert lines > at.dataset.rows / 2  # nearly all are told something else than before
 
 

@@ -17,7 +17,7 @@ from datahub.core.patterns import vote_patterns
 from datahub.core.relabel import Decision, final_labels
 from datahub.core.triage import score
 from datahub.flow.dataset.features import FeatureReader, FeatureRows
-from datahub.flow.label.judging import judged, lines_of
+from datahub.flow.label.judging import judge, lines_of
 from datahub.hub.registry import adapter
 
 ROWS = 240
@@ -138,7 +138,7 @@ def test_part_by_part_is_as_at_once(size: int, taught_by: str) -> None:
         end = Word(lessons[labeled]).of(SEEN.features)
 
     known = dataset(size)
-    found = judged(
+    found = judge(
         known,
         VOTES,
         lambda part, votes: soft_of(votes),
@@ -146,7 +146,7 @@ def test_part_by_part_is_as_at_once(size: int, taught_by: str) -> None:
         lfs=LFS,
         end_model=end_model,
         decisions=DECISIONS,
-        drawn=DRAWN,
+        audit_keys=DRAWN,
         policy=POLICY,
         model="m@1",
         seed=0,

@@ -25,14 +25,14 @@ from datahub.core.trust import interval
 from datahub.flow.dataset.at import At
 from datahub.flow.dataset.features import FeatureReader, features_at
 from datahub.flow.dataset.votes import current_votes, gold_numbers, read_votes
-from datahub.flow.label.fit import Alike, Balance, asked_balance, named_groups, predicted
+from datahub.flow.label.fit import Alike, Balance, name_groups, predict, resolve_balance
 from datahub.flow.label.judging import lines_of
 from datahub.flow.steps import Progress, quiet
 from datahub.ports import EndModel, LabelModel
 
 
 @dataclass(frozen=True)
-class Compared:
+class ModelLine:
     """One model's line: shares of the rows that have a vote, of the first seed unless said.
 
     `estimated` is the model's own mean confidence; `accuracy` what gold says on `gold_rows`, with
@@ -66,34 +66,34 @@ class Comparison:
     class_balance: dict[str, float]
     balance_from: str
     correlated: tuple[Alike, ...]
-    models: tuple[Compared, ...]
+    models: tuple[ModelLine, ...]
 
 
 @dataclass
 class _Trials:
     """Labels of one model by seed, and the seconds of all of them.
 
-    `covered` rows have soft labels, `confidence` is their mean with the first seed.
+    `mask` says which rows have soft labels, `confidence` is their mean with the first seed.
     """
 
     labels: list[Gold] = field(default_factory=list)
-    covered: npt.NDArray[np.bool_] | None = None
+    mask: npt.NDArray[np.bool_] | None = None
     confidence: float | None = None
     seconds: float = 0.0
-    failed: str = ""
+    failure: str = ""
 
     def add(self, parts: Iterable[SoftLabels]) -> None:
         """Take one seed's soft labels, a part at a time."""
-        labels, covered, total = list[Gold](), list[npt.NDArray[np.bool_]](), 0.0
+        labels, masks, total = list[Gold](), list[npt.NDArray[np.bool_]](), 0.0
         for soft in parts:
             has_vote = np.asarray(~np.isnan(soft).any(axis=1))
             labels.append(hard_labels(soft))
-            covered.append(has_vote)
+            masks.append(has_vote)
             total += float(soft[has_vote].max(axis=1, initial=0).sum())
         self.labels.append(np.concatenate(labels))
-        if self.covered is None:
-            self.covered = np.concatenate(covered)
-            self.confidence = total / int(self.covered.sum()) if self.covered.any() else None
+        if self.mask is None:
+            self.mask = np.concatenate(masks)
+            self.confidence = total / int(self.mask.sum()) if self.mask.any() else None
 
 
 def compare(
@@ -118,32 +118,32 @@ def compare(
         raise ConfigError("A comparison needs a seed.", hint="For example `--seeds 3`.")
     manifest = current_votes(at)
     votes, k = read_votes(at, manifest), len(at.dataset.classes)
-    looked = features_at(at, columns=columns, embedding=embedding)
-    end_model = end_model if looked.features.columns else None
-    asking = _Asking(at.dataset, looked, end_model) if end_model else None
+    reader = features_at(at, columns=columns, embedding=embedding)
+    end_model = end_model if reader.features.columns else None
+    asking = _Asking(at.dataset, reader, end_model) if end_model else None
     alike = measure_dependence(votes, k, seed=seeds[0])
-    plain = predicted(models["majority"], votes, k, seed=seeds[0])
-    balance, balance_from = asked_balance(class_balance, [plain])
+    plain = predict(models["majority"], votes, k, seed=seeds[0])
+    balance, balance_from = resolve_balance(class_balance, [plain])
     trials: dict[str, _Trials] = {}
     for number, (name, model) in enumerate(models.items()):
-        trials |= _tried(
+        trials |= _try_model(
             name, model, asking, votes, alike.shares.tolist(), balance, seeds, k, clock
         )
         progress("compare", number + 1, len(models))
-    covered = int((votes != ABSTAIN).any(axis=1).sum())
-    both = default if end_model is None else f"{default}*{end_model.name}"
+    rows_with_votes = int((votes != ABSTAIN).any(axis=1).sum())
+    product = default if end_model is None else f"{default}*{end_model.name}"
     prior, source = class_prior(balance, k)
     return Comparison(
         dataset=at.name,
         rows=at.dataset.rows,
-        covered=covered,
-        uncovered=at.dataset.rows - covered,
+        covered=rows_with_votes,
+        uncovered=at.dataset.rows - rows_with_votes,
         seeds=tuple(seeds),
-        default=next(name for name in (both, default) if name in trials),
+        default=next(name for name in (product, default) if name in trials),
         class_balance=dict(zip(at.dataset.classes, map(float, prior), strict=True)),
         balance_from=balance_from or source,
-        correlated=named_groups(alike, manifest.names),
-        models=_compared(trials, _gold(at)),
+        correlated=name_groups(alike, manifest.names),
+        models=_model_lines(trials, _gold(at)),
     )
 
 
@@ -152,22 +152,22 @@ class _Asking:
     """An end model, and the rows that it is asked about."""
 
     dataset: Dataset
-    looked: FeatureReader
+    reader: FeatureReader
     end_model: EndModel
 
     def times(self, soft: SoftLabels, *, seed: int) -> Iterator[SoftLabels]:
         """The product of soft labels and what the end model learns from them, part by part."""
         most = self.end_model.most_rows
-        lessons = Lessons(self.looked.features, soft.shape[1], most=most, seed=seed)
+        lessons = Lessons(self.reader.features, soft.shape[1], most=most, seed=seed)
         for part, lines in lines_of(self.dataset):
-            seen = self.looked.of(part)
-            lessons.add(seen.keys, seen.features, soft[lines])
+            rows = self.reader.of(part)
+            lessons.add(rows.keys, rows.features, soft[lines])
         opinion = self.end_model.learn(*lessons.contents(), seed=seed)
         for part, lines in lines_of(self.dataset):
-            yield combine(soft[lines], opinion.of(self.looked.of(part).features))
+            yield combine(soft[lines], opinion.of(self.reader.of(part).features))
 
 
-def _tried(
+def _try_model(
     name: str,
     model: LabelModel,
     asking: _Asking | None,
@@ -179,23 +179,23 @@ def _tried(
     clock: Callable[[], float],
 ) -> dict[str, _Trials]:
     """The trials of a model, and of its product with the end model where it sees anything."""
-    alone, both = _Trials(), _Trials()
+    alone, product = _Trials(), _Trials()
     for seed in seeds:
-        started = clock()
+        start = clock()
         try:
-            soft = predicted(
+            soft = predict(
                 model, votes, cardinality, seed=seed, class_balance=balance, shares=shares
             )
         except InputError as error:
-            return {name: _Trials(failed=error.message)}
+            return {name: _Trials(failure=error.message)}
         alone.add([soft])
-        alone.seconds += clock() - started
+        alone.seconds += clock() - start
         if asking is not None:
-            both.add(asking.times(soft, seed=seed))
-            both.seconds += clock() - started
+            product.add(asking.times(soft, seed=seed))
+            product.seconds += clock() - start
     if asking is None:
         return {name: alone}
-    return {name: alone, f"{name}*{asking.end_model.name}": both}
+    return {name: alone, f"{name}*{asking.end_model.name}": product}
 
 
 def _gold(at: At) -> Gold:
@@ -204,40 +204,40 @@ def _gold(at: At) -> Gold:
     return np.full(at.dataset.rows, ABSTAIN, dtype=np.int8)
 
 
-def _compared(trials: Mapping[str, _Trials], gold: Gold) -> tuple[Compared, ...]:
+def _model_lines(trials: Mapping[str, _Trials], gold: Gold) -> tuple[ModelLine, ...]:
     return tuple(
-        Compared(name, {}, left_out=tried.failed)
-        if tried.covered is None
-        else _line(name, tried, tried.covered, trials, gold)
-        for name, tried in trials.items()
+        ModelLine(name, {}, left_out=trial.failure)
+        if trial.mask is None
+        else _line(name, trial, trial.mask, trials, gold)
+        for name, trial in trials.items()
     )
 
 
 def _line(
     name: str,
-    tried: _Trials,
-    covered: npt.NDArray[np.bool_],
+    own: _Trials,
+    mask: npt.NDArray[np.bool_],
     trials: Mapping[str, _Trials],
     gold: Gold,
-) -> Compared:
-    mine = tried.labels
-    judged = covered & (gold != ABSTAIN)
-    right = [int((labels[judged] == gold[judged]).sum()) for labels in mine]
-    n = int(judged.sum())
-    return Compared(
+) -> ModelLine:
+    runs = own.labels
+    with_gold = mask & (gold != ABSTAIN)
+    right = [int((labels[with_gold] == gold[with_gold]).sum()) for labels in runs]
+    n = int(with_gold.sum())
+    return ModelLine(
         model=name,
         agreement={
-            model: float((mine[0][covered] == trial.labels[0][covered]).mean())
+            model: float((runs[0][mask] == trial.labels[0][mask]).mean())
             for model, trial in trials.items()
-            if trial.labels and model != name and covered.any()
+            if trial.labels and model != name and mask.any()
         },
-        estimated=tried.confidence,
+        estimated=own.confidence,
         accuracy=right[0] / n if n else None,
         interval=interval(right[0], n) if n else None,
         gold_rows=n,
         accuracies=tuple(count / n for count in right) if n else (),
-        seed_spread=float((np.stack(mine) != mine[0])[:, covered].any(axis=0).mean())
-        if covered.any()
+        seed_spread=float((np.stack(runs) != runs[0])[:, mask].any(axis=0).mean())
+        if mask.any()
         else None,
-        seconds=tried.seconds / len(mine),
+        seconds=own.seconds / len(runs),
     )

@@ -22,14 +22,14 @@ from datahub.flow.dataset.at import At
 from datahub.flow.dataset.draft import Draft
 from datahub.flow.dataset.features import FeatureReader, features_at
 from datahub.flow.dataset.votes import VotesAt, current_votes
-from datahub.flow.label.judging import Judged, JudgedPart, judged, lines_of
+from datahub.flow.label.judging import JudgedPart, Judgment, judge, lines_of
 from datahub.flow.label.judging_again import made_by
 from datahub.flow.label.pairs import columns_of, earlier_counts, keep_counts
 from datahub.flow.steps import Step
 from datahub.ports import EndModel, LabelModel, LabelModelFit
 
 DEFAULT = Policy()
-ESTIMATED = "estimated"  # a class balance taken from the majority vote
+ESTIMATE = "estimated"  # a class balance taken from the majority vote
 
 Balance = Sequence[float] | Literal["estimated"] | None
 Majority = Callable[[slice], SoftLabels]  # what majority vote says of these lines
@@ -44,7 +44,7 @@ class Alike:
 
 
 @dataclass(frozen=True)
-class Fitted:
+class FitReport:
     """What fitting came to, by the names of models, LFs and classes.
 
     `covered` rows have a vote, `uncovered` have none and no label. `agreement` is of the labels
@@ -76,11 +76,11 @@ class Fitted:
 
 @dataclass
 class _Tally:
-    """What `Fitted` counts, of parts that come one at a time."""
+    """What `FitReport` counts, of parts that come one at a time; `rows` are those with a vote."""
 
-    covered: int = 0
-    agreed: int = 0
-    changed: int = 0
+    rows: int = 0
+    agreements: int = 0
+    changes: int = 0
     statuses: Counter[str] = field(default_factory=Counter)
     classes: Counter[str] = field(default_factory=Counter)
     outcomes: Counter[str] = field(default_factory=Counter)
@@ -88,15 +88,15 @@ class _Tally:
     @property
     def agreement(self) -> float | None:
         """Share of covered rows whose likeliest class is that of the majority vote."""
-        return self.agreed / self.covered if self.covered else None
+        return self.agreements / self.rows if self.rows else None
 
     def add(self, part: JudgedPart, plain: SoftLabels) -> None:
         """Count one part, of which majority vote says `plain`."""
         has_vote = ~np.isnan(part.final).any(axis=1)
         agrees = part.final[has_vote].argmax(axis=1) == plain[has_vote].argmax(axis=1)
-        self.covered += int(has_vote.sum())
-        self.agreed += int(agrees.sum())
-        self.changed += int(part.scores["label"].ne_missing(part.scores["model_label"]).sum())
+        self.rows += int(has_vote.sum())
+        self.agreements += int(agrees.sum())
+        self.changes += int(part.scores["label"].ne_missing(part.scores["model_label"]).sum())
         self.statuses.update(counts_of(part.labels["status"]))
         self.classes.update(counts_of(part.labels["label"].drop_nulls()))
         self.outcomes.update(counts_of(part.labels["outcome"]))
@@ -121,7 +121,7 @@ class Fitting:
     options: Mapping[str, float] = field(default_factory=dict)
 
 
-def label_fit(at: At, fitting: Fitting, step: Step) -> Fitted:
+def label_fit(at: At, fitting: Fitting, step: Step) -> FitReport:
     """Fit a label model to the votes, put an end model's word to it, and commit labels.
 
     `at` is the head that the step starts from. A row that no LF voted on gets no label. Raises
@@ -129,40 +129,40 @@ def label_fit(at: At, fitting: Fitting, step: Step) -> Fitted:
     """
     manifest = current_votes(at)
     votes, draft = VotesAt(at, manifest), Draft(at)
-    looked = features_at(at, columns=fitting.columns, embedding=fitting.embedding)
+    reader = features_at(at, columns=fitting.columns, embedding=fitting.embedding)
     majority = _majority(fitting, votes, len(at.dataset.classes))
     fit, alike = _fit(at, fitting, votes, majority, manifest, draft)
     step.progress("label model", len(votes), len(votes))
-    saved = _model_manifest(at, fitting, fit, alike, looked, draft)
-    draft.put(label_model_file(at.name), saved.to_json())
-    labels = judged(
+    model = _model_manifest(at, fitting, fit, alike, reader, draft)
+    draft.put(label_model_file(at.name), model.to_json())
+    labels = judge(
         at.dataset,
         votes,
         lambda part, votes: fitting.model.predict(fit, votes),
-        looked,
+        reader,
         lfs=manifest.names,
         end_model=fitting.end_model,
         decisions=decisions_at(at),
-        drawn=at.audit_keys,
+        audit_keys=at.audit_keys,
         policy=fitting.policy,
-        model=made_by(saved),
+        model=made_by(model),
         seed=fitting.seed,
         progress=step.progress,
     )
     draft.put(triage_file(at.name), labels.triage.to_json())
-    tally = _written(labels, majority, draft, step)
+    tally = _write(labels, majority, draft, step)
     commit = draft.commit(
         step,
-        message=f"Fit {saved.name} to the votes on {at.name}",
+        message=f"Fit {model.name} to the votes on {at.name}",
         metadata={
             "step": "label fit",
             "dataset": at.name,
-            "model": saved.name,
+            "model": model.name,
             "seed": str(fitting.seed),
         }
         | {f"rows {status}": str(n) for status, n in sorted(tally.statuses.items())},
     )
-    return _fitted(at, manifest, saved, alike, tally, labels.triage, commit)
+    return _report(at, manifest, model, alike, tally, labels.triage, commit)
 
 
 def _majority(fitting: Fitting, votes: VotesAt, cardinality: int) -> Majority:
@@ -184,7 +184,7 @@ def _fit(
     counts = earlier_counts(at, votes, names)
     alike = measure_dependence(votes, k, seed=fitting.seed)
     plain = (majority(lines) for _, lines in lines_of(at.dataset))
-    balance, balance_from = asked_balance(fitting.class_balance, plain)
+    balance, balance_from = resolve_balance(fitting.class_balance, plain)
     fit = fitting.model.fit(
         votes,
         cardinality=k,
@@ -198,7 +198,7 @@ def _fit(
     return fit, replace(alike, shares=fit.arrays.get("shares", np.ones(votes.shape[1])))
 
 
-def _written(labels: Judged, majority: Majority, draft: Draft, step: Step) -> _Tally:
+def _write(labels: Judgment, majority: Majority, draft: Draft, step: Step) -> _Tally:
     """Write the tables of all parts; what they hold, counted."""
     tally = _Tally()
     for part in labels.parts():
@@ -216,14 +216,14 @@ def counts_of(values: pl.Series) -> dict[str, int]:
     return dict(values.value_counts().sort(values.name).iter_rows())
 
 
-def asked_balance(
+def resolve_balance(
     balance: Balance, plain: Iterable[SoftLabels]
 ) -> tuple[Sequence[float] | None, str]:
     """The class balance to give to a model, and "estimated" where it was (from `plain`, parts)."""
-    return (estimated_balance(plain), ESTIMATED) if isinstance(balance, str) else (balance, "")
+    return (estimated_balance(plain), ESTIMATE) if isinstance(balance, str) else (balance, "")
 
 
-def predicted(
+def predict(
     model: LabelModel,
     votes: LabelMatrix,
     cardinality: int,
@@ -239,7 +239,7 @@ def predicted(
     return model.predict(fit, votes)
 
 
-def named_groups(alike: Dependence, names: Sequence[str]) -> tuple[Alike, ...]:
+def name_groups(alike: Dependence, names: Sequence[str]) -> tuple[Alike, ...]:
     """LFs that repeat one another, by name."""
     return tuple(
         Alike(tuple(names[lf] for lf in group), tuple(float(alike.shares[lf]) for lf in group))
@@ -252,12 +252,12 @@ def _model_manifest(
     fitting: Fitting,
     fit: LabelModelFit,
     alike: Dependence,
-    looked: FeatureReader,
+    reader: FeatureReader,
     draft: Draft,
 ) -> ModelManifest:
     assert at.votes is not None  # LFs voted
     assert at.votes_id is not None
-    features, end_model = looked.features.columns, fitting.end_model
+    features, end_model = reader.features.columns, fitting.end_model
     names = at.votes.names
     return ModelManifest(
         model=fit.model,
@@ -277,31 +277,31 @@ def _model_manifest(
     )
 
 
-def _fitted(
+def _report(
     at: At,
     manifest: VotesManifest,
-    saved: ModelManifest,
+    model: ModelManifest,
     alike: Dependence,
     tally: _Tally,
     triage: Triage,
     commit: Commit,
-) -> Fitted:
-    return Fitted(
+) -> FitReport:
+    return FitReport(
         dataset=at.name,
         rows=at.dataset.rows,
-        covered=tally.covered,
-        uncovered=at.dataset.rows - tally.covered,
-        model=saved.model,
-        end_model=saved.end_model,
+        covered=tally.rows,
+        uncovered=at.dataset.rows - tally.rows,
+        model=model.model,
+        end_model=model.end_model,
         statuses=dict(sorted(tally.statuses.items())),
         classes=dict(sorted(tally.classes.items())),
         agreement=tally.agreement,
-        changed_by_end_model=tally.changed,
-        weights=dict(zip(manifest.names, saved.weights, strict=True)),
-        correlated=named_groups(alike, manifest.names),
-        class_balance=dict(zip(at.dataset.classes, saved.class_balance, strict=True)),
-        balance_from=saved.balance_from,
-        features=saved.features,
+        changed_by_end_model=tally.changes,
+        weights=dict(zip(manifest.names, model.weights, strict=True)),
+        correlated=name_groups(alike, manifest.names),
+        class_balance=dict(zip(at.dataset.classes, model.class_balance, strict=True)),
+        balance_from=model.balance_from,
+        features=model.features,
         outcomes=dict(sorted(tally.outcomes.items())),
         triage=triage,
         commit=commit,

@@ -43,7 +43,7 @@ class JudgedPart:
 
 
 @dataclass(frozen=True)
-class Judged:
+class Judgment:
     """What tables are made under, and the tables: each walk over them computes them again."""
 
     triage: Triage
@@ -54,13 +54,13 @@ class Judged:
 class _Block:
     """Some rows, and what is known of them before the end model is asked."""
 
-    seen: FeatureRows
+    rows: FeatureRows
     votes: LabelMatrix
     soft: SoftLabels
     pattern: Numbers
 
     def only(self, rows: Ints) -> _Block:
-        return _Block(self.seen.only(rows), self.votes[rows], self.soft[rows], self.pattern[rows])
+        return _Block(self.rows.only(rows), self.votes[rows], self.soft[rows], self.pattern[rows])
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class _Rows:
     """The rows of a dataset as blocks, and how a block is scored."""
 
     dataset: Dataset
-    looked: FeatureReader
+    reader: FeatureReader
     votes: Votes
     soft: Ask
     lfs: list[str]
@@ -77,17 +77,17 @@ class _Rows:
 
     def block(self, part: Part, lines: slice) -> _Block:
         votes = self.votes[lines]
-        return _Block(self.looked.of(part), votes, self.soft(part, votes), self.numbering(votes))
+        return _Block(self.reader.of(part), votes, self.soft(part, votes), self.numbering(votes))
 
-    def scored(
-        self, block: _Block, opinion: Opinion | None, answered: AnswerCounts
+    def score_block(
+        self, block: _Block, opinion: Opinion | None, counts: AnswerCounts
     ) -> tuple[pl.DataFrame, SoftLabels]:
         """Scores of these rows, and their final soft labels."""
         end = _end(block, opinion)
         cell = cells(block.pattern, block.soft, end)
-        final, said = update_by_counts(combine(block.soft, end), cell, answered)
+        final, answers = update_by_counts(combine(block.soft, end), cell, counts)
         scores = score(
-            block.seen.keys,
+            block.rows.keys,
             block.votes,
             block.soft,
             end,
@@ -95,53 +95,53 @@ class _Rows:
             classes=self.dataset.classes,
             final=final,
             pattern=block.pattern,
-            answers=said,
-            thin=block.seen.thin(self.min_text),
+            answers=answers,
+            thin=block.rows.thin(self.min_text),
         )
         return scores, final
 
 
-def judged(
+def judge(
     dataset: Dataset,
     votes: Votes,
     soft: Ask,
-    looked: FeatureReader,
+    reader: FeatureReader,
     *,
     lfs: list[str],
     end_model: EndModel | None,
     decisions: dict[Key, Decision],
-    drawn: Collection[Key],
+    audit_keys: Collection[Key],
     policy: Policy,
     model: str,
     seed: int,
     progress: Progress = quiet,
-) -> Judged:
+) -> Judgment:
     """Put an end model's word and people's to the label model's `soft`, and apply the policy.
 
-    Answers to rows of the audit slice (`drawn`) have no part in any other row's label: they
+    Answers to rows of the audit slice (`audit_keys`) have no part in any other row's label: they
     measure, and what measures may not teach. Rows are read a part at a time, twice where there is
     an end model: first what it learns from, then all that it is asked about.
     """
-    rows = _Rows(dataset, looked, votes, soft, lfs, Numbering.of(votes), policy.min_text)
-    decided = {key: d.label for key, d in decisions.items() if d.label is not None}
-    audited = {key: label for key, label in decided.items() if key in drawn}
-    teaching = {key: label for key, label in decided.items() if key not in drawn}
+    rows = _Rows(dataset, reader, votes, soft, lfs, Numbering.of(votes), policy.min_text)
+    answers = {key: d.label for key, d in decisions.items() if d.label is not None}
+    audit = {key: label for key, label in answers.items() if key in audit_keys}
+    teaching = {key: label for key, label in answers.items() if key not in audit_keys}
     number = {name: i for i, name in enumerate(dataset.classes)}
     lessons_of = {key: number[label] for key, label in teaching.items()}
-    opinion, blocks = _learned(rows, end_model, decided, lessons_of, seed, progress)
-    answered = _by_cell(blocks, opinion, lessons_of, len(dataset.classes))
-    asked = [rows.scored(_with(block, audited), opinion, answered)[0] for block in blocks]
-    triage = find_thresholds(pl.concat(asked), audited, key=dataset.key, policy=policy)
+    opinion, blocks = _learn(rows, end_model, answers, lessons_of, seed, progress)
+    counts = _by_cell(blocks, opinion, lessons_of, len(dataset.classes))
+    tables = [rows.score_block(_with(block, audit), opinion, counts)[0] for block in blocks]
+    triage = find_thresholds(pl.concat(tables), audit, key=dataset.key, policy=policy)
 
     def parts() -> Iterator[JudgedPart]:
         for part, lines in lines_of(dataset):
             block = rows.block(part, lines)
-            scores, final = rows.scored(block, opinion, answered)
-            by_people = {key: decisions[key] for key in _with(block, decisions).seen.keys}
+            scores, final = rows.score_block(block, opinion, counts)
+            by_people = {key: decisions[key] for key in _with(block, decisions).rows.keys}
             labels = final_labels(scores, by_people, key=dataset.key, model=model, triage=triage)
             yield JudgedPart(part, lines, scores, labels, final)
 
-    return Judged(triage, parts)
+    return Judgment(triage, parts)
 
 
 def lines_of(dataset: Dataset) -> Iterator[tuple[Part, slice]]:
@@ -152,10 +152,10 @@ def lines_of(dataset: Dataset) -> Iterator[tuple[Part, slice]]:
         start += part.rows
 
 
-def _learned(
+def _learn(
     rows: _Rows,
     end_model: EndModel | None,
-    decided: Collection[Key],
+    keys: Collection[Key],
     teaching: Mapping[Key, int],
     seed: int,
     progress: Progress,
@@ -164,20 +164,20 @@ def _learned(
 
     Without an end model only those parts are read in which somebody decided, and the first.
     """
-    dataset, features = rows.dataset, rows.looked.features
+    dataset, features = rows.dataset, rows.reader.features
     lessons = None
     if end_model is not None and features.columns:
         lessons = Lessons(features, len(dataset.classes), most=end_model.most_rows, seed=seed)
-    touched = {0, *(places(dataset.parts, pl.Series(list(decided))) if decided else ())}
+    numbers = {0, *(places(dataset.parts, pl.Series(list(keys))) if keys else ())}
     blocks = []
     for number, (part, lines) in enumerate(lines_of(dataset)):
-        if lessons is None and number not in touched:
+        if lessons is None and number not in numbers:
             continue
         block = rows.block(part, lines)
-        blocks.append(_with(block, decided))
+        blocks.append(_with(block, keys))
         if lessons is not None:
-            seen, answers = block.seen, _answers(block, teaching)
-            lessons.add(seen.keys, seen.features, training_labels(block.soft, answers))
+            content, answers = block.rows, _answers(block, teaching)
+            lessons.add(content.keys, content.features, training_labels(block.soft, answers))
         progress("end model", lines.stop, dataset.rows)
     if end_model is None or lessons is None:
         return None, blocks
@@ -188,22 +188,22 @@ def _by_cell(
     blocks: Sequence[_Block], opinion: Opinion | None, teaching: Mapping[Key, int], cardinality: int
 ) -> AnswerCounts:
     """People's answers that teach, by cell."""
-    cell, said = list[Ints]([np.empty(0, dtype=np.int64)]), list[int]()
+    cell, classes = list[Ints]([np.empty(0, dtype=np.int64)]), list[int]()
     for block in blocks:
-        asked = _with(block, teaching)
-        cell.append(cells(asked.pattern, asked.soft, _end(asked, opinion)))
-        said += [teaching[key] for key in asked.seen.keys]
-    return by_cell(np.concatenate(cell), dict(enumerate(said)), cardinality)
+        subset = _with(block, teaching)
+        cell.append(cells(subset.pattern, subset.soft, _end(subset, opinion)))
+        classes += [teaching[key] for key in subset.rows.keys]
+    return by_cell(np.concatenate(cell), dict(enumerate(classes)), cardinality)
 
 
 def _end(block: _Block, opinion: Opinion | None) -> SoftLabels:
     """What the end model says of these rows; NaN where there is none."""
-    return np.full(block.soft.shape, np.nan) if opinion is None else opinion.of(block.seen.features)
+    return np.full(block.soft.shape, np.nan) if opinion is None else opinion.of(block.rows.features)
 
 
 def _answers(block: _Block, teaching: Mapping[Key, int]) -> dict[int, int]:
     """Row number -> class of the rows that have an answer that teaches."""
-    return {int(row): teaching[block.seen.keys[int(row)]] for row in _places(block, teaching)}
+    return {int(row): teaching[block.rows.keys[int(row)]] for row in _places(block, teaching)}
 
 
 def _with(block: _Block, keys: Collection[Key]) -> _Block:
@@ -212,5 +212,5 @@ def _with(block: _Block, keys: Collection[Key]) -> _Block:
 
 
 def _places(block: _Block, keys: Collection[Key]) -> Ints:
-    wanted = pl.Series(list(keys), dtype=block.seen.keys.dtype)
-    return block.seen.keys.is_in(wanted.implode()).arg_true().to_numpy().astype(np.int64)
+    series = pl.Series(list(keys), dtype=block.rows.keys.dtype)
+    return block.rows.keys.is_in(series.implode()).arg_true().to_numpy().astype(np.int64)

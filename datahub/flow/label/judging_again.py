@@ -21,13 +21,13 @@ from datahub.flow.dataset.draft import Draft
 from datahub.flow.dataset.features import FeatureReader, features_at
 from datahub.flow.dataset.patching import MOST_PATCHED, patch_labels
 from datahub.flow.dataset.votes import VotesAt
-from datahub.flow.label.judging import Ask, Judged, JudgedPart, judged
+from datahub.flow.label.judging import Ask, JudgedPart, Judgment, judge
 from datahub.flow.steps import Progress, quiet
 from datahub.ports import EndModel
 
 
-def relabeled(
-    at: At, judged: Judged, *, step_id: str
+def relabel(
+    at: At, judgment: Judgment, *, step_id: str
 ) -> tuple[dict[str, ObjectId | None], int, int]:
     """What a commit on top of `at` changes so that its tables say what was judged.
 
@@ -35,9 +35,9 @@ def relabeled(
     """
     at.check("labels", made_by="label fit")
     draft = _Relabeling(at)
-    for part in judged.parts():
+    for part in judgment.parts():
         draft.add(part)
-    return draft.changes(judged.triage, step_id), draft.changed, draft.moved
+    return draft.changes(judgment.triage, step_id), draft.line_count, draft.label_count
 
 
 class _Relabeling:
@@ -48,19 +48,19 @@ class _Relabeling:
         self._scores, self._labels = Draft(at), Draft(at)
         self._lines = list[pl.DataFrame]()
         self._earlier_format = False
-        self.changed, self.moved = 0, 0
+        self.line_count, self.label_count = 0, 0
 
-    def add(self, judged: JudgedPart) -> None:
+    def add(self, new: JudgedPart) -> None:
         """Take what was judged of a part."""
-        before, after = self._at.part("labels", judged.part), judged.labels
+        before, after = self._at.part("labels", new.part), new.labels
         assert before is not None  # labels are written for every part
-        self.moved += int(before["label"].ne_missing(after["label"]).sum())
+        self.label_count += int(before["label"].ne_missing(after["label"]).sum())
         differs = _differing(before, after)
-        self.changed += differs.height
+        self.line_count += differs.height
         self._earlier_format |= before.columns != after.columns
-        self._scores.write("soft_labels", judged.part, judged.scores)
+        self._scores.write("soft_labels", new.part, new.scores)
         if differs.height > MOST_PATCHED * after.height:  # not kept until all parts are there
-            self._labels.write("labels", judged.part, after)
+            self._labels.write("labels", new.part, after)
             differs = differs[:0]
         self._lines.append(differs)
 
@@ -82,22 +82,22 @@ def _differing(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
     """The lines of a part that are not what they were; all, where they had other columns."""
     if before.columns != after.columns:
         return after
-    same = pl.all_horizontal(before[c].eq_missing(after[c]) for c in after.columns)
-    return after.filter(~pl.select(same).to_series())
+    equal = pl.all_horizontal(before[c].eq_missing(after[c]) for c in after.columns)
+    return after.filter(~pl.select(equal).to_series())
 
 
-def judged_again(
+def judge_again(
     at: At,
     *,
     end_model: EndModel | None,
     decisions: dict[Key, Decision],
-    drawn: Collection[Key],
+    audit_keys: Collection[Key],
     progress: Progress = quiet,
-) -> Judged:
+) -> Judgment:
     """Labels again from what the label model said, with other answers of people."""
     model = fitted_model(at)
     manifest = VotesManifest.from_json(at.store.read(model.votes))
-    return judged(
+    return judge(
         at.dataset,
         VotesAt(at, manifest),
         _model_soft(at),
@@ -105,7 +105,7 @@ def judged_again(
         lfs=manifest.names,
         end_model=None if model.end_model == "none" else end_model,
         decisions=decisions,
-        drawn=drawn,
+        audit_keys=audit_keys,
         policy=at.triage.policy,
         model=made_by(model),
         seed=model.seed,

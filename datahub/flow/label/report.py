@@ -80,7 +80,7 @@ def report_of(
 
 def in_python(lfs: Sequence[FoundLF]) -> tuple[str, ...]:
     """Names of the LFs whose pattern polars cannot run."""
-    return tuple(found.name for found in lfs if found.kind == PYTHON_REGEX)
+    return tuple(lf.name for lf in lfs if lf.kind == PYTHON_REGEX)
 
 
 def with_classes(dataset: Dataset) -> Dataset:

@@ -54,8 +54,8 @@ def run_lfs(
     lfs = [lf.voting(dataset.classes) for lf in ready]
     texts = sources(sorted({lf.file for lf in lfs}))
     run = _Run(at, lfs, str(root))
-    for batch, applied in _applied(run.batches(at.files("rows")), workers, dataset):
-        run.add(batch, applied, step)
+    for batch, output in _apply(run.batches(at.files("rows")), workers, dataset):
+        run.add(batch, output, step)
     run.finish(step)
     run.check_faults(max_fault_share)
     report = run.report()
@@ -81,8 +81,8 @@ def _draft(at: At, run: _Run, texts: Mapping[str, bytes]) -> Draft:
     draft.changes |= zip(texts, at.store.put_all(texts.values()), strict=True)
     draft.drop_rest("votes")
     earlier = {entry.file for entry in at.votes.lfs} if at.votes else set()
-    gone = sorted(earlier - set(texts))
-    draft.remove(path for path in gone if at.contents.find(path) is not None)
+    stale = sorted(earlier - set(texts))
+    draft.remove(path for path in stale if at.contents.find(path) is not None)
     return draft
 
 
@@ -126,7 +126,7 @@ class _OpenPart:
     votes: LabelMatrix
     missing: list[int]
     faults: list[list[Fault]]
-    done: int = 0
+    offset: int = 0
 
 
 @dataclass(frozen=True)
@@ -162,19 +162,19 @@ class _Run:
             for frame in self._at.rows.batches([path], size=BATCH) if lfs else ():
                 yield _Batch(now, frame, lfs)
 
-    def add(self, batch: _Batch, applied: LFOutput, step: Step) -> None:
+    def add(self, batch: _Batch, output: LFOutput, step: Step) -> None:
         """Take in what LFs said of a batch; batches come in their order."""
         now, height = batch.of, batch.frame.height
-        now.votes[now.done : now.done + height, now.missing] = applied.votes
-        for j, count in zip(now.missing, applied.fault_counts, strict=True):
+        now.votes[now.offset : now.offset + height, now.missing] = output.votes
+        for j, count in zip(now.missing, output.fault_counts, strict=True):
             if count:
                 name = self._lfs[j].name
-                faults = [f.told_from(self._root) for f in applied.faults if f.lf == name]
+                faults = [f.told_from(self._root) for f in output.faults if f.lf == name]
                 now.faults[j] = (now.faults[j] + faults)[:FAULTS_KEPT]
                 self._count(j, now.part, count)
-        now.done += height
+        now.offset += height
         self._close()
-        step.progress("label", self._tally.rows + now.done % now.part.rows, self._dataset.rows)
+        step.progress("label", self._tally.rows + now.offset % now.part.rows, self._dataset.rows)
 
     def finish(self, step: Step) -> None:
         """Close the parts that are left when all batches are in."""
@@ -197,7 +197,7 @@ class _Run:
 
     def _close(self) -> None:
         while self._open and (
-            not self._open[0].missing or self._open[0].done == self._open[0].part.rows
+            not self._open[0].missing or self._open[0].offset == self._open[0].part.rows
         ):
             now = self._open.popleft()
             votes = (now.votes[:, j].tobytes() for j in now.missing)
@@ -264,7 +264,7 @@ class _Run:
             self._counts[j][part.sha256] = self._counts[j].get(part.sha256, 0) + faults
 
 
-def _applied(
+def _apply(
     batches: Iterator[_Batch], workers: LFWorkers, dataset: Dataset
 ) -> Iterator[tuple[_Batch, LFOutput]]:
     """What LFs say of each batch; a few batches are read ahead."""
@@ -276,5 +276,5 @@ def _applied(
             yield batch.frame, batch.lfs
 
     k, classes = len(dataset.classes), dataset.classes
-    for applied in workers.apply(work(), key=dataset.key, cardinality=k, classes=classes):
-        yield ahead.popleft(), applied
+    for output in workers.apply(work(), key=dataset.key, cardinality=k, classes=classes):
+        yield ahead.popleft(), output

@@ -52,18 +52,18 @@ def score_labels(at: At) -> Score:
         gold = at.part("gold", part, [at.key, GOLD_LABEL])
         if gold is None:
             continue
-        named = gold.rename({GOLD_LABEL: "gold"}).drop_nulls("gold")
-        joined = labels.join(named, on=at.key, how="inner")
-        asked = pl.col("annotations").list.len() > 0
-        groups = (pl.lit(True), ~asked, pl.col("status") == "accepted")
+        gold_lines = gold.rename({GOLD_LABEL: "gold"}).drop_nulls("gold")
+        lines = labels.join(gold_lines, on=at.key, how="inner")
+        has_answer = pl.col("annotations").list.len() > 0
+        groups = (pl.lit(True), ~has_answer, pl.col("status") == "accepted")
         totals = [
-            total + _accuracy(joined.filter(group))
+            total + _accuracy(lines.filter(group))
             for total, group in zip(totals, groups, strict=True)
         ]
     return Score(*totals)
 
 
-def _accuracy(joined: pl.DataFrame) -> Accuracy:
-    labeled = joined.drop_nulls("label")
-    right = labeled.filter(pl.col("label") == pl.col("gold")).height
-    return Accuracy(joined.height, labeled.height, right)
+def _accuracy(lines: pl.DataFrame) -> Accuracy:
+    labels = lines.drop_nulls("label")
+    right = labels.filter(pl.col("label") == pl.col("gold")).height
+    return Accuracy(lines.height, labels.height, right)

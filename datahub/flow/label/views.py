@@ -42,13 +42,13 @@ def try_lfs(
     """Let LFs vote on a random sample of rows. Faults inside `root` are told from there."""
     dataset = with_classes(at.dataset)
     lfs = [lf.voting(dataset.classes) for lf in workers.found if lf.name not in leave_out]
-    some = draw_sample(at, size=sample, seed=seed, progress=progress)
-    applied = _applied(some.frame, lfs, workers, dataset, progress)
+    rows = draw_sample(at, size=sample, seed=seed, progress=progress)
+    output = _apply(rows.frame, lfs, workers, dataset, progress)
     tally = Tally(len(lfs))
-    tally.add(applied.votes)
+    tally.add(output.votes)
     names = [lf.name for lf in lfs]
-    faults = [fault.told_from(str(root)) for fault in applied.faults]
-    report = report_of(dataset, tally, names, applied.fault_counts, faults)
+    faults = [fault.told_from(str(root)) for fault in output.faults]
+    report = report_of(dataset, tally, names, output.fault_counts, faults)
     return replace(report, in_python=in_python(lfs), kinds=tuple(lf.kind for lf in lfs))
 
 
@@ -70,17 +70,17 @@ def see_lf(
     that name.
     """
     dataset = with_classes(at.dataset)
-    tested = _named(name, workers.found).voting(dataset.classes)
-    some = draw_sample(at, size=sample, seed=seed, progress=progress)
-    applied = _applied(some.frame, [tested], workers, dataset, progress)
-    faults = tuple(fault.told_from(str(root)) for fault in applied.faults)
-    votes, names = _other_votes(at, some, name)
-    labels, judge = labels_of(at, some.keys)
+    lf = _find_lf(name, workers.found).voting(dataset.classes)
+    rows = draw_sample(at, size=sample, seed=seed, progress=progress)
+    output = _apply(rows.frame, [lf], workers, dataset, progress)
+    faults = tuple(fault.told_from(str(root)) for fault in output.faults)
+    votes, names = _other_votes(at, rows, name)
+    labels, judge = labels_of(at, rows.keys)
     return sight(
-        some.frame,
-        replace(applied, faults=faults),
-        lf=tested.name,
-        label=tested.label,
+        rows.frame,
+        replace(output, faults=faults),
+        lf=lf.name,
+        label=lf.label,
         dataset=dataset,
         other_votes=votes,
         other_names=names,
@@ -88,8 +88,8 @@ def see_lf(
         judge=judge,
         show=show,
         seed=seed,
-        in_python=bool(in_python([tested])),
-        safe=tested.safe,
+        in_python=bool(in_python([lf])),
+        safe=lf.safe,
     )
 
 
@@ -109,7 +109,7 @@ def lf_stats(at: At, *, gold: bool) -> LFReport:
     counts = [entry.fault_total for entry in manifest.lfs]
     report = report_of(at.dataset, tally, manifest.names, counts, manifest.all_faults)
     kinds = tuple(entry.kind for entry in manifest.lfs)
-    return replace(report, estimated=_estimated(at), kinds=kinds)
+    return replace(report, estimated=_estimates(at), kinds=kinds)
 
 
 def conflicts(at: At, first: str, second: str, *, show: int, seed: int) -> Disagreement:
@@ -127,9 +127,9 @@ def conflicts(at: At, first: str, second: str, *, show: int, seed: int) -> Disag
     pair = replace(manifest, lfs=tuple(manifest.lfs[j] for j in columns))
     for votes in votes_by_part(at, pair):
         disputes.add(votes)
-    some = Sample.of(at, disputes.places())
-    labels, judge = labels_of(at, some.keys)
-    return disputes.summary(some.frame, labels, judge)
+    sample = Sample.of(at, disputes.places())
+    labels, judge = labels_of(at, sample.keys)
+    return disputes.summary(sample.frame, labels, judge)
 
 
 def all_votes(at: At) -> Votes:
@@ -141,7 +141,7 @@ def all_votes(at: At) -> Votes:
     return Votes(keys.to_numpy(), matrix, tuple(manifest.names), at.dataset.classes)
 
 
-def _applied(
+def _apply(
     frame: pl.DataFrame,
     lfs: Sequence[FoundLF],
     workers: LFWorkers,
@@ -152,8 +152,8 @@ def _applied(
     size = max(_STEP, frame.height // _STEPS)
     work = ((frame[start : start + size], lfs) for start in range(0, max(frame.height, 1), size))
     pieces, k, classes = list[LFOutput](), len(dataset.classes), dataset.classes
-    for applied in workers.apply(work, key=dataset.key, cardinality=k, classes=classes):
-        pieces.append(applied)
+    for output in workers.apply(work, key=dataset.key, cardinality=k, classes=classes):
+        pieces.append(output)
         progress("label", sum(len(piece.votes) for piece in pieces), frame.height)
     faults = list[Fault]()
     for lf in lfs:
@@ -164,7 +164,7 @@ def _applied(
     return LFOutput(votes, tuple(faults), tuple(map(int, counts)))
 
 
-def _named(name: str, lfs: Sequence[FoundLF]) -> FoundLF:
+def _find_lf(name: str, lfs: Sequence[FoundLF]) -> FoundLF:
     for lf in lfs:
         if lf.name == name:
             return lf
@@ -180,21 +180,21 @@ def _column(manifest: VotesManifest, name: str) -> int:
     )
 
 
-def _other_votes(at: At, some: Sample, name: str) -> tuple[LabelMatrix, list[str]]:
+def _other_votes(at: At, sample: Sample, name: str) -> tuple[LabelMatrix, list[str]]:
     """Committed votes of all other LFs on the sample; of none where votes are of earlier rows."""
     manifest = at.votes
     if manifest is None or not at.votes_are_current:
-        return np.empty((len(some.keys), 0), dtype=np.int8), []
+        return np.empty((len(sample.keys), 0), dtype=np.int8), []
     rest = replace(manifest, lfs=tuple(lf for lf in manifest.lfs if lf.name != name))
-    votes = np.empty((len(some.keys), len(rest.lfs)), dtype=np.int8)
-    numbers = sorted(set(some.parts.tolist()))
+    votes = np.empty((len(sample.keys), len(rest.lfs)), dtype=np.int8)
+    numbers = sorted(set(sample.parts.tolist()))
     parts = [at.dataset.parts[number] for number in numbers]
     for number, part in zip(numbers, votes_by_part(at, rest, parts), strict=True):
-        lines = some.parts == number
-        votes[lines] = part[some.inside[lines]]
+        lines = sample.parts == number
+        votes[lines] = part[sample.inside[lines]]
     return votes, rest.names
 
 
-def _estimated(at: At) -> tuple[float | None, ...]:
+def _estimates(at: At) -> tuple[float | None, ...]:
     """The label model's weights, if it was fitted to the votes that are there."""
     return at.model.weights if at.model is not None and at.model.votes == at.votes_id else ()

@@ -24,7 +24,7 @@ from datahub.core.versions import ObjectId
 from datahub.flow.dataset.annotations import Hashes, hashes_of
 from datahub.flow.dataset.parts import GOLD_LABEL
 from datahub.flow.dataset.tables import contents_of, read_keys, read_parts
-from datahub.flow.label.judging_again import judged_again, relabeled
+from datahub.flow.label.judging_again import judge_again, relabel
 from datahub.flow.merge.fields import SIDES, Content
 from datahub.flow.merge.kept import join_labels
 from datahub.flow.merge.models import Labels, drop_models, models_of
@@ -290,8 +290,10 @@ def _relabel(
             "or removed the rows. `datahub review push` asks again"
         )
     audit_keys = {key for of in SIDES for key in sides.at[of].audit_keys}
-    judgments = judged_again(at, end_model=sides.end_model, decisions=decisions, drawn=audit_keys)
-    changes, lines, _ = relabeled(at, judgments, step_id=sides.step.id)
+    judgments = judge_again(
+        at, end_model=sides.end_model, decisions=decisions, audit_keys=audit_keys
+    )
+    changes, lines, _ = relabel(at, judgments, step_id=sides.step.id)
     labels.relabeled += lines
     return changes
 

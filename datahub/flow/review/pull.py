@@ -14,7 +14,7 @@ from datahub.flow.dataset.annotations import decisions_at, hashes_of
 from datahub.flow.dataset.at import At
 from datahub.flow.dataset.draft import Draft
 from datahub.flow.label.fit import counts_of
-from datahub.flow.label.judging_again import check_fitted, judged_again, relabeled
+from datahub.flow.label.judging_again import check_fitted, judge_again, relabel
 from datahub.flow.review.answers import (
     Sorted,
     latest,
@@ -105,14 +105,14 @@ def _taken(
     if not lines:
         return asking.at.commit, 0
     at, step = asking.at, asking.step
-    judged = judged_again(
+    judged = judge_again(
         at,
         end_model=end_model,
         decisions=decisions_at(at, more=tuple(lines)),
-        drawn=at.audit_keys,
+        audit_keys=at.audit_keys,
         progress=step.progress,
     )
-    changes, _, changed = relabeled(at, judged, step_id=step.id)
+    changes, _, changed = relabel(at, judged, step_id=step.id)
     draft = Draft(at, changes)
     draft.put(annotations_file(at.name, step.id), "".join(f"{e.to_json()}\n" for e in lines))
     commit = draft.commit(
