@@ -189,7 +189,7 @@ class Versioning(Wiring):
         Of a store on a server, what lies here goes, and comes again when it is read: the
         server collects its own.
         """
-        store = upkeep.kept(self.store)
+        store = upkeep.upkeep_of(self.store)
         return store.collect(before=self.clock() - keep, dry_run=dry_run)
 
     def diff(self, old: str, new: str | None = None, *, lines: int = 0) -> diff.Difference:

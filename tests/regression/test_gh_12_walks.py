@@ -76,7 +76,7 @@ def test_a_diff_of_many_rows_reads_what_one_of_few_does(project: Project) -> Non
 def test_status_lists_a_commit_once_however_many_datasets(project: Project) -> None:
     def listings() -> int:
         store: Any = Counting(project.store)
-        status("main", store=store, rows=project.rows, found=[], broken=None, rules={}, asked={})
+        status("main", store=store, rows=project.rows, lfs=[], failure=None, rules={}, questions={})
         return int(store.count("objects"))
 
     few = listings()

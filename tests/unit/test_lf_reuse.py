@@ -262,10 +262,10 @@ def test_votes_of_earlier_rows_are_not_taken_for_votes_of_these(project: Project
         "main",
         store=project.store,
         rows=project.rows,
-        found=[found("called_a", 0).found],
-        broken=None,
+        lfs=[found("called_a", 0).found],
+        failure=None,
         rules={},
-        asked={},
+        questions={},
     ).out_of_date
     assert any("earlier rows" in one.what for one in stale)
 

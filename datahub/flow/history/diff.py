@@ -76,19 +76,19 @@ def diff(before: str, after: str, *, lines: int, store: VersionStore, rows: Rows
     What datahub itself keeps in a commit, as its verdict, is no content: it differs in no diff.
     """
     commits = [store.commit_at(ref) for ref in (before, after)]
-    both = [Contents(store, commit) for commit in commits]
+    states = [Contents(store, commit) for commit in commits]
     paths = store.changes(commits[0].id, commits[1].id)
     changes = [change for change in paths if not change.path.startswith(OWN)]
     names = sorted({c.path.split("/")[1] for c in changes if c.path.startswith(DATASETS)})
     sides = (
-        [At(store, rows, contents.commit, name, contents=contents) for contents in both]
+        [At(store, rows, contents.commit, name, contents=contents) for contents in states]
         for name in names
     )
-    moved = (_Moved(old, new, changes) for old, new in sides if old.exists and new.exists)
-    return Difference(tuple(changes), tuple(dataset.changes(lines) for dataset in moved))
+    diffs = (_DatasetDiff(old, new, changes) for old, new in sides if old.exists and new.exists)
+    return Difference(tuple(changes), tuple(dataset.changes(lines) for dataset in diffs))
 
 
-class _Moved:
+class _DatasetDiff:
     """One dataset at two refs; `changes` are the paths that differ."""
 
     def __init__(self, before: At, after: At, changes: Sequence[Change]) -> None:
@@ -99,8 +99,8 @@ class _Moved:
     def changes(self, limit: int) -> RowChanges:
         """Counts of all that differs, and the first lines of it."""
         if self._key_type(self.before) != self._key_type(self.after):
-            removed, added = self.before.dataset.rows, self.after.dataset.rows
-            return RowChanges(self.name, removed=removed, added=added)
+            old_rows, new_rows = self.before.dataset.rows, self.after.dataset.rows
+            return RowChanges(self.name, removed=old_rows, added=new_rows)
         counts: Counter[str] = Counter()
         columns: Counter[str] = Counter()
         lines: dict[Key, RowLine] = {}
@@ -127,11 +127,11 @@ class _Moved:
             counts["changed"],
             dict(columns.most_common()),
             dict(sorted(pairs.items(), key=lambda pair: (-pair[1], pair[0]))),
-            self._explained(lines.values()),
+            self._explain(lines.values()),
             rows_without_label(self.after) or 0,
         )
 
-    def _explained(self, lines: Collection[RowLine]) -> tuple[RowLine, ...]:
+    def _explain(self, lines: Collection[RowLine]) -> tuple[RowLine, ...]:
         """The same, with what moved the labels of those whose label moved."""
         keys = [line.key for line in lines if line.label is not None]
         why = reasons(self.before, self.after, keys) if keys else {}
@@ -154,9 +154,9 @@ class _Moved:
                 [frame for part in parts if (frame := at.part(table, part, columns)) is not None]
                 for at, parts in zip((self.before, self.after), group, strict=True)
             ]
-            some = next((frames[0] for frames in sides if frames), None)
-            if some is not None:
-                old, new = (pl.concat(frames) if frames else some.clear() for frames in sides)
+            template = next((frames[0] for frames in sides if frames), None)
+            if template is not None:
+                old, new = (pl.concat(frames) if frames else template.clear() for frames in sides)
                 yield old, new
 
     def _row_diffs(self) -> Iterator[RowDiff]:
@@ -179,25 +179,25 @@ class _Moved:
             yield _LabelMoves(old, new, self.key)
         for part in self._relabeled_parts():
             before, after = (at.part("labels", part, columns) for at in (self.before, self.after))
-            some = before if after is None else after
-            if some is not None:
-                nothing = some.with_columns(pl.lit(None, some.schema["label"]).alias("label"))
-                old, new = (nothing if frame is None else frame for frame in (before, after))
+            template = before if after is None else after
+            if template is not None:
+                nulls = template.with_columns(pl.lit(None, template.schema["label"]).alias("label"))
+                old, new = (nulls if frame is None else frame for frame in (before, after))
                 yield _LabelMoves(old, new, self.key)
 
     def _relabeled_parts(self) -> list[Part]:
         """Parts of both states under which the labels may differ."""
-        shared = {part.sha256 for part in self.before.dataset.parts}
+        part_ids = {part.sha256 for part in self.before.dataset.parts}
         prefix = patches_prefix(self.name)
         has_patches = any(path.startswith(prefix) for path in self._paths)
-        patched = [at.patches for at in (self.before, self.after)] if has_patches else []
+        patch_sets = [at.patches for at in (self.before, self.after)] if has_patches else []
         return [
             part
             for part in self.after.dataset.parts
-            if part.sha256 in shared
+            if part.sha256 in part_ids
             and (
                 table_part(self.name, "labels", part.sha256) in self._paths
-                or any(patches.touch(part) for patches in patched)
+                or any(patches.touch(part) for patches in patch_sets)
             )
         ]
 
@@ -206,15 +206,15 @@ class _LabelMoves:
     """Lines of labels that moved between two states of the same rows."""
 
     def __init__(self, old: pl.DataFrame, new: pl.DataFrame, key: str) -> None:
-        joined = old.join(new, on=key, how="inner", suffix=" of new", maintain_order="left")
+        table = old.join(new, on=key, how="inner", suffix=" of new", maintain_order="left")
         self._key = key
-        self._lines = joined.filter(pl.col("label").ne_missing(pl.col("label of new")))
+        self._lines = table.filter(pl.col("label").ne_missing(pl.col("label of new")))
 
     def pairs(self) -> Counter[str]:
         """How many labels moved from which to which."""
-        counted = self._lines.group_by("label", "label of new").len()
+        counts = self._lines.group_by("label", "label of new").len()
         return Counter(
-            {f"{a or NO_LABEL} -> {b or NO_LABEL}": count for a, b, count in counted.iter_rows()}
+            {f"{a or NO_LABEL} -> {b or NO_LABEL}": count for a, b, count in counts.iter_rows()}
         )
 
     def first(self, count: int) -> Iterator[tuple[Key, str | None, str | None]]:
@@ -226,8 +226,8 @@ def _lines(rows: RowDiff) -> Iterator[RowLine]:
     names = [name for name in rows.after.columns if name != rows.key]
     pairs = zip(rows.before.iter_rows(named=True), rows.after.iter_rows(named=True), strict=True)
     for old, new in pairs:
-        moved = {name: (old[name], new[name]) for name in names if old[name] != new[name]}
-        yield RowLine(new[rows.key], "changed", moved)
+        values = {name: (old[name], new[name]) for name in names if old[name] != new[name]}
+        yield RowLine(new[rows.key], "changed", values)
     for kind, frame in (("added", rows.added), ("removed", rows.removed)):
         for row in frame.iter_rows(named=True):
             cells = {name: row[name] for name in names if row[name] is not None}

@@ -44,7 +44,7 @@ def revert(
     onto = _Onto(head, store, rows, step, settling, end_model, caution)
     changes, notes = onto.changes(undone, parent, f"revert {ref}", whole_log=False)
     merge = f", reversing\nchanges made to {parent.id}" if len(undone.parents) > 1 else ""
-    return _committed(
+    return _commit(
         head,
         changes,
         message=f'Revert "{_subject(undone)}"\n\nThis reverts commit {undone.id}{merge}.{notes}',
@@ -70,16 +70,16 @@ def cherry_pick(
     Raises as `revert` does.
     """
     head = begin(store, step)
-    picked = store.commit_at(ref)
-    base = _parent(picked, store)
+    original = store.commit_at(ref)
+    base = _parent(original, store)
     onto = _Onto(head, store, rows, step, settling, end_model, caution)
-    changes, notes = onto.changes(base, picked, f"cherry-pick {ref}")
-    return _committed(
+    changes, notes = onto.changes(base, original, f"cherry-pick {ref}")
+    return _commit(
         head,
         changes,
-        message=f"{picked.message.rstrip()}\n\n(cherry picked from commit {picked.id}){notes}",
-        author=picked.author,
-        metadata={"step": "cherry-pick", "commit": picked.id, "picked_by": step.author},
+        message=f"{original.message.rstrip()}\n\n(cherry picked from commit {original.id}){notes}",
+        author=original.author,
+        metadata={"step": "cherry-pick", "commit": original.id, "picked_by": step.author},
         store=store,
         step=step,
     )
@@ -104,11 +104,11 @@ def restore(
     path = dataset_file(dataset)
     if path not in store.objects(source.id, path):
         raise DatasetNotFound(dataset, ref)
-    changed = store.changes(head.id, source.id, f"{DATASETS}{dataset}/")
-    changes = {change.path: change.new for change in changed}
-    lost = caution.check(store, rows, head, changes, branch=step.branch)
-    notes = "".join(f"\n\nNote: This set aside {loss}." for loss in lost)
-    return _committed(
+    differences = store.changes(head.id, source.id, f"{DATASETS}{dataset}/")
+    changes = {change.path: change.new for change in differences}
+    losses = caution.check(store, rows, head, changes, branch=step.branch)
+    notes = "".join(f"\n\nNote: This set aside {loss}." for loss in losses)
+    return _commit(
         head,
         changes,
         message=f"Restore {dataset} as of {ref}\n\nFrom commit {source.id}.{notes}",
@@ -158,7 +158,7 @@ class _Onto:
             )
         except MergeConflict as error:
             raise ChangedSince(error.conflicts, doing) from error
-        lost = self.caution.check(
+        losses = self.caution.check(
             self.store,
             self.rows,
             self.head,
@@ -167,11 +167,11 @@ class _Onto:
             sources=[new],
             whole_log=whole_log,
         )
-        notes = [*report.notes, *(f"This set aside {loss}." for loss in lost)]
+        notes = [*report.notes, *(f"This set aside {loss}." for loss in losses)]
         return changes, "".join(f"\n\nNote: {note}" for note in notes)
 
 
-def _committed(
+def _commit(
     head: Commit,
     changes: Changes,
     *,

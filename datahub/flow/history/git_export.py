@@ -28,9 +28,9 @@ def git_export(
         return store.size(oid)
 
     def with_changes() -> Iterator[tuple[Commit, list[Change]]]:
-        for done, commit in enumerate(commits, start=1):
+        for count, commit in enumerate(commits, start=1):
             yield commit, _changes(store, commit)
-            progress("export", done, len(commits))
+            progress("export", count, len(commits))
 
     git.write(
         folder, stream(with_changes(), branches=branches, tags=tags, size=size), branch=branch
@@ -39,11 +39,11 @@ def git_export(
 
 
 def _parents_first(store: VersionStore, heads: set[CommitId]) -> list[Commit]:
-    found: dict[CommitId, Commit] = {}
+    commits: dict[CommitId, Commit] = {}
     for head in sorted(heads):
         for commit in reversed(store.log(head)):
-            found.setdefault(commit.id, commit)
-    return list(found.values())
+            commits.setdefault(commit.id, commit)
+    return list(commits.values())
 
 
 def _changes(store: VersionStore, commit: Commit) -> list[Change]:

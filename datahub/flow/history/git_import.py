@@ -26,32 +26,34 @@ def git_import(
             "This project's history is on a server, which takes no foreign ids.",
             hint="Import into a project with an embedded store.",
         )
-    found = git.history(folder)
-    if not found.branches:
+    git_history = git.history(folder)
+    if not git_history.branches:
         raise InputError(
             f"{folder} has no branch.", hint="Name a folder that `datahub git export` wrote."
         )
-    history, ids = _history(found)
+    history, ids = _history(git_history)
     paths = {oid: path for _, changes in history for path, oid in changes.items() if oid}
     _take(paths, objects, store, git, progress)
     store.adopt(
         history,
-        branches={name: ids.get(target, "") for name, target in found.branches.items()},
-        tags={name: ids.get(target, "") for name, target in found.tags.items()},
+        branches={name: ids.get(target, "") for name, target in git_history.branches.items()},
+        tags={name: ids.get(target, "") for name, target in git_history.tags.items()},
     )
     return len(history)
 
 
-def _history(found: GitHistory) -> tuple[list[tuple[Commit, Changes]], dict[str, str]]:
+def _history(git_history: GitHistory) -> tuple[list[tuple[Commit, Changes]], dict[str, str]]:
     """Commits with their changes, and git id -> commit id."""
     ids: dict[str, str] = {}
     history: list[tuple[Commit, Changes]] = []
-    for one in found.commits:
-        commit = parse_commit(one.message, tuple(ids[parent] for parent in one.parents), one.id)
-        ids[one.id] = commit.id
+    for entry in git_history.commits:
+        commit = parse_commit(
+            entry.message, tuple(ids[parent] for parent in entry.parents), entry.id
+        )
+        ids[entry.id] = commit.id
         changes = {
-            path: None if blob is None else parse_pointer(found.blobs[blob], path)
-            for path, blob in one.changes.items()
+            path: None if blob is None else parse_pointer(git_history.blobs[blob], path)
+            for path, blob in entry.changes.items()
         }
         history.append((commit, changes))
     return history, ids
@@ -67,7 +69,7 @@ def _take(
     """Store the objects that lie in a folder; `paths` has one of each."""
     places: list[Path] = []
 
-    def found() -> Iterator[Path]:
+    def find() -> Iterator[Path]:
         for oid, path in paths.items():
             place = git.stored(objects, oid)
             if place is None:
@@ -76,7 +78,7 @@ def _take(
             yield place
             progress("import", len(places), len(paths))
 
-    for oid, place, put in zip(paths, places, store.put_all(found()), strict=True):
+    for oid, place, put in zip(paths, places, store.put_all(find()), strict=True):
         if put != oid:
             raise StorageError(
                 f"{place} holds other bytes than its name says.",

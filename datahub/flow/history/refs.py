@@ -20,9 +20,9 @@ def delete_branch(name: str, *, current: str, force: bool, store: VersionStore) 
     branches = store.branches()
     if name not in branches:
         raise BranchNotFound(name)
-    others = {head for other, head in branches.items() if other != name}
-    others |= set(store.tags().values())
-    if not force and not any(_reaches(store, other, branches[name]) for other in others):
+    heads = {head for branch, head in branches.items() if branch != name}
+    heads |= set(store.tags().values())
+    if not force and not any(_reaches(store, head, branches[name]) for head in heads):
         raise Conflict(
             f"Branch {name!r} is not merged: no other branch or tag reaches {branches[name][:12]}.",
             hint=f"Merge it, tag it, or delete it anyway: `datahub branch delete --force {name}`.",

@@ -64,41 +64,41 @@ def status(
     *,
     store: VersionStore,
     rows: Rows,
-    found: Sequence[FoundLF],
-    broken: LabelingFunctionError | ConfigError | None,
+    lfs: Sequence[FoundLF],
+    failure: LabelingFunctionError | ConfigError | None,
     rules: Mapping[str, bytes],
-    asked: Mapping[tuple[str, str], Asked],
-    isolated: bool = True,
+    questions: Mapping[tuple[str, str], Asked],
+    is_isolated: bool = True,
     isolation_hint: str = "",
     left_out: Sequence[LeftOut] = (),
 ) -> Status:
     """Where a branch stands.
 
-    `found` are the LFs on disk, or `broken` says why they cannot be had; `rules` are
-    local rule files; `asked` counts rows that people were asked about, by dataset
-    and queue; `isolated` says whether LFs run apart from this machine's files and network.
-    A `broken` that is a ConfigError says that they may not run at all.
+    `lfs` are the LFs on disk, or `failure` says why they cannot be had; `rules` are
+    local rule files; `questions` counts rows that people were asked about, by dataset
+    and queue; `is_isolated` says whether LFs run apart from this machine's files and network.
+    A `failure` that is a ConfigError says that they may not run at all.
     """
     head = store.commit_at(branch)
     datasets = At.datasets(store, rows, head)
-    refused = isinstance(broken, ConfigError)
-    stale = [Stale(broken.message, broken.hint)] if broken and (datasets or refused) else []
-    stale += [line for at in datasets for line in _stale_dataset(at, found)]
+    is_refused = isinstance(failure, ConfigError)
+    stale = [Stale(failure.message, failure.hint)] if failure and (datasets or is_refused) else []
+    stale += [line for at in datasets for line in _stale_dataset(at, lfs)]
     has_model = {at.name: at.model is not None for at in datasets}
-    for (name, queue), waiting in asked.items():
+    for (name, queue), waiting in questions.items():
         if name in has_model:
-            stale += _stale_questions(name, queue, waiting, fitted=has_model[name])
-    guarded = bool(gates_at(store, head.id, branch))
-    stale += _stale_rules(store, head.id, rules, guarded=guarded)
+            stale += _stale_questions(name, queue, waiting, has_model=has_model[name])
+    is_guarded = bool(gates_at(store, head.id, branch))
+    stale += _stale_rules(store, head.id, rules, is_guarded=is_guarded)
     return Status(
         branch=branch,
         head=head,
-        guarded=guarded,
+        guarded=is_guarded,
         datasets=tuple(map(_state, datasets)),
         out_of_date=tuple(stale),
-        isolated=isolated and not refused,
+        isolated=is_isolated and not is_refused,
         isolation_hint=isolation_hint,
-        refused=refused,
+        refused=is_refused,
         left_out=tuple(left_out),
     )
 
@@ -126,50 +126,50 @@ def _state(at: At) -> DatasetState:
 def _stale_dataset(at: At, lfs: Sequence[FoundLF]) -> list[Stale]:
     name, manifest = at.name, at.votes
     following = "`datahub label fit`" if at.votes_are_current else FIT
-    unfit = [Stale(what, following) for what in unfinished(at)]
+    unfit = [Stale(state, following) for state in unfinished(at)]
     if manifest is None:
         return unfit or [Stale(f"No LF has voted on {name}", "`datahub lf run`")]
     classes = at.dataset.classes
-    voted = {entry.name: entry.fingerprint for entry in manifest.lfs}
+    votes = {entry.name: entry.fingerprint for entry in manifest.lfs}
     try:
         now = {lf.name: lf.voting(classes).fingerprint for lf in lfs}
     except LabelingFunctionError as error:
         return [Stale(error.message, error.hint), *unfit]
     stale = []
-    edited = sorted(lf for lf in voted.keys() & now.keys() if voted[lf] != now[lf])
-    for what, names in (
-        ("edited", edited),
-        ("new", sorted(now.keys() - voted.keys())),
-        ("gone", sorted(voted.keys() - now.keys()) if lfs else []),
+    edits = sorted(lf for lf in votes.keys() & now.keys() if votes[lf] != now[lf])
+    for state, names in (
+        ("edited", edits),
+        ("new", sorted(now.keys() - votes.keys())),
+        ("gone", sorted(votes.keys() - now.keys()) if lfs else []),
     ):
         if names:
-            text = f"LFs {what} since the votes on {name}: {', '.join(names)}"
+            text = f"LFs {state} since the votes on {name}: {', '.join(names)}"
             stale.append(Stale(text, "`datahub lf run`"))
-    stale += [Stale(what, FIT) for what in mismatches(at)] + unfit
+    stale += [Stale(state, FIT) for state in mismatches(at)] + unfit
     if not unfit and at.model is None:
         stale.append(Stale(f"No label model is fitted to {name}", "`datahub label fit`"))
     return stale
 
 
-def _stale_questions(name: str, queue: str, asked: Asked, *, fitted: bool) -> list[Stale]:
+def _stale_questions(name: str, queue: str, questions: Asked, *, has_model: bool) -> list[Stale]:
     """Answers that are open or not pulled; without a label model, a pull has nothing to change."""
     pull = f"`datahub review pull --queue {queue}`"
-    pull = pull if fitted else f"{FIT}, then {pull}"
-    if asked.rows and asked.answered is None:
-        what = f"Rows of {name} asked in {queue}, with no answer pulled yet: {asked.rows}"
-        return [Stale(what, f"answer in {queue}, then {pull}")]
+    pull = pull if has_model else f"{FIT}, then {pull}"
+    if questions.rows and questions.answered is None:
+        text = f"Rows of {name} asked in {queue}, with no answer pulled yet: {questions.rows}"
+        return [Stale(text, f"answer in {queue}, then {pull}")]
     stale = []
-    answered = asked.answered or 0
-    if asked.rows > answered:
-        what = f"Rows of {name} that wait for an answer: {asked.rows - answered}"
-        stale.append(Stale(what, f"`datahub review answer`, then {pull}"))
-    if answered:
-        stale.append(Stale(f"Rows of {name} answered, and not pulled yet: {answered}", pull))
+    answers = questions.answered or 0
+    if questions.rows > answers:
+        text = f"Rows of {name} that wait for an answer: {questions.rows - answers}"
+        stale.append(Stale(text, f"`datahub review answer`, then {pull}"))
+    if answers:
+        stale.append(Stale(f"Rows of {name} answered, and not pulled yet: {answers}", pull))
     return stale
 
 
 def _stale_rules(
-    store: VersionStore, ref: str, local: Mapping[str, bytes], *, guarded: bool
+    store: VersionStore, ref: str, local: Mapping[str, bytes], *, is_guarded: bool
 ) -> list[Stale]:
     stale = []
     if gates_of(local.get(GATES)) and not _are_rules_somewhere(store, local):
@@ -181,7 +181,7 @@ def _stale_rules(
         )
     verdict = verdict_at(store, ref)
     if (
-        guarded
+        is_guarded
         and verdict is not None
         and verdict.suite_hash != suite_hash(store.objects(ref, RULES))
     ):
@@ -195,5 +195,5 @@ def _stale_rules(
 
 
 def _are_rules_somewhere(store: VersionStore, local: Mapping[str, bytes]) -> bool:
-    wanted = {path: sha256(content).hexdigest() for path, content in local.items()}
-    return any(store.objects(head, RULES) == wanted for head in store.branches().values())
+    hashes = {path: sha256(content).hexdigest() for path, content in local.items()}
+    return any(store.objects(head, RULES) == hashes for head in store.branches().values())

@@ -15,7 +15,7 @@ from datahub.flow.publish.consistency import disowned
 from datahub.ports import Rows, Upkeep, VersionStore
 
 
-def kept(store: VersionStore) -> Upkeep:
+def upkeep_of(store: VersionStore) -> Upkeep:
     """The store as one that can be looked after. Raises ConfigError for any other."""
     if not isinstance(store, Upkeep):
         raise ConfigError(
@@ -27,19 +27,19 @@ def kept(store: VersionStore) -> Upkeep:
 
 def fsck(*, store: VersionStore, deep: bool) -> list[Damage]:
     """What is wrong with the store, its names, and the datasets at the heads of these."""
-    found = kept(store).check(deep=deep)
+    damage = upkeep_of(store).check(deep=deep)
     branches, tags = store.branches(), store.tags()
-    found += [*_names(branches, "branch"), *_names(tags, "tag")]
-    found += [
+    damage += [*_names(branches, "branch"), *_names(tags, "tag")]
+    damage += [
         Damage("ref", name, "names both a branch and a tag: the branch is used", "branches, tags")
         for name in branches.keys() & tags.keys()
     ]
-    seen: set[str] = set()
+    ids: set[str] = set()
     for name, commit_id in [*branches.items(), *tags.items()]:
-        if commit_id not in seen:
-            seen.add(commit_id)
-            found += _datasets(store, name, commit_id)
-    return found
+        if commit_id not in ids:
+            ids.add(commit_id)
+            damage += _datasets(store, name, commit_id)
+    return damage
 
 
 def labels(*, store: VersionStore, rows: Rows) -> list[Damage]:
@@ -47,21 +47,21 @@ def labels(*, store: VersionStore, rows: Rows) -> list[Damage]:
     heads = {
         commit_id: name for name, commit_id in [*store.tags().items(), *store.branches().items()]
     }
-    return [found for head, name in heads.items() for found in _labels(store, rows, name, head)]
+    return [damage for head, name in heads.items() for damage in _labels(store, rows, name, head)]
 
 
-def _names(names: Iterable[str], what: str) -> Iterator[Damage]:
+def _names(names: Iterable[str], kind: str) -> Iterator[Damage]:
     """Names that datahub does not give: they could be taken for something else."""
     for name in names:
         try:
-            checked_branch(name, what=what)
+            checked_branch(name, what=kind)
         except InputError:
             fault = (
                 "is named like a commit's id, which goes before it: delete or rename it"
                 if is_id(name)
                 else "is no name that datahub gives: delete or rename it"
             )
-            yield Damage("ref", name, f"this {what} {fault}", what)
+            yield Damage("ref", name, f"this {kind} {fault}", kind)
 
 
 def _labels(store: VersionStore, rows: Rows, ref: str, commit_id: str) -> Iterator[Damage]:
@@ -81,11 +81,11 @@ def _datasets(store: VersionStore, ref: str, commit_id: str) -> Iterator[Damage]
     for name in names:
         path = dataset_file(name)
         try:
-            known = Dataset.from_json(store.read(store.objects(commit_id, path)[path]))
+            dataset = Dataset.from_json(store.read(store.objects(commit_id, path)[path]))
         except (DatahubError, ValueError, KeyError, TypeError) as error:
             yield Damage("dataset", name, f"cannot be read: {error}", f"{ref}, {path}")
             continue
-        held = store.objects(commit_id, table_prefix(name, "rows"))
-        for part in known.parts:
-            if held.get(table_part(name, "rows", part.sha256)) != part.sha256:
+        objects = store.objects(commit_id, table_prefix(name, "rows"))
+        for part in dataset.parts:
+            if objects.get(table_part(name, "rows", part.sha256)) != part.sha256:
                 yield Damage("dataset", name, f"has no part {part.sha256[:12]}", f"{ref}, {path}")

@@ -46,7 +46,7 @@ class Vote:
 
 
 @dataclass(frozen=True)
-class Said:
+class Answer:
     """One line of the annotation log about the row. `counts`: it is among those that decide.
 
     That is: of the row as it is now, the person's last word, not withdrawn and not settled.
@@ -63,7 +63,7 @@ class Said:
 
 
 @dataclass(frozen=True)
-class Asked:
+class Question:
     """A task that people were given about the row."""
 
     batch: str
@@ -104,8 +104,8 @@ class Why:
     votes: tuple[Vote, ...]
     soft: Mapping[str, Any] | None
     label: Mapping[str, Any] | None
-    asked: tuple[Asked, ...]
-    annotations: tuple[Said, ...]
+    asked: tuple[Question, ...]
+    annotations: tuple[Answer, ...]
     history: tuple[Event, ...]
 
 
@@ -118,7 +118,7 @@ def why(
     DatasetNotFound, RefNotFound.
     """
     at = At.of(store, rows, ref, dataset)
-    row = OneRow(dataset, _typed(key, at), store, rows)
+    row = OneRow(dataset, _parse_key(key, at), store, rows)
     state = row.at(at.id)
     if state.content is None:
         raise RowNotFound(key, dataset, ref)
@@ -130,13 +130,13 @@ def why(
         votes=tuple(_votes(state.votes, row, at)),
         soft=state.soft,
         label=state.label,
-        asked=tuple(_asked(at, row.key)),
+        asked=tuple(_questions(at, row.key)),
         annotations=tuple(_answers(at, row.key)),
         history=tuple(_history(row, at, limit)),
     )
 
 
-def _typed(key: str, at: At) -> Key:
+def _parse_key(key: str, at: At) -> Key:
     """What a person typed, as keys of the dataset are: text, or a whole number."""
     parts = at.dataset.parts
     digits = key.removeprefix("-")
@@ -144,14 +144,14 @@ def _typed(key: str, at: At) -> Key:
     return int(key) if parts and isinstance(parts[0].first_key, int) and is_number else key
 
 
-def _answers(at: At, key: Key) -> Iterator[Said]:
+def _answers(at: At, key: Key) -> Iterator[Answer]:
     """The lines of the log about a row, and whether each counts."""
     log = [entry for entry in at.log if entry.key == key]
     hashes = hashes_of(at.store, at.rows, [at.id], at.dataset, log)
     counting = answers_by_row(log, hashes, classes=at.dataset.classes).get(key, [])
     for entry in log:
         is_counting = entry in counting
-        yield Said(
+        yield Answer(
             id=entry.id,
             label=entry.label,
             annotator=entry.annotator,
@@ -159,17 +159,19 @@ def _answers(at: At, key: Key) -> Iterator[Said]:
             batch=entry.batch,
             withdrawn=entry.withdrawn,
             counts=is_counting,
-            lapsed="" if is_counting else _lapsed(entry, log, hashes, at.dataset),
+            lapsed="" if is_counting else _explain_lapse(entry, log, hashes, at.dataset),
         )
 
 
-def _lapsed(entry: Annotation, log: Sequence[Annotation], hashes: Hashes, known: Dataset) -> str:
+def _explain_lapse(
+    entry: Annotation, log: Sequence[Annotation], hashes: Hashes, dataset: Dataset
+) -> str:
     """Why an answer does not count."""
     if not counts(entry, hashes):
         return "the row has changed since"
-    if not counts(entry, hashes, classes=known.classes):
+    if not counts(entry, hashes, classes=dataset.classes):
         return f"{entry.label!r} is no longer a class"
-    settled_by = next((one.id for one in log if entry.id in one.settles), "")
+    settled_by = next((line.id for line in log if entry.id in line.settles), "")
     if settled_by:
         return f"settled by {settled_by}"
     return "withdrawn" if entry.withdrawn else "a later answer replaces it"
@@ -179,12 +181,12 @@ def _votes(votes: Mapping[str, int], row: OneRow, at: At) -> Iterator[Vote]:
     manifest = at.votes
     if manifest is None:
         return
-    learned = _learned(manifest, at.model, at.votes_id)
+    weights = _weights(manifest, at.model, at.votes_id)
     faults = {fault.lf: fault for fault in manifest.all_faults if fault.key == row.key}
     for lf in manifest.lfs:
         vote = votes.get(lf.name, ABSTAIN)
         fault = faults.get(lf.name)
-        weight, share = learned.get(lf.name, (None, None))
+        weight, share = weights.get(lf.name, (None, None))
         yield Vote(
             lf=lf.name,
             label=None if vote == ABSTAIN else at.dataset.classes[vote],
@@ -197,7 +199,7 @@ def _votes(votes: Mapping[str, int], row: OneRow, at: At) -> Iterator[Vote]:
         )
 
 
-def _learned(
+def _weights(
     manifest: VotesManifest, model: ModelManifest | None, votes_id: str | None
 ) -> dict[str, tuple[float | None, float | None]]:
     """(weight, share) by LF, where the model learned from just these votes."""
@@ -207,11 +209,11 @@ def _learned(
     return dict(zip(manifest.names, zip(model.weights, shares, strict=True), strict=True))
 
 
-def _asked(at: At, key: Key) -> Iterator[Asked]:
+def _questions(at: At, key: Key) -> Iterator[Question]:
     for batch in at.batches:
         for task in batch.tasks:
             if task.key == key:
-                yield Asked(batch.id, batch.queue, task.slice, task.reason, task.prediction)
+                yield Question(batch.id, batch.queue, task.slice, task.reason, task.prediction)
 
 
 def _history(row: OneRow, at: At, limit: int | None) -> Iterator[Event]:
@@ -232,26 +234,30 @@ def _candidates(at: At) -> Iterator[Commit]:
 def _is_about(event: Event, row: OneRow) -> bool:
     if event.changed or event.taken_from:
         return True
-    landed = event.verdict is not None and event.verdict.kind == "data"
-    return landed and row.at(event.commit).content is not None
+    is_landing = event.verdict is not None and event.verdict.kind == "data"
+    return is_landing and row.at(event.commit).content is not None
 
 
 def _event(row: OneRow, commit: Commit) -> Event:
-    first, others = (commit.parents[0], commit.parents[1:]) if commit.parents else (None, ())
-    changed: tuple[tuple[str, str | None, str | None], ...] = ()
-    taken = None
+    first, other_parents = (commit.parents[0], commit.parents[1:]) if commit.parents else (None, ())
+    differences: tuple[tuple[str, str | None, str | None], ...] = ()
+    source = None
     if row.may_differ(first, commit.id):
         before, after = (
             {} if first is None else row.at(first).describe(),
             row.at(commit.id).describe(),
         )
         if before != after:
-            taken = next((other for other in others if row.at(other).describe() == after), None)
-        changed = tuple(
-            (what, before.get(what), after.get(what))
-            for what in dict.fromkeys([*before, *after])
-            if taken is None and before.get(what) != after.get(what)
+            source = next(
+                (parent for parent in other_parents if row.at(parent).describe() == after), None
+            )
+        differences = tuple(
+            (topic, before.get(topic), after.get(topic))
+            for topic in dict.fromkeys([*before, *after])
+            if source is None and before.get(topic) != after.get(topic)
         )
-    landed = "verdict" in commit.metadata or changed or taken
-    verdict = own_verdict(row.store, commit) if landed else None
-    return Event(commit.id, commit.message, commit.author, commit.time, changed, taken, verdict)
+    is_event = "verdict" in commit.metadata or differences or source
+    verdict = own_verdict(row.store, commit) if is_event else None
+    return Event(
+        commit.id, commit.message, commit.author, commit.time, differences, source, verdict
+    )
