@@ -106,7 +106,9 @@ class Publishing(Wiring):
         """The verdict that a merge commit carries."""
         return history.verdict_of(self.store, self.ref(ref))
 
-    def gate_set(self, *, reason: str, into: str = "main", unguard: bool = False) -> publish.Merged:
+    def gate_set(
+        self, *, reason: str, into: str = "main", unguard: bool = False
+    ) -> publish.MergeResult:
         """Make the files in expectations/ the rules of a branch; `unguard` takes its gate off."""
         rules = self.project.rules()
         if not rules:
@@ -173,7 +175,7 @@ class Publishing(Wiring):
         reason: str = "",
         squash: bool = False,
         set_aside: Consent = False,
-    ) -> publish.Merged:
+    ) -> publish.MergeResult:
         """Merge into a branch (default: the current) if its gate passes.
 
         `squash` leaves out the source's commits. What is merged already changes nothing, and has

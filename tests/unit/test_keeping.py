@@ -21,7 +21,7 @@ from datahub.flow.dataset.at import At
 from datahub.flow.dataset.patching import patch_labels
 from datahub.flow.dataset.tables import dataset_at, has_table, write_part
 from datahub.flow.merge.merge import merge_commits
-from datahub.flow.publish.consistency import mismatches, misplaced, unfinished
+from datahub.flow.publish.consistency import key_mismatches, label_gaps, mismatches
 from datahub.flow.rows.keeping import rows_without_label
 from datahub.flow.rows.source import Import, ImportReport, Mode, import_rows
 from datahub.flow.steps import Step, begin, end
@@ -208,7 +208,7 @@ def test_labels_after_an_import_are_those_of_the_rows_that_stay(
             if now == before:
                 continue
             assert mismatches(At.of(mail.store, mail.rows, "main", "mail")) == []
-            assert misplaced(At.of(mail.store, mail.rows, "main", "mail")) == []
+            assert key_mismatches(At.of(mail.store, mail.rows, "main", "mail")) == []
             assert has_table(mail.store, "main", "mail", "labels") == bool(held)
             if held:
                 assert (made.kept, made.unlabeled) == (len(held), len(now) - len(held))
@@ -255,7 +255,7 @@ def test_labels_of_a_merge_are_those_of_both_sides_on_the_rows_that_they_had(
             if (line := _label(base.get(key), *_of(key, text, rows, labels))) is not None
         }
         assert mismatches(At.of(mail.store, mail.rows, "main", "mail")) == []
-        assert misplaced(At.of(mail.store, mail.rows, "main", "mail")) == []
+        assert key_mismatches(At.of(mail.store, mail.rows, "main", "mail")) == []
 
 
 def _merged(base: str | None, ours: str | None, theirs: str | None) -> str | None:
@@ -319,6 +319,6 @@ def test_an_append_writes_labels_of_the_parts_that_it_changes_alone(tmp_path: Pa
     after = mail.store.objects("main", "datasets/mail/labels/")
     assert len(before) > 10
     assert len(before.items() & after.items()) == len(before) - 1
-    assert unfinished(At.of(mail.store, mail.rows, "main", "mail")) == [
+    assert label_gaps(At.of(mail.store, mail.rows, "main", "mail")) == [
         "1 of 201 rows of mail have no label yet"
     ]

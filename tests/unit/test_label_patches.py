@@ -28,7 +28,7 @@ from datahub.flow.dataset.tables import (
     table_files,
     write_part,
 )
-from datahub.flow.publish.consistency import mismatches, misplaced
+from datahub.flow.publish.consistency import key_mismatches, mismatches
 from datahub.flow.steps import Step, begin, end
 from datahub.hub.registry import adapter
 from datahub.machine.bytes.files import ObjectFiles
@@ -133,7 +133,7 @@ def test_patched_labels_are_those_of_a_table_written_anew(rounds: list[dict[int,
             assert made.read().equals(labels(plain))
             assert len(patch_paths(made.store, "main", "mail")) <= relabel.MOST_PATCHES
         assert mismatches(At.of(made.store, made.rows, "main", "mail")) == []
-        assert misplaced(At.of(made.store, made.rows, "main", "mail")) == []
+        assert key_mismatches(At.of(made.store, made.rows, "main", "mail")) == []
         some = read_range(made.store, made.rows, "main", made.known, "labels", 7, 31)
         assert pl.concat(list(some)).equals(labels(plain)[7:32])
         keyed = read_keys(made.store, made.rows, "main", made.known, "labels", [59, 0, 99])

@@ -30,7 +30,7 @@ _RESULT_FORMAT = {
 _ONE_AT_A_TIME = threading.RLock()
 
 _Group = tuple[frozenset[str] | None, frames.Form]
-_Failed = tuple[CheckFailure, list[int]]  # with the places of the first rows that failed it
+_Failure = tuple[CheckFailure, list[int]]  # with the places of the first rows that failed it
 
 
 class GreatExpectationsGate:
@@ -64,15 +64,15 @@ class GreatExpectationsGate:
                 )
             for check in checks:
                 _needs(check, schema.names, name)
-            failures: dict[int, _Failed] = {}
+            failures: dict[int, _Failure] = {}
             for (columns, form), places in _by_columns(checks, schema.names).items():
                 members = {place: checks[place] for place in places}
                 failures |= _judge_group(members, paths, columns, form, schema, name, instead)
-            found = [failures[place] for place in sorted(failures)]
-            if key is None or key not in schema.names or not any(at for _, at in found):
-                return [failure for failure, _ in found]
+            pairs = [failures[place] for place in sorted(failures)]
+            if key is None or key not in schema.names or not any(at for _, at in pairs):
+                return [failure for failure, _ in pairs]
             keys = frames.frame_of(paths, [key], schema, instead)[key]  # in the order of the rows
-        return [replace(failure, keys=(*map(str, keys.iloc[at]),)) for failure, at in found]
+        return [replace(failure, keys=(*map(str, keys.iloc[at]),)) for failure, at in pairs]
 
 
 def _judge_group(
@@ -83,15 +83,17 @@ def _judge_group(
     schema: Any,
     suite: str,
     instead: Instead | None,
-) -> dict[int, _Failed]:
-    with _translated(f"Suite {suite!r}"):
+) -> dict[int, _Failure]:
+    with _translate_errors(f"Suite {suite!r}"):
         if columns is None:
             frame = frames.empty_frame(schema)
         else:
             frame = frames.frame_of(paths, columns, schema, instead, form)
         validator = _validator(frame)
-    judged = {place: _judged(check, validator, frame, suite) for place, check in members.items()}
-    return {place: failure for place, failure in judged.items() if failure is not None}
+    results = {
+        place: _judge_check(check, validator, frame, suite) for place, check in members.items()
+    }
+    return {place: failure for place, failure in results.items() if failure is not None}
 
 
 def _by_columns(checks: Sequence[Check], names: Sequence[str]) -> dict[_Group, list[int]]:
@@ -101,8 +103,8 @@ def _by_columns(checks: Sequence[Check], names: Sequence[str]) -> dict[_Group, l
     """
     groups: dict[_Group, list[int]] = {}
     for place, check in enumerate(checks):
-        needed = frozenset(names) if check.columns is None else check.columns
-        columns = None if check.names_only else needed or frozenset(names[:1])
+        need = frozenset(names) if check.columns is None else check.columns
+        columns = None if check.names_only else need or frozenset(names[:1])
         groups.setdefault((columns, check.form), []).append(place)
     return groups
 
@@ -111,8 +113,8 @@ def _needs(check: Check, names: Sequence[str], suite: str) -> None:
     missing = sorted((check.columns or frozenset()) - set(names))
     if missing:
         raise GateError(
-            f"Suite {suite!r}, {check.kind}: the table has no column {words.listed(missing)}.",
-            hint=f"Its columns are {words.listed(names, 20)}.",
+            f"Suite {suite!r}, {check.kind}: the table has no column {words.list_values(missing)}.",
+            hint=f"Its columns are {words.list_values(names, 20)}.",
         )
 
 
@@ -145,28 +147,30 @@ def _validator(frame: Any) -> Any:
     return Validator(whole, result_format=_RESULT_FORMAT, batch_parameters={"dataframe": frame})
 
 
-def _judged(check: Check, validator: Any, frame: Any, suite: str) -> _Failed | None:
+def _judge_check(check: Check, validator: Any, frame: Any, suite: str) -> _Failure | None:
     where = f"Suite {suite!r}, {check.kind} of {words.column_of(check.kwargs) or 'the table'}"
-    with _translated(where):
-        found = validator.validate_expectation(check.expectation)
-    for raised in _raised(found.exception_info or {}):
-        raise _not_computed(where, raised)
-    if not bool(found.success):  # the quantile check answers numpy.bool
-        failed = found.result.get("unexpected_rows")
-        rows = [] if failed is None or not len(frame) else [int(at) for at in failed.index]
-        return _failure(check, words.observed(check.kind, check.kwargs, found.result), suite), rows
-    with _translated(where):
-        empty = _vacuous(check, validator, frame, found.result)
+    with _translate_errors(where):
+        result = validator.validate_expectation(check.expectation)
+    for message in _exception_messages(result.exception_info or {}):
+        raise _not_computed(where, message)
+    if not bool(result.success):  # the quantile check answers numpy.bool
+        bad_rows = result.result.get("unexpected_rows")
+        rows = [] if bad_rows is None or not len(frame) else [int(at) for at in bad_rows.index]
+        return _failure(
+            check, words.describe_result(check.kind, check.kwargs, result.result), suite
+        ), rows
+    with _translate_errors(where):
+        empty = _vacuous(check, validator, frame, result.result)
     return (_failure(check, empty, suite), []) if empty else None
 
 
-def _failure(check: Check, observed: str, suite: str) -> CheckFailure:
+def _failure(check: Check, observation: str, suite: str) -> CheckFailure:
     return CheckFailure(
         suite=suite,
         expectation=check.kind,
-        message=f"Expected {words.expected(check.kind, check.kwargs)}; {observed}.",
+        message=f"Expected {words.describe_expectation(check.kind, check.kwargs)}; {observation}.",
         column=words.column_of(check.kwargs),
-        observed=observed,
+        observed=observation,
         severity=check.severity,
     )
 
@@ -186,20 +190,20 @@ def _vacuous(check: Check, validator: Any, frame: Any, result: Mapping[str, Any]
     condition = {"row_condition": expectation.row_condition}
     if getattr(expectation, "condition_parser", None):
         condition["condition_parser"] = expectation.condition_parser
-    some = ExpectTableRowCountToBeBetween(min_value=1, **condition)
-    found = validator.validate_expectation(some)
-    for raised in _raised(found.exception_info or {}):
-        raise _not_computed(f"The row_condition of {check.kind}", raised)
-    return "" if bool(found.success) else "no row to judge: none meets the row_condition"
+    row_count = ExpectTableRowCountToBeBetween(min_value=1, **condition)
+    answer = validator.validate_expectation(row_count)
+    for message in _exception_messages(answer.exception_info or {}):
+        raise _not_computed(f"The row_condition of {check.kind}", message)
+    return "" if bool(answer.success) else "no row to judge: none meets the row_condition"
 
 
-def _raised(info: Mapping[str, Any]) -> Iterator[str]:
+def _exception_messages(info: Mapping[str, Any]) -> Iterator[str]:
     """Messages of exceptions; exception_info is one of them, or one for each metric."""
     if info.get("raised_exception"):
         yield str(info.get("exception_message") or "")
     for inner in info.values():
         if isinstance(inner, Mapping):
-            yield from _raised(inner)
+            yield from _exception_messages(inner)
 
 
 def _not_computed(where: str, why: str) -> GateError:
@@ -210,7 +214,7 @@ def _not_computed(where: str, why: str) -> GateError:
 
 
 @contextmanager
-def _translated(where: str) -> Iterator[None]:
+def _translate_errors(where: str) -> Iterator[None]:
     try:
         yield
     except GateError:

@@ -19,7 +19,7 @@ from great_expectations.execution_engine import PandasExecutionEngine
 from great_expectations.expectations.registry import get_metric_provider, register_metric
 
 from datahub.adapters.gate_gx import numbers
-from datahub.adapters.gate_gx.numbers import written
+from datahub.adapters.gate_gx.numbers import literal_value
 
 _Column = Callable[..., Any]  # (column, arguments of the metric) -> its answer, or None
 
@@ -28,47 +28,47 @@ class ExactPandasEngine(PandasExecutionEngine):  # type: ignore[misc]
     """The pandas engine under a name of its own, by which its metrics are looked up."""
 
 
-def _between(column: Any, asked: dict[str, Any]) -> Any:
+def _between(column: Any, arguments: dict[str, Any]) -> Any:
     """Whole numbers held against whole numbers: a float bound past 2**53 is another number."""
-    low, high = asked.get("min_value"), asked.get("max_value")
-    bounds = [bound for bound in (low, high) if bound is not None]
+    low, high = arguments.get("min_value"), arguments.get("max_value")
+    bounds = [limit for limit in (low, high) if limit is not None]
     if not numbers.is_whole(column) or not bounds or not all(map(_is_finite, bounds)):
         return None
     if low is not None and high is not None and low > high:
         return None
-    met = pd.Series(True, index=column.index)
+    mask = pd.Series(True, index=column.index)
     if low is not None:
-        least, strict = math.ceil(written(low)), asked.get("strict_min")
-        met &= column > least if strict and least == written(low) else column >= least
+        least, strict = math.ceil(literal_value(low)), arguments.get("strict_min")
+        mask &= column > least if strict and least == literal_value(low) else column >= least
     if high is not None:
-        most, strict = math.floor(written(high)), asked.get("strict_max")
-        met &= column < most if strict and most == written(high) else column <= most
-    return met.astype(bool)
+        most, strict = math.floor(literal_value(high)), arguments.get("strict_max")
+        mask &= column < most if strict and most == literal_value(high) else column <= most
+    return mask.astype(bool)
 
 
-def _in_set(column: Any, asked: dict[str, Any]) -> Any:
-    values = asked.get("value_set")
+def _in_set(column: Any, arguments: dict[str, Any]) -> Any:
+    values = arguments.get("value_set")
     if not numbers.is_whole(column) or not values or not all(map(_is_finite, values)):
         return None
-    whole = {int(number) for number in map(written, values) if number.denominator == 1}
+    whole = {int(number) for number in map(literal_value, values) if number.denominator == 1}
     wide = np.uint64 if column.dtype.kind == "u" else np.int64
-    kept = [number for number in whole if np.iinfo(wide).min <= number <= np.iinfo(wide).max]
-    return column.isin(np.array(sorted(kept), dtype=wide)).astype(bool)
+    in_range = [number for number in whole if np.iinfo(wide).min <= number <= np.iinfo(wide).max]
+    return column.isin(np.array(sorted(in_range), dtype=wide)).astype(bool)
 
 
-def _not_in_set(column: Any, asked: dict[str, Any]) -> Any:
-    met = _in_set(column, asked)
-    return None if met is None else ~met
+def _not_in_set(column: Any, arguments: dict[str, Any]) -> Any:
+    mask = _in_set(column, arguments)
+    return None if mask is None else ~mask
 
 
-def _ordered(column: Any, asked: dict[str, Any], *, sign: int) -> Any:
+def _in_order(column: Any, arguments: dict[str, Any], *, sign: int) -> Any:
     """Each value held against the one before it: their difference could wrap."""
-    found = numbers.steps(column)
-    if found is None:
+    steps = numbers.steps(column)
+    if steps is None:
         return None
-    least = 1 if asked.get("strictly") else 0
-    met = np.concatenate([np.ones(min(len(column), 1), dtype=bool), sign * found >= least])
-    return pd.Series(met, index=column.index)
+    least = 1 if arguments.get("strictly") else 0
+    mask = np.concatenate([np.ones(min(len(column), 1), dtype=bool), sign * steps >= least])
+    return pd.Series(mask, index=column.index)
 
 
 def _is_finite(value: object) -> bool:
@@ -92,8 +92,8 @@ _CONDITIONS: dict[str, _Column] = {
     "column_values.between": _between,
     "column_values.in_set": _in_set,
     "column_values.not_in_set": _not_in_set,
-    "column_values.increasing": partial(_ordered, sign=1),
-    "column_values.decreasing": partial(_ordered, sign=-1),
+    "column_values.increasing": partial(_in_order, sign=1),
+    "column_values.decreasing": partial(_in_order, sign=-1),
 }
 
 

@@ -79,9 +79,9 @@ def frame_of(
         if instead is None or lines is None:
             tables.append(_read(path, names))
             continue
-        keyed = [*names, *({instead.key} - set(names))]
-        put = lines.select(keyed).to_arrow(compat_level=pl.CompatLevel.oldest())
-        own = _read(path, keyed)
+        names_and_key = [*names, *({instead.key} - set(names))]
+        put = lines.select(names_and_key).to_arrow(compat_level=pl.CompatLevel.oldest())
+        own = _read(path, names_and_key)
         put = put.cast(own.schema)
         stays = pc.invert(pc.is_in(own[instead.key], value_set=put[instead.key]))
         tables += [own.filter(stays).select(names), put.select(names)]
@@ -96,8 +96,8 @@ def frame_of(
 def _read(path: Path, names: list[str]) -> pa.Table:
     with _reading(path) as file:
         # Parquet's `read` takes "a" to mean "a.b" as well, and ORC's "a.b" to lie in "a".
-        dotted = isinstance(file, orc.ORCFile) and any("." in name for name in names)
-        read = file.read(columns=None if dotted else names)
+        has_dots = isinstance(file, orc.ORCFile) and any("." in name for name in names)
+        read = file.read(columns=None if has_dots else names)
         return _plain_table(read.select(names))
 
 

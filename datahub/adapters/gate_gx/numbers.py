@@ -37,14 +37,14 @@ class Exact(float):
 
     def __new__(cls, number: float | Fraction | Decimal) -> Self:
         """Raises ValueError for what is not finite."""
-        exact = written(number)
+        exact = literal_value(number)
         try:
             near = float(exact)
         except OverflowError:
             near = math.inf if exact > 0 else -math.inf
-        made = super().__new__(cls, near)
-        made.number = exact
-        return made
+        instance = super().__new__(cls, near)
+        instance.number = exact
+        return instance
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Great Expectations copies its configurations deeply."""
@@ -85,13 +85,13 @@ class Exact(float):
             return None
         if isinstance(plain, float) and not math.isfinite(plain):
             return math.nan if math.isnan(plain) else -plain
-        return _sign(self.number - written(plain))
+        return _sign(self.number - literal_value(plain))
 
 
-def written(number: float | Fraction | Decimal) -> Fraction:
+def literal_value(number: float | Fraction | Decimal) -> Fraction:
     """The exact number that a literal says: of a float below 2**53, its shortest decimal.
 
-    >>> written(0.1)
+    >>> literal_value(0.1)
     Fraction(1, 10)
     """
     if isinstance(number, Exact):
@@ -138,7 +138,7 @@ def deviation(column: Any) -> Exact | None:
     if values is None or len(values) < 2:
         return None
     center = Fraction(_sum(values)) / len(values)
-    apart = np.concatenate([_apart(some, center) for some in _pieces(values)])
+    apart = np.concatenate([_apart(piece, center) for piece in _pieces(values)])
     unit = float(np.abs(apart).max())
     if unit == 0:
         return Exact(0)
@@ -178,8 +178,8 @@ def _numbers(column: Any, *, least: int = 1) -> Any:
     if kind in "iu":
         return values.to_numpy(dtype=getattr(values.dtype, "numpy_dtype", values.dtype))
     if kind == "f":
-        found = values.to_numpy()
-        return found if np.isfinite(found).all() else None
+        floats = values.to_numpy()
+        return floats if np.isfinite(floats).all() else None
     if kind == "O" and all(isinstance(value, Decimal) and value.is_finite() for value in values):
         return values.to_numpy(dtype=object)
     return None
@@ -188,7 +188,7 @@ def _numbers(column: Any, *, least: int = 1) -> Any:
 def _sum(values: Any) -> int | float | Fraction | Decimal:
     if values.dtype.kind in "iu":
         # Halves of 32 bits: neither can wrap before there are 2**31 values to a piece.
-        wide = (some.astype(f"{values.dtype.kind}8") for some in _pieces(values))
+        wide = (piece.astype(f"{values.dtype.kind}8") for piece in _pieces(values))
         return sum(int((v >> 32).sum()) * 2**32 + int((v & 0xFFFFFFFF).sum()) for v in wide)
     if values.dtype.kind == "f":
         try:
@@ -225,7 +225,7 @@ def _pieces(values: Any) -> Iterator[Any]:
 
 
 def _floats(values: Any) -> Iterable[float]:
-    return (value for some in _pieces(values) for value in some.tolist())
+    return (value for piece in _pieces(values) for value in piece.tolist())
 
 
 def _plain(value: object) -> Any:

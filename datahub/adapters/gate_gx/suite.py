@@ -92,15 +92,18 @@ def read_suite(suite: bytes, *, name: str) -> list[Check]:
         raw = json.loads(suite, object_pairs_hook=_names_once, parse_constant=_number)
     except (ValueError, RecursionError) as error:
         raise GateError(f"Suite {name!r} is not JSON: {error}", hint=_EXAMPLE) from error
-    found = raw.get("expectations") if isinstance(raw, dict) else None
-    if not isinstance(found, list) or not all(isinstance(entry, dict) for entry in found):
+    entries = raw.get("expectations") if isinstance(raw, dict) else None
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise GateError(f"Suite {name!r} has no list of expectations.", hint=_EXAMPLE)
-    if not found:
+    if not entries:
         raise GateError(
             f"Suite {name!r} has no expectations, so everything would pass.", hint=_EXAMPLE
         )
-    given = raw.get("suite_parameters") or {}
-    return [_check(entry, given, f"{name!r}, expectation {i}") for i, entry in enumerate(found, 1)]
+    parameters = raw.get("suite_parameters") or {}
+    return [
+        _check(entry, parameters, f"{name!r}, expectation {i}")
+        for i, entry in enumerate(entries, 1)
+    ]
 
 
 def _names_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -119,20 +122,20 @@ def _number(name: str) -> float:
     return float(name.replace("Infinity", "inf"))
 
 
-def _check(entry: Mapping[str, Any], given: Mapping[str, Any], where: str) -> Check:
+def _check(entry: Mapping[str, Any], parameters: Mapping[str, Any], where: str) -> Check:
     from great_expectations.exceptions import ExpectationNotFoundError, GreatExpectationsError
     from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
 
     unknown = sorted(set(entry) - _FIELDS)
     if unknown or not isinstance(entry.get("type"), str):
-        what = f"does not know {', '.join(unknown)}" if unknown else "has no type"
-        raise GateError(f"Suite {where} {what}.", hint=_EXAMPLE)
+        fault = f"does not know {', '.join(unknown)}" if unknown else "has no type"
+        raise GateError(f"Suite {where} {fault}.", hint=_EXAMPLE)
     kwargs = {
         key: value
         for key, value in (entry.get("kwargs") or {}).items()
         if key not in ("result_format", "catch_exceptions")  # ours to choose
     }
-    kwargs |= {key: _bound(kwargs[key]) for key in _BOUNDS if key in kwargs}
+    kwargs |= {key: _exact_bound(kwargs[key]) for key in _BOUNDS if key in kwargs}
     try:
         config = ExpectationConfiguration(
             type=entry["type"],
@@ -140,7 +143,7 @@ def _check(entry: Mapping[str, Any], given: Mapping[str, Any], where: str) -> Ch
             meta=entry.get("meta"),
             severity=entry.get("severity") or "critical",
         )
-        config.process_suite_parameters(given)
+        config.process_suite_parameters(parameters)
         expectation = config.to_domain_obj()
     except ExpectationNotFoundError as error:
         raise GateError(
@@ -167,7 +170,7 @@ def _check(entry: Mapping[str, Any], given: Mapping[str, Any], where: str) -> Ch
     )
 
 
-def _bound(value: Any) -> Any:
+def _exact_bound(value: Any) -> Any:
     """A whole number that Great Expectations would turn into a float, which is another number."""
     if type(value) is not int or abs(value) <= SAFE:
         return value
@@ -183,13 +186,13 @@ def _columns(
 ) -> frozenset[str] | None:
     if kind in _NAMES_ONLY:
         return None
-    named = {kwargs[key] for key in ("column", "column_A", "column_B") if key in kwargs}
-    named |= set(kwargs.get("column_list") or ())
+    names = {kwargs[key] for key in ("column", "column_A", "column_B") if key in kwargs}
+    names |= set(kwargs.get("column_list") or ())
     if condition is not None:
-        named |= _condition_columns(condition, where)
-    if not named and kind not in _ROW_COUNTS:
+        names |= _condition_columns(condition, where)
+    if not names and kind not in _ROW_COUNTS:
         return None
-    return frozenset(str(column) for column in named)
+    return frozenset(str(column) for column in names)
 
 
 def _condition_columns(condition: Any, where: str) -> set[str]:
@@ -208,10 +211,10 @@ def query_columns(query: str, where: str = "") -> set[str]:
     >>> sorted(query_columns("`a b` > 2 and c.str.len() < 3"))
     ['a b', 'c']
     """
-    quoted: dict[str, str] = {}
+    tokens: dict[str, str] = {}
 
     def stand_in(match: re.Match[str]) -> str:
-        return quoted.setdefault(match[1], f"_quoted_{len(quoted)}_")
+        return tokens.setdefault(match[1], f"_quoted_{len(tokens)}_")
 
     try:
         tree = ast.parse(re.sub(r"`([^`]*)`", stand_in, query.strip()), mode="eval")
@@ -225,6 +228,6 @@ def query_columns(query: str, where: str = "") -> set[str]:
                 f"Suite {where}: row_condition {query!r} does more than compare columns.",
                 hint="Write it as a comparison of columns with values.",
             )
-    originals = {made: original for original, made in quoted.items()}
+    originals = {token: original for original, token in tokens.items()}
     names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
     return {originals.get(name, name) for name in names}

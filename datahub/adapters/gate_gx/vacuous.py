@@ -41,7 +41,7 @@ def asks_nothing(kind: str, kwargs: Mapping[str, Any]) -> str:
         return "mostly is 0"
     if kind == _QUANTILES:
         ranges = (kwargs.get("quantile_ranges") or {}).get("value_ranges") or []
-        is_open = all(bound is None for pair in ranges for bound in pair)
+        is_open = all(limit is None for pair in ranges for limit in pair)
         return "no quantile has a bound" if is_open else ""
     if kind.endswith("_to_be_between") and not _bounds(kwargs):
         return "neither min_value nor max_value is there"

@@ -35,25 +35,26 @@ def column_of(kwargs: Mapping[str, Any]) -> str | None:
     return ", ".join(pair or map(str, kwargs.get("column_list") or [])) or None
 
 
-def expected(kind: str, kwargs: Mapping[str, Any]) -> str:
+def describe_expectation(kind: str, kwargs: Mapping[str, Any]) -> str:
     """What was asked.
 
-    >>> expected("expect_column_mean_to_be_between", {"column": "x", "max_value": 1})
+    >>> describe_expectation("expect_column_mean_to_be_between", {"column": "x", "max_value": 1})
     'the mean of column "x" to be at most 1'
-    >>> expected("expect_column_values_to_be_in_set", {"column": "x", "value_set": ["a"]})
+    >>> kwargs = {"column": "x", "value_set": ["a"]}
+    >>> describe_expectation("expect_column_values_to_be_in_set", kwargs)
     'the values of column "x" to be in set ["a"]'
     """
-    what, _, ask = kind.removeprefix("expect_").rpartition("_to_")
-    stem = re.sub(r"^(select_|compound_|multi)?(column_pair|columns?|table)_?", "", what)
-    stem = stem.replace("_", " ") or ("rows" if "columns" in what else "")
-    named = column_of(kwargs)
+    target, _, ask = kind.removeprefix("expect_").rpartition("_to_")
+    stem = re.sub(r"^(select_|compound_|multi)?(column_pair|columns?|table)_?", "", target)
+    stem = stem.replace("_", " ") or ("rows" if "columns" in target else "")
+    columns = column_of(kwargs)
     if kind.startswith("expect_table_"):
         subject = f"the {stem} of the table" if stem else "the table"
-    elif named is None:
+    elif columns is None:
         subject = stem
     else:
-        many = "columns" if ", " in named else "column"
-        subject = (f"the {stem} of " if stem else "") + f"{many} {_value(named)}"
+        many = "columns" if ", " in columns else "column"
+        subject = (f"the {stem} of " if stem else "") + f"{many} {_value(columns)}"
     mostly = kwargs.get("mostly", 1)
     share = f" in at least {_percent(100 * mostly)} of rows" if mostly != 1 else ""
     where = kwargs.get("row_condition")
@@ -61,23 +62,23 @@ def expected(kind: str, kwargs: Mapping[str, Any]) -> str:
     return _cut(f"{subject} to {_ask(ask, kwargs)}{share}{among}", EXPECTED_LIMIT)
 
 
-def observed(kind: str, kwargs: Mapping[str, Any], result: Mapping[str, Any]) -> str:
+def describe_result(kind: str, kwargs: Mapping[str, Any], result: Mapping[str, Any]) -> str:
     """What was seen, with figures, in at most OBSERVED_LIMIT characters."""
-    return _cut(_observed(kind, kwargs, result), OBSERVED_LIMIT)
+    return _cut(_observation(kind, kwargs, result), OBSERVED_LIMIT)
 
 
-def listed(values: Iterable[Any], shown: int = SHOWN_VALUES) -> str:
+def list_values(values: Iterable[Any], limit: int = SHOWN_VALUES) -> str:
     """A few values, and how many more there are.
 
-    >>> listed(["a", 2, None], shown=2)
+    >>> list_values(["a", 2, None], limit=2)
     '"a", 2 and 1 more'
     """
     values = list(values)
-    more = f" and {len(values) - shown} more" if len(values) > shown else ""
-    return ", ".join(_value(value) for value in values[:shown]) + more
+    more = f" and {len(values) - limit} more" if len(values) > limit else ""
+    return ", ".join(_value(value) for value in values[:limit]) + more
 
 
-def _observed(kind: str, kwargs: Mapping[str, Any], result: Mapping[str, Any]) -> str:
+def _observation(kind: str, kwargs: Mapping[str, Any], result: Mapping[str, Any]) -> str:
     details = result.get("details") or {}
     if "observed_partition" in details:
         return _divergence(kwargs, result, details)
@@ -87,52 +88,54 @@ def _observed(kind: str, kwargs: Mapping[str, Any], result: Mapping[str, Any]) -
     if kind == "expect_column_to_exist":
         return "the column is missing, or in another position"
     if "element_count" in result:
-        return _unexpected(result, "null" if kind.endswith("_not_be_null") else "unexpected")
+        return _unexpected_share(result, "null" if kind.endswith("_not_be_null") else "unexpected")
     if "partial_unexpected_list" in result or "partial_missing_list" in result:
         return _distinct(result)
-    mismatched = details.get("mismatched")
-    if isinstance(mismatched, Mapping):
-        return "; ".join(f"{what} {listed(names)}" for what, names in mismatched.items() if names)
+    mismatches = details.get("mismatched")
+    if isinstance(mismatches, Mapping):
+        return "; ".join(
+            f"{group} {list_values(names)}" for group, names in mismatches.items() if names
+        )
     if value is None:
         return "no value to compute it from was observed"
     return f"observed {_value(value)}"
 
 
-def _unexpected(result: Mapping[str, Any], what: str) -> str:
-    judged = result["element_count"] - (result.get("missing_count") or 0)
+def _unexpected_share(result: Mapping[str, Any], fault: str) -> str:
+    total = result["element_count"] - (result.get("missing_count") or 0)
     count = result.get("unexpected_count") or 0
     examples = list(dict.fromkeys(map(_value, result.get("partial_unexpected_list") or [])))
     nulls = result.get("missing_count")
-    said = f"{count:,} of {judged:,} values ({_percent(100 * count / judged if judged else 0)})"
-    said += f" are {what}"
+    text = f"{count:,} of {total:,} values ({_percent(100 * count / total if total else 0)})"
+    text += f" are {fault}"
     if any(example != "null" for example in examples):
-        said += f", e.g. {', '.join(examples[:SHOWN_VALUES])}"
-    return said + (f"; nulls passed over: {nulls:,}" if nulls else "")
+        text += f", e.g. {', '.join(examples[:SHOWN_VALUES])}"
+    return text + (f"; nulls passed over: {nulls:,}" if nulls else "")
 
 
 def _distinct(result: Mapping[str, Any]) -> str:
-    said = [
-        f"{result.get(f'{what}_count') or 0:,} {what}: {listed(values)}"
-        for what in ("unexpected", "missing")
-        if (values := result.get(f"partial_{what}_list"))
+    parts = [
+        f"{result.get(f'{group}_count') or 0:,} {group}: {list_values(values)}"
+        for group in ("unexpected", "missing")
+        if (values := result.get(f"partial_{group}_list"))
     ]
-    return "distinct values " + "; ".join(said)
+    return "distinct values " + "; ".join(parts)
 
 
 def _divergence(
     kwargs: Mapping[str, Any], result: Mapping[str, Any], details: Mapping[str, Any]
 ) -> str:
-    seen, asked = details["observed_partition"], details["expected_partition"]
+    observation, expectation = details["observed_partition"], details["expected_partition"]
     divergence, threshold = result.get("observed_value"), kwargs.get("threshold")
-    bins = seen.get("bins")
+    bins = observation.get("bins")
     names = (
         [f"{_value(low)}..{_value(high)}" for low, high in pairwise(bins)]
         if bins is not None
-        else [_value(value) for value in seen["values"]]
+        else [_value(value) for value in observation["values"]]
     )
-    shares = list(zip(names, seen["weights"], asked["weights"], strict=False))
+    shares = list(zip(names, observation["weights"], expectation["weights"], strict=False))
     shares.sort(key=lambda share: -abs(share[1] - share[2]))
-    said = ", ".join(
+    text = ", ".join(
         f"{name} {_percent(100 * saw)} (asked {_percent(100 * ask)})"
         for name, saw, ask in shares[:10]
     )
@@ -140,13 +143,13 @@ def _divergence(
         figure = "is infinite (a value occurs that has no expected share)"
     else:
         figure = f"{_value(divergence)} > threshold {_value(threshold)}"
-    return f"observed divergence {figure}; shares: {said}"
+    return f"observed divergence {figure}; shares: {text}"
 
 
 def _quantiles(kwargs: Mapping[str, Any], value: Mapping[str, Any]) -> str:
     ranges = kwargs.get("quantile_ranges") or {}
-    asked = ranges.get("value_ranges") or [[None, None]] * len(value["quantiles"])
-    rows = zip(value["quantiles"], value["values"], asked, strict=False)
+    bounds = ranges.get("value_ranges") or [[None, None]] * len(value["quantiles"])
+    rows = zip(value["quantiles"], value["values"], bounds, strict=False)
     return "observed " + ", ".join(
         f"quantile {_value(q)} is {_value(v)} (asked {_bounds(low, high)})"
         for q, v, (low, high) in rows
@@ -155,28 +158,30 @@ def _quantiles(kwargs: Mapping[str, Any], value: Mapping[str, Any]) -> str:
 
 def _ask(ask: str, kwargs: Mapping[str, Any]) -> str:
     words = ask.replace("_", " ")
-    left = {key: value for key, value in kwargs.items() if key not in _UNSAID and value is not None}
-    if "quantile_ranges" in left:
+    options = {
+        key: value for key, value in kwargs.items() if key not in _UNSAID and value is not None
+    }
+    if "quantile_ranges" in options:
         return "be in their ranges"
     if words == "be between":
-        low, high = left.pop("min_value", None), left.pop("max_value", None)
-        strict = bool(left.pop("strict_min", False)), bool(left.pop("strict_max", False))
+        low, high = options.pop("min_value", None), options.pop("max_value", None)
+        strict = bool(options.pop("strict_min", False)), bool(options.pop("strict_max", False))
         words = f"be {_bounds(low, high, strict=strict)}"
-    elif len(left) == 1 and not isinstance(next(iter(left.values())), Mapping):
-        return f"{words} {_value(left.popitem()[1])}"
-    elif "threshold" in left:
-        return f"{words} {_value(left['threshold'])}"
-    told = ", ".join(f"{key} {_value(value)}" for key, value in left.items())
-    return words + (f" ({told})" if told else "")
+    elif len(options) == 1 and not isinstance(next(iter(options.values())), Mapping):
+        return f"{words} {_value(options.popitem()[1])}"
+    elif "threshold" in options:
+        return f"{words} {_value(options['threshold'])}"
+    text = ", ".join(f"{key} {_value(value)}" for key, value in options.items())
+    return words + (f" ({text})" if text else "")
 
 
 def _bounds(low: Any, high: Any, *, strict: tuple[bool, bool] = (False, False)) -> str:
-    said = []
+    parts = []
     if low is not None:
-        said.append(f"{'more than' if strict[0] else 'at least'} {_value(low)}")
+        parts.append(f"{'more than' if strict[0] else 'at least'} {_value(low)}")
     if high is not None:
-        said.append(f"{'less than' if strict[1] else 'at most'} {_value(high)}")
-    return " and ".join(said) or "anything"
+        parts.append(f"{'less than' if strict[1] else 'at most'} {_value(high)}")
+    return " and ".join(parts) or "anything"
 
 
 def _condition(where: Any) -> str:
@@ -220,7 +225,7 @@ def _value(value: Any) -> str:
     if isinstance(plain, Mapping):
         return "{" + ", ".join(f"{_printable(str(k))}: {_value(v)}" for k, v in plain.items()) + "}"
     if isinstance(plain, (list, tuple, set, frozenset)):
-        return f"[{listed(plain, 20)}]"
+        return f"[{list_values(plain, 20)}]"
     return _cut(_printable(str(plain)), 80)
 
 

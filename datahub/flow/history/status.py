@@ -12,7 +12,7 @@ from datahub.core.layout import GATES, RULES
 from datahub.core.verdict import Verdict, gates_of
 from datahub.core.versions import Commit, suite_hash
 from datahub.flow.dataset.at import At
-from datahub.flow.publish.consistency import mismatches, unfinished
+from datahub.flow.publish.consistency import label_gaps, mismatches
 from datahub.flow.publish.verdicts import gates_at, verdict_at
 from datahub.flow.review.open_rows import Asked
 from datahub.flow.rows.keeping import rows_without_label
@@ -126,7 +126,7 @@ def _state(at: At) -> DatasetState:
 def _stale_dataset(at: At, lfs: Sequence[FoundLF]) -> list[Stale]:
     name, manifest = at.name, at.votes
     following = "`datahub label fit`" if at.votes_are_current else FIT
-    unfit = [Stale(state, following) for state in unfinished(at)]
+    unfit = [Stale(gap, following) for gap in label_gaps(at)]
     if manifest is None:
         return unfit or [Stale(f"No LF has voted on {name}", "`datahub lf run`")]
     classes = at.dataset.classes

@@ -11,7 +11,7 @@ from datahub.core.layout import dataset_file, table_part, table_prefix
 from datahub.core.versions import Damage, checked_branch, is_id
 from datahub.flow.dataset.at import At
 from datahub.flow.dataset.tables import datasets_at
-from datahub.flow.publish.consistency import disowned
+from datahub.flow.publish.consistency import label_mismatches
 from datahub.ports import Rows, Upkeep, VersionStore
 
 
@@ -68,7 +68,7 @@ def _labels(store: VersionStore, rows: Rows, ref: str, commit_id: str) -> Iterat
     """Labels that nobody gave: where a table cannot be read, another check has said so."""
     with suppress(DatahubError):
         for at in At.datasets(store, rows, store.commit_at(commit_id)):
-            for fault in disowned(at):
+            for fault in label_mismatches(at):
                 yield Damage("dataset", at.name, fault, ref)
 
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datahub.core.errors import BranchNotFound
 from datahub.core.signing import Secrets
 from datahub.flow.publish.explained import Explaining
-from datahub.flow.publish.guarding import History, RuleChange, Unjudged, Walk, is_guarded
+from datahub.flow.publish.guarding import Finding, History, RuleChange, Walk, is_guarded
 from datahub.flow.steps import Progress
 from datahub.ports import Rows, VersionStore
 
@@ -43,12 +43,12 @@ class Audit:
     judged: int
     signed: int
     unchecked: tuple[str, ...]
-    unjudged: tuple[Unjudged, ...]
+    unjudged: tuple[Finding, ...]
     rule_changes: tuple[RuleChange, ...]
     guarded_since: str | None
     free: int
     ungated: tuple[RuleChange, ...]
-    unexplained: tuple[Unjudged, ...]
+    unexplained: tuple[Finding, ...]
     moved: tuple[str, ...]
     since: str | None
     since_fault: str
@@ -72,15 +72,15 @@ def audit(
     if branch not in heads:
         raise BranchNotFound(branch)
     history = History(store, branch, heads[branch])
-    pin, since_fault = history.pinned(since)
+    pin, since_fault = history.resolve_pin(since)
     after_pin = history.after(pin)
     walk = Walk(store, branch, secrets, pin)
-    for done, commit in enumerate(after_pin, start=1):
-        progress("audit", done, len(after_pin))
+    for number, commit in enumerate(after_pin, start=1):
+        progress("audit", number, len(after_pin))
         walk.look_at(commit)
-    unexplained = _unexplained(store, rows, history, pin)
-    moved = history.moved(pin)
-    faults = (walk.unjudged, walk.unchecked, walk.ungated, unexplained, moved, since_fault)
+    findings = _find_unexplained(store, rows, history, pin)
+    lost_heads = history.lost_heads(pin)
+    faults = (walk.unjudged, walk.unchecked, walk.ungated, findings, lost_heads, since_fault)
     return Audit(
         branch=branch,
         head=history.head.id,
@@ -94,24 +94,24 @@ def audit(
         guarded_since=walk.guarded_since,
         free=walk.free,
         ungated=tuple(walk.ungated[::-1]),
-        unexplained=unexplained,
-        moved=moved,
+        unexplained=findings,
+        moved=lost_heads,
         since=pin or since,
         since_fault=since_fault,
         clean=walk.guarded_since is not None and not any(faults),
     )
 
 
-def _unexplained(
+def _find_unexplained(
     store: VersionStore, rows: Rows, history: History, pin: str | None
-) -> tuple[Unjudged, ...]:
+) -> tuple[Finding, ...]:
     """Commits of all that the branch holds, merged ones too."""
-    trusted = {commit.id for commit in store.log(pin)} if pin else set()
+    trusted_ids = {commit.id for commit in store.log(pin)} if pin else set()
     explaining = Explaining(store, rows, [commit.id for commit in history.log])
     findings = []
     for commit in history.log:
-        why = [] if commit.id in trusted else explaining.faults(commit)
+        why = [] if commit.id in trusted_ids else explaining.faults(commit)
         why += explaining.labels(commit) if commit == history.head else []
         if why:
-            findings.append(Unjudged.of(commit, why))
+            findings.append(Finding.of(commit, why))
     return tuple(findings)

@@ -1,7 +1,7 @@
 """Which step brought the annotations, labels or votes that one commit changed in one dataset.
 
-`Brought(explaining, commit, dataset, kind).faults()`: what no step explains, in words. Of
-annotations, the lines themselves are looked at, too (flow.publish.lines).
+`ChangeOrigin(explaining, commit, dataset, kind).faults()`: what no step explains, in words.
+Of annotations, the lines themselves are looked at, too (flow.publish.lines).
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _BY = {
 KINDS = tuple(_STEPS)
 
 
-class Brought:
+class ChangeOrigin:
     """What one commit did to one kind of objects of one dataset."""
 
     def __init__(self, explaining: Explaining, commit: Commit, name: str, kind: str) -> None:
@@ -56,7 +56,7 @@ class Brought:
             return []
         if not self._is_brought():
             return [f"it changes {self._kind} of {self._name}, and {_BY[self._kind]} brought them"]
-        faults = list(dict.fromkeys(self._carried()))
+        faults = list(dict.fromkeys(self._carrier_faults()))
         if self._kind == "annotations":
             faults += self._lines()
         return faults
@@ -83,7 +83,7 @@ class Brought:
             return own_verdict(self._store, self._commit) is not None
         return bool(self.missing) or (self._kind == "labels" and self._step != "restore")
 
-    def _carried(self) -> Iterator[str]:
+    def _carrier_faults(self) -> Iterator[str]:
         """What is wrong with the commits that these were taken over from."""
         for carrier in self._carriers():
             for fault in self._explaining.of(carrier, self._name, self._kind):
@@ -146,8 +146,8 @@ class Brought:
         A branch that was squashed or picked from can be deleted, and its commits collected.
         Only ids name commits: a branch can be moved to what is to be explained.
         """
-        named = [self._commit.metadata.get(word, "") for word in ("squashed", "commit")]
-        ids = [name for name in named if re.fullmatch(r"[0-9a-f]{64}", name)]
+        values = [self._commit.metadata.get(word, "") for word in ("squashed", "commit")]
+        ids = [name for name in values if re.fullmatch(r"[0-9a-f]{64}", name)]
         return {name: self._find(name) for name in [*self._commit.parents[1:], *ids]}
 
     def _find(self, commit_id: CommitId) -> Commit | None:

@@ -39,23 +39,23 @@ def _paths(at: At, table: str) -> dict[str, str]:
     return {part: table_part(at.name, table, part) for part in parts}
 
 
-def unfinished(at: At) -> list[str]:
+def label_gaps(at: At) -> list[str]:
     """What is not of all rows yet, since some came or changed: votes, and labels that were kept."""
     name, dataset = at.name, at.dataset
     faults = []
     if at.votes is not None and not at.votes_are_current:
         faults.append(f"The votes on {name} are of earlier rows")
-    unlabeled = rows_without_label(at)
-    if unlabeled is not None:
+    count = rows_without_label(at)
+    if count is not None:
         faults.append(
-            f"{unlabeled} of {dataset.rows} rows of {name} have no label yet"
-            if unlabeled
+            f"{count} of {dataset.rows} rows of {name} have no label yet"
+            if count
             else f"The labels of {name} are kept from a fit of other rows beside these"
         )
     return faults
 
 
-def misplaced(at: At) -> list[str]:
+def key_mismatches(at: At) -> list[str]:
     """Tables whose keys are not those of the rows, in their order."""
     return [
         f"The {table.replace('_', ' ')} of {at.name} are of other rows"
@@ -64,7 +64,7 @@ def misplaced(at: At) -> list[str]:
     ]
 
 
-def disowned(at: At) -> list[str]:
+def label_mismatches(at: At) -> list[str]:
     """Labels that are not what the annotation log decides, or not what the models said."""
     if not at.has("labels"):
         return []
@@ -93,10 +93,10 @@ def _not_answered(labels: pl.DataFrame, answers: Mapping[Key, str | None], key: 
     """
     if "status" in labels.columns:
         labels = labels.filter(pl.col("status").ne_missing(NEW) | pl.col("label").is_not_null())
-    answered = pl.Series(list(answers), dtype=labels.schema[key])
+    answer_keys = pl.Series(list(answers), dtype=labels.schema[key])
     by_people = pl.col("source").eq_missing("annotation")
-    asked = labels.filter(by_people | pl.col(key).is_in(answered.implode()))
-    lines = asked.select(key, "label", by_people.alias("by_people")).iter_rows()
+    with_answers = labels.filter(by_people | pl.col(key).is_in(answer_keys.implode()))
+    lines = with_answers.select(key, "label", by_people.alias("by_people")).iter_rows()
     return sum(not by_people or answers.get(row, "") != label for row, label, by_people in lines)
 
 
@@ -105,14 +105,14 @@ def _not_scored(labels: pl.DataFrame, scores: pl.DataFrame | None, dataset: Data
     if scores is None or not {"label", "end_label"} <= set(scores.columns):
         return 0
     models = labels.filter(pl.col("source").is_in(["label_model", "end_model"]))
-    both = models.select(dataset.key, "source", "label").join(
+    pairs = models.select(dataset.key, "source", "label").join(
         scores.select(dataset.key, model="label", end="end_label"), on=dataset.key
     )
     names = [str(c) for c in dataset.classes]
     own = pl.when(pl.col("source") == "end_model").then("end").otherwise("model")
-    if both.schema["model"] != both.schema["label"]:
-        both = both.with_columns(pl.col("model", "end").cast(pl.Enum(names)).cast(pl.String))
-    return both.filter(pl.col("label").ne_missing(own)).height
+    if pairs.schema["model"] != pairs.schema["label"]:
+        pairs = pairs.with_columns(pl.col("model", "end").cast(pl.Enum(names)).cast(pl.String))
+    return pairs.filter(pl.col("label").ne_missing(own)).height
 
 
 def _same_keys(at: At, table: str) -> bool:

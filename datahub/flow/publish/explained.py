@@ -20,8 +20,8 @@ from datahub.core.layout import DATASETS, review_file
 from datahub.core.triage import Batch
 from datahub.core.versions import Change, Commit, CommitId, ObjectId
 from datahub.flow.dataset.at import At
-from datahub.flow.publish.brought import KINDS, Brought
-from datahub.flow.publish.consistency import disowned
+from datahub.flow.publish.brought import KINDS, ChangeOrigin
+from datahub.flow.publish.consistency import label_mismatches
 from datahub.ports import Rows, VersionStore
 
 _FAR = 1000  # commits back in which a push is looked for that is not in the tree any more
@@ -51,13 +51,13 @@ class Explaining:
         place = (commit.id, name, kind)
         if place not in self._faults:
             self._faults[place] = []  # whoever asks again on the way asks of itself
-            self._faults[place] = Brought(self, commit, name, kind).faults()
+            self._faults[place] = ChangeOrigin(self, commit, name, kind).faults()
         return self._faults[place]
 
     def labels(self, commit: Commit) -> list[str]:
         """Labels at a commit that are not what people or models said."""
         datasets = At.datasets(self.store, self.rows, commit)
-        return [fault for at in datasets for fault in disowned(at)]
+        return [fault for at in datasets for fault in label_mismatches(at)]
 
     def at(self, commit: Commit, name: str) -> At:
         """A dataset at a commit."""

@@ -27,7 +27,7 @@ _Seal = Literal["", "good", "unchecked"]  # of a signature; "": none was asked f
 
 
 @dataclass(frozen=True)
-class Unjudged:
+class Finding:
     """A commit on a guarded branch that did not come through its gate, and how that shows."""
 
     commit: str
@@ -37,7 +37,7 @@ class Unjudged:
     why: tuple[str, ...]
 
     @classmethod
-    def of(cls, commit: Commit, why: Sequence[str]) -> Unjudged:
+    def of(cls, commit: Commit, why: Sequence[str]) -> Finding:
         """A commit, with what is wrong with it."""
         return cls(commit.id, commit.message, commit.author, commit.time, tuple(why))
 
@@ -73,7 +73,7 @@ class History:
         line = self.line
         return line[: [commit.id for commit in line].index(pin) if pin else len(line)][::-1]
 
-    def pinned(self, since: str | None) -> tuple[CommitId | None, str]:
+    def resolve_pin(self, since: str | None) -> tuple[CommitId | None, str]:
         """The commit after which to look, and what is wrong with it."""
         if since is None:
             return None, ""
@@ -96,7 +96,7 @@ class History:
             return pin, ""
         return pin, f"no gate held on {branch} at {pin[:12]}"
 
-    def moved(self, pin: CommitId | None) -> tuple[CommitId, ...]:
+    def lost_heads(self, pin: CommitId | None) -> tuple[CommitId, ...]:
         """Heads that the store remembers and that are not on the line; after the pin, if any.
 
         Of one that is not in the store any more nobody can tell whether it came after the pin.
@@ -137,7 +137,7 @@ class Walk:
         self.judged = 0
         self.signed = 0
         self.unchecked: list[CommitId] = []
-        self.unjudged: list[Unjudged] = []
+        self.unjudged: list[Finding] = []
         self.changes: list[RuleChange] = []
         self.ungated: list[RuleChange] = []
 
@@ -154,7 +154,7 @@ class Walk:
             self.judged += 1  # by nothing but the new rules: there were none
         else:
             why = [f"it came while {self._branch} had no gate"]
-            self.unjudged.append(Unjudged.of(commit, why))
+            self.unjudged.append(Finding.of(commit, why))
         if before or after:
             self._note_rules(commit, before=before, after=after)
 
@@ -166,7 +166,7 @@ class Walk:
         self.signed += seal == "good"
         self.unchecked += [commit.id] if seal == "unchecked" else []
         if why:
-            self.unjudged.append(Unjudged.of(commit, why))
+            self.unjudged.append(Finding.of(commit, why))
         else:
             self.judged += 1
 
@@ -192,15 +192,15 @@ class Walk:
         key = signed_by_at(store, commit.parents[0], self._branch)
         if not key:
             return [], ""
-        written = store.read(store.objects(commit.id, VERDICT)[VERDICT])
-        signature = Verdict.from_json(written).signature
+        content = store.read(store.objects(commit.id, VERDICT)[VERDICT])
+        signature = Verdict.from_json(content).signature
         if not signature:
             return ["its verdict is not signed"], ""
         if not signature.startswith(f"{key}:"):
             return ["its verdict is signed by another secret than the rules name"], ""
         if key not in self._secrets:
             return [], "unchecked"
-        if not is_signed(written, self._branch, self._secrets[key]):
+        if not is_signed(content, self._branch, self._secrets[key]):
             return ["its verdict is not what was signed"], ""
         return [], "good"
 
@@ -233,4 +233,4 @@ def faults_of(store: VersionStore, commit: Commit) -> list[str]:
         "it changes data under a verdict on rules": data and verdict.kind == "rules",
         "it changes rules for no reason": rules and not verdict.reason.strip(),
     }
-    return [what for what, is_wrong in wrong.items() if is_wrong]
+    return [fault for fault, is_wrong in wrong.items() if is_wrong]

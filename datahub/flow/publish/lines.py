@@ -47,7 +47,7 @@ class Lines:
             assert change.new is not None  # of a file that was added
             content = self.explaining.store.read(change.new)
             lines = [Annotation.from_json(line) for line in content.splitlines() if line]
-            faults += self._pulled(lines) if is_pull else self._taken_over(lines)
+            faults += self._pull_faults(lines) if is_pull else self._taken_over(lines)
         return faults
 
     def _taken_over(self, lines: list[Annotation]) -> list[str]:
@@ -59,11 +59,11 @@ class Lines:
         rest = [entry for entry in lines if entry not in settlements]
         if rest and not self.is_missing:
             return ["it brings annotations that no other commit holds"]
-        return self._unasked(rest)
+        return self._answer_faults(rest)
 
     def _settlements(self, lines: list[Annotation]) -> set[Annotation]:
         """The lines by which a merge or edit settled rows: of answers, or of what models said."""
-        written = [
+        candidates = [
             entry
             for entry in lines
             if re.fullmatch(r"merge-.+", entry.batch)
@@ -72,10 +72,10 @@ class Lines:
         ]
         of_answers = {
             entry
-            for entry in written
+            for entry in candidates
             if entry.settles and {(answer, entry.key) for answer in entry.settles} <= self._answers
         }
-        bare = [entry for entry in written if not entry.settles]
+        bare = [entry for entry in candidates if not entry.settles]
         apart = self._models_disagree([entry.key for entry in bare])
         return of_answers | {entry for entry in bare if entry.key in apart}
 
@@ -85,13 +85,13 @@ class Lines:
             return set()
         if self.is_merge and self.is_missing:
             return set(keys) if self._is_judged else set()
-        head, *others = (
+        head, *side_labels = (
             _labels(self.explaining.at(commit, self.name), keys)
             for commit in (*self._parent, *self.sources)
         )
         return {
             key
-            for labels in others
+            for labels in side_labels
             for key in head.keys() & labels.keys()
             if head[key] != labels[key]
         }
@@ -114,28 +114,28 @@ class Lines:
         tasks = self.explaining.tasks(self.commit, self.name, entry.batch)
         return tasks.get(entry.key) == entry.row_hash
 
-    def _pulled(self, lines: list[Annotation]) -> list[str]:
-        stated = self.commit.metadata.get("annotations", "")
+    def _pull_faults(self, lines: list[Annotation]) -> list[str]:
+        count = self.commit.metadata.get("annotations", "")
         faults = []
-        if stated != str(len(lines)):
-            faults.append(f"it brings {len(lines)} annotations and says {stated or 'nothing'}")
-        faults += self._unasked(lines)
+        if count != str(len(lines)):
+            faults.append(f"it brings {len(lines)} annotations and says {count or 'nothing'}")
+        faults += self._answer_faults(lines)
         keys = list({entry.key for entry in lines if not entry.withdrawn})
         frames = self._at.lines("rows", keys, columns=[self._at.key])
         if sum(frame.height for frame in frames) < len(keys):
             faults.append("annotations are of rows that are not there")
         return faults
 
-    def _unasked(self, lines: list[Annotation]) -> list[str]:
+    def _answer_faults(self, lines: list[Annotation]) -> list[str]:
         """Lines that answer nothing, say no class, or take back what nobody said.
 
         What is taken back may be of a row or a class that is not there any more.
         """
         faults = []
         answers = [entry for entry in lines if not entry.withdrawn]
-        unasked = sum(not self._is_asked(entry) for entry in answers)
-        if unasked:
-            faults.append(f"{unasked} annotations answer no task that was pushed")
+        without_task = sum(not self._is_asked(entry) for entry in answers)
+        if without_task:
+            faults.append(f"{without_task} annotations answer no task that was pushed")
         strange = {entry.label for entry in answers} - {None, *self._classes}
         if strange:
             faults.append(f"annotations say {', '.join(map(repr, sorted(strange, key=str)))}")

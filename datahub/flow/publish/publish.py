@@ -43,7 +43,7 @@ OnRefusal = Callable[[Refusal], None]  # records it; must not raise where only t
 
 
 @dataclass(frozen=True)
-class Merged:
+class MergeResult:
     """A merge that landed, with the verdict it carries and what it did beyond whole objects.
 
     Without a verdict nothing was to be merged: `commit` is the head as it was.
@@ -107,7 +107,7 @@ class Publisher:
         settling: Settling = ASK,
         reason: str = "",
         squash: bool = False,
-    ) -> Merged:
+    ) -> MergeResult:
         """Merge `source` into a branch if its gate passes: always one merge commit.
 
         `settling` says what becomes of conflicts; `reason` is owed where only rules change. With
@@ -120,7 +120,7 @@ class Publisher:
                 source, into=into, settling=settling, message=message, squash=squash
             )
         except NothingToMerge:
-            return Merged(self.store.commit_at(into), None, Report())
+            return MergeResult(self.store.commit_at(into), None, Report())
         try:
             return self._land(candidate, source, report, reason)
         except BaseException:
@@ -129,7 +129,7 @@ class Publisher:
 
     def gate_set(
         self, rules: Mapping[str, bytes], *, into: str, reason: str, unguard: bool
-    ) -> Merged:
+    ) -> MergeResult:
         """Make `rules` (everything under expectations/) the rules of a branch, for a reason.
 
         Rules that bind nothing to the branch would leave it open: only `unguard` lets them.
@@ -177,7 +177,7 @@ class Publisher:
             reason=reason,
         )
 
-    def _land(self, candidate: Candidate, source: str, report: Report, reason: str) -> Merged:
+    def _land(self, candidate: Candidate, source: str, report: Report, reason: str) -> MergeResult:
         """Put the candidate on its branch if it passes. Raises GateRefused."""
         check_secret(candidate, store=self.store, secrets=self.secrets)
         verdict = self._judge(candidate, reason)
@@ -185,7 +185,7 @@ class Publisher:
             self.on_refusal(Refusal(candidate.into, source, verdict))
             raise GateRefused(verdict, candidate.into)
         verdict = sign(verdict, candidate, store=self.store, secrets=self.secrets)
-        return Merged(self.store.land(candidate, verdict), verdict, report)
+        return MergeResult(self.store.land(candidate, verdict), verdict, report)
 
     def _propose(
         self,
@@ -265,10 +265,10 @@ def _check_binds(gates: list[Gate], into: str, *, unguard: bool) -> None:
             ) from error
     if unguard or guards(gates, into):
         return
-    named = sorted({gate.branch for gate in gates})
+    names = sorted({gate.branch for gate in gates})
     raise ConfigError(
         f"These rules bind no suite to {into!r}"
-        + (f": they name {', '.join(map(repr, named))}." if named else "."),
+        + (f": they name {', '.join(map(repr, names))}." if names else "."),
         hint=f'Write [[gate]] branch = "{into}" in expectations/gates.toml; '
         "--unguard takes the gate off on purpose.",
     )

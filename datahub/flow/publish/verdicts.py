@@ -24,7 +24,12 @@ from datahub.core.verdict import (
 )
 from datahub.core.versions import Candidate, Commit, Objects, suite_hash, touches
 from datahub.flow.dataset.at import At
-from datahub.flow.publish.consistency import disowned, mismatches, misplaced, unfinished
+from datahub.flow.publish.consistency import (
+    key_mismatches,
+    label_gaps,
+    label_mismatches,
+    mismatches,
+)
 from datahub.ports import GateEngine, Rows, VersionStore
 
 
@@ -39,8 +44,8 @@ def judge(
 ) -> Verdict:
     """The verdict of the destination's rules on exactly this candidate."""
     head_rules = store.objects(candidate.judged_head, RULES)
-    changed = store.changes(candidate.judged_head, candidate.id)
-    rules, content = touches(change.path for change in changed)
+    changes = store.changes(candidate.judged_head, candidate.id)
+    rules, content = touches(change.path for change in changes)
     kind: Literal["data", "rules"] = "rules" if rules and not content else "data"
     if kind == "rules":
         failures: list[CheckFailure] = []
@@ -70,17 +75,17 @@ def _judge_data(
     gate: GateEngine,
 ) -> tuple[int, list[CheckFailure]]:
     """How many expectations the destination's gates have, and what failed of them."""
-    bounds = gates_at(store, candidate.judged_head, candidate.into)
+    bindings = gates_at(store, candidate.judged_head, candidate.into)
     merge = {
         name: At.of(store, rows, candidate.id, name)
-        for name in sorted({bound.dataset for bound in bounds})
+        for name in sorted({binding.dataset for binding in bindings})
     }
-    failures = _apart(bounds, merge)
+    failures = _apart(bindings, merge)
     apart = {failure.dataset for failure in failures}  # of those there is nothing to judge
     checks = 0
-    for bound in (bound for bound in bounds if bound.dataset not in apart):
-        at = merge[bound.dataset]
-        count, faults = _judge_one(bound, at, head_rules, into=candidate.into, gate=gate)
+    for binding in (binding for binding in bindings if binding.dataset not in apart):
+        at = merge[binding.dataset]
+        count, faults = _judge_one(binding, at, head_rules, into=candidate.into, gate=gate)
         checks += count
         failures += faults
     return checks, failures
@@ -90,18 +95,18 @@ def sign(
     verdict: Verdict, candidate: Candidate, *, store: VersionStore, secrets: Secrets
 ) -> Verdict:
     """The verdict, signed where the rules that judged it ask for that. Raises ConfigError."""
-    asked = signed_by_at(store, candidate.judged_head, candidate.into)
-    if not asked:
+    secret_id = signed_by_at(store, candidate.judged_head, candidate.into)
+    if not secret_id:
         return verdict
-    return sign_verdict(verdict, candidate.into, secret_for(asked, secrets))
+    return sign_verdict(verdict, candidate.into, secret_for(secret_id, secrets))
 
 
 def check_secret(candidate: Candidate, *, store: VersionStore, secrets: Secrets) -> None:
     """Raise ConfigError where a secret is missing that the rules before or after a merge name."""
     for ref in (candidate.judged_head, candidate.id):
-        asked = signed_by_at(store, ref, candidate.into)
-        if asked:
-            secret_for(asked, secrets)
+        secret_id = signed_by_at(store, ref, candidate.into)
+        if secret_id:
+            secret_for(secret_id, secrets)
 
 
 def signed_by_at(store: VersionStore, ref: str, branch: str) -> str:
@@ -127,9 +132,9 @@ def own_verdict(store: VersionStore, commit: Commit) -> Verdict | None:
         return None
     if own == store.objects(commit.parents[0], VERDICT).get(VERDICT):
         return None
-    written = store.read(own)  # bytes that cannot be had are no missing verdict: that raises
+    content = store.read(own)  # bytes that cannot be had are no missing verdict: that raises
     try:
-        return Verdict.from_json(written)
+        return Verdict.from_json(content)
     except (ConfigError, ValueError, TypeError, KeyError):
         return None
 
@@ -140,7 +145,7 @@ def verdict_at(store: VersionStore, ref: str) -> Verdict | None:
     return None if oid is None else Verdict.from_json(store.read(oid))
 
 
-def _apart(bounds: list[Gate], merge: Mapping[str, At]) -> list[CheckFailure]:
+def _apart(bindings: list[Gate], merge: Mapping[str, At]) -> list[CheckFailure]:
     """Failures for datasets whose labels are not of their rows, or not of their votes.
 
     Rows that have no label yet are one only where a gate asks about labels.
@@ -150,9 +155,9 @@ def _apart(bounds: list[Gate], merge: Mapping[str, At]) -> list[CheckFailure]:
         if not at.exists:
             continue
         faults = mismatches(at)
-        if any(bound.dataset == name and bound.table != "rows" for bound in bounds):
-            faults += unfinished(at)
-        faults = faults or misplaced(at) or disowned(at)
+        if any(binding.dataset == name and binding.table != "rows" for binding in bindings):
+            faults += label_gaps(at)
+        faults = faults or key_mismatches(at) or label_mismatches(at)
         failures += [
             CheckFailure(
                 "datahub",
@@ -166,36 +171,36 @@ def _apart(bounds: list[Gate], merge: Mapping[str, At]) -> list[CheckFailure]:
 
 
 def _judge_one(
-    bound: Gate, at: At, head_rules: Objects, *, into: str, gate: GateEngine
+    binding: Gate, at: At, head_rules: Objects, *, into: str, gate: GateEngine
 ) -> tuple[int, list[CheckFailure]]:
     """How many expectations a gate has, and what failed of them."""
-    if bound.suite not in head_rules:
+    if binding.suite not in head_rules:
         missing = f"The suite is not committed on {into!r}: what is missing refuses."
-        return 1, [CheckFailure(bound.suite, "suite", missing, bound.dataset)]
-    suite = at.store.read(head_rules[bound.suite])
-    checks = gate.check_suite(suite, name=bound.suite)
-    if not at.has(bound.table):
-        raise _no_table(bound, into, known=at.exists)
-    paths, instead = at.patched_files(bound.table)
-    failures = gate.judge(paths, suite, name=bound.suite, key=at.key, instead=instead)
-    return checks, [replace(failure, dataset=bound.dataset) for failure in failures]
+        return 1, [CheckFailure(binding.suite, "suite", missing, binding.dataset)]
+    suite = at.store.read(head_rules[binding.suite])
+    checks = gate.check_suite(suite, name=binding.suite)
+    if not at.has(binding.table):
+        raise _no_table(binding, into, exists=at.exists)
+    paths, instead = at.patched_files(binding.table)
+    failures = gate.judge(paths, suite, name=binding.suite, key=at.key, instead=instead)
+    return checks, [replace(failure, dataset=binding.dataset) for failure in failures]
 
 
-def _no_table(bound: Gate, into: str, *, known: bool) -> GateError:
+def _no_table(binding: Gate, into: str, *, exists: bool) -> GateError:
     return GateError(
-        f"The gate of {into!r} asks about {bound.table} of {bound.dataset!r}, which "
-        + ("has none" if known else "is not there")
+        f"The gate of {into!r} asks about {binding.table} of {binding.dataset!r}, which "
+        + ("has none" if exists else "is not there")
         + " in this merge.",
         hint="Run `datahub lf run` and `datahub label fit` on the source branch, "
         "or fix gates.toml by `datahub gate set`.",
     )
 
 
-def _check_rules(merged: Objects, *, store: VersionStore, gate: GateEngine) -> int:
+def _check_rules(rules: Objects, *, store: VersionStore, gate: GateEngine) -> int:
     """New rules must at least be able to run: every bound suite is there and can be read."""
     checks = 0
-    for bound in gates_of(store.read(merged[GATES]) if GATES in merged else None):
-        if bound.suite not in merged:
-            raise SuiteNotFound(bound.suite, bound.branch)
-        checks += gate.check_suite(store.read(merged[bound.suite]), name=bound.suite)
+    for binding in gates_of(store.read(rules[GATES]) if GATES in rules else None):
+        if binding.suite not in rules:
+            raise SuiteNotFound(binding.suite, binding.branch)
+        checks += gate.check_suite(store.read(rules[binding.suite]), name=binding.suite)
     return checks
