@@ -60,7 +60,7 @@ def pulls(watch: Watch) -> Figures:
 
 def _pulls(watch: Watch, info: Any) -> Figures:
     from datahub.adapters.review_labelstudio import LabelStudioReviewQueue
-    from datahub.adapters.review_labelstudio.answers import Remembered, Seen, instant, stamp
+    from datahub.adapters.review_labelstudio.answers import Cursor, TaskMemory, instant, stamp
 
     project = _call(info, "POST", "/api/projects/", json={"title": "big", "label_config": PAGE})
     where = f"/api/projects/{project['id']}"
@@ -70,11 +70,11 @@ def _pulls(watch: Watch, info: Any) -> Figures:
     first = _call(info, "GET", "/api/tasks/", params={"project": project["id"], "page_size": 1})
     low = first["tasks"][0]["id"]
     memory = Texts(
-        (str(low + n), Remembered((n, _data(n)["row_hash"])).to_json()) for n in range(TASKS)
+        (str(low + n), TaskMemory((n, _data(n)["row_hash"])).to_json()) for n in range(TASKS)
     )
     made = stamp(instant(project["created_at"]))
     time.sleep(61)  # what has just been made counts as changed
-    cursor = Seen(project["id"], made, datetime.now(UTC), low + TASKS - 1).to_json()
+    cursor = Cursor(project["id"], made, datetime.now(UTC), low + TASKS - 1).to_json()
     queue = LabelStudioReviewQueue(url=info.url, token=info.token, project="big")
     queue.pull(cursor, memory)  # signs in, and warms up
     rows: list[tuple[Any, ...]] = []

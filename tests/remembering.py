@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from datahub.core.triage import Task
-from datahub.ports import Kept, Pulled, Reconciled, ReviewQueue
+from datahub.ports import MemoryUpdate, NewAnswers, Reconciliation, ReviewQueue
 
 
 @dataclass
@@ -21,7 +21,7 @@ class Texts:
     def recall(self, names: Collection[str] | None = None) -> dict[str, str]:
         return {n: text for n, text in self.texts.items() if names is None or n in names}
 
-    def after(self, kept: Kept) -> Texts:
+    def after(self, kept: MemoryUpdate) -> Texts:
         known = {} if kept.afresh else self.texts
         changed = {**known, **kept.changes}
         return Texts({name: text for name, text in changed.items() if text is not None})
@@ -35,7 +35,7 @@ class RememberingQueue:
     cursor: str | None = None
     memories: dict[str | None, Texts] = field(default_factory=lambda: {None: Texts()})
 
-    def check(self) -> Reconciled:
+    def check(self) -> Reconciliation:
         found, kept = self.inside.check(self.cursor, self.memories[self.cursor])
         self.keep(kept)
         return found
@@ -46,15 +46,15 @@ class RememberingQueue:
             self.inside.push(batch, tasks, classes=classes, cursor=self.cursor, memory=memory)
         )
 
-    def pull(self, cursor: str | None) -> Pulled:
+    def pull(self, cursor: str | None) -> NewAnswers:
         """Pull from where an earlier pull ended; None begins afresh."""
         self.cursor = cursor
         self.memories.setdefault(cursor, Texts())
         pulled = self.inside.pull(cursor, self.memories[cursor])
-        self.keep(pulled.kept)
+        self.keep(pulled.update)
         return pulled
 
-    def keep(self, kept: Kept) -> None:
+    def keep(self, kept: MemoryUpdate) -> None:
         known = self.memories[self.cursor].after(kept)
         self.cursor = kept.cursor
         self.memories[kept.cursor] = known

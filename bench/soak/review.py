@@ -27,7 +27,7 @@ from bench.soak.outcome import ALL, Bounds, Outcome
 from bench.soak.people import CLASSES, People, Said
 from datahub import Hub
 from datahub.adapters.labelstudio_server import LabelStudioServer, ServerInfo
-from datahub.adapters.review_labelstudio.answers import Seen
+from datahub.adapters.review_labelstudio.answers import Cursor
 from datahub.core.errors import DatahubError, Unavailable
 from datahub.core.relabel import Annotation, current
 from datahub.flow.dataset.annotations import log_at
@@ -208,7 +208,7 @@ class Run:
             if len(answered) > 1 and not all(answered):
                 self._wrong("doubled", f"row {row[0]} is asked {len(answered)} times")
         live = {(line.key, line.row_hash) for line in current(log)}
-        for entry in hub.catalog.asked(**WHERE):
+        for entry in hub.catalog.ledger(**WHERE):
             row = (entry.key, entry.row_hash)
             if entry.state in ("intent", "gone", "stale"):
                 self._wrong("stuck", f"{entry}")
@@ -275,7 +275,7 @@ class Run:
 
     def _project(self) -> int:
         """The project that datahub asks in, past all it may still be called."""
-        project = Seen.from_json(Hub.open(self.project).catalog.cursor(**WHERE)).project
+        project = Cursor.from_json(Hub.open(self.project).catalog.cursor(**WHERE)).project
         return project if project and self.people.exists(project) else 0
 
     def _command(self, *words: str) -> list[str]:

@@ -80,7 +80,7 @@ class GitCommandLine:
             self._refs(folder, "refs/tags/"),
         )
 
-    def stored(self, folder: Path, oid: ObjectId) -> Path | None:
+    def locate(self, folder: Path, oid: ObjectId) -> Path | None:
         """Look for an object in all the layouts there are."""
         plain = folder / oid[:2] / oid[2:]
         lfs = Path("lfs", "objects", oid[:2], oid[2:4], oid)

@@ -22,7 +22,7 @@ from datahub.core.relabel import Annotation, checked_label
 from datahub.core.shown import columns_of
 from datahub.core.triage import Task, asking_order
 from datahub.machine.disk import connect_to_read
-from datahub.ports import FORGOTTEN, Kept, Memory, Pulled, Reconciled
+from datahub.ports import FORGOTTEN, Memory, MemoryUpdate, NewAnswers, Reconciliation
 
 FORMAT_VERSION = 2  # in format 1 answers did not say which columns they saw; nothing else differs
 BUSY_SECONDS = 30
@@ -67,13 +67,15 @@ class EmbeddedReviewQueue:
         self._project = project
         self._clock = clock
 
-    def check(self, cursor: str | None, memory: Memory = FORGOTTEN) -> tuple[Reconciled, Kept]:
+    def check(
+        self, cursor: str | None, memory: Memory = FORGOTTEN
+    ) -> tuple[Reconciliation, MemoryUpdate]:
         """What is asked in the file: nobody takes it away, nor doubles it."""
         with self._reading() as db:
-            found = db.execute("select task from task where project = ?", (self._project,))
-            tasks = [Task(**json.loads(task)) for (task,) in found]
+            rows = db.execute("select task from task where project = ?", (self._project,))
+            tasks = [Task(**json.loads(task)) for (task,) in rows]
         present = frozenset((task.key, task.row_hash) for task in tasks)
-        return Reconciled(present), Kept(cursor or "")
+        return Reconciliation(present), MemoryUpdate(cursor or "")
 
     def push(
         self,
@@ -83,7 +85,7 @@ class EmbeddedReviewQueue:
         classes: Sequence[str],
         cursor: str | None = None,
         memory: Memory = FORGOTTEN,
-    ) -> Kept:
+    ) -> MemoryUpdate:
         """Ask these tasks, in `triage.asking_order`, after those asked before.
 
         A task is known by its batch and key: pushing it again changes nothing.
@@ -100,7 +102,7 @@ class EmbeddedReviewQueue:
                     for task in asking_order(tasks)
                 ],
             )
-        return Kept(cursor or "")
+        return MemoryUpdate(cursor or "")
 
     def open_tasks(
         self, *, limit: int | None = None, annotator: str = ""
@@ -110,7 +112,7 @@ class EmbeddedReviewQueue:
         With an annotator, what this person has not answered.
         """
         with self._reading() as db:
-            found = db.execute(
+            rows = db.execute(
                 "select id, task from task where project = ?"
                 " and (select count(*) from annotation where annotation.task = task.id) < ?"
                 " and not exists (select 1 from annotation"
@@ -118,7 +120,7 @@ class EmbeddedReviewQueue:
                 " order by id limit ?",
                 (self._project, self._overlap, annotator, -1 if limit is None else limit),
             ).fetchall()
-        return [(str(number), Task(**json.loads(task))) for number, task in found]
+        return [(str(number), Task(**json.loads(task))) for number, task in rows]
 
     def answer(self, task_id: str, label: str | None, *, annotator: str) -> None:
         """Record an answer; the same person's second one edits the first (same id, later time)."""
@@ -129,14 +131,14 @@ class EmbeddedReviewQueue:
         with self._writing() as db:
             number, batch, task, classes = self._task(db, task_id)
             checked_label(label, classes, key=task.key)
-            known = _annotation(db, number, annotator)
+            previous = _annotation(db, number, annotator)
             entry = Annotation(
-                id=known.id if known else uuid.uuid4().hex,
+                id=previous.id if previous else uuid.uuid4().hex,
                 key=task.key,
                 row_hash=task.row_hash,
                 label=label,
                 annotator=annotator,
-                time=self._time(after=known),
+                time=self._time(after=previous),
                 batch=batch,
                 columns=columns_of(task.fields),
             )
@@ -150,8 +152,8 @@ class EmbeddedReviewQueue:
         """Take this person's answer back; the task is open again. Raises NotFound."""
         with self._writing() as db:
             number, _, task, _ = self._task(db, task_id)
-            known = _annotation(db, number, annotator)
-            if known is None:
+            previous = _annotation(db, number, annotator)
+            if previous is None:
                 raise NotFound(
                     f"{annotator!r} has not answered task {task_id} ({task.key!r}).",
                     hint="Only an answer that was given can be taken back.",
@@ -159,9 +161,9 @@ class EmbeddedReviewQueue:
             db.execute(
                 "delete from annotation where task = ? and annotator = ?", (number, annotator)
             )
-            self._log(db, replace(known, withdrawn=True, time=self._time(after=known)))
+            self._log(db, replace(previous, withdrawn=True, time=self._time(after=previous)))
 
-    def pull(self, cursor: str | None, memory: Memory = FORGOTTEN) -> Pulled:
+    def pull(self, cursor: str | None, memory: Memory = FORGOTTEN) -> NewAnswers:
         """Every change after the cursor, oldest first, each once; nothing is ever refused here.
 
         A cursor that is not of this file reads from the beginning.
@@ -170,30 +172,30 @@ class EmbeddedReviewQueue:
             (identity,) = db.execute("select id from identity").fetchone()
             file, _, number = (cursor or "").rpartition(":")
             after = int(number) if file == identity and number.isdecimal() else 0
-            found = db.execute(
+            rows = db.execute(
                 "select id, entry from change where project = ? and id > ? order by id",
                 (self._project, after),
             ).fetchall()
-        last = found[-1][0] if found else after
-        entries = tuple(Annotation.from_json(entry) for _, entry in found)
-        return Pulled(entries, (), Kept(f"{identity}:{last}"))
+        last = rows[-1][0] if rows else after
+        entries = tuple(Annotation.from_json(entry) for _, entry in rows)
+        return NewAnswers(entries, (), MemoryUpdate(f"{identity}:{last}"))
 
     def where(self) -> str:
         """The command that asks in the terminal."""
         return "datahub review answer"
 
     def _task(self, db: sqlite3.Connection, task_id: str) -> tuple[int, str, Task, tuple[str, ...]]:
-        found = db.execute(
+        row = db.execute(
             "select task.id, task.batch, task.task, batch.classes from task"
             " join batch using (project, batch) where project = ? and cast(task.id as text) = ?",
             (self._project, task_id),
         ).fetchone()
-        if found is None:
+        if row is None:
             raise NotFound(
                 f"There is no task {task_id!r} in project {self._project!r}.",
                 hint="`datahub review answer` shows the open tasks.",
             )
-        number, batch, task, classes = found
+        number, batch, task, classes = row
         return number, batch, Task(**json.loads(task)), tuple(json.loads(classes))
 
     def _time(self, *, after: Annotation | None) -> str:
@@ -211,17 +213,17 @@ class EmbeddedReviewQueue:
     def _reading(self) -> Iterator[sqlite3.Connection]:
         """A queue that was not made yet is read as an empty one, which is nowhere on the disk."""
         file = str(self._database) if self._database.exists() else ":memory:"
-        with self._translated(), closing(self._connected(file)) as db:
+        with self._translate_errors(), closing(self._connect(file)) as db:
             yield db
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
-        with self._translated():
+        with self._translate_errors():
             self._database.parent.mkdir(parents=True, exist_ok=True)
-            with closing(self._connected(str(self._database))) as db, _transaction(db):
+            with closing(self._connect(str(self._database))) as db, _transaction(db):
                 yield db
 
-    def _connected(self, file: str) -> sqlite3.Connection:
+    def _connect(self, file: str) -> sqlite3.Connection:
         db, _ = connect_to_read(
             lambda: sqlite3.connect(file, timeout=BUSY_SECONDS, isolation_level=None)
         )
@@ -250,7 +252,7 @@ class EmbeddedReviewQueue:
         db.execute("pragma journal_mode = wal")
 
     @contextmanager
-    def _translated(self) -> Iterator[None]:
+    def _translate_errors(self) -> Iterator[None]:
         try:
             yield
         except sqlite3.OperationalError as error:
@@ -260,11 +262,11 @@ class EmbeddedReviewQueue:
                     hint="Another datahub writes to it. Try again.",
                     backend="embedded",
                 ) from error
-            raise self._broken(error) from error
+            raise self._error(error) from error
         except (sqlite3.Error, OSError) as error:
-            raise self._broken(error) from error
+            raise self._error(error) from error
 
-    def _broken(self, error: Exception) -> StorageError:
+    def _error(self, error: Exception) -> StorageError:
         return StorageError(
             f"The review queue {self._database} cannot be used: {error}.",
             hint="Is the disk full or read-only? Is this a file of datahub's? "
@@ -290,7 +292,7 @@ def _version(db: sqlite3.Connection) -> int:
 
 
 def _annotation(db: sqlite3.Connection, number: int, annotator: str) -> Annotation | None:
-    found = db.execute(
+    row = db.execute(
         "select entry from annotation where task = ? and annotator = ?", (number, annotator)
     ).fetchone()
-    return Annotation.from_json(found[0]) if found else None
+    return Annotation.from_json(row[0]) if row else None

@@ -166,9 +166,9 @@ class Labeling(Wiring):
                 try:
                     report = run(workers, left_out)
                 except PromptNotReady as error:
-                    asked = next(one for one in workers.found if one.name == error.lf)
+                    asked = next(one for one in workers.lfs if one.name == error.lf)
                     left_out[error.lf] = LeftOut.until_ready(error, asked.file, asked.line)
-                    if len(left_out) == len(workers.found):
+                    if len(left_out) == len(workers.lfs):
                         raise
                 else:
                     self.warn_once(map(str, left_out.values()))

@@ -44,7 +44,7 @@ class Publishing(Wiring):
         with self.lf_workers() as workers:  # it imports while we look elsewhere
             questions = self._asked()
             try:
-                lfs: list[FoundLF] = workers.found
+                lfs: list[FoundLF] = workers.lfs
                 failure = None
             except LabelingFunctionError as error:
                 lfs, failure = [], error

@@ -304,7 +304,7 @@ class Wiring:
             return [
                 entry
                 for queue in REGISTRY["review_queue"]
-                for entry in self.catalog.asked(queue=queue, dataset=dataset, branch=branch)
+                for entry in self.catalog.ledger(queue=queue, dataset=dataset, branch=branch)
             ]
         except DatahubError as error:
             self.warn_once([f"open tasks of {dataset} are not looked at: {error.message}"])

@@ -9,16 +9,16 @@ from datahub.ports.catalog import Catalog, LedgerEntry, Refusal, Run, Where
 from datahub.ports.gate import GateEngine, Instead
 from datahub.ports.git import GitCommit, GitHistory, GitRepositories
 from datahub.ports.history import Adopting, History, Remembering
-from datahub.ports.labeling import FoundLF, LeftOut, LFSource, LFWorkers, Loaded, Prompts
+from datahub.ports.labeling import FoundLF, LeftOut, LFSet, LFSource, LFWorkers, Prompts
 from datahub.ports.landing import Landing
 from datahub.ports.models import EndModel, LabelModel, LabelModelFit, Opinion
 from datahub.ports.refs import Refs
 from datahub.ports.review import (
     FORGOTTEN,
-    Kept,
     Memory,
-    Pulled,
-    Reconciled,
+    MemoryUpdate,
+    NewAnswers,
+    Reconciliation,
     RefusedAnswer,
     ReviewQueue,
 )
@@ -39,7 +39,7 @@ __all__ = [
     "GitRepositories",
     "History",
     "Instead",
-    "Kept",
+    "LFSet",
     "LFSource",
     "LFWorkers",
     "LabelModel",
@@ -48,14 +48,14 @@ __all__ = [
     "LedgerEntry",
     "LeftOut",
     "Listing",
-    "Loaded",
     "Memory",
+    "MemoryUpdate",
+    "NewAnswers",
     "Opinion",
     "PandasIndex",
     "Prompts",
-    "Pulled",
     "Ranged",
-    "Reconciled",
+    "Reconciliation",
     "Refs",
     "Refusal",
     "RefusedAnswer",

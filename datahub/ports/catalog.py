@@ -9,7 +9,7 @@ from typing import Any, Protocol, TypedDict
 
 from datahub.core.dataset import Key
 from datahub.core.verdict import Verdict
-from datahub.ports.review import Kept, Memory
+from datahub.ports.review import Memory, MemoryUpdate
 
 
 @dataclass(frozen=True)
@@ -80,11 +80,11 @@ class Catalog(Protocol):
         """Newest first."""
         ...
 
-    def record_asked(self, entries: Iterable[LedgerEntry]) -> None:
+    def record_entries(self, entries: Iterable[LedgerEntry]) -> None:
         """Add or overwrite ledger entries, by (queue, dataset, branch, key). All or none."""
         ...
 
-    def asked(self, *, queue: str, dataset: str, branch: str) -> list[LedgerEntry]:
+    def ledger(self, *, queue: str, dataset: str, branch: str) -> list[LedgerEntry]:
         """The ledger of one queue for one dataset on one branch, in the order it was written."""
         ...
 
@@ -98,13 +98,13 @@ class Catalog(Protocol):
 
     def keep(
         self,
-        kept: Kept,
+        update: MemoryUpdate,
         *,
         queue: str,
         dataset: str,
         branch: str,
-        asked: Iterable[LedgerEntry] = (),
-        refused: Mapping[str, str | None] | None = None,
+        entries: Iterable[LedgerEntry] = (),
+        refusals: Mapping[str, str | None] | None = None,
     ) -> None:
         """Remember what a push or a pull kept, ledger entries and refused answers, in one."""
         ...

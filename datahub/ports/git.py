@@ -37,7 +37,7 @@ class GitRepositories(Protocol):
         """Read a repository. Raises InputError (none there, files that are no plain files)."""
         ...
 
-    def stored(self, folder: Path, oid: ObjectId) -> Path | None:
+    def locate(self, folder: Path, oid: ObjectId) -> Path | None:
         """Where the bytes of an object lie: in a folder of objects, or in git-lfs's own."""
         ...
 

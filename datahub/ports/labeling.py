@@ -60,15 +60,15 @@ class LeftOut:
     @classmethod
     def until_ready(cls, error: PromptNotReady, file: str, line: int) -> LeftOut:
         """A prompt that cannot be asked yet, and what that means for labels."""
-        gone = "It did not run, and labels do not use its earlier votes until it runs again."
-        return cls(error.lf, file, line, f"{error.message} {gone} {error.hint}")
+        effect = "It did not run, and labels do not use its earlier votes until it runs again."
+        return cls(error.lf, file, line, f"{error.message} {effect} {error.hint}")
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}: {self.why}"
 
 
 @dataclass(frozen=True)
-class Loaded:
+class LFSet:
     """LFs that can be called in this process, and what was left out."""
 
     lfs: list[LabelingFunction]
@@ -103,7 +103,7 @@ class LFSource(Protocol):
         """The same LFs, ready to be applied by so many processes of their own."""
         ...
 
-    def load(self) -> Loaded:
+    def load(self) -> LFSet:
         """The LFs themselves: their code runs in this process, with all that it can reach."""
         ...
 
@@ -125,13 +125,13 @@ class LFWorkers(Protocol):
         ...
 
     @property
-    def found(self) -> list[FoundLF]:
+    def lfs(self) -> list[FoundLF]:
         """What `discover` says. Raises LabelingFunctionError."""
         ...
 
     @property
     def left_out(self) -> tuple[LeftOut, ...]:
-        """What is not among `found`, and why. Empty until that was asked."""
+        """What is not among `lfs`, and why. Empty until that was asked."""
         ...
 
     def apply(

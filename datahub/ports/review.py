@@ -10,7 +10,7 @@ from datahub.core.dataset import Key
 from datahub.core.relabel import Annotation
 from datahub.core.triage import Task
 
-Asked = tuple[Key, str]  # a row that is asked, as it was shown: its key, its hash
+RowVersion = tuple[Key, str]  # a row that is asked, as it was shown: its key, its hash
 
 
 class Memory(Protocol):
@@ -41,7 +41,7 @@ FORGOTTEN = Forgotten()
 
 
 @dataclass(frozen=True)
-class Kept:
+class MemoryUpdate:
     """What to remember from here on: `changes` by name, None forgets; `afresh`: forget all else."""
 
     cursor: str
@@ -50,21 +50,21 @@ class Kept:
 
 
 @dataclass(frozen=True)
-class Reconciled:
+class Reconciliation:
     """What the queue holds now, against what is remembered of it.
 
-    `present` are the rows that are asked there, None where only what is `gone` is known (rows
+    `present` are the rows that are asked there, None where only those `missing` are known (rows
     that were asked there, and are not any more). Counts are of tasks; `notes` are sentences
     for a person.
     """
 
-    present: frozenset[Asked] | None = None
-    gone: tuple[Asked, ...] = ()
-    deleted: int = 0
-    doubled: int = 0  # asked twice, and taken back
+    present: frozenset[RowVersion] | None = None
+    missing: tuple[RowVersion, ...] = ()
+    deletions: int = 0
+    duplicates: int = 0  # asked twice, and taken back
     foreign: int = 0  # tasks that are not datahub's
     notes: tuple[str, ...] = ()
-    closed: bool = False
+    is_closed: bool = False
 
 
 @dataclass(frozen=True)
@@ -82,28 +82,30 @@ class RefusedAnswer:
 
 
 @dataclass(frozen=True)
-class Pulled:
+class NewAnswers:
     """Answers that are new or changed since an earlier pull, and what to remember.
 
-    `settled` are ids of answers, refused before, that are gone or right now.
+    `settled_ids` are those of answers, refused before, that are gone or right now.
     """
 
     annotations: tuple[Annotation, ...]
-    refused: tuple[RefusedAnswer, ...]
-    kept: Kept
-    settled: tuple[str, ...] = ()
-    reconciled: Reconciled = Reconciled()
+    refusals: tuple[RefusedAnswer, ...]
+    update: MemoryUpdate
+    settled_ids: tuple[str, ...] = ()
+    reconciliation: Reconciliation = Reconciliation()
 
     @property
     def cursor(self) -> str:
         """Where this pull ended."""
-        return self.kept.cursor
+        return self.update.cursor
 
 
 class ReviewQueue(Protocol):
     """Tasks out to people, answers back."""
 
-    def check(self, cursor: str | None, memory: Memory = FORGOTTEN) -> tuple[Reconciled, Kept]:
+    def check(
+        self, cursor: str | None, memory: Memory = FORGOTTEN
+    ) -> tuple[Reconciliation, MemoryUpdate]:
         """Hold what is asked here against what is remembered; take back what is asked twice."""
         ...
 
@@ -115,7 +117,7 @@ class ReviewQueue(Protocol):
         classes: Sequence[str],
         cursor: str | None = None,
         memory: Memory = FORGOTTEN,
-    ) -> Kept:
+    ) -> MemoryUpdate:
         """Ask these tasks, but for rows that are asked as they are. May be repeated."""
         ...
 
@@ -135,7 +137,7 @@ class ReviewQueue(Protocol):
         """
         ...
 
-    def pull(self, cursor: str | None, memory: Memory = FORGOTTEN) -> Pulled:
+    def pull(self, cursor: str | None, memory: Memory = FORGOTTEN) -> NewAnswers:
         """All answers, edits and withdrawals since the cursor; the window may overlap."""
         ...
 

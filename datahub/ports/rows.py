@@ -106,7 +106,7 @@ class Rows(Protocol):
         """The same rows in file order, in bounded memory, a frame of at most `size` at a time."""
         ...
 
-    def altered(self, paths: Sequence[Path]) -> dict[str, str]:
+    def conversions(self, paths: Sequence[Path]) -> dict[str, str]:
         """Columns of these files that come in as another type than they lie there as: the latter.
 
         Instants in INT96, say, or UUIDs, which become text. Raises SourceError.

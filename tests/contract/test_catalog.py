@@ -27,7 +27,7 @@ from datahub.core.errors import (
 )
 from datahub.core.verdict import CheckFailure, Verdict
 from datahub.hub import REGISTRY
-from datahub.ports import Catalog, Kept, LedgerEntry, Refusal, Run, Where
+from datahub.ports import Catalog, LedgerEntry, MemoryUpdate, Refusal, Run, Where
 from tests import postgres_server
 from tests.postgres_server import PostgresServer
 
@@ -69,7 +69,7 @@ def entry(key: str | int, *, state: str = "asked", branch: str = "main") -> Ledg
 
 
 def asked(catalog: Catalog, branch: str = "main") -> list[LedgerEntry]:
-    return catalog.asked(queue="embedded", dataset="news", branch=branch)
+    return catalog.ledger(queue="embedded", dataset="news", branch=branch)
 
 
 def test_a_new_catalog_is_empty(catalog: Catalog) -> None:
@@ -120,8 +120,8 @@ def test_a_refusal_comes_back_with_all_its_reasons(catalog: Catalog) -> None:
 
 
 def test_the_ledger_keeps_its_order_and_each_part_to_itself(catalog: Catalog) -> None:
-    catalog.record_asked([entry("b"), entry("a")])
-    catalog.record_asked([entry("c"), entry("elsewhere", branch="other")])
+    catalog.record_entries([entry("b"), entry("a")])
+    catalog.record_entries([entry("c"), entry("elsewhere", branch="other")])
 
     assert [e.key for e in asked(catalog)] == ["b", "a", "c"]
     assert [e.key for e in asked(catalog, "other")] == ["elsewhere"]
@@ -129,10 +129,10 @@ def test_the_ledger_keeps_its_order_and_each_part_to_itself(catalog: Catalog) ->
 
 
 def test_an_entry_is_overwritten_by_queue_dataset_branch_and_key(catalog: Catalog) -> None:
-    catalog.record_asked([entry("a", state="intent"), entry("b", state="intent")])
+    catalog.record_entries([entry("a", state="intent"), entry("b", state="intent")])
     answered = replace(entry("a", state="answered"), batch="batch-2", row_hash="new")
 
-    catalog.record_asked([answered, entry("c"), entry("c", state="stale")])
+    catalog.record_entries([answered, entry("c"), entry("c", state="stale")])
 
     assert asked(catalog) == [answered, entry("b", state="intent"), entry("c", state="stale")]
 
@@ -140,7 +140,7 @@ def test_an_entry_is_overwritten_by_queue_dataset_branch_and_key(catalog: Catalo
 def test_numbers_and_texts_are_different_keys(catalog: Catalog) -> None:
     keys: list[str | int] = [7, "7", -1, 2**63, "", "null", "é\x00\n'\"", "\ud800"]
 
-    catalog.record_asked([entry(key) for key in keys])
+    catalog.record_entries([entry(key) for key in keys])
 
     assert [e.key for e in asked(catalog)] == keys
 
@@ -148,7 +148,7 @@ def test_numbers_and_texts_are_different_keys(catalog: Catalog) -> None:
 @pytest.mark.parametrize("bad", [entry("x", state="lost"), entry(cast(Any, 1.5)), entry(True)])
 def test_a_bad_entry_in_the_middle_leaves_nothing(catalog: Catalog, bad: LedgerEntry) -> None:
     with pytest.raises(InputError):
-        catalog.record_asked([entry("a"), bad, entry("b")])
+        catalog.record_entries([entry("a"), bad, entry("b")])
 
     assert asked(catalog) == []
 
@@ -159,7 +159,7 @@ def test_a_source_of_entries_that_breaks_off_leaves_nothing(catalog: Catalog) ->
         raise OSError("the file ends here")
 
     with pytest.raises(OSError, match="ends here"):
-        catalog.record_asked(broken())
+        catalog.record_entries(broken())
 
     assert asked(catalog) == []
 
@@ -172,22 +172,22 @@ def test_a_failure_inside_the_database_leaves_nothing(where: tuple[str, str]) ->
         connection.exec_driver_sql("CREATE UNIQUE INDEX one_hash ON asked (row_hash)")
 
     with pytest.raises(Exception, match="refused") as refused:
-        catalog.record_asked([replace(entry(i), row_hash=str(i % 900)) for i in range(1000)])
+        catalog.record_entries([replace(entry(i), row_hash=str(i % 900)) for i in range(1000)])
 
     assert isinstance(refused.value, DatahubError)
     assert asked(catalog) == []
 
 
 def test_nothing_to_record_is_nothing_recorded(catalog: Catalog) -> None:
-    catalog.record_asked([])
+    catalog.record_entries([])
 
     assert asked(catalog) == []
 
 
 def test_the_cursor_moves(catalog: Catalog) -> None:
     for cursor in ("1", "2"):
-        catalog.keep(Kept(cursor), queue="q", dataset="d", branch="b")
-    catalog.keep(Kept("other"), queue="q", dataset="d", branch="c")
+        catalog.keep(MemoryUpdate(cursor), queue="q", dataset="d", branch="b")
+    catalog.keep(MemoryUpdate("other"), queue="q", dataset="d", branch="c")
 
     assert catalog.cursor(queue="q", dataset="d", branch="b") == "2"
 
@@ -200,9 +200,9 @@ def test_what_is_kept_comes_back_by_name_and_what_is_forgotten_does_not(catalog:
     memory = catalog.memory("seen", **WHERE)
     many = {str(number): f"task {number}" for number in range(1200)}
 
-    catalog.keep(Kept("1", many), **WHERE)
+    catalog.keep(MemoryUpdate("1", many), **WHERE)
     catalog.keep(
-        Kept("2", {"7": None, "8": "é \ud800 🗝".encode("unicode_escape").decode()}), **WHERE
+        MemoryUpdate("2", {"7": None, "8": "é \ud800 🗝".encode("unicode_escape").decode()}), **WHERE
     )
 
     assert memory.count() == 1199
@@ -212,10 +212,10 @@ def test_what_is_kept_comes_back_by_name_and_what_is_forgotten_does_not(catalog:
 
 
 def test_a_memory_is_of_one_kind_queue_dataset_and_branch(catalog: Catalog) -> None:
-    catalog.keep(Kept("1", {"a": "seen"}), refused={"a": "refused", "b": "too"}, **WHERE)
-    catalog.keep(Kept("2", {"a": "elsewhere"}), **ELSEWHERE)
+    catalog.keep(MemoryUpdate("1", {"a": "seen"}), refusals={"a": "refused", "b": "too"}, **WHERE)
+    catalog.keep(MemoryUpdate("2", {"a": "elsewhere"}), **ELSEWHERE)
 
-    catalog.keep(Kept("3", {"c": "new"}, afresh=True), refused={"a": None}, **WHERE)
+    catalog.keep(MemoryUpdate("3", {"c": "new"}, afresh=True), refusals={"a": None}, **WHERE)
 
     assert catalog.memory("seen", **WHERE).recall() == {"c": "new"}
     assert catalog.memory("refused", **WHERE).recall() == {"b": "too"}
@@ -224,14 +224,16 @@ def test_a_memory_is_of_one_kind_queue_dataset_and_branch(catalog: Catalog) -> N
 
 @pytest.mark.parametrize("state", ["gone", "dropped"])
 def test_a_ledger_knows_what_is_gone(catalog: Catalog, state: str) -> None:
-    catalog.record_asked([entry("a", state=state)])
+    catalog.record_entries([entry("a", state=state)])
 
     assert asked(catalog) == [entry("a", state=state)]
 
 
 def test_what_is_kept_is_kept_whole_or_not_at_all(catalog: Catalog) -> None:
     with pytest.raises(InputError):
-        catalog.keep(Kept("1", {"a": "x"}), asked=[entry("a"), entry("b", state="lost")], **WHERE)
+        catalog.keep(
+            MemoryUpdate("1", {"a": "x"}), entries=[entry("a"), entry("b", state="lost")], **WHERE
+        )
 
     assert (catalog.cursor(**WHERE), asked(catalog)) == (None, [])
     assert catalog.memory("seen", **WHERE).count() == 0
@@ -252,7 +254,7 @@ def write_in_another_process(name: str, url: str, worker: int, start: Any) -> No
         catalog.record_run(run(f"{worker}-{i}"))
         mine = [entry(f"{worker}-{i}-{j}") for j in range(5)]
         shared = [entry(f"shared-{j}", state="asked") for j in range(5)]
-        catalog.record_asked(mine + (shared if worker % 2 else shared[::-1]))
+        catalog.record_entries(mine + (shared if worker % 2 else shared[::-1]))
 
 
 def test_writers_in_many_processes_lose_nothing(catalog: Catalog, where: tuple[str, str]) -> None:
@@ -284,7 +286,7 @@ def test_a_killed_writer_leaves_all_or_nothing(where: tuple[str, str]) -> None:
         "from tests.contract.test_catalog import backend, entry\n"
         "catalog = backend(sys.argv[1])(sys.argv[2])\n"
         "for i in range(10_000):\n"
-        "    catalog.record_asked([entry(f'{i}-{j}') for j in range(200)])\n"
+        "    catalog.record_entries([entry(f'{i}-{j}') for j in range(200)])\n"
         "    print(i, flush=True)\n"
     )
     writer = subprocess.Popen(
@@ -304,7 +306,7 @@ def test_a_killed_writer_leaves_all_or_nothing(where: tuple[str, str]) -> None:
     kept = len(asked(catalog))
     assert kept % 200 == 0
     assert kept // 200 >= len([line for line in said if line.endswith("\n")])
-    catalog.record_asked([entry("after")])
+    catalog.record_entries([entry("after")])
 
 
 def test_a_lock_that_is_held_too_long_is_unavailable(where: tuple[str, str]) -> None:
@@ -365,7 +367,7 @@ def test_a_full_disk_is_a_storage_error_and_leaves_the_catalog_whole(tmp_path: P
         connection.exec_driver_sql("PRAGMA max_page_count = 1")
 
     with pytest.raises(StorageError, match="full"):
-        catalog.record_asked([entry(i) for i in range(20_000)])
+        catalog.record_entries([entry(i) for i in range(20_000)])
 
     assert asked(catalog) == []
     assert catalog.runs() == [run()]

@@ -48,7 +48,7 @@ class Written:
     ) -> list[LFOutput]:
         """What the source's processes say of frames."""
         with self.source.workers(jobs) as workers:
-            lfs = workers.found if found is None else found
+            lfs = workers.lfs if found is None else found
             return list(workers.apply(((b, lfs) for b in frames), key="id", cardinality=2))
 
 
@@ -800,7 +800,7 @@ def test_what_was_discovered_is_what_is_applied(write: Write) -> None:
     source = write({"a.py": MIXED})
 
     with source.source.workers() as workers:
-        found = workers.found
+        found = workers.lfs
         write({"a.py": MIXED.replace("> 4", "> 0")})
         (there,) = workers.apply([(frames(["boo"])[0], found)], key="id", cardinality=2)
 
@@ -810,7 +810,7 @@ def test_what_was_discovered_is_what_is_applied(write: Write) -> None:
 def test_ending_the_iteration_ends_the_processes(write: Write) -> None:
     before = set(children())
     with write({"a.py": MIXED}).source.workers(2) as workers:
-        work = ((b, workers.found) for b in frames(["kick"] * 60))
+        work = ((b, workers.lfs) for b in frames(["kick"] * 60))
         next(workers.apply(work, key="id", cardinality=2))
         assert len(set(children()) - before) == 2
 
@@ -822,7 +822,7 @@ def test_lfs_that_are_plain_need_no_process_once_they_are_known(write: Write) ->
     plain = DECLARED + "k, r = keywords('k', ['a'], 1), regex('r', 'b', 0)\n"
 
     with write({"a.py": plain}).source.workers(2) as workers:
-        found = workers.found
+        found = workers.lfs
         assert set(children()) == before
         (there,) = workers.apply([(frames(["a b"])[0], found)], key="id", cardinality=2)
 

@@ -128,7 +128,7 @@ def test_a_queue_nobody_pushed_to_is_empty(queue: RememberingQueue) -> None:
     pulled = queue.pull(None)
 
     assert queue.open_tasks() == []
-    assert (pulled.annotations, pulled.refused) == ((), ())
+    assert (pulled.annotations, pulled.refusals) == ((), ())
     assert queue.pull(pulled.cursor).annotations == ()
     assert queue.where()
 

@@ -21,7 +21,7 @@ import pytest
 
 from datahub.adapters import labelstudio_server
 from datahub.adapters.labelstudio_server import LabelStudioServer, ServerInfo, running
-from datahub.adapters.labelstudio_server.environment import MARKER, wanted
+from datahub.adapters.labelstudio_server.environment import MARKER, marker
 from datahub.adapters.review_labelstudio import LabelStudioReviewQueue
 from datahub.core.errors import (
     AuthenticationError,
@@ -154,10 +154,10 @@ def test_stop_does_not_touch_a_recycled_process_id(tmp_path: Path) -> None:
 
 def test_a_zombie_does_not_run(tmp_path: Path) -> None:
     with subprocess.Popen(["sleep", "60"]) as child:
-        assert running.started(child.pid)
+        assert running.start_time(child.pid)
         child.kill()
         os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
-        assert running.started(child.pid) is None
+        assert running.start_time(child.pid) is None
 
 
 # -- a stand-in for the program, where only its process matters
@@ -173,7 +173,7 @@ def stand_in(tmp_path: Path) -> Callable[[str], LabelStudioServer]:
         program = made / "bin" / "label-studio"
         program.write_text(f"#!/bin/sh\n{script}\n")
         program.chmod(0o700)
-        (made / MARKER).write_text(json.dumps(wanted()))
+        (made / MARKER).write_text(json.dumps(marker()))
         return LabelStudioServer(tmp_path / "ls", environment=made, **options)
 
     return make
@@ -199,8 +199,8 @@ def test_a_server_that_ended_before_it_was_looked_at_is_not_waited_for(
     def gone(pid: int) -> None:
         os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
 
-    monkeypatch.setattr(labelstudio_server, "started", gone)
-    monkeypatch.setattr(running, "started", gone)
+    monkeypatch.setattr(labelstudio_server, "start_time", gone)
+    monkeypatch.setattr(running, "start_time", gone)
 
     with pytest.raises(Unavailable, match="no such table"):
         stand_in("echo no such table; exit 1").start()
@@ -407,11 +407,11 @@ def test_answers_that_cannot_be_taken_are_refused_once(
     pulled = queue.pull(None)
 
     assert pulled.annotations == ()
-    assert sorted((refused.key, refused.reason) for refused in pulled.refused) == [
+    assert sorted((refused.key, refused.reason) for refused in pulled.refusals) == [
         ("a", "the answer is empty"),
         ("b", "the answer names 2 classes"),
     ]
-    assert queue.pull(pulled.cursor).refused == ()
+    assert queue.pull(pulled.cursor).refusals == ()
 
 
 def test_an_answer_that_is_emptied_is_withdrawn(queue: RememberingQueue, web: httpx.Client) -> None:
@@ -425,7 +425,7 @@ def test_an_answer_that_is_emptied_is_withdrawn(queue: RememberingQueue, web: ht
     after = queue.pull(before.cursor)
 
     assert [line.withdrawn for line in after.annotations] == [True]
-    assert [(r.key, r.reason) for r in after.refused] == [("a", "the answer is empty")]
+    assert [(r.key, r.reason) for r in after.refusals] == [("a", "the answer is empty")]
 
 
 def test_a_deleted_task_takes_its_answers_along(queue: RememberingQueue, web: httpx.Client) -> None:
@@ -467,7 +467,7 @@ def test_a_task_that_somebody_else_put_there_is_no_trouble(
     pulled = queue.pull(None)
 
     assert [one.key for _, one in queue.open_tasks()] == ["a"]
-    assert [refused.reason for refused in pulled.refused] == ["the task was not pushed by datahub"]
+    assert [refused.reason for refused in pulled.refusals] == ["the task was not pushed by datahub"]
 
 
 def test_a_project_made_anew_withdraws_nothing(queue: RememberingQueue, web: httpx.Client) -> None:
@@ -558,7 +558,7 @@ def test_a_cursor_of_an_earlier_datahub_loses_no_task_that_nobody_answered(
     number = json.loads(queue.cursor or "")["project"]
     earlier = {"project": number, "since": "2100-01-01T00:00:00+00:00", "annotations": {}}
 
-    found = queue.pull(json.dumps(earlier)).reconciled
+    found = queue.pull(json.dumps(earlier)).reconciliation
 
     assert found.present == frozenset((task.key, task.row_hash) for task in tasks)
-    assert found.gone == ()
+    assert found.missing == ()

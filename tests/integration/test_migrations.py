@@ -16,7 +16,7 @@ from alembic.script import ScriptDirectory
 from datahub.adapters.catalog_sql import REVISIONS, SqlCatalog, migrations_config
 from datahub.adapters.catalog_sql.tables import metadata
 from datahub.core.errors import ConfigError
-from datahub.ports import Kept, LedgerEntry, Where
+from datahub.ports import LedgerEntry, MemoryUpdate, Where
 from tests.postgres_server import PostgresServer
 
 TABLES = {"run", "refusal", "asked", "cursor", "remembered"}
@@ -52,7 +52,7 @@ def test_upgrade_builds_all_tables_and_says_its_revision(url: str) -> None:
 def test_upgrade_again_changes_nothing(url: str) -> None:
     catalog = SqlCatalog(url)
     catalog.upgrade()
-    catalog.keep(Kept("7"), queue="q", dataset="d", branch="b")
+    catalog.keep(MemoryUpdate("7"), queue="q", dataset="d", branch="b")
 
     assert catalog.upgrade() == REVISIONS[-1]
     assert catalog.cursor(queue="q", dataset="d", branch="b") == "7"
@@ -107,8 +107,8 @@ def test_going_back_keeps_the_ledger_and_the_cursor(url: str) -> None:
     catalog, where = SqlCatalog(url), Where(queue="q", dataset="d", branch="b")
     catalog.upgrade()
     catalog.keep(
-        Kept("7", {"12": "a task"}),
-        asked=[LedgerEntry(**where, batch="b1", key=5, row_hash="h", state="gone")],
+        MemoryUpdate("7", {"12": "a task"}),
+        entries=[LedgerEntry(**where, batch="b1", key=5, row_hash="h", state="gone")],
         **where,
     )
 
@@ -117,7 +117,7 @@ def test_going_back_keeps_the_ledger_and_the_cursor(url: str) -> None:
     again = SqlCatalog(url)
     again.upgrade()
 
-    assert [entry.state for entry in again.asked(**where)] == ["stale"]
+    assert [entry.state for entry in again.ledger(**where)] == ["stale"]
     assert again.cursor(**where) == "7"
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from datahub import Hub
 from datahub.core.triage import Task
-from datahub.ports import Kept
+from datahub.ports import MemoryUpdate
 from tests.integration.conftest import Datahub
 
 pytestmark = pytest.mark.slow
@@ -41,7 +41,7 @@ def waiting(hub: Hub) -> list[str]:
     ("part", "call", "times", "asked_before"),
     [
         ("catalog", "keep", 0, 0),
-        ("catalog", "record_asked", 0, 0),
+        ("catalog", "record_entries", 0, 0),
         ("store", "commit", 0, 0),
         ("catalog", "keep", 1, 5),
     ],
@@ -70,7 +70,7 @@ def test_a_push_that_died_before_its_post_is_posted_by_the_next(
     hub = Hub.open(labeled)
     queue = hub.queue()
 
-    def dies(batch: str, tasks: Sequence[Task], **more: Any) -> Kept:
+    def dies(batch: str, tasks: Sequence[Task], **more: Any) -> MemoryUpdate:
         raise Cut
 
     queue.push = dies  # type: ignore[method-assign]

@@ -42,7 +42,7 @@ def test_status_asks_no_server_how_many_it_has(datahub: Datahub, labeled: Path) 
     """Rows asked elsewhere are counted, their answers not: status works with the server down."""
     hub = Hub.open(labeled)
     hub.review_push(budget=3)
-    asked = hub.catalog.asked(queue="embedded", dataset="mail", branch=hub.branch)
-    hub.catalog.record_asked([replace(entry, queue="label-studio") for entry in asked])
+    asked = hub.catalog.ledger(queue="embedded", dataset="mail", branch=hub.branch)
+    hub.catalog.record_entries([replace(entry, queue="label-studio") for entry in asked])
 
     assert told(datahub)["asked in label-studio"] == 3

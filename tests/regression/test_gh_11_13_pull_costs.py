@@ -51,4 +51,4 @@ def test_only_changed_tasks_are_read_and_only_what_is_needed_of_them(
     assert [query["fields"] for query in read] == [["task_only"]]
     assert not any("data" in query["include"][0].split(",") for query in read)
     assert max(len(p.cursor) for p in (first, second, third)) < 200
-    assert not any(third.kept.changes.values())
+    assert not any(third.update.changes.values())

@@ -48,4 +48,4 @@ def test_a_process_that_ended_refuses_each_later_question(tmp_path: Path) -> Non
     with source.workers() as workers:
         for _ in range(2):
             with pytest.raises(LabelingFunctionError, match="ended with 3"):
-                list(workers.apply([(frame, workers.found)], key="id", cardinality=2))
+                list(workers.apply([(frame, workers.lfs)], key="id", cardinality=2))

@@ -87,7 +87,7 @@ def votes(folder: Path, code: str, *, classes: int = 4) -> list[int]:
     (folder / "lfs" / "a.py").write_text(code)
     frame = pl.DataFrame({"id": [1], "text": ["Hello"]})
     with FolderLFSource(folder, folder / "lfs", sandbox="none").workers() as workers:
-        last = workers.found[-1]
+        last = workers.lfs[-1]
         outputs = workers.apply([(frame, [last])], key="id", cardinality=classes)
         return [int(vote) for output in outputs for vote in output.votes[:, 0]]
 

@@ -68,7 +68,7 @@ class Here:
     left_out: tuple[LeftOut, ...]
 
     def __init__(self, lfs: Sequence[Known]) -> None:
-        self.found = [one.found for one in lfs]
+        self.lfs = [one.found for one in lfs]
         self.left_out = ()
         self._lfs = {one.found.name: one.lf for one in lfs}
 

@@ -25,7 +25,7 @@ from datahub.core.errors import ConfigError
 from datahub.core.verdict import Verdict
 from datahub.machine.disk import connect_to_read
 from datahub.machine.installed import shared_folder
-from datahub.ports import Kept, LedgerEntry, Memory, Refusal, Run
+from datahub.ports import LedgerEntry, Memory, MemoryUpdate, Refusal, Run
 
 _LOGGER = logging.getLogger(__name__)
 REVISIONS = ("0001", "0002")  # of migrations/versions, oldest first
@@ -99,7 +99,7 @@ class SqlCatalog:
             for row in self._newest(tables.RefusalRow, limit)
         ]
 
-    def record_asked(self, entries: Iterable[LedgerEntry]) -> None:
+    def record_entries(self, entries: Iterable[LedgerEntry]) -> None:
         """Add or overwrite ledger entries, by (queue, dataset, branch, key). All or none.
 
         An overwritten entry keeps its place. Raises InputError (an unknown state, a key that is
@@ -118,32 +118,32 @@ class SqlCatalog:
 
     def keep(
         self,
-        kept: Kept,
+        update: MemoryUpdate,
         *,
         queue: str,
         dataset: str,
         branch: str,
-        asked: Iterable[LedgerEntry] = (),
-        refused: Mapping[str, str | None] | None = None,
+        entries: Iterable[LedgerEntry] = (),
+        refusals: Mapping[str, str | None] | None = None,
     ) -> None:
         """Remember what a queue saw, where it ended, what was refused (None: no more), in one.
 
-        Raises InputError as `record_asked` does.
+        Raises InputError as `record_entries` does.
         """
         where = {"queue": queue, "dataset": dataset, "branch": branch}
-        rows = [tables.ledger_row(entry) for entry in asked]
+        rows = [tables.ledger_row(entry) for entry in entries]
         with self._write() as connection:
-            if kept.afresh:
+            if update.afresh:
                 forget(connection, {**where, "kind": "seen"})
-            remember(connection, {**where, "kind": "seen"}, kept.changes)
-            remember(connection, {**where, "kind": "refused"}, refused or {})
+            remember(connection, {**where, "kind": "seen"}, update.changes)
+            remember(connection, {**where, "kind": "refused"}, refusals or {})
             if rows:
                 connection.execute(tables.upsert(connection, tables.AskedRow), rows)
             connection.execute(
-                tables.upsert(connection, tables.CursorRow), {**where, "cursor": kept.cursor}
+                tables.upsert(connection, tables.CursorRow), {**where, "cursor": update.cursor}
             )
 
-    def asked(self, *, queue: str, dataset: str, branch: str) -> list[LedgerEntry]:
+    def ledger(self, *, queue: str, dataset: str, branch: str) -> list[LedgerEntry]:
         """The ledger of one queue for one dataset on one branch, in the order it was written."""
         table = tables.table(tables.AskedRow)
         query = (

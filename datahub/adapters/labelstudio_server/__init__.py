@@ -24,14 +24,14 @@ import httpx
 from datahub.adapters.labelstudio_server.account import new_token
 from datahub.adapters.labelstudio_server.environment import VERSION, Say, clean_environment, install
 from datahub.adapters.labelstudio_server.private_files import (
-    locked,
+    lock,
     private_file,
     private_folder,
     read,
-    translated,
+    translate_errors,
     write,
 )
-from datahub.adapters.labelstudio_server.running import bindable, end_group, runs, started
+from datahub.adapters.labelstudio_server.running import bindable, end_group, runs, start_time
 from datahub.core.errors import Conflict, Unavailable
 
 __all__ = ["VERSION", "LabelStudioServer", "ServerInfo"]
@@ -80,13 +80,13 @@ class LabelStudioServer:
         Raises Unavailable (cannot be installed or does not come up), Conflict (port taken).
         """
         self.install(say=say)
-        with locked(self._folder / "lock"):
+        with lock(self._folder / "lock"):
             running = self._process()
             if running is None:
                 running = self._spawn()
                 self._wait(running, say)
                 say(f"Label Studio answers on {running['url']}")
-            return _info(self._authorized(running["url"]), running)
+            return _info(self._authorize(running["url"]), running)
 
     def status(self) -> ServerInfo | None:
         """What is known now, without starting anything; None if none was ever started here."""
@@ -97,7 +97,7 @@ class LabelStudioServer:
         """End our process and its children; False if there was none. Others are not touched."""
         if not self._folder.exists():
             return False
-        with locked(self._folder / "lock"):
+        with lock(self._folder / "lock"):
             process = self._process()
             if process is None:
                 return False
@@ -106,10 +106,10 @@ class LabelStudioServer:
         return True
 
     def _process(self) -> dict[str, Any] | None:
-        noted = read(self._folder / "server.json")
-        if noted is None or "pid" not in noted:
+        record = read(self._folder / "server.json")
+        if record is None or "pid" not in record:
             return None
-        return noted if runs(noted) else None
+        return record if runs(record) else None
 
     def _spawn(self) -> dict[str, Any]:
         account = self._account()
@@ -119,7 +119,7 @@ class LabelStudioServer:
         command += ["--data-dir", str(self._folder.resolve() / "data")]
         login = {"USERNAME": account["email"], "PASSWORD": account["password"]}
         private_folder(self._folder / "data")
-        with translated(self._folder), private_file(self._folder / "label-studio.log") as log:
+        with translate_errors(self._folder), private_file(self._folder / "label-studio.log") as log:
             child = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
@@ -130,25 +130,25 @@ class LabelStudioServer:
                 start_new_session=True,  # its own group: it outlives us, and ends as one
                 umask=0o077,
             )
-        noted = {"pid": child.pid, "started": started(child.pid), "port": port}
+        record = {"pid": child.pid, "started": start_time(child.pid), "port": port}
         child.returncode = 0  # it outlives us: Popen need not wait for it
-        noted["url"] = f"http://127.0.0.1:{port}"
-        write(self._folder / "server.json", noted)
-        return noted
+        record["url"] = f"http://127.0.0.1:{port}"
+        write(self._folder / "server.json", record)
+        return record
 
     def _account(self) -> dict[str, str]:
         """The account, made and kept before the server hears of it: a crash between is harmless."""
         path = self._folder / "credentials.json"
-        known = read(path)
-        if known is None:
-            known = {"email": EMAIL, "password": secrets.token_urlsafe(18)}
-            write(path, known)
-        return known
+        account = read(path)
+        if account is None:
+            account = {"email": EMAIL, "password": secrets.token_urlsafe(18)}
+            write(path, account)
+        return account
 
     def _free_port(self) -> int:
-        known = (read(self._folder / "server.json") or {}).get("port", 0)
+        last_port = (read(self._folder / "server.json") or {}).get("port", 0)
         for _ in range(20):  # a killed server takes a moment to let go of its port
-            if (port := bindable(self._port or known)) is not None:
+            if (port := bindable(self._port or last_port)) is not None:
                 return port
             time.sleep(0.05)
         if self._port is None and (port := bindable(0)) is not None:
@@ -176,7 +176,7 @@ class LabelStudioServer:
             backend="label-studio",
         )
 
-    def _authorized(self, url: str) -> dict[str, str]:
+    def _authorize(self, url: str) -> dict[str, str]:
         """The account with a token that works, made by the form that a person would use."""
         account = self._account()
         with _answering(url), httpx.Client(base_url=url, timeout=60, trust_env=False) as web:

@@ -15,8 +15,8 @@ def new_token(web: httpx.Client, account: dict[str, str]) -> str:
     headers = {"X-CSRFToken": web.cookies.get("csrftoken") or ""}
     answer = web.post("/api/token/", headers=headers)
     if answer.status_code == 409:  # made once, and its answer lost: only the first half is shown
-        for known in web.get("/api/token/").json():
-            web.post("/api/token/blacklist/", headers=headers, json={"refresh": known["token"]})
+        for token in web.get("/api/token/").json():
+            web.post("/api/token/blacklist/", headers=headers, json={"refresh": token["token"]})
         answer = web.post("/api/token/", headers=headers)
     if answer.status_code != 201:
         raise AuthenticationError(

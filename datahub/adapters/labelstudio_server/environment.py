@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from datahub.adapters.labelstudio_server.private_files import locked, read, translated, write
+from datahub.adapters.labelstudio_server.private_files import lock, read, translate_errors, write
 from datahub.core.errors import StorageError, Unavailable
 
 VERSION = "1.23.2"
@@ -37,31 +37,33 @@ Say = Callable[[str], None]
 
 def install(environment: Path, *, say: Say) -> None:
     """Make the environment unless it is whole. Raises Unavailable with pip's last lines."""
-    with locked(environment.with_name(environment.name + ".lock")):
-        if read(environment / MARKER) == wanted():
+    with lock(environment.with_name(environment.name + ".lock")):
+        if read(environment / MARKER) == marker():
             return
         if environment.exists():
             say(f"Removing the unfinished or older {environment}")
             _remove_environment(environment)
         say(f"Installing label-studio {VERSION} into {environment}")
         _pip_install(environment, say)
-        write(environment / MARKER, wanted())
+        write(environment / MARKER, marker())
 
 
 def clean_environment() -> dict[str, str]:
     """Ours, without what would lead Python, Django or Label Studio astray."""
     led_astray = ("LABEL_STUDIO_", "HEARTEX_", "DJANGO_", "PYTHON", "POSTGRE_", "MINIO_", "REDIS_")
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(led_astray)}
+    variables = {k: v for k, v in os.environ.items() if not k.startswith(led_astray)}
     # Its packages are another set than ours: our constraints, exported by make, do not hold there.
-    ours = {"HOST", "PORT", "VIRTUAL_ENV", "DEBUG", "PIP_CONSTRAINT", "PIP_BUILD_CONSTRAINT"}
-    kept = {k: v for k, v in kept.items() if k not in ours}
-    return kept | {f"LABEL_STUDIO_{k}": v for k, v in QUIET.items()} | {"PYTHONUNBUFFERED": "1"}
+    names = {"HOST", "PORT", "VIRTUAL_ENV", "DEBUG", "PIP_CONSTRAINT", "PIP_BUILD_CONSTRAINT"}
+    variables = {k: v for k, v in variables.items() if k not in names}
+    return (
+        variables | {f"LABEL_STUDIO_{k}": v for k, v in QUIET.items()} | {"PYTHONUNBUFFERED": "1"}
+    )
 
 
-def wanted() -> dict[str, Any]:
+def marker() -> dict[str, Any]:
     """What a whole environment's marker says."""
-    pinned = hashlib.sha256(CONSTRAINTS.read_bytes()).hexdigest()
-    return {"version": VERSION, "constraints": pinned, "python": sys.version}
+    digest = hashlib.sha256(CONSTRAINTS.read_bytes()).hexdigest()
+    return {"version": VERSION, "constraints": digest, "python": sys.version}
 
 
 def _pip_install(environment: Path, say: Say) -> None:
@@ -109,5 +111,5 @@ def _remove_environment(environment: Path) -> None:
             f"{environment} is not a virtual environment.",
             hint="Name another folder for Label Studio's environment.",
         )
-    with translated(environment):
+    with translate_errors(environment):
         shutil.rmtree(environment)

@@ -14,16 +14,16 @@ from datahub.core.errors import StorageError
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
+def lock(path: Path) -> Iterator[None]:
     """Only one at a time, other processes included; a crash lets go."""
     private_folder(path.parent)
-    with translated(path), path.open("w") as file:
+    with translate_errors(path), path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 
 @contextmanager
-def translated(path: Path) -> Iterator[None]:
+def translate_errors(path: Path) -> Iterator[None]:
     """Errors of the system as StorageError that names the path."""
     try:
         yield
@@ -36,7 +36,7 @@ def translated(path: Path) -> Iterator[None]:
 
 def private_folder(folder: Path) -> None:
     """Make a folder that only its owner reads, unless it is there."""
-    with translated(folder):
+    with translate_errors(folder):
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
 
 
@@ -48,19 +48,19 @@ def private_file(path: Path) -> Any:
 def read(path: Path) -> dict[str, Any] | None:
     """A JSON file, or None where there is none."""
     try:
-        found: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        value: dict[str, Any] = json.loads(path.read_text("utf-8"))
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
         raise StorageError(
             f"{path} cannot be read: {error}.", hint="Restore it, or remove it and start again."
         ) from error
-    return found
+    return value
 
 
 def write(path: Path, value: dict[str, Any]) -> None:
     """Beside, then renamed; for the owner's eyes alone."""
-    with translated(path):
+    with translate_errors(path):
         new = path.with_name(path.name + ".new")
         with private_file(new) as file:
             file.write(json.dumps(value, indent=2).encode())

@@ -16,20 +16,20 @@ from datahub.machine.processes import state
 STOP_SECONDS = 15
 
 
-def started(pid: int) -> str | None:
+def start_time(pid: int) -> str | None:
     """When this process started, in the system's own words; None if it is not running."""
     if Path("/proc/self/stat").exists():
-        told = state(pid)
-        return None if told is None or told[0] in "ZX" else told[1]
-    shown = subprocess.run(
+        status = state(pid)
+        return None if status is None or status[0] in "ZX" else status[1]
+    words = subprocess.run(
         ["ps", "-o", "stat=,lstart=", "-p", str(pid)], capture_output=True, text=True, check=False
     ).stdout.split(maxsplit=1)
-    return None if len(shown) < 2 or shown[0].startswith("Z") else shown[1].strip()
+    return None if len(words) < 2 or words[0].startswith("Z") else words[1].strip()
 
 
-def runs(noted: dict[str, Any]) -> bool:
+def runs(record: dict[str, Any]) -> bool:
     """Whether a noted process still runs; one that ended before its start was read does not."""
-    return noted["started"] is not None and started(noted["pid"]) == noted["started"]
+    return record["started"] is not None and start_time(record["pid"]) == record["started"]
 
 
 def end_group(pid: int) -> None:

@@ -23,7 +23,7 @@ from datahub.adapters.lfs_folder.workers import FolderWorkers
 from datahub.core.errors import ConfigError
 from datahub.core.labeling import LabelingFunction
 from datahub.core.prompt_lf import Ask, PromptLF
-from datahub.ports import FoundLF, Loaded
+from datahub.ports import FoundLF, LFSet
 
 Sandbox = Literal["auto", "bwrap", "none"]
 
@@ -83,7 +83,7 @@ class FolderLFSource:
         twice, none found.
         """
         with self.workers() as workers:
-            return workers.found
+            return workers.lfs
 
     def workers(self, jobs: int = 1) -> FolderWorkers:
         """Processes that import the folder for themselves; the first of them says what it has."""
@@ -91,10 +91,10 @@ class FolderLFSource:
         names = {shown(path, self._project) for path in files if not self._is_hidden(path)}
         return FolderWorkers(self._place(jobs), jobs=jobs, files=names, wired=self._wired)
 
-    def load(self) -> Loaded:
+    def load(self) -> LFSet:
         """The LFs themselves, imported into this process. Raises as `discover` does."""
         found = discovered(self._project, self._folder, model=self._model_asked)
-        return Loaded([self._wired(one.lf) for one in found.lfs], tuple(found.left_out))
+        return LFSet([self._wired(one.lf) for one in found.lfs], tuple(found.left_out))
 
     @property
     def _model_asked(self) -> str | None:

@@ -85,7 +85,7 @@ class FolderWorkers:
             self._threads.shutdown(cancel_futures=True)
 
     @property
-    def found(self) -> list[FoundLF]:
+    def lfs(self) -> list[FoundLF]:
         """All LFs in order of file and definition. Raises LabelingFunctionError."""
         return [lf.found for lf in self._all().values()]
 

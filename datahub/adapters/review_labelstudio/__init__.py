@@ -20,8 +20,8 @@ from label_studio_sdk import LabelStudio
 
 from datahub.adapters.review_labelstudio.answers import (
     Changes,
-    Remembered,
-    Seen,
+    Cursor,
+    TaskMemory,
     in_order,
     instant,
     stamp,
@@ -33,13 +33,13 @@ from datahub.adapters.review_labelstudio.page import (
     instructions,
     result,
 )
-from datahub.adapters.review_labelstudio.place import Place, placed
+from datahub.adapters.review_labelstudio.place import Place, find_place
 from datahub.adapters.review_labelstudio.project import (
+    cursor_project,
+    describe,
     digest,
-    known_project,
     likely_project,
-    made_project,
-    marked,
+    make_project,
 )
 from datahub.adapters.review_labelstudio.reconciling import Inventory
 from datahub.adapters.review_labelstudio.server import Server
@@ -52,17 +52,17 @@ from datahub.adapters.review_labelstudio.task_data import (
     task_request,
 )
 from datahub.adapters.review_labelstudio.tasks import (
-    UNANSWERED,
+    NO_ANSWERS,
     Tasks,
-    answered,
     compare,
+    has_answer,
     later,
 )
 from datahub.core.errors import AnnotationError, ConfigError, NotFound
 from datahub.core.relabel import checked_label
 from datahub.core.triage import Task, asking_order
-from datahub.ports import FORGOTTEN, Kept, Memory, Pulled, Reconciled
-from datahub.ports.review import Asked
+from datahub.ports import FORGOTTEN, Memory, MemoryUpdate, NewAnswers, Reconciliation
+from datahub.ports.review import RowVersion
 
 CHANGES = "id,updated_at,created_at,total_annotations,cancelled_annotations"
 # The fields of a task, and of the annotations in it.
@@ -101,19 +101,22 @@ class LabelStudioReviewQueue:
         self._show_guesses = show_guesses
         self._secret = secret or project
         self._cursor = cursor
-        self._found: Any = None
+        self._last_project: Any = None
         self._accounts: dict[str, int] = {}
 
-    def check(self, cursor: str | None, memory: Memory = FORGOTTEN) -> tuple[Reconciled, Kept]:
+    def check(
+        self, cursor: str | None, memory: Memory = FORGOTTEN
+    ) -> tuple[Reconciliation, MemoryUpdate]:
         """Hold what is asked here against what is remembered; take back what is asked twice."""
         with self._server.client() as server:
             place = self._place(server, cursor, memory)
             if place.project is None:
-                return Reconciled(frozenset(), notes=place.notes, closed=True), place.kept()
-            unknown = place.inventory.newer(place.seen.last)
+                empty = Reconciliation(frozenset(), notes=place.notes, is_closed=True)
+                return empty, place.update()
+            unknown = place.inventory.newer(place.cursor.last)
             place.inventory.arrive(place.inventory.count_again(place.tasks, unknown))
             place.inventory.undouble()
-            return place.reconciled(), place.kept()
+            return place.reconciliation(), place.update()
 
     def push(
         self,
@@ -123,7 +126,7 @@ class LabelStudioReviewQueue:
         classes: Sequence[str],
         cursor: str | None = None,
         memory: Memory = FORGOTTEN,
-    ) -> Kept:
+    ) -> MemoryUpdate:
         """Ask what is not asked yet as it is; people see it after what was asked before.
 
         After Unavailable, push again: what had arrived is not asked twice.
@@ -132,15 +135,15 @@ class LabelStudioReviewQueue:
             project, page = self._prepared_project(server, cursor, tasks, classes)
             place = self._place(server, cursor, memory, project=project)
             inventory = place.inventory
-            inventory.arrive(inventory.newer(place.seen.last))
+            inventory.arrive(inventory.newer(place.cursor.last))
             present = inventory.present()
             missing = [t for t in asking_order(tasks) if (t.key, t.row_hash) not in present]
             for part in posts(self._requests(missing, batch, page, tasks)):
                 self._post(server, inventory, part)
-            inventory.arrive(inventory.newer(place.seen.last))  # came twice, or from another
-            kept = place.kept()
-        self._cursor = kept.cursor
-        return kept
+            inventory.arrive(inventory.newer(place.cursor.last))  # came twice, or from another
+            update = place.update()
+        self._cursor = update.cursor
+        return update
 
     def open_tasks(
         self, *, limit: int | None = None, annotator: str = ""
@@ -155,10 +158,11 @@ class LabelStudioReviewQueue:
                 return []
             tasks = Tasks(server, project.id)
             if self._overlap == 1:
-                found = tasks.where(UNANSWERED, "id,data", limit=limit)
+                matches = tasks.where(NO_ANSWERS, "id,data", limit=limit)
             else:
-                found = self._wanting(server, tasks, annotator)[:limit]
-        rows = {Remembered.of(task.data).row: task for task in reversed(found)}  # the first of each
+                matches = self._wanting(server, tasks, annotator)[:limit]
+        # The first task of each row.
+        rows = {TaskMemory.of(task.data).row: task for task in reversed(matches)}
         return [(str(t.id), self._task(t)) for row, t in reversed(rows.items()) if row]
 
     def answer(self, task_id: str, label: str | None, *, annotator: str) -> None:
@@ -175,14 +179,14 @@ class LabelStudioReviewQueue:
             project, task = self._one_task(server, task_id)
             checked_label(label, classes_of(project.label_config), key=task.data["row_key"])
             account = self._account(server, annotator)
-            given = {"result": result(label), "was_cancelled": label is None}
-            for known in task.annotations or ():
-                if known["completed_by"] == account:
-                    server.annotations.update(id=known["id"], **given)
+            fields = {"result": result(label), "was_cancelled": label is None}
+            for annotation in task.annotations or ():
+                if annotation["completed_by"] == account:
+                    server.annotations.update(id=annotation["id"], **fields)
                     return
-            server.annotations.create(id=task.id, completed_by=account, **given)
+            server.annotations.create(id=task.id, completed_by=account, **fields)
 
-    def pull(self, cursor: str | None, memory: Memory = FORGOTTEN) -> Pulled:
+    def pull(self, cursor: str | None, memory: Memory = FORGOTTEN) -> NewAnswers:
         """Every answer, edit and withdrawal that is not remembered, each once.
 
         A label outside the classes comes back as it is. An empty answer is refused; one that
@@ -195,34 +199,34 @@ class LabelStudioReviewQueue:
             inventory = place.inventory
             inventory.pulling = True
             if place.project is None:
-                present: frozenset[Asked] | None = frozenset() if place.lost else None
-                found = Reconciled(present, notes=place.notes, closed=True)
-                return Pulled((), (), place.kept(), reconciled=found)
-            changed = inventory.tasks.where(later(place.seen.since), CHANGES)
-            unknown = inventory.look_up([task.id for task in changed])
-            if not place.seen.last:  # an earlier datahub remembered answered tasks alone
+                present: frozenset[RowVersion] | None = frozenset() if place.is_lost else None
+                reconciliation = Reconciliation(present, notes=place.notes, is_closed=True)
+                return NewAnswers((), (), place.update(), reconciliation=reconciliation)
+            tasks = inventory.tasks.where(later(place.cursor.since), CHANGES)
+            unknown = inventory.look_up([task.id for task in tasks])
+            if not place.cursor.last:  # an earlier datahub remembered answered tasks alone
                 unknown |= inventory.newer(0)
-            unknown |= inventory.confirm(changed)
+            unknown |= inventory.confirm(tasks)
             inventory.arrive(inventory.count_again(place.tasks, unknown))
-            touched = {t.id for t in changed if _touched(t, inventory.known.get(t.id))}
-            whole = inventory.tasks.by_id(touched, ANSWERS, whole=True)
+            ids = {t.id for t in tasks if _is_touched(t, inventory.entries.get(t.id))}
+            whole = inventory.tasks.by_id(ids, ANSWERS, whole=True)
             names = self._names(server) if whole else {}
             changes = Changes(partial(batch_of, secret=self._secret))
             for task in whole:
-                before = inventory.known[task.id]
+                before = inventory.entries[task.id]
                 inventory.remember(task.id, changes.look(task, before, names))
             for before in inventory.withdrawn():
-                changes.gone(before)
-            opened = {inventory.known[task.id].row for task in whole if not task.annotations}
-            if opened - {None}:  # one of two that were answered may be open again
-                inventory.undouble({row for row in opened if row})
-        since = max([place.seen.since, *(instant(task.updated_at) for task in changed)])
-        return Pulled(
+                changes.withdraw_task(before)
+            rows = {inventory.entries[task.id].row for task in whole if not task.annotations}
+            if rows - {None}:  # one of two that were answered may be open again
+                inventory.undouble({row for row in rows if row})
+        since = max([place.cursor.since, *(instant(task.updated_at) for task in tasks)])
+        return NewAnswers(
             in_order(changes.lines),
-            tuple(changes.refused),
-            place.kept(since),
-            tuple(changes.settled),
-            place.reconciled(),
+            tuple(changes.refusals),
+            place.update(since),
+            tuple(changes.settlements),
+            place.reconciliation(),
         )
 
     def where(self) -> str:
@@ -234,16 +238,15 @@ class LabelStudioReviewQueue:
 
     def _project(self, server: LabelStudio, cursor: str | None) -> Any:
         """The project that the cursor names, or one that is as good as certainly ours; or None."""
-        self._found = known_project(server, Seen.from_json(cursor)) or likely_project(
-            server, self._name
-        )
-        return self._found
+        project = cursor_project(server, Cursor.from_json(cursor))
+        self._last_project = project or likely_project(server, self._name)
+        return self._last_project
 
     def _place(
         self, server: LabelStudio, cursor: str | None, memory: Memory, *, project: Any = None
     ) -> Place:
         project = project or self._project(server, cursor)
-        return placed(server, Seen.from_json(cursor), memory, project)
+        return find_place(server, Cursor.from_json(cursor), memory, project)
 
     def _prepared_project(
         self, server: LabelStudio, cursor: str | None, tasks: Sequence[Task], classes: Sequence[str]
@@ -252,7 +255,7 @@ class LabelStudioReviewQueue:
         project = self._project(server, cursor)
         old = project.label_config if project else ""
         page = Page.of(tasks, classes, kinds=self._kinds, old=old)
-        wanted = {
+        settings = {
             "label_config": page.config(),
             "expert_instruction": instructions(
                 classes, self._guidelines, guesses=self._show_guesses
@@ -261,38 +264,38 @@ class LabelStudioReviewQueue:
             "show_collab_predictions": False,  # an earlier datahub posted some, which people saw
         }
         if project is None:
-            project = made_project(server, self._name, wanted)
+            project = make_project(server, self._name, settings)
         else:
-            wanted["description"] = marked(project, self._name)
-            if any(getattr(project, name) != value for name, value in wanted.items()):
-                server.projects.update(project.id, **wanted)
+            settings["description"] = describe(project, self._name)
+            if any(getattr(project, name) != value for name, value in settings.items()):
+                server.projects.update(project.id, **settings)
         self._hide_columns(server, project)
         return project, page
 
     def _hide_columns(self, server: LabelStudio, project: Any) -> None:
         """Leave what is datahub's alone out of every view of the Data Manager."""
-        hidden = hidden_columns()
+        columns = hidden_columns()
         views = list(server.views.list(project=project.id))
         if not views:
             server.views.create(
-                project=project.id, data={"title": "Default", "hiddenColumns": hidden}
+                project=project.id, data={"title": "Default", "hiddenColumns": columns}
             )
         for view in views:
             data = _plain(view.data)
             before = data.get("hiddenColumns") or {}
             after = {
                 where: list(dict.fromkeys([*(before.get(where) or ()), *names]))
-                for where, names in hidden.items()
+                for where, names in columns.items()
             }
             if after != before:
-                changed = {**data, "hiddenColumns": after}
-                server.views.update(id=str(view.id), project=project.id, data=changed)
+                new = {**data, "hiddenColumns": after}
+                server.views.update(id=str(view.id), project=project.id, data=new)
 
     def _requests(
         self, missing: Sequence[Task], batch: str, page: Page, tasks: Sequence[Task]
     ) -> list[dict[str, Any]]:
-        shown = guesses(tasks, secret=self._secret) if self._show_guesses else [None] * len(tasks)
-        guess = {json.dumps(task.key): name for task, name in zip(tasks, shown, strict=True)}
+        names = guesses(tasks, secret=self._secret) if self._show_guesses else [None] * len(tasks)
+        guess = {json.dumps(task.key): name for task, name in zip(tasks, names, strict=True)}
         length = sealed_length(tasks, batch)
         return [
             task_request(
@@ -321,7 +324,7 @@ class LabelStudioReviewQueue:
         numbers = answer.task_ids or ()
         if len(numbers) == len(requests):  # else what arrived is looked up
             for number, request in zip(numbers, requests, strict=True):
-                inventory.post(number, Remembered.of(request["data"]))
+                inventory.post(number, TaskMemory.of(request["data"]))
 
     def _wanting(self, server: LabelStudio, tasks: Tasks, annotator: str) -> list[Any]:
         """Tasks that fewer than `overlap` people have answered, without those of one of them."""
@@ -329,46 +332,46 @@ class LabelStudioReviewQueue:
             *compare("total_annotations", "less", self._overlap),
             *compare("cancelled_annotations", "less", self._overlap),
         ]
-        found = [
+        candidates = [
             task
             for task in tasks.where(fewer, "id,data,total_annotations,cancelled_annotations")
             if task.total_annotations + task.cancelled_annotations < self._overlap
         ]
-        begun = {task.id for task in found if answered(task)}
-        if not annotator or not begun:
-            return found
+        begun_ids = {task.id for task in candidates if has_answer(task)}
+        if not annotator or not begun_ids:
+            return candidates
         names = self._names(server)
-        theirs = {
+        own_ids = {
             task.id
-            for task in tasks.by_id(begun, "id,annotations,completed_by", whole=True)
-            for known in task.annotations or ()
-            if names.get(known["completed_by"], "").lower() == annotator.lower()
+            for task in tasks.by_id(begun_ids, "id,annotations,completed_by", whole=True)
+            for annotation in task.annotations or ()
+            if names.get(annotation["completed_by"], "").lower() == annotator.lower()
         }
-        return [task for task in found if task.id not in theirs]
+        return [task for task in candidates if task.id not in own_ids]
 
     def _one_task(self, server: LabelStudio, task_id: str) -> tuple[Any, Any]:
-        project = self._found or self._project(server, self._cursor)
+        project = self._last_project or self._project(server, self._cursor)
         number = int(task_id) if task_id.isascii() and task_id.isdecimal() else 0
         possible = project is not None and 0 < number < 2**63
-        found = (
+        tasks = (
             Tasks(server, project.id).by_id(
                 [number], "id,data,annotations,completed_by", whole=True
             )
             if possible
             else []
         )
-        if not found or Remembered.of(found[0].data).row is None:
+        if not tasks or TaskMemory.of(tasks[0].data).row is None:
             raise NotFound(
                 f"There is no task {task_id!r} of datahub's in project {self._name!r}.",
                 hint="Was it deleted in Label Studio? `datahub review push` asks again.",
             )
-        return project, found[0]
+        return project, tasks[0]
 
     def _account(self, server: LabelStudio, annotator: str) -> int:
         if annotator not in self._accounts:
             email = annotator if "@" in annotator else digest(annotator) + MADE_ACCOUNTS
-            known = {user.email.lower(): user.id for user in server.users.list()}
-            number = known.get(email.lower())
+            numbers = {user.email.lower(): user.id for user in server.users.list()}
+            number = numbers.get(email.lower())
             if number is None:
                 number = server.users.create(
                     email=email, username=email, first_name=annotator[:250]
@@ -384,9 +387,9 @@ class LabelStudioReviewQueue:
         }
 
 
-def _touched(task: Any, before: Remembered | None) -> bool:
+def _is_touched(task: Any, before: TaskMemory | None) -> bool:
     """Whether answers of a changed task may have changed."""
-    if before is None or not (answered(task) or before.answers):
+    if before is None or not (has_answer(task) or before.answers):
         return False
     return stamp(instant(task.updated_at)) != before.updated
 

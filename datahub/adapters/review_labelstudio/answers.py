@@ -24,7 +24,7 @@ Answers = dict[str, dict[str, Any]]  # by name: {time, who, line: JSON text or N
 
 
 @dataclass(frozen=True)
-class Seen:
+class Cursor:
     """How far the last pull or push came: a project, a time, the highest task id."""
 
     project: int = 0
@@ -39,7 +39,7 @@ class Seen:
         return json.dumps(cursor | {"since": stamp(self.since)})
 
     @classmethod
-    def from_json(cls, cursor: str | None) -> Seen:
+    def from_json(cls, cursor: str | None) -> Cursor:
         """Read a cursor, also one of an earlier datahub, which held all answers itself."""
         if not cursor:
             return cls()
@@ -60,7 +60,7 @@ class Seen:
 
 
 @dataclass(frozen=True)
-class Remembered:
+class TaskMemory:
     """One task. `row` is (key, row_hash); None: it is not datahub's.
 
     `made` is when the server made it, "" where no pull has seen it yet: ids come again.
@@ -76,27 +76,27 @@ class Remembered:
         return json.dumps(asdict(self))
 
     @classmethod
-    def from_json(cls, text: str) -> Remembered:
+    def from_json(cls, text: str) -> TaskMemory:
         """Read what `to_json` wrote."""
         raw = json.loads(text)
         row = raw["row"]
         return cls(row and (row[0], row[1]), raw["updated"], raw["answers"], raw["made"])
 
     @classmethod
-    def of(cls, data: Any, made: str = "") -> Remembered:
+    def of(cls, data: Any, made: str = "") -> TaskMemory:
         """A task that was not seen before, by its data."""
-        ours = isinstance(data, Mapping) and {"row_key", "row_hash", "batch"} <= set(data)
-        return cls((data["row_key"], data["row_hash"]) if ours else None, made=made)
+        is_ours = isinstance(data, Mapping) and {"row_key", "row_hash", "batch"} <= set(data)
+        return cls((data["row_key"], data["row_hash"]) if is_ours else None, made=made)
 
 
-def earlier_memory(seen: Seen) -> dict[str, str]:
+def earlier_memory(cursor: Cursor) -> dict[str, str]:
     """The memory that a cursor of an earlier datahub comes to, by task."""
-    tasks: dict[str, Remembered] = {}
-    for name, entry in seen.earlier.items():
+    tasks: dict[str, TaskMemory] = {}
+    for name, entry in cursor.earlier.items():
         line = entry["line"]
         text = line and Annotation.from_json(json.dumps(line)).to_json()
         row = (line["key"], line["row_hash"]) if line else None
-        task = tasks.setdefault(str(entry["task"]), Remembered(row))
+        task = tasks.setdefault(str(entry["task"]), TaskMemory(row))
         task.answers[name] = {
             "time": entry["time"],
             "who": line["annotator"] if line else "",
@@ -112,25 +112,25 @@ class Changes:
 
     batch_of: Callable[[Mapping[str, Any]], str]
     lines: list[Annotation] = field(default_factory=list)
-    refused: list[RefusedAnswer] = field(default_factory=list)
-    settled: list[str] = field(default_factory=list)
+    refusals: list[RefusedAnswer] = field(default_factory=list)
+    settlements: list[str] = field(default_factory=list)
 
-    def look(self, task: Any, before: Remembered, names: Mapping[int, str]) -> Remembered:
+    def look(self, task: Any, before: TaskMemory, names: Mapping[int, str]) -> TaskMemory:
         """Hold a task, with its annotations, against what was seen of it."""
         now: Answers = {}
         for raw in task.annotations or ():
             name, time = _name(raw), stamp(instant(raw["updated_at"]))
-            known = before.answers.get(name)
-            now[name] = known if known and known["time"] == time else {}
+            previous = before.answers.get(name)
+            now[name] = previous if previous and previous["time"] == time else {}
             if not now[name]:
-                now[name] = self._answer(task, raw, known, _who(raw, known, names))
+                now[name] = self._answer(task, raw, previous, _author(raw, previous, names))
         for name, entry in before.answers.items():
             if name not in now:
                 self.withdraw(name, entry, at=stamp(instant(task.updated_at)))
-        row = Remembered.of(task.data).row or before.row
-        return Remembered(row, stamp(instant(task.updated_at)), now, before.made)
+        row = TaskMemory.of(task.data).row or before.row
+        return TaskMemory(row, stamp(instant(task.updated_at)), now, before.made)
 
-    def gone(self, before: Remembered) -> None:
+    def withdraw_task(self, before: TaskMemory) -> None:
         """A task is gone, and its answers with it."""
         for name, entry in before.answers.items():
             self.withdraw(name, entry)
@@ -142,13 +142,13 @@ class Changes:
             after = stamp(instant(line.time) + timedelta(microseconds=1))
             self.lines.append(replace(line, withdrawn=True, time=max(after, at)))
         if entry["fault"]:
-            self.settled.append(name)
+            self.settlements.append(name)
 
     def _answer(
-        self, task: Any, raw: Mapping[str, Any], before: Mapping[str, Any] | None, who: str
+        self, task: Any, raw: Mapping[str, Any], before: Mapping[str, Any] | None, author: str
     ) -> dict[str, Any]:
         time = stamp(instant(raw["updated_at"]))
-        line, fault = _line(task.data, raw, who, time)
+        line, fault = _line(task.data, raw, author, time)
         if line is not None:
             line = replace(line, batch=self.batch_of(task.data))
             self.lines.append(line)
@@ -156,11 +156,11 @@ class Changes:
             self.withdraw(_name(raw), before, at=time)
         if fault:
             key = task.data.get("row_key", f"task {task.id}")
-            foreign = Remembered.of(task.data).row is None
-            self.refused.append(RefusedAnswer(_name(raw), key, fault, quiet=foreign))
+            foreign = TaskMemory.of(task.data).row is None
+            self.refusals.append(RefusedAnswer(_name(raw), key, fault, quiet=foreign))
         elif before is not None and before["fault"]:
-            self.settled.append(_name(raw))
-        return {"time": time, "who": who, "line": line and line.to_json(), "fault": fault}
+            self.settlements.append(_name(raw))
+        return {"time": time, "who": author, "line": line and line.to_json(), "fault": fault}
 
 
 def in_order(lines: Sequence[Annotation]) -> tuple[Annotation, ...]:
@@ -183,7 +183,9 @@ def _name(raw: Mapping[str, Any]) -> str:
     return f"{raw['id']}@{stamp(instant(raw['created_at']))}"
 
 
-def _who(raw: Mapping[str, Any], before: Mapping[str, Any] | None, names: Mapping[int, str]) -> str:
+def _author(
+    raw: Mapping[str, Any], before: Mapping[str, Any] | None, names: Mapping[int, str]
+) -> str:
     """Who answered. Of a deleted account Label Studio keeps nothing: each answer is one's own."""
     account = raw["completed_by"]
     if account in names:
@@ -196,27 +198,28 @@ def _who(raw: Mapping[str, Any], before: Mapping[str, Any] | None, names: Mappin
 
 
 def _line(
-    data: Mapping[str, Any], raw: Mapping[str, Any], who: str, time: str
+    data: Mapping[str, Any], raw: Mapping[str, Any], author: str, time: str
 ) -> tuple[Annotation | None, str]:
     """(annotation, ""), or (None, why it cannot be taken)."""
-    if Remembered.of(data).row is None:
+    if TaskMemory.of(data).row is None:
         return None, "the task was not pushed by datahub"
-    said = list(_said(raw))
-    if not raw["was_cancelled"] and len(said) != 1:
-        return None, f"the answer names {len(said)} classes" if said else "the answer is empty"
+    choices = list(_choices(raw))
+    if not raw["was_cancelled"] and len(choices) != 1:
+        fault = f"the answer names {len(choices)} classes" if choices else "the answer is empty"
+        return None, fault
     return Annotation(
         id=_name(raw),
         key=data["row_key"],
         row_hash=data["row_hash"],
-        label=None if raw["was_cancelled"] else str(said[0]),
-        annotator=who,
+        label=None if raw["was_cancelled"] else str(choices[0]),
+        annotator=author,
         time=time,
         batch=data["batch"],
-        columns=_shown(data),
+        columns=_columns(data),
     ), ""
 
 
-def _shown(data: Mapping[str, Any]) -> tuple[str, ...] | None:
+def _columns(data: Mapping[str, Any]) -> tuple[str, ...] | None:
     """The columns that the task showed, as page.task_request wrote them; None: not said."""
     fields, main = data.get("other_fields"), data.get("text_field")
     if not isinstance(fields, Mapping):
@@ -224,7 +227,7 @@ def _shown(data: Mapping[str, Any]) -> tuple[str, ...] | None:
     return columns_of([*fields, *([] if main is None else [main])])
 
 
-def _said(raw: Mapping[str, Any]) -> Iterator[object]:
+def _choices(raw: Mapping[str, Any]) -> Iterator[object]:
     for item in raw["result"] or ():
         if isinstance(item, Mapping) and item.get("from_name") == "label":
             yield from item.get("value", {}).get("choices", ())

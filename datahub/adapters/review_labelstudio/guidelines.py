@@ -38,6 +38,6 @@ def _safe(token: Token) -> Token:
 
 
 def _plain(text: str) -> Token:
-    shown = Token("text", "", 0)
-    shown.content = text
-    return shown
+    token = Token("text", "", 0)
+    token.content = text
+    return token

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 KINDS = ("text", "title", "code", "image", "date")
 TITLES = frozenset(("title", "headline", "heading", "subject"))
 CODES = frozenset(("code", "source_code", "snippet", "diff", "patch"))
-INDENTED = 0.25  # of the lines of a text: it is code
+INDENT_SHARE = 0.25  # of the lines of a text: it is code
 LONGEST_IMAGE = 1_000_000  # characters of an image that is in the row itself
 
 _IMAGE_DATA = re.compile(r"data:image/(png|jpeg|gif|webp);base64,[A-Za-z0-9+/=]+")
@@ -22,7 +22,7 @@ _DATE = re.compile(r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d.*)?")
 
 
 def kinds_of(
-    rows: Sequence[Mapping[str, str]], given: Mapping[str, str] | None = None
+    rows: Sequence[Mapping[str, str]], settings: Mapping[str, str] | None = None
 ) -> dict[str, str]:
     """Field -> kind, by all rows that are shown together.
 
@@ -31,7 +31,7 @@ def kinds_of(
     """
     names = dict.fromkeys(name for row in rows for name in row)
     values = {name: [row[name] for row in rows if row.get(name)] for name in names}
-    return {name: (given or {}).get(name) or _kind(name, values[name]) for name in names}
+    return {name: (settings or {}).get(name) or _kind(name, values[name]) for name in names}
 
 
 def _kind(name: str, values: Sequence[str]) -> str:
@@ -92,5 +92,5 @@ def _looks_an_image(value: str) -> bool:
 
 def _is_indented(values: Iterable[str]) -> bool:
     lines = [line for value in values for line in value.splitlines() if line.strip()]
-    indented = sum(line.startswith(("  ", "\t")) for line in lines)
-    return len(lines) > 1 and indented >= INDENTED * len(lines)
+    count = sum(line.startswith(("  ", "\t")) for line in lines)
+    return len(lines) > 1 and count >= INDENT_SHARE * len(lines)

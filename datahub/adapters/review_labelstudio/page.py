@@ -84,9 +84,9 @@ class Page:
         """The page for these tasks; what the project's `old` config shows stays on it."""
         every = kinds_of([task.fields for task in tasks], kinds)
         main = main_field(tasks, every)
-        others = {name: kind for name, kind in every.items() if name != main}
-        parts = {kind for kind in others.values() if kind in ("title", "image")}
-        parts |= {"details"} if others.keys() - _firsts(others).values() else set()
+        rest = {name: kind for name, kind in every.items() if name != main}
+        parts = {kind for kind in rest.values() if kind in ("title", "image")}
+        parts |= {"details"} if rest.keys() - _firsts(rest).values() else set()
         parts |= {part for part in ("title", "image", "details") if f'"${part}"' in old}
         parts |= {"code"} if every.get(main or "") == "code" else set()
         return cls(main, every, tuple(classes), frozenset(parts))
@@ -119,9 +119,9 @@ class Page:
         )
 
 
-def _firsts(others: Mapping[str, str]) -> dict[str, str]:
+def _firsts(kinds: Mapping[str, str]) -> dict[str, str]:
     firsts: dict[str, str] = {}
-    for name, kind in others.items():
+    for name, kind in kinds.items():
         if kind in ("title", "image"):
             firsts.setdefault(kind, name)
     return firsts
@@ -156,7 +156,9 @@ def classes_of(config: str) -> tuple[str, ...]:
     >>> classes_of(page.config())
     ('ham', '"spam" & <b>')
     """
-    return tuple(str(found.get("value")) for found in ElementTree.fromstring(config).iter("Choice"))
+    return tuple(
+        str(choice.get("value")) for choice in ElementTree.fromstring(config).iter("Choice")
+    )
 
 
 def instructions(classes: Sequence[str], guidelines: str, *, guesses: bool) -> str:

@@ -9,20 +9,20 @@ from typing import Any
 
 from label_studio_sdk import LabelStudio
 
-from datahub.adapters.review_labelstudio.answers import Seen, earlier_memory, instant, stamp
+from datahub.adapters.review_labelstudio.answers import Cursor, earlier_memory, instant, stamp
 from datahub.adapters.review_labelstudio.reconciling import Inventory
 from datahub.adapters.review_labelstudio.tasks import Tasks
-from datahub.ports import FORGOTTEN, Kept, Memory, Reconciled
+from datahub.ports import FORGOTTEN, Memory, MemoryUpdate, Reconciliation
 
 
 @dataclass
 class Place:
-    """`lost`: the project that was known is not there; `afresh`: nothing is known of this one."""
+    """`is_lost`: the known project is not there; `afresh`: nothing is known of this one."""
 
     project: Any
-    seen: Seen
+    cursor: Cursor
     inventory: Inventory
-    lost: bool
+    is_lost: bool
     afresh: bool
     notes: tuple[str, ...]
 
@@ -31,35 +31,46 @@ class Place:
         """How many tasks the project says it has."""
         return int(self.project.task_number or 0)
 
-    def reconciled(self) -> Reconciled:
+    def reconciliation(self) -> Reconciliation:
         """What was found of the tasks, with the notes."""
-        return replace(self.inventory.reconciled(), notes=self.notes)
+        return replace(self.inventory.reconciliation(), notes=self.notes)
 
-    def kept(self, since: datetime | None = None) -> Kept:
+    def update(self, since: datetime | None = None) -> MemoryUpdate:
         """What to remember; `since` is how far answers were read."""
         if self.project is None:
-            return Kept("", afresh=self.lost)
-        last = max(self.inventory.known, default=0)
-        seen = replace(self.seen, last=max(self.seen.last, last), since=since or self.seen.since)
-        return Kept(seen.to_json(), dict(self.inventory.changes), self.afresh)
+            return MemoryUpdate("", afresh=self.is_lost)
+        last = max(self.inventory.entries, default=0)
+        cursor = replace(
+            self.cursor, last=max(self.cursor.last, last), since=since or self.cursor.since
+        )
+        return MemoryUpdate(cursor.to_json(), dict(self.inventory.changes), self.afresh)
 
 
-def placed(server: LabelStudio, seen: Seen, memory: Memory, project: Any) -> Place:
-    """Hold a project, None where there is none, against the one that was seen."""
+def find_place(server: LabelStudio, cursor: Cursor, memory: Memory, project: Any) -> Place:
+    """Hold a project, None where there is none, against the one that the cursor names."""
     if project is None:
-        lost = bool(seen.project)
-        nothing = Inventory(Tasks(server, 0), FORGOTTEN)
-        return Place(None, seen, nothing, lost, lost, _notes(seen, None))
-    made = stamp(instant(project.created_at))
-    ours = (seen.project, seen.made or made) == (project.id, made)
-    earlier = earlier_memory(seen) if ours else {}
+        is_lost = bool(cursor.project)
+        empty = Inventory(Tasks(server, 0), FORGOTTEN)
+        return Place(None, cursor, empty, is_lost, is_lost, _notes(cursor, None))
+    birth = stamp(instant(project.created_at))
+    is_ours = (cursor.project, cursor.made or birth) == (project.id, birth)
+    earlier = earlier_memory(cursor) if is_ours else {}
     inventory = Inventory(
-        Tasks(server, project.id), WithEarlier(memory, earlier) if ours else FORGOTTEN
+        Tasks(server, project.id), WithEarlier(memory, earlier) if is_ours else FORGOTTEN
     )
     inventory.changes.update(earlier)
-    kept = replace(seen if ours else Seen(), project=project.id, made=made, earlier={})
-    lost = bool(seen.project) and not ours
-    return Place(project, kept, inventory, lost, not ours, _notes(seen, project) if lost else ())
+    new_cursor = replace(
+        cursor if is_ours else Cursor(), project=project.id, made=birth, earlier={}
+    )
+    is_lost = bool(cursor.project) and not is_ours
+    return Place(
+        project,
+        new_cursor,
+        inventory,
+        is_lost,
+        not is_ours,
+        _notes(cursor, project) if is_lost else (),
+    )
 
 
 @dataclass(frozen=True)
@@ -79,10 +90,10 @@ class WithEarlier:
         return {**more, **self.memory.recall(names)}
 
 
-def _notes(seen: Seen, project: Any) -> tuple[str, ...]:
-    if not seen.project:
+def _notes(cursor: Cursor, project: Any) -> tuple[str, ...]:
+    if not cursor.project:
         return ()
-    gone = f"project {seen.project} was deleted in Label Studio, or is on another server"
+    fact = f"project {cursor.project} was deleted in Label Studio, or is on another server"
     if project is None:
-        return (f"{gone}; the answers that were taken stay",)
-    return (f"{gone}; project {project.id} is in its place; the answers that were taken stay",)
+        return (f"{fact}; the answers that were taken stay",)
+    return (f"{fact}; project {project.id} is in its place; the answers that were taken stay",)

@@ -14,7 +14,7 @@ from typing import Any
 from label_studio_sdk import LabelStudio
 from label_studio_sdk.core.api_error import ApiError
 
-from datahub.adapters.review_labelstudio.answers import Seen, instant, stamp
+from datahub.adapters.review_labelstudio.answers import Cursor, instant, stamp
 from datahub.adapters.review_labelstudio.page import SETTINGS
 
 # All that is read of a project: its counts by person cost a quarter of a second at 100,000 tasks.
@@ -26,51 +26,51 @@ MARK = "datahub:"
 TITLE_LENGTH = range(3, 51)  # what Label Studio takes
 
 
-def known_project(server: LabelStudio, seen: Seen) -> Any:
+def cursor_project(server: LabelStudio, cursor: Cursor) -> Any:
     """The project that a cursor names; None where it is not there any more."""
-    if not seen.project:
+    if not cursor.project:
         return None
     try:
         project = server.projects.get(
-            seen.project, request_options={"additional_query_parameters": {"include": FIELDS}}
+            cursor.project, request_options={"additional_query_parameters": {"include": FIELDS}}
         )
     except ApiError as error:
         if error.status_code == 404 and isinstance(error.body, dict):  # no page of a proxy's
             return None
         raise
-    return project if seen.made in ("", stamp(instant(project.created_at))) else None
+    return project if cursor.made in ("", stamp(instant(project.created_at))) else None
 
 
 def likely_project(server: LabelStudio, name: str) -> Any:
     """The oldest project that bears our marker; else our title, and no marker; else None."""
-    titled = list(server.projects.list(title=title(name), include=FIELDS))
-    ours = [project for project in titled if marker(name) in (project.description or "")]
-    ours = ours or [
+    projects = list(server.projects.list(title=title(name), include=FIELDS))
+    matches = [project for project in projects if marker(name) in (project.description or "")]
+    matches = matches or [
         project
-        for project in titled
+        for project in projects
         if project.title == title(name) and MARK not in (project.description or "")
     ]
-    ours = ours or [
+    matches = matches or [
         project
         for project in server.projects.list(include=FIELDS)
         if marker(name) in (project.description or "")
     ]
-    return min(ours, key=lambda project: int(project.id), default=None)
+    return min(matches, key=lambda project: int(project.id), default=None)
 
 
-def made_project(server: LabelStudio, name: str, wanted: Mapping[str, Any]) -> Any:
+def make_project(server: LabelStudio, name: str, settings: Mapping[str, Any]) -> Any:
     """A new project; the oldest, should two have been made at a time."""
-    about = _marked(str(SETTINGS["description"]), name)
-    server.projects.create(title=title(name), **{**SETTINGS, **wanted, "description": about})
+    about = _with_marker(str(SETTINGS["description"]), name)
+    server.projects.create(title=title(name), **{**SETTINGS, **settings, "description": about})
     return likely_project(server, name)
 
 
-def marked(project: Any, name: str) -> str:
+def describe(project: Any, name: str) -> str:
     """The description of a project of ours, with our marker."""
-    return _marked(project.description or "", name)
+    return _with_marker(project.description or "", name)
 
 
-def _marked(about: str, name: str) -> str:
+def _with_marker(about: str, name: str) -> str:
     return about if marker(name) in about else f"{about} [{marker(name)}]".strip()
 
 

@@ -40,7 +40,7 @@ class Server:
         """A client. Raises Unavailable (try again), AuthenticationError, NotFound, Rejected."""
         try:
             if self._client is None:
-                self._client = self._connected()
+                self._client = self._connect()
             yield self._client
         except (httpx.TransportError, httpx.DecodingError, httpx.InvalidURL) as error:
             raise self._unavailable(
@@ -48,7 +48,7 @@ class Server:
                 "`datahub labelstudio start` starts one here; else check the address.",
             ) from error
         except (ApiError, ParsingError) as error:
-            raise self._translated(error.status_code, error.body) from error
+            raise self._error_of(error.status_code, error.body) from error
         except UnicodeDecodeError as error:
             raise self._cut() from error
         except json.JSONDecodeError as error:
@@ -64,7 +64,7 @@ class Server:
             backend="label-studio",
         )
 
-    def _connected(self) -> LabelStudio:
+    def _connect(self) -> LabelStudio:
         if not self._token or not self._token.isascii() or not self._token.isprintable():
             raise AuthenticationError(
                 "This is not a Label Studio token.",
@@ -74,11 +74,11 @@ class Server:
             timeout=TIMEOUT_SECONDS,
             follow_redirects=True,
             trust_env=not _on_this_machine(self.url),  # no proxy to oneself
-            event_hooks={"request": [_start], "response": [_log, self._checked]},
+            event_hooks={"request": [_start], "response": [_log, self._check]},
         )
         return LabelStudio(base_url=self.url, api_key=self._token, max_retries=0, httpx_client=web)
 
-    def _checked(self, response: httpx.Response) -> None:
+    def _check(self, response: httpx.Response) -> None:
         """Stop here what the SDK would take for an answer: it reads any as JSON."""
         if response.status_code >= 500 or response.status_code in (408, 429):
             response.read()
@@ -87,19 +87,19 @@ class Server:
                 "Try again. Its log has the details.",
             )
 
-    def _translated(
+    def _error_of(
         self, status: int | None, body: object
     ) -> AuthenticationError | NotFound | Unavailable | Rejected:
         if status is not None and 200 <= status < 300:
             return self._not_json(body) if isinstance(body, str) else self.strange()
-        said = f"Label Studio at {self.url} answered {status}: {_reason(body)}"
+        message = f"Label Studio at {self.url} answered {status}: {_reason(body)}"
         if status in (401, 403):
             return AuthenticationError(
-                said, hint="Make a new personal access token under Account & Settings."
+                message, hint="Make a new personal access token under Account & Settings."
             )
         if status == 404:
-            return NotFound(said, hint="Was it deleted in Label Studio in the meantime?")
-        return Rejected(said, hint="Its log has the details.", backend="label-studio")
+            return NotFound(message, hint="Was it deleted in Label Studio in the meantime?")
+        return Rejected(message, hint="Its log has the details.", backend="label-studio")
 
     def _not_json(self, body: str) -> Unavailable | Rejected:
         """Cut off on its way, or never JSON."""
@@ -108,8 +108,10 @@ class Server:
     def _cut(self) -> Unavailable:
         return self._unavailable("sent an answer that was cut off on its way.", "Try again.")
 
-    def _unavailable(self, what: str, hint: str) -> Unavailable:
-        return Unavailable(f"Label Studio at {self.url} {what}", hint=hint, backend="label-studio")
+    def _unavailable(self, problem: str, hint: str) -> Unavailable:
+        return Unavailable(
+            f"Label Studio at {self.url} {problem}", hint=hint, backend="label-studio"
+        )
 
 
 def _start(request: httpx.Request) -> None:
@@ -119,9 +121,9 @@ def _start(request: httpx.Request) -> None:
 def _log(response: httpx.Response) -> None:
     """Log an answer: no query, which may hold a key, and no body."""
     request = response.request
-    spent = 1000 * (time.perf_counter() - request.extensions.get("started", 0.0))
+    duration = 1000 * (time.perf_counter() - request.extensions.get("started", 0.0))
     path, status = request.url.path, response.status_code
-    _LOGGER.debug("%s %s: %s in %.0f ms", request.method, path, status, spent)
+    _LOGGER.debug("%s %s: %s in %.0f ms", request.method, path, status, duration)
 
 
 def _on_this_machine(url: str) -> bool:

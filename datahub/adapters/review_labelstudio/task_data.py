@@ -36,38 +36,38 @@ def task_request(
     task: Task, batch: str, page: Page, *, secret: str, guess: str | None, sealed_length: int
 ) -> dict[str, Any]:
     """What is posted for a task; `guess` is the class that is shown as one, or None."""
-    others = {name: value for name, value in task.fields.items() if name != page.main}
+    rest = {name: value for name, value in task.fields.items() if name != page.main}
     token = _token(secret, f"{batch}/{json.dumps(task.key)}/{task.row_hash}")
     return {
         "data": {
             "text": task.fields.get(page.main, "") if page.main is not None else "",
-            **_shown(others, page),
+            **_page_fields(rest, page),
             "guess": f"Guess: {guess}" if guess is not None else "No guess",
             "row_key": task.key,
             "row_hash": task.row_hash,
             "batch": token,
             "text_field": page.main if page.main in task.fields else None,
-            "other_fields": others,
-            "sealed": _seal(_packed(task, batch), secret, _place(token, task.key), sealed_length),
+            "other_fields": rest,
+            "sealed": _seal(_pack(task, batch), secret, _place(token, task.key), sealed_length),
         }
     }
 
 
 def sealed_length(tasks: Sequence[Task], batch: str) -> int:
     """How long what is sealed is in all tasks of a push, so that lengths tell nothing."""
-    longest = max((len(_packed(task, batch)) for task in tasks), default=0)
+    longest = max((len(_pack(task, batch)) for task in tasks), default=0)
     return -(-longest // SEALED_LENGTHS) * SEALED_LENGTHS
 
 
 def task_of(data: Mapping[str, Any], *, secret: str) -> Task:
     """The task that was posted as this data, also by an earlier datahub. Raises Rejected."""
     main = {data["text_field"]: data["text"]} if data["text_field"] is not None else {}
-    opened = _opened(data, secret) if "sealed" in data else data
+    values = _open_task(data, secret) if "sealed" in data else data
     return Task(
         key=data["row_key"],
         row_hash=data["row_hash"],
         fields={**main, **data["other_fields"]},
-        **{name: opened[name] for name in SEALED_FIELDS},
+        **{name: values[name] for name in SEALED_FIELDS},
     )
 
 
@@ -77,10 +77,10 @@ def batch_of(data: Mapping[str, Any], *, secret: str) -> str:
     Of a task that another repository sealed, its token.
     """
     try:
-        opened = _opened(data, secret) if "sealed" in data else {}
+        values = _open_task(data, secret) if "sealed" in data else {}
     except Rejected:
-        opened = {}
-    return str(opened.get("batch", data["batch"]))
+        values = {}
+    return str(values.get("batch", data["batch"]))
 
 
 def guesses(tasks: Sequence[Task], *, secret: str) -> list[str | None]:
@@ -90,8 +90,8 @@ def guesses(tasks: Sequence[Task], *, secret: str) -> list[str | None]:
     missing does not tell which a row is.
     """
     audits = sum(task.slice == "audit" for task in tasks)
-    guessed = [task for task in tasks if task.prediction is not None and task.slice != "audit"]
-    lots = sorted(guessed, key=lambda task: _digest(secret, f"{task.row_hash}/{task.key!r}"))
+    candidates = [task for task in tasks if task.prediction is not None and task.slice != "audit"]
+    lots = sorted(candidates, key=lambda task: _digest(secret, f"{task.row_hash}/{task.key!r}"))
     without = {id(task) for task in lots[:audits]}
     return [
         None if task.slice == "audit" or id(task) in without else task.prediction for task in tasks
@@ -113,23 +113,23 @@ def posts(requests: Sequence[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
         yield part
 
 
-def _shown(others: Mapping[str, str], page: Page) -> dict[str, str]:
+def _page_fields(fields: Mapping[str, str], page: Page) -> dict[str, str]:
     """Title, image and details: what the page has besides the text."""
     title, image = (page.firsts.get(kind, "") for kind in ("title", "image"))
-    placed = {title} | ({image} if is_image(others.get(image, "")) else set())
+    names = {title} | ({image} if is_image(fields.get(image, "")) else set())
     lines = [
         f"{name}: {shown_date(value) if page.kinds.get(name) == 'date' else value}"
-        for name, value in others.items()
-        if name not in placed
+        for name, value in fields.items()
+        if name not in names
     ]
     return {
-        "title": others.get(title, ""),
-        "image": others[image] if image in placed and image in others else NO_IMAGE,
+        "title": fields.get(title, ""),
+        "image": fields[image] if image in names and image in fields else NO_IMAGE,
         "details": "\n".join(lines),
     }
 
 
-def _packed(task: Task, batch: str) -> bytes:
+def _pack(task: Task, batch: str) -> bytes:
     values = {**{name: getattr(task, name) for name in SEALED_FIELDS}, "batch": batch}
     text = json.dumps(values).encode()
     return zlib.crc32(text).to_bytes(4, "big") + text
@@ -144,28 +144,28 @@ def _token(secret: str, text: str) -> str:
     return hmac.digest(secret.encode(), text.encode(), "sha256").hex()[:TOKEN_LENGTH]
 
 
-def _seal(packed: bytes, secret: str, place: str, length: int) -> str:
-    return base64.b64encode(_turned(packed.ljust(length), secret, place)).decode()
+def _seal(content: bytes, secret: str, place: str, length: int) -> str:
+    return base64.b64encode(_mask(content.ljust(length), secret, place)).decode()
 
 
-def _opened(data: Mapping[str, Any], secret: str) -> dict[str, Any]:
+def _open_task(data: Mapping[str, Any], secret: str) -> dict[str, Any]:
     return _open(data["sealed"], secret, _place(data["batch"], data["row_key"]))
 
 
-def _open(sealed: str, secret: str, place: str) -> dict[str, Any]:
-    packed = _turned(base64.b64decode(sealed), secret, place)
-    told, text = int.from_bytes(packed[:4], "big"), packed[4:].rstrip(b" ")
-    if zlib.crc32(text) != told:
+def _open(envelope: str, secret: str, place: str) -> dict[str, Any]:
+    content = _mask(base64.b64decode(envelope), secret, place)
+    checksum, text = int.from_bytes(content[:4], "big"), content[4:].rstrip(b" ")
+    if zlib.crc32(text) != checksum:
         raise Rejected(
             "A task in Label Studio was sealed by another repository, or changed by hand.",
             hint="Work in a clone of the repository that pushed it, or delete the task.",
             backend="label-studio",
         )
-    opened: dict[str, Any] = json.loads(text)
-    return opened
+    values: dict[str, Any] = json.loads(text)
+    return values
 
 
-def _turned(text: bytes, secret: str, place: str) -> bytes:
+def _mask(text: bytes, secret: str, place: str) -> bytes:
     """The text under a stream of HMAC-SHA256 over a counter; twice is once."""
     blocks = (
         hmac.digest(secret.encode(), f"{place}/{n}".encode(), "sha256")

@@ -35,30 +35,30 @@ class Tasks:
 
     def by_id(self, ids: Collection[int], include: str, *, whole: bool = False) -> list[Any]:
         """Those of these ids that are there."""
-        found = []
+        tasks = []
         for start in range(0, len(ids), IDS_PER_QUERY):
-            asked = sorted(ids)[start : start + IDS_PER_QUERY]
-            found += self.where(among(asked), include, whole=whole)
-        return found
+            chunk = sorted(ids)[start : start + IDS_PER_QUERY]
+            tasks += self.where(among(chunk), include, whole=whole)
+        return tasks
 
     def count(self, low: int, high: int) -> int:
         """How many tasks there are from id `low` to `high`, both counted in."""
         return int(self._answer(between(low, high), "id", 1, whole=False).response.total)
 
-    def there(self, expected: Sequence[int], low: int, high: int) -> set[int]:
-        """Ids there from `low` to `high`, both counted in; `expected` are sorted.
+    def find_ids(self, ids: Sequence[int], low: int, high: int) -> set[int]:
+        """Ids there from `low` to `high`, both counted in; `ids` are sorted.
 
         Counts are cheap, and lists are not: where the count is right, the ids are taken to be.
         """
-        known = expected[bisect_left(expected, low) : bisect_right(expected, high)]
+        inside = ids[bisect_left(ids, low) : bisect_right(ids, high)]
         count = self.count(low, high)
-        if count == len(known):
-            return set(known)
-        if max(count, len(known)) <= IDS_PER_RANGE:
+        if count == len(inside):
+            return set(inside)
+        if max(count, len(inside)) <= IDS_PER_RANGE:
             return {task.id for task in self.where(between(low, high), "id")}
         middle = (low + high) // 2
-        lower = self.there(expected, low, middle)
-        return lower | self.there(expected, middle + 1, high)
+        lower = self.find_ids(ids, low, middle)
+        return lower | self.find_ids(ids, middle + 1, high)
 
     def take_back(self, ids: Collection[int]) -> set[int]:
         """Delete those that nobody has answered, judged where they lie; return what is gone."""
@@ -69,7 +69,7 @@ class Tasks:
             project=self.project,
             request_options={
                 "additional_body_parameters": {
-                    "filters": {"conjunction": "and", "items": [*among(ids), *UNANSWERED]},
+                    "filters": {"conjunction": "and", "items": [*among(ids), *NO_ANSWERS]},
                     "selectedItems": {"all": False, "included": sorted(ids)},
                 }
             },
@@ -108,16 +108,16 @@ def between(low: int, high: int) -> Filters:
 
 def later(since: datetime) -> Filters:
     """Tasks that have changed since, with some overlap."""
-    shown = (since - WINDOW).strftime("%Y-%m-%dT%H:%M:%S.%fZ")  # the one format it takes
-    return compare("updated_at", "greater", shown, "Datetime")
+    text = (since - WINDOW).strftime("%Y-%m-%dT%H:%M:%S.%fZ")  # the one format it takes
+    return compare("updated_at", "greater", text, "Datetime")
 
 
-UNANSWERED: Filters = [
+NO_ANSWERS: Filters = [
     *compare("total_annotations", "equal", 0),
     *compare("cancelled_annotations", "equal", 0),
 ]
 
 
-def answered(task: Any) -> bool:
+def has_answer(task: Any) -> bool:
     """Whether anybody has answered or skipped it."""
     return bool(task.total_annotations or task.cancelled_annotations)

@@ -132,7 +132,7 @@ class PolarsRows:
         """
         return writing.write(frame, path, slab=slab)
 
-    def altered(self, paths: Sequence[Path]) -> dict[str, str]:
+    def conversions(self, paths: Sequence[Path]) -> dict[str, str]:
         """Columns that do not lie in these files as they are read, and what they lie there as."""
         files, _, _ = _check_files(paths)
         return {n: k for file in files if file.form for n, k in file.form.changes.items()}

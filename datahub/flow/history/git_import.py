@@ -71,7 +71,7 @@ def _take(
 
     def find() -> Iterator[Path]:
         for oid, path in paths.items():
-            place = git.stored(objects, oid)
+            place = git.locate(objects, oid)
             if place is None:
                 raise ObjectNotFound(oid, path)
             places.append(place)

@@ -50,7 +50,7 @@ def run_lfs(
     there. `leave_out` are names of LFs that do not run.
     """
     dataset = with_classes(at.dataset)
-    ready = [lf for lf in workers.found if lf.name not in leave_out]
+    ready = [lf for lf in workers.lfs if lf.name not in leave_out]
     lfs = [lf.voting(dataset.classes) for lf in ready]
     texts = sources(sorted({lf.file for lf in lfs}))
     run = _Run(at, lfs, str(root))

@@ -41,7 +41,7 @@ def try_lfs(
 ) -> LFReport:
     """Let LFs vote on a random sample of rows. Faults inside `root` are told from there."""
     dataset = with_classes(at.dataset)
-    lfs = [lf.voting(dataset.classes) for lf in workers.found if lf.name not in leave_out]
+    lfs = [lf.voting(dataset.classes) for lf in workers.lfs if lf.name not in leave_out]
     rows = draw_sample(at, size=sample, seed=seed, progress=progress)
     output = _apply(rows.frame, lfs, workers, dataset, progress)
     tally = Tally(len(lfs))
@@ -70,7 +70,7 @@ def see_lf(
     that name.
     """
     dataset = with_classes(at.dataset)
-    lf = _find_lf(name, workers.found).voting(dataset.classes)
+    lf = _find_lf(name, workers.lfs).voting(dataset.classes)
     rows = draw_sample(at, size=sample, seed=seed, progress=progress)
     output = _apply(rows.frame, [lf], workers, dataset, progress)
     faults = tuple(fault.told_from(str(root)) for fault in output.faults)

@@ -14,7 +14,7 @@ from datahub.core.dataset import Dataset, Key
 from datahub.core.errors import AnnotationError
 from datahub.core.relabel import Annotation, checked_label, current
 from datahub.flow.dataset.annotations import Hashes
-from datahub.ports import LedgerEntry, Pulled, RefusedAnswer
+from datahub.ports import LedgerEntry, NewAnswers, RefusedAnswer
 
 GONE = "The row is no longer in the dataset."
 CHANGED = "What was shown of the row has changed since."
@@ -74,12 +74,12 @@ class Sorted:
         self.refused.append(RefusedAnswer(entry.id, entry.key, reason, entry, quiet))
 
 
-def still_waiting(kept: Mapping[str, str], pulled: Pulled) -> list[RefusedAnswer]:
+def still_waiting(kept: Mapping[str, str], pulled: NewAnswers) -> list[RefusedAnswer]:
     """Refused answers of earlier pulls that this one says nothing new of."""
-    if pulled.kept.afresh:
+    if pulled.update.afresh:
         kept = without_place(kept)
-    news = {line.id for line in pulled.annotations} | {refused.id for refused in pulled.refused}
-    news |= set(pulled.settled)
+    news = {line.id for line in pulled.annotations} | {refused.id for refused in pulled.refusals}
+    news |= set(pulled.settled_ids)
     return [read(id, text) for id, text in kept.items() if id not in news]
 
 

@@ -19,7 +19,7 @@ from datahub.flow.dataset.at import At
 from datahub.flow.dataset.draft import Draft
 from datahub.flow.review.answers import without_place
 from datahub.flow.steps import Step
-from datahub.ports import Catalog, LedgerEntry, Reconciled, ReviewQueue, Where
+from datahub.ports import Catalog, LedgerEntry, Reconciliation, ReviewQueue, Where
 
 SHOWN = 20_000  # characters of a field that a person is shown
 AGAIN = "-again"  # ends the id of a batch of rows that changed after they were asked
@@ -66,7 +66,7 @@ class Asking:
 
     def ledger(self) -> list[LedgerEntry]:
         """What people were asked, as far as is known."""
-        return self.catalog.asked(**self.where)
+        return self.catalog.ledger(**self.where)
 
 
 def reconcile(asking: Asking) -> Found:
@@ -76,13 +76,13 @@ def reconcile(asking: Asking) -> Found:
     gone = lost(asking.ledger(), found)
     refused = asking.catalog.memory("refused", **asking.where).recall() if kept.afresh else {}
     settled = refused.keys() - without_place(refused).keys()
-    asking.catalog.keep(kept, asked=gone, refused=dict.fromkeys(settled), **asking.where)
+    asking.catalog.keep(kept, entries=gone, refusals=dict.fromkeys(settled), **asking.where)
     return noticed(found, gone)
 
 
-def lost(ledger: Iterable[LedgerEntry], found: Reconciled) -> list[LedgerEntry]:
+def lost(ledger: Iterable[LedgerEntry], found: Reconciliation) -> list[LedgerEntry]:
     """Entries of rows that should be asked, and are not asked in the queue: they are `gone`."""
-    missing = set(found.gone)
+    missing = set(found.missing)
     return [
         replace(entry, state="gone")
         for entry in ledger
@@ -95,12 +95,12 @@ def lost(ledger: Iterable[LedgerEntry], found: Reconciled) -> list[LedgerEntry]:
     ]
 
 
-def noticed(found: Reconciled, gone: Sequence[LedgerEntry]) -> Found:
+def noticed(found: Reconciliation, gone: Sequence[LedgerEntry]) -> Found:
     """The same for a person."""
     notes = list(found.notes)
-    if found.closed and gone:
+    if found.is_closed and gone:
         notes.append(f"{len(gone)} open tasks are asked again by the next `datahub review push`")
-    return Found(found.deleted, found.doubled, found.foreign, tuple(notes))
+    return Found(found.deletions, found.duplicates, found.foreign, tuple(notes))
 
 
 def ask(asking: Asking, tasks: Sequence[Task], *, step: Step) -> tuple[Batch, Commit]:
@@ -110,7 +110,7 @@ def ask(asking: Asking, tasks: Sequence[Task], *, step: Step) -> tuple[Batch, Co
         LedgerEntry(**asking.where, batch=batch.id, key=t.key, row_hash=t.row_hash, state="intent")
         for t in tasks
     ]
-    asking.catalog.record_asked(entries)
+    asking.catalog.record_entries(entries)
     name = asking.at.name
     draft = Draft(asking.at)
     draft.put(review_file(name, batch.id), batch.to_json())
@@ -150,7 +150,7 @@ def ask_again(asking: Asking) -> tuple[tuple[Key, ...], Commit]:
             same[entry.batch].append(entry)
         else:
             changed.append(entry)
-    asking.catalog.record_asked([replace(entry, state="dropped") for entry in dropped])
+    asking.catalog.record_entries([replace(entry, state="dropped") for entry in dropped])
     _post_again(asking, same, batches)
     head = _ask_changed(asking, [entry.key for entry in changed], content)
     posted = [e for entries in same.values() for e in entries if e.state == "gone"]
@@ -183,7 +183,7 @@ def _post(asking: Asking, batch: Batch, entries: Sequence[LedgerEntry]) -> None:
         memory=asking.catalog.memory("seen", **asking.where),
     )
     asked = [replace(entry, state="asked") for entry in entries]
-    asking.catalog.keep(kept, asked=asked, **asking.where)
+    asking.catalog.keep(kept, entries=asked, **asking.where)
     asking.step.progress("push", len(entries), len(entries))
 
 

@@ -50,7 +50,7 @@ def asked_rows(
     `queue` nobody is asked how many of them are answered.
     """
     where = Where(queue=queue_name, dataset=at.name, branch=branch)
-    entries = [e for e in catalog.asked(**where) if e.state in ("intent", "asked")]
+    entries = [e for e in catalog.ledger(**where) if e.state in ("intent", "asked")]
     if not entries:
         return Asked(0, None)
     pairs = {(entry.key, entry.row_hash) for entry in entries}

@@ -31,7 +31,7 @@ from datahub.flow.review.asking import (
     lost,
     noticed,
 )
-from datahub.ports import EndModel, LedgerEntry, Pulled
+from datahub.ports import EndModel, LedgerEntry, NewAnswers
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def pull(asking: Asking, *, end_model: EndModel | None = None) -> PullReport:
     check_fitted(asking.at)
     commit, changed = _taken(asking, answers.taken, end_model)
     gone = _keep(asking, pulled, answers, refused)
-    again, head = ((), commit) if pulled.reconciled.closed else ask_again(asking.on(commit))
+    again, head = ((), commit) if pulled.reconciliation.is_closed else ask_again(asking.on(commit))
     return PullReport(
         dataset=asking.at.name,
         annotations=len(answers.taken),
@@ -80,18 +80,18 @@ def pull(asking: Asking, *, end_model: EndModel | None = None) -> PullReport:
         changed=changed,
         commit=head,
         withdrawn=sum(entry.withdrawn for entry in answers.taken),
-        found=noticed(pulled.reconciled, gone),
+        found=noticed(pulled.reconciliation, gone),
     )
 
 
-def _sorted(at: At, pulled: Pulled, refused: Mapping[str, str]) -> Sorted:
+def _sorted(at: At, pulled: NewAnswers, refused: Mapping[str, str]) -> Sorted:
     """What was pulled, and what waits since earlier pulls, by whether it can be taken."""
     waiting = still_waiting(refused, pulled)
     lines = (*pulled.annotations, *(answer.entry for answer in waiting if answer.entry))
     logged = {replace(entry, columns=None) for entry in at.log}
     fresh = [entry for entry in lines if replace(entry, columns=None) not in logged]
     hashes = hashes_of(at.store, at.rows, [at.id], at.dataset, fresh)
-    answers = Sorted(refused=[*pulled.refused, *(a for a in waiting if a.entry is None)])
+    answers = Sorted(refused=[*pulled.refusals, *(a for a in waiting if a.entry is None)])
     last = latest(at.log)
     for entry in fresh:
         answers.sort(entry, at.dataset, hashes, last)
@@ -124,7 +124,7 @@ def _taken(
 
 
 def _keep(
-    asking: Asking, pulled: Pulled, answers: Sorted, refused: Mapping[str, str]
+    asking: Asking, pulled: NewAnswers, answers: Sorted, refused: Mapping[str, str]
 ) -> list[LedgerEntry]:
     """Keep in the catalog what was pulled; returns entries of rows whose task is gone."""
     ledger = asking.ledger()
@@ -132,11 +132,11 @@ def _keep(
     keys = {entry.key for entry in pulled.annotations}
     log = [*asking.at.log, *answers.taken]
     marked = {entry.key: entry for entry in marks(ledger, log, keys, answers.stale)}
-    gone = lost([marked.get(entry.key, entry) for entry in ledger], pulled.reconciled)
+    gone = lost([marked.get(entry.key, entry) for entry in ledger], pulled.reconciliation)
     asking.catalog.keep(
-        pulled.kept,
-        asked={**marked, **{entry.key: entry for entry in gone}}.values(),
-        refused=remembered(answers.refused, refused),
+        pulled.update,
+        entries={**marked, **{entry.key: entry for entry in gone}}.values(),
+        refusals=remembered(answers.refused, refused),
         **asking.where,
     )
     return gone

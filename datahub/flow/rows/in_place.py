@@ -151,7 +151,7 @@ def _check_files(table: FileTable, key: str, at: At) -> None:
                     hint=_COPY.format(does="gives it that type"),
                 )
     _check_round_trip(table.schema, at.store, at.rows)
-    for name, kept_as in at.rows.altered(table.files).items():
+    for name, kept_as in at.rows.conversions(table.files).items():
         raise InputError(
             f"Column {name!r} is {kept_as} in the file; datahub stores {table.schema[name]}. A "
             "file in place cannot change.",
