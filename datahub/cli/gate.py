@@ -104,7 +104,7 @@ def refusals(
     with open_hub() as hub:
         entries = hub.refusals(limit=limit)
     if json:
-        emit_json(results.Refusal.each(entries))
+        emit_json(results.Refusal.list_of(entries))
         return
     table(
         ["time", "source", "commit", "into", "suites", "reasons"],

@@ -29,7 +29,7 @@ def fsck(
         damages = hub.fsck(deep=not quick)
         names = len(hub.branches()), len(hub.tags())
     if json:
-        emit_json(results.Damage.each(damages))
+        emit_json(results.Damage.list_of(damages))
     for damage in [] if json else damages:
         line(f"{damage.kind} {damage.id[:12]}: {damage.what} ({damage.where})")
     if damages:

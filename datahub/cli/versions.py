@@ -95,7 +95,7 @@ def log(
         commits = hub.log(ref, limit=limit, dataset=dataset)
         names = _names(hub) if graph or oneline else {}
     if json:
-        emit_json(results.Commit.each(commits))
+        emit_json(results.Commit.list_of(commits))
         return
     with pager():
         _print_log(commits, names, graph=graph, oneline=oneline)

@@ -83,7 +83,9 @@ class Hub(Labeling, Reading, Reviewing, Publishing, Versioning):
         self.close()
 
     def __repr__(self) -> str:
-        state = "closed" if self._parts.closed else f"branch={self._branch or 'the current one'!r}"
+        state = (
+            "closed" if self._parts.is_closed else f"branch={self._branch or 'the current one'!r}"
+        )
         return f"<Hub {str(self.settings.root)!r} store={self.settings.store!r} {state}>"
 
     @classmethod
@@ -98,13 +100,13 @@ class Hub(Labeling, Reading, Reviewing, Publishing, Versioning):
         project.check_new()
         secret = {name: value for name, value in settings.items() if name in config.SECRETS}
         choices = {name: value for name, value in settings.items() if name not in config.SECRETS}
-        written = project.scaffold(scaffold_files(checked_name(dataset), choices))
+        files = project.scaffold(scaffold_files(checked_name(dataset), choices))
         hub = cls(config.load(root, flags=secret, environment=None))
         _check_chosen(hub.settings, choices)
         hub.make_store()
         hub.catalog.upgrade()
         project.switch("main")
-        return hub, written
+        return hub, files
 
     @staticmethod
     @contextmanager

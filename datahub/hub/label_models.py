@@ -29,12 +29,12 @@ def label_model(name: str, options: Mapping[str, float] | None = None) -> LabelM
                 f"The label model {name!r} has no option {option!r}.",
                 hint=f"It has {', '.join(has) or 'none'}.",
             )
-        arguments[option] = _checked(has[option], value)
+        arguments[option] = _check(has[option], value)
     model: LabelModel = kind(**arguments)
     return model
 
 
-def _checked(option: Parameter, value: float) -> float:
+def _check(option: Parameter, value: float) -> float:
     name, whole = option.name, option.annotation == "int"
     least = value >= 0 if name in _MAY_BE_ZERO else value > 0
     most = value < 1 if name in _SHARES else math.isfinite(value)

@@ -107,11 +107,11 @@ class Labeling(Wiring):
         name, classes = self.settings.dataset, tuple[str, ...]()
         if name and name in tables.datasets_at(self.store, self.branch):
             classes = self.dataset(name).classes
-        loaded = self.lf_source.load()
-        self.warn_once(map(str, loaded.left_out))
+        outcome = self.lf_source.load()
+        self.warn_once(map(str, outcome.left_out))
         return [
             lf.for_classes(classes) if classes and isinstance(lf, BatchLF) else lf
-            for lf in loaded.lfs
+            for lf in outcome.lfs
         ]
 
     def lf_run(self, dataset: str | None = None, *, jobs: int | None = None) -> LFReport:
@@ -131,10 +131,10 @@ class Labeling(Wiring):
 
         report = self._with_those_ready(run, jobs or self.settings.jobs)
         figures = {"rows": report.rows, "votes": report.votes, "coverage": report.coverage}
-        if self.spent is not None:
-            figures |= {f"prompt_{name}": figure for name, figure in asdict(self.spent).items()}
+        if self.spending is not None:
+            figures |= {f"prompt_{name}": figure for name, figure in asdict(self.spending).items()}
         self.ran("lf run", step, report.commit, figures)
-        return replace(report, spent=self.spent)
+        return replace(report, spent=self.spending)
 
     def lf_try(self, sample: int, dataset: str | None = None) -> LFReport:
         """Let all labeling functions vote on a random sample; nothing is committed."""
@@ -150,7 +150,7 @@ class Labeling(Wiring):
                 leave_out=leave_out,
             )
 
-        return replace(self._with_those_ready(run, jobs=1), spent=self.spent)
+        return replace(self._with_those_ready(run, jobs=1), spent=self.spending)
 
     def _with_those_ready(
         self, run: Callable[[LFWorkers, Collection[str]], LFReport], jobs: int
@@ -166,8 +166,8 @@ class Labeling(Wiring):
                 try:
                     report = run(workers, left_out)
                 except PromptNotReady as error:
-                    asked = next(one for one in workers.lfs if one.name == error.lf)
-                    left_out[error.lf] = LeftOut.until_ready(error, asked.file, asked.line)
+                    prompt = next(lf for lf in workers.lfs if lf.name == error.lf)
+                    left_out[error.lf] = LeftOut.until_ready(error, prompt.file, prompt.line)
                     if len(left_out) == len(workers.lfs):
                         raise
                 else:
@@ -199,7 +199,7 @@ class Labeling(Wiring):
                 root=self.settings.root.resolve(),
                 progress=self.progress,
             )
-        return replace(sight, spent=self.spent)
+        return replace(sight, spent=self.spending)
 
     def lf_conflicts(
         self,
@@ -277,9 +277,9 @@ class Labeling(Wiring):
             class_balance=class_balance,
             policy=self.policy,
         )
-        fitted = label.label_fit(self.at_head(step, dataset), fitting, step)
-        self.ran("label fit", step, fitted.commit, {"rows": fitted.rows, **fitted.statuses})
-        return fitted
+        report = label.label_fit(self.at_head(step, dataset), fitting, step)
+        self.ran("label fit", step, report.commit, {"rows": report.rows, **report.statuses})
+        return report
 
     def label_compare(
         self,

@@ -114,8 +114,8 @@ def lf_file(
             f"{name!r} cannot name a new labeling function.",
             hint="It names a file and a Python value: letters, digits and '_', a letter first.",
         )
-    quoted = json.dumps(_column(kind, columns, text, column), ensure_ascii=False)
-    body = _KINDS[kind].format(name=name, column=quoted)
+    literal = json.dumps(_column(kind, columns, text, column), ensure_ascii=False)
+    body = _KINDS[kind].format(name=name, column=literal)
     return f"labeling_functions/{name}.py", _HEAD.format(name=name) + body
 
 

@@ -38,16 +38,16 @@ class Parts:
                 raise HubClosed
             if name not in self._made:
                 self._made[name] = make()
-            made: T = self._made[name]
-            return made
+            adapter: T = self._made[name]
+            return adapter
 
-    def made(self, name: str) -> Any | None:
+    def peek(self, name: str) -> Any | None:
         """The adapter of that name, if it was made."""
         with self._lock:
             return self._made.get(name)
 
     @property
-    def closed(self) -> bool:
+    def is_closed(self) -> bool:
         """Whether nothing can be made or used any more."""
         return self._closed
 

@@ -38,31 +38,31 @@ class Publishing(Wiring):
         """Where the project stands, and what is out of date."""
         source = self.lf_source
         try:
-            isolated = bool(source.isolation)
+            is_isolated = bool(source.isolation)
         except ConfigError as refusal:  # LFs may not run here; all else can be said
-            return self._status([], refusal, self._asked())
+            return self._status([], refusal, self._questions())
         with self.lf_workers() as workers:  # it imports while we look elsewhere
-            questions = self._asked()
+            questions = self._questions()
             try:
                 lfs: list[FoundLF] = workers.lfs
                 failure = None
             except LabelingFunctionError as error:
                 lfs, failure = [], error
-        hint = "" if isolated else source.isolation_hint
+        hint = "" if is_isolated else source.isolation_hint
         return self._status(
             lfs,
             failure,
             questions,
-            isolated=isolated,
+            is_isolated=is_isolated,
             isolation_hint=hint,
             left_out=workers.left_out,
         )
 
-    def _asked(self) -> dict[tuple[str, str], open_rows.Asked]:
+    def _questions(self) -> dict[tuple[str, str], open_rows.Asked]:
         """Rows that wait for an answer; none, with a warning, where the catalog cannot say."""
         try:
             return {
-                (name, queue): self._asked_of(name, queue)
+                (name, queue): self._questions_of(name, queue)
                 for name, queue in self.catalog.ledgers(branch=self.branch)
                 if queue in REGISTRY["review_queue"]
             }
@@ -70,7 +70,7 @@ class Publishing(Wiring):
             self.warn_once([f"rows that wait for an answer are not counted: {error.message}"])
             return {}
 
-    def _asked_of(self, name: str, queue: str) -> open_rows.Asked:
+    def _questions_of(self, name: str, queue: str) -> open_rows.Asked:
         return open_rows.asked_rows(
             self.at(name, ref=self.branch),
             self.catalog,
@@ -81,11 +81,11 @@ class Publishing(Wiring):
 
     def _status(
         self,
-        found: Sequence[FoundLF],
-        broken: LabelingFunctionError | ConfigError | None,
-        asked: Mapping[tuple[str, str], open_rows.Asked],
+        lfs: Sequence[FoundLF],
+        failure: LabelingFunctionError | ConfigError | None,
+        questions: Mapping[tuple[str, str], open_rows.Asked],
         *,
-        isolated: bool = False,
+        is_isolated: bool = False,
         isolation_hint: str = "",
         left_out: Sequence[LeftOut] = (),
     ) -> history.Status:
@@ -93,11 +93,11 @@ class Publishing(Wiring):
             self.branch,
             store=self.store,
             rows=self.rows,
-            lfs=found,
-            failure=broken,
+            lfs=lfs,
+            failure=failure,
             rules=self.project.rules(),
-            questions=asked,
-            is_isolated=isolated,
+            questions=questions,
+            is_isolated=is_isolated,
             isolation_hint=isolation_hint,
             left_out=left_out,
         )
@@ -144,7 +144,7 @@ class Publishing(Wiring):
         would set aside are a warning.
         """
         files = checked_reports(reports)
-        caution = self.caution(self._warned)
+        caution = self.caution(self._warn_losses)
         publisher = replace(self._publisher(self.step()), end_model=self.end_model, caution=caution)
         verdict = publisher.gate_run(self.ref(source), into=self.ref(into), ungated=ungated)
         write_reports(files, verdict, source=self.ref(source), into=self.ref(into))
@@ -157,7 +157,7 @@ class Publishing(Wiring):
         except DatahubError as error:
             self.warn_once([f"the refusal is not recorded in the catalog: {error.message}"])
 
-    def _warned(self, losses: Sequence[SetAside]) -> bool:
+    def _warn_losses(self, losses: Sequence[SetAside]) -> bool:
         """Say what a merge would set aside; where nothing lands, nothing is."""
         self.warn_once(f"the merge would set aside {loss}: it asks for --yes" for loss in losses)
         return True
@@ -196,7 +196,7 @@ class Publishing(Wiring):
                 end_model=self.end_model,
                 caution=self.caution(set_aside),
             )
-            merged = publisher.merge(
+            report = publisher.merge(
                 self.ref(source),
                 into=self.ref(into or self.branch),
                 message=message,
@@ -204,9 +204,9 @@ class Publishing(Wiring):
                 reason=reason,
                 squash=squash,
             )
-        if merged.verdict:
-            self.ran("merge", step, merged.commit, {"checks": merged.checks})
-        return merged
+        if report.verdict:
+            self.ran("merge", step, report.commit, {"checks": report.checks})
+        return report
 
     def why(
         self,

@@ -54,7 +54,7 @@ class Reading(Wiring):
         self, paths: Sequence[str], *, ref: str | None = None, checked: bool = False
     ) -> pl.LazyFrame:
         """Committed Parquet or ORC files of one table, by their paths in the commit."""
-        return self.rows.scan(self._committed(paths, ref, checked=checked))
+        return self.rows.scan(self._files_at(paths, ref, checked=checked))
 
     def file_batches(
         self,
@@ -65,7 +65,7 @@ class Reading(Wiring):
         checked: bool = False,
     ) -> Iterator[pl.DataFrame]:
         """The same a frame at a time, in file order, in bounded memory."""
-        return self.rows.batches(self._committed(paths, ref, checked=checked), size=size)
+        return self.rows.batches(self._files_at(paths, ref, checked=checked), size=size)
 
     def is_labeled(self, dataset: str | None = None, *, ref: str | None = None) -> bool:
         """Whether a commit holds labels of a dataset. Raises DatasetNotFound."""
@@ -93,6 +93,6 @@ class Reading(Wiring):
             pieces.append(following)
         return pl.concat(pieces).head(count)
 
-    def _committed(self, paths: Sequence[str], ref: str | None, *, checked: bool) -> Files:
+    def _files_at(self, paths: Sequence[str], ref: str | None, *, checked: bool) -> Files:
         commit = self.store.commit_at(self.ref(ref))
         return reading.committed_files(self.store, commit.id, paths, checked=checked)

@@ -36,7 +36,7 @@ def adapter(port: str, name: str) -> Any:
     return getattr(import_module(module), attribute)
 
 
-def load(dotted: str) -> Any:
+def load(path: str) -> Any:
     """The attribute that `module:attribute` names."""
-    module, _, attribute = dotted.partition(":")
+    module, _, attribute = path.partition(":")
     return getattr(import_module(module), attribute)

@@ -17,7 +17,7 @@ from datahub.flow.steps import Step
 from datahub.hub.wiring import Wiring
 
 
-def _nothing(text: str) -> None:
+def _ignore(text: str) -> None:
     """Say nothing."""
 
 
@@ -27,14 +27,14 @@ class Reviewing(Wiring):
     def review_push(self, dataset: str | None = None, *, budget: int | None = None) -> Pushed:
         """Ask people about the rows whose label is least to be trusted."""
         step = self.step()
-        pushed = push(
+        report = push(
             self._asking(step, dataset),
             budget=self.settings.budget if budget is None else budget,
             seed=self.settings.seed,
             audit_share=self.settings.audit_share,
         )
-        self.ran("review push", step, pushed.commit, {"tasks": pushed.tasks})
-        return pushed
+        self.ran("review push", step, report.commit, {"tasks": report.tasks})
+        return report
 
     def review_open(
         self, dataset: str | None = None, *, limit: int | None = None, annotator: str = ""
@@ -88,7 +88,7 @@ class Reviewing(Wiring):
             branch=self.branch,
         )
 
-    def labelstudio_start(self, *, say: Callable[[str], None] = _nothing) -> Any:
+    def labelstudio_start(self, *, say: Callable[[str], None] = _ignore) -> Any:
         """Install Label Studio if need be, and start it for this project; what is known of it.
 
         `say` gets what goes on. Raises Unavailable, Conflict (the port is taken).

@@ -72,9 +72,9 @@ SUITE = """\
 """
 
 
-def files(dataset: str, chosen: Mapping[str, str]) -> dict[str, str]:
-    """Path to content of a new project's files; `chosen` are settings besides the dataset."""
-    lines = "".join(f"{name} = {json.dumps(value)}\n" for name, value in chosen.items() if value)
+def files(dataset: str, settings: Mapping[str, str]) -> dict[str, str]:
+    """Path to content of a new project's files; `settings` are those besides the dataset."""
+    lines = "".join(f"{name} = {json.dumps(value)}\n" for name, value in settings.items() if value)
     return {
         "datahub.toml": TOML.format(dataset=dataset, chosen=lines),
         "labeling_functions/first.py": LFS,

@@ -14,7 +14,7 @@ from datahub.hub.registry import adapter
 from datahub.machine.bytes.files import ObjectFiles
 from datahub.ports import VersionStore
 
-_NEEDED = ("endpoint", "repository", "access_key_id", "secret_access_key")
+_SETTINGS = ("endpoint", "repository", "access_key_id", "secret_access_key")
 
 
 class First(TypedDict):
@@ -25,7 +25,7 @@ class First(TypedDict):
     time: datetime
 
 
-def opened(settings: Settings) -> VersionStore:
+def open_store(settings: Settings) -> VersionStore:
     """The store of a project. Raises ConfigError: no repository there, or a setting is missing."""
     make = adapter("version_store", settings.store)
     store: VersionStore
@@ -51,8 +51,8 @@ def create(settings: Settings, first: First) -> list[str]:
 
 def lakefs_access(settings: Settings) -> dict[str, Any]:
     """What the lakeFS store is made of. Raises ConfigError for what is not set."""
-    access = {name: getattr(settings, f"lakefs_{name}") for name in _NEEDED}
-    missing = [name for name in _NEEDED if not access[name]]
+    access = {name: getattr(settings, f"lakefs_{name}") for name in _SETTINGS}
+    missing = [name for name in _SETTINGS if not access[name]]
     if missing:
         variables = ", ".join(f"DATAHUB_LAKEFS_{name.upper()}" for name in missing)
         raise ConfigError(

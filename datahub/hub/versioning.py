@@ -89,7 +89,7 @@ class Versioning(Wiring):
         What the branch has changed since is settled as in a merge: ours is what it holds, theirs
         what was before the commit. What is left raises ChangedSince. `set_aside` is as in `merge`.
         """
-        return self._edited(history_edit.revert, ref, side, rule, decisions, conflicts, set_aside)
+        return self._edit(history_edit.revert, ref, side, rule, decisions, conflicts, set_aside)
 
     def cherry_pick(
         self,
@@ -102,11 +102,11 @@ class Versioning(Wiring):
         set_aside: Consent = False,
     ) -> Commit:
         """Do again what a commit did, on the current branch; settled as in a merge."""
-        return self._edited(
+        return self._edit(
             history_edit.cherry_pick, ref, side, rule, decisions, conflicts, set_aside
         )
 
-    def _edited(
+    def _edit(
         self,
         edit: Callable[..., Commit],
         ref: str,

@@ -79,7 +79,7 @@ class Wiring:
     @once
     def store(self) -> VersionStore:
         """The version store."""
-        return stores.opened(self.settings)
+        return stores.open_store(self.settings)
 
     def make_store(self) -> None:
         """Make the repository of a new project, its one branch `main`; lakeFS's may be there."""
@@ -164,14 +164,14 @@ class Wiring:
             price_output=settings.prompt_price_output,
             max_cost=settings.prompt_max_cost,
             max_requests=settings.prompt_max_requests,
-            progress=lambda what, done, total: self.progress(what, done, total),
+            progress=lambda stage, count, total: self.progress(stage, count, total),
         )
         return prompts
 
     @property
-    def spent(self) -> Spending | None:
+    def spending(self) -> Spending | None:
         """What prompts cost so far; None where nothing was asked."""
-        prompts: Prompts | None = self._parts.made("prompts")
+        prompts: Prompts | None = self._parts.peek("prompts")
         return None if prompts is None else prompts.spent
 
     @once

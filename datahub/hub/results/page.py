@@ -28,7 +28,7 @@ compares the two, and each command's real output with its entry.
 | command | prints |
 | --- | --- |
 """
-_FAILED = """\
+_ERRORS = """\
 
 A command that fails prints one `Failed` on stderr, and its exit code says why
 ([ci.md](ci.md)). Usage errors have only `code`, `message` and `hint`.
@@ -36,56 +36,56 @@ A command that fails prints one `Failed` on stderr, and its exit code says why
 ## Objects
 """
 _PLAIN = {str: "text", int: "integer", float: "number", bool: "boolean", type(None): "null"}
-_NAMED = {Time: "time", Cell: "value", str | int: "key"}
+_ALIASES = {Time: "time", Cell: "value", str | int: "key"}
 
 
 def page() -> str:
     """The whole page."""
-    rows = "".join(f"| `{name}` | {named(hint)} |\n" for name, hint in COMMANDS.items())
-    return _HEAD + rows + _FAILED + "".join(_section(shape) for shape in shapes())
+    rows = "".join(f"| `{name}` | {describe(hint)} |\n" for name, hint in COMMANDS.items())
+    return _HEAD + rows + _ERRORS + "".join(_section(shape) for shape in shapes())
 
 
 def shapes() -> list[type[Shape]]:
     """All shapes that a command or an error may print, by name."""
-    reached = dict.fromkeys(one for hint in (*COMMANDS.values(), Failed) for one in _reached(hint))
-    return sorted(reached, key=lambda shape: shape.__name__)
+    unique = dict.fromkeys(shape for hint in (*COMMANDS.values(), Failed) for shape in _walk(hint))
+    return sorted(unique, key=lambda shape: shape.__name__)
 
 
-def named(hint: Any) -> str:
+def describe(hint: Any) -> str:
     """How a type reads.
 
-    >>> named(list[int] | None), named(dict[str, float])
+    >>> describe(list[int] | None), describe(dict[str, float])
     ('list of integer, or null', 'object of number')
     """
-    if hint in _NAMED:
-        return _NAMED[hint]
+    if hint in _ALIASES:
+        return _ALIASES[hint]
     if hint in _PLAIN:
         return _PLAIN[hint]
     arguments = get_args(hint)
     if is_union(hint):
         if {str, int} < set(arguments):  # typing flattens a key that may be null
             return "key, or null"
-        return ", or ".join(named(part) for part in arguments)
+        return ", or ".join(describe(part) for part in arguments)
     if get_origin(hint) is list:
-        return f"list of {named(arguments[0])}"
+        return f"list of {describe(arguments[0])}"
     if get_origin(hint) is dict:
-        return f"object of {named(arguments[1])}"
+        return f"object of {describe(arguments[1])}"
     if get_origin(hint) is tuple:
-        return f"[{'; '.join(named(part) for part in arguments)}]"
+        return f"[{'; '.join(describe(part) for part in arguments)}]"
     return f"[{hint.__name__}](#{hint.__name__.lower()})"
 
 
-def _reached(hint: Any) -> Iterator[type[Shape]]:
+def _walk(hint: Any) -> Iterator[type[Shape]]:
     if isinstance(hint, type) and get_origin(hint) is None and issubclass(hint, Shape):
         yield hint
         for _, inner in hints(hint):
-            yield from _reached(inner)
+            yield from _walk(inner)
     for part in get_args(hint):
-        yield from _reached(part)
+        yield from _walk(part)
 
 
 def _section(shape: type[Shape]) -> str:
-    rows = "".join(f"| `{name}` | {named(hint)} |\n" for name, hint in hints(shape))
+    rows = "".join(f"| `{name}` | {describe(hint)} |\n" for name, hint in hints(shape))
     text = inspect.cleandoc(shape.__doc__ or "")
     return f"\n### {shape.__name__}\n\n{text}\n\n| field | type |\n| --- | --- |\n{rows}"
 

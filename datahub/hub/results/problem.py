@@ -64,8 +64,8 @@ class Problem(Shape):
             error.message,
             error.hint,
             None if verdict is None else Verdict.of(verdict),
-            RowConflict.each(getattr(error, "conflicts", ())) or None,
-            None if losses is None else SetAside.each(losses),
+            RowConflict.list_of(getattr(error, "conflicts", ())) or None,
+            None if losses is None else SetAside.list_of(losses),
         )
 
     def to_json(self) -> dict[str, Any]:

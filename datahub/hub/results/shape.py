@@ -32,10 +32,10 @@ class Shape:
         Raises AttributeError for what is missing.
         """
         parts = {name: more[name] if name in more else getattr(value, name) for name in names(cls)}
-        return cls(**{name: _taken(parts[name], hint) for name, hint in hints(cls)})
+        return cls(**{name: _convert(parts[name], hint) for name, hint in hints(cls)})
 
     @classmethod
-    def each(cls, values: Any) -> list[Self]:
+    def list_of(cls, values: Any) -> list[Self]:
         """The results that values of the library are."""
         return [cls.of(value) for value in values]
 
@@ -57,8 +57,8 @@ def hints(shape: type[Shape]) -> list[tuple[str, Any]]:
     """The fields of a shape and their types."""
     with _filling:
         if shape not in _hints:
-            resolved = get_type_hints(shape)
-            _hints[shape] = [(name, resolved[name]) for name in names(shape)]
+            kinds = get_type_hints(shape)
+            _hints[shape] = [(name, kinds[name]) for name in names(shape)]
         return _hints[shape]
 
 
@@ -97,7 +97,7 @@ def is_union(hint: Any) -> bool:
     return get_origin(hint) in (Union, types.UnionType)
 
 
-def _taken(value: Any, hint: Any) -> Any:
+def _convert(value: Any, hint: Any) -> Any:
     """A value of the library as a field of that type."""
     if value is None:
         return None
@@ -106,9 +106,9 @@ def _taken(value: Any, hint: Any) -> Any:
         return value if isinstance(value, kind) else kind.of(value)
     arguments = get_args(kind)
     if get_origin(kind) is list:
-        return [_taken(item, arguments[0]) for item in value]
+        return [_convert(item, arguments[0]) for item in value]
     if get_origin(kind) is dict:
-        return {str(key): _taken(item, arguments[1]) for key, item in value.items()}
+        return {str(key): _convert(item, arguments[1]) for key, item in value.items()}
     if get_origin(kind) is tuple:
-        return tuple(_taken(item, part) for item, part in zip(value, arguments, strict=True))
+        return tuple(_convert(item, part) for item, part in zip(value, arguments, strict=True))
     return plain(value)
