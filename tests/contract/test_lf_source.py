@@ -14,7 +14,7 @@ from types import SimpleNamespace
 import polars as pl
 import pytest
 
-from datahub.adapters.lfs_folder.discovery import discovered
+from datahub.adapters.lfs_folder.discovery import discover_lfs
 from datahub.core.errors import LabelingFunctionError
 from datahub.core.labeling import LabelingFunction, LFOutput, apply
 from datahub.hub import REGISTRY
@@ -33,14 +33,14 @@ class Written:
     """A project's source of LFs.
 
     Most of what follows is the same in every process: it is asked here of what the source's
-    processes run, `discovered`.
+    processes run, `discover_lfs`.
     """
 
     source: LFSource
     project: Path
 
     def discover(self) -> list[Seen]:
-        found = discovered(self.project, self.project / "lfs").lfs
+        found = discover_lfs(self.project, self.project / "lfs").lfs
         return [Seen(**vars(one.found), lf=one.lf) for one in found]
 
     def applied(
@@ -101,7 +101,7 @@ def test_lfs_come_in_order_of_file_and_definition(write: Write) -> None:
         ("goal", "lfs/b.py", 3, "snorkel"),
     ]
     assert vote(source.source.load().lfs[3], "a goal") == 3
-    assert found == [one.found for one in discovered(source.project, source.project / "lfs").lfs]
+    assert found == [one.found for one in discover_lfs(source.project, source.project / "lfs").lfs]
 
 
 def test_an_lf_imported_by_another_file_counts_once_and_where_it_stands(write: Write) -> None:

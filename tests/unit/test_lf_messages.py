@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from datahub import expression, keywords, lookup, prompt, regex, threshold
-from datahub.adapters.lfs_folder.answers import believed_applied, believed_error
-from datahub.adapters.lfs_folder.descriptions import believed
+from datahub.adapters.lfs_folder.answers import parse_error, parse_output
+from datahub.adapters.lfs_folder.descriptions import parse_lfs
 from datahub.adapters.lfs_folder.messages import BadMessage, receive, send
 from datahub.core.errors import DatahubError
 from datahub.core.plain_lfs import describe, rebuild
@@ -91,14 +91,14 @@ def test_any_json_is_a_description_or_none(told: Any) -> None:
     tried += [[{**TOLD, "plain": {**TOLD["plain"], name: told}}] for name in TOLD["plain"]]
     for one in tried:
         try:
-            lfs = believed(one, files=FILES)
+            lfs = parse_lfs(one, files=FILES)
         except BadMessage:
             continue
         assert all(lf.found.file in FILES and len(lf.found.fingerprint) == 64 for lf in lfs)
 
 
 def test_a_good_description_is_believed() -> None:
-    (told,) = believed([TOLD], files=FILES)
+    (told,) = parse_lfs([TOLD], files=FILES)
 
     assert told.lf == keywords("goal", ["goal"], 1)
     assert (told.found.name, told.columns) == ("goal", ("text",))
@@ -124,14 +124,14 @@ def test_a_good_description_is_believed() -> None:
 )
 def test_a_description_that_cannot_be_is_refused(changed: dict[str, Any]) -> None:
     with pytest.raises(BadMessage):
-        believed([{**TOLD, **changed}], files=FILES)
+        parse_lfs([{**TOLD, **changed}], files=FILES)
 
 
 def test_one_name_twice_and_no_lf_at_all_are_refused() -> None:
     refused: list[Any] = [[TOLD, TOLD], [], {}, None]
     for told in refused:
         with pytest.raises(BadMessage):
-            believed(told, files=FILES)
+            parse_lfs(told, files=FILES)
 
 
 def test_no_pattern_of_a_description_runs_in_python() -> None:
@@ -190,7 +190,7 @@ VOTES = np.array([[0, 1], [-1, 1], [1, -1]], dtype=np.int8)
 
 
 def test_a_good_answer_is_believed() -> None:
-    said = believed_applied(ANSWER, VOTES.tobytes(), KEYS, ["x", "y"], 2)
+    said = parse_output(ANSWER, VOTES.tobytes(), KEYS, ["x", "y"], 2)
 
     assert said.votes.tolist() == VOTES.tolist()
     assert [(one.lf, one.key, one.where) for one in said.faults] == [("y", "c", "lfs/a.py:3")]
@@ -216,14 +216,14 @@ def test_a_good_answer_is_believed() -> None:
 )
 def test_an_answer_that_cannot_be_is_refused(told: dict[str, Any], votes: bytes) -> None:
     with pytest.raises(BadMessage):
-        believed_applied(told, votes, KEYS, ["x", "y"], 2)
+        parse_output(told, votes, KEYS, ["x", "y"], 2)
 
 
 @given(JSON, st.binary(max_size=8))
 def test_any_json_is_an_answer_or_none(told: Any, votes: bytes) -> None:
     for one in (told if isinstance(told, dict) else {}, *({**ANSWER, n: told} for n in ANSWER)):
         try:
-            said = believed_applied(one, votes, KEYS, ["x", "y"], 2)
+            said = parse_output(one, votes, KEYS, ["x", "y"], 2)
         except BadMessage:
             continue
         assert said.votes.shape == (3, 2)
@@ -235,7 +235,7 @@ def test_any_json_is_a_refusal_or_none(told: Any) -> None:
     good = {"code": "config", "message": "m", "hint": "h", "lf": "", "key": 1}
     for one in (told, *({**good, name: told} for name in good)):
         try:
-            error = believed_error(one)
+            error = parse_error(one)
         except BadMessage:
             continue
         assert isinstance(error, DatahubError)

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datahub import ABSTAIN, keywords
-from datahub.adapters.lfs_folder.discovery import discovered
+from datahub.adapters.lfs_folder.discovery import discover_lfs
 from datahub.core.errors import InputError, LabelingFunctionError
 from datahub.core.labeling import LFOutput, apply
 from datahub.core.manifest import VotesManifest
@@ -384,7 +384,7 @@ WRITTEN = st.fixed_dictionaries(
 
 def in_files(folder: Path) -> list[Known]:
     """What the processes that run LFs find in a folder, found in this one: that costs less."""
-    return [Known(one.found, one.lf) for one in discovered(folder, folder / "lfs").lfs]
+    return [Known(one.found, one.lf) for one in discover_lfs(folder, folder / "lfs").lfs]
 
 
 @settings(max_examples=8, deadline=None)

@@ -19,7 +19,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
 from datahub import ABSTAIN, model
-from datahub.adapters.lfs_folder.discovery import LiveLF, discovered
+from datahub.adapters.lfs_folder.discovery import LiveLF, discover_lfs
 from datahub.core.errors import LabelingFunctionError
 from datahub.core.labeling import apply
 
@@ -57,7 +57,7 @@ def found(project: Path, content: bytes, arguments: str) -> LiveLF:
     (project / "m.onnx").write_bytes(content)
     text = f"from datahub import model\nlf = model('m', 'm.onnx', {arguments})\n"
     (project / "lfs" / "a.py").write_text(text)
-    return discovered(project, project / "lfs").lfs[0]
+    return discover_lfs(project, project / "lfs").lfs[0]
 
 
 def votes(one: LiveLF, rows: pl.DataFrame = ROWS) -> list[int]:
@@ -135,7 +135,7 @@ def test_what_is_no_model_is_named(tmp_path: Path) -> None:
         votes(found(tmp_path, b"not a model", ""))
     (tmp_path / "m.onnx").unlink()
     with pytest.raises(LabelingFunctionError, match="cannot be read: No such file"):
-        discovered(tmp_path, tmp_path / "lfs")
+        discover_lfs(tmp_path, tmp_path / "lfs")
 
 
 def test_weights_in_a_second_file_are_refused(tmp_path: Path) -> None:

@@ -16,8 +16,8 @@ from typing import Literal
 
 from datahub.adapters.lfs_folder import sandbox
 from datahub.adapters.lfs_folder.children import Place
-from datahub.adapters.lfs_folder.discovery import discovered, shown
-from datahub.adapters.lfs_folder.environment import allowed
+from datahub.adapters.lfs_folder.discovery import discover_lfs, display_path
+from datahub.adapters.lfs_folder.environment import filter_environment
 from datahub.adapters.lfs_folder.limits import Limits, memory_of
 from datahub.adapters.lfs_folder.workers import FolderWorkers
 from datahub.core.errors import ConfigError
@@ -88,20 +88,20 @@ class FolderLFSource:
     def workers(self, jobs: int = 1) -> FolderWorkers:
         """Processes that import the folder for themselves; the first of them says what it has."""
         files = sorted(path for path in self._folder.glob("*.py") if path.is_file())
-        names = {shown(path, self._project) for path in files if not self._is_hidden(path)}
-        return FolderWorkers(self._place(jobs), jobs=jobs, files=names, wired=self._wired)
+        names = {display_path(path, self._project) for path in files if not self._is_hidden(path)}
+        return FolderWorkers(self._place(jobs), jobs=jobs, files=names, wire=self._wire)
 
     def load(self) -> LFSet:
         """The LFs themselves, imported into this process. Raises as `discover` does."""
-        found = discovered(self._project, self._folder, model=self._model_asked)
-        return LFSet([self._wired(one.lf) for one in found.lfs], tuple(found.left_out))
+        folder_lfs = discover_lfs(self._project, self._folder, model=self._model_asked)
+        return LFSet([self._wire(live.lf) for live in folder_lfs.lfs], tuple(folder_lfs.left_out))
 
     @property
     def _model_asked(self) -> str | None:
         return None if self._ask is None else self._model
 
     def _place(self, jobs: int) -> Place:
-        environment = allowed(os.environ, self._environment)
+        environment = filter_environment(os.environ, self._environment)
         if jobs > 1:
             environment["POLARS_MAX_THREADS"] = "1"
         limits, before = Limits(memory_of(self._memory)), list[str]()
@@ -117,18 +117,18 @@ class FolderLFSource:
     def _bwrap(self) -> str | None:
         if self._sandbox == "none":
             return None
-        found = shutil.which("bwrap")
-        if found is not None and sandbox.works(found, self._project):
-            return found
+        path = shutil.which("bwrap")
+        if path is not None and sandbox.works(path, self._project):
+            return path
         if self._sandbox == "auto":
             return None
         raise ConfigError(
             'LFs must run in a sandbox (sandbox = "bwrap" under [lf]), and '
-            + ("there is no bwrap here." if found is None else "bwrap cannot make one here."),
+            + ("there is no bwrap here." if path is None else "bwrap cannot make one here."),
             hint=f'{self.isolation_hint} Or take "auto", which runs LFs without one.',
         )
 
-    def _wired(self, lf: LabelingFunction) -> LabelingFunction:
+    def _wire(self, lf: LabelingFunction) -> LabelingFunction:
         if isinstance(lf, PromptLF) and self._ask is not None:
             return lf.connect(self._ask, model=self._model)
         return lf

@@ -23,7 +23,7 @@ FunctionNode = ast.Lambda | ast.FunctionDef
 def is_asking(name: str) -> bool:
     """Whether a library's function of that dotted name answers by more than its arguments.
 
-    >>> [is_asking(one) for one in ("datetime.now", "read_csv", "numpy.random.rand", "isfinite")]
+    >>> [is_asking(name) for name in ("datetime.now", "read_csv", "numpy.random.rand", "isfinite")]
     [True, True, True, False]
     """
     parts = name.split(".")
@@ -31,7 +31,7 @@ def is_asking(name: str) -> bool:
     return last in _CLOCK | _FILE | _CHANCE or last.startswith(_FILE_READERS) or "random" in parts
 
 
-def asked(
+def external_names(
     node: FunctionNode,
     function: types.FunctionType,
     is_ours: Callable[[object], bool],
@@ -42,21 +42,21 @@ def asked(
     `is_ours` says whether a module is of the folder; `imported_by` gives the folder's module of
     a name, or None.
     """
-    known, found = _reached(function), set[str]()
-    bound = dict(pair for one in ast.walk(node) for pair in _bound_by_import(one))
-    siblings = {name: imported_by(module) for name, module in bound.items() if module}
-    known |= {name: module for name, module in siblings.items() if module is not None}
-    imported = {name for name in bound if siblings.get(name) is None}
+    values, names = _names_in_reach(function), set[str]()
+    bindings = dict(pair for part in ast.walk(node) for pair in _bound_by_import(part))
+    siblings = {name: imported_by(module) for name, module in bindings.items() if module}
+    values |= {name: module for name, module in siblings.items() if module is not None}
+    library_names = {name for name in bindings if siblings.get(name) is None}
     for chain in _chains(node):
         root, *attributes = chain
-        if root in imported or _is_library(known.get(root), is_ours):
-            found |= {".".join(chain)} if attributes and is_asking(".".join(chain)) else set()
-        elif isinstance(known.get(root), types.ModuleType):
-            found |= _in_one_piece(known[root], attributes, root, is_ours)
-    return found
+        if root in library_names or _is_library(values.get(root), is_ours):
+            names |= {".".join(chain)} if attributes and is_asking(".".join(chain)) else set()
+        elif isinstance(values.get(root), types.ModuleType):
+            names |= _in_one_piece(values[root], attributes, root, is_ours)
+    return names
 
 
-def _reached(function: types.FunctionType) -> dict[str, object]:
+def _names_in_reach(function: types.FunctionType) -> dict[str, object]:
     """Names the function reads that are not its own, and what they mean now."""
     cells = dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=True))
     values = {name: cell.cell_contents for name, cell in cells.items() if _is_filled(cell)}

@@ -9,7 +9,7 @@ from types import FrameType
 from typing import TextIO
 
 
-class Attributed(io.TextIOBase):
+class PlaceStream(io.TextIOBase):
     """A stream that says who writes a line, where that is a file of `folder`.
 
     Files are named from `project` on. What libraries write by themselves passes as it is.
@@ -42,7 +42,7 @@ class Attributed(io.TextIOBase):
             file = Path(frame.f_code.co_filename)
             if file.is_relative_to(self._folder):
                 inside = file.is_relative_to(self._project)
-                shown = file.relative_to(self._project) if inside else file
-                return f"{shown.as_posix()}:{frame.f_lineno}: "
+                path = file.relative_to(self._project) if inside else file
+                return f"{path.as_posix()}:{frame.f_lineno}: "
             frame = frame.f_back
         return ""

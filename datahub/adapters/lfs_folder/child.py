@@ -21,10 +21,10 @@ from typing import IO, Any
 import polars as pl
 
 from datahub.adapters.lfs_folder import light_snorkel
-from datahub.adapters.lfs_folder.answers import told_applied, told_error
-from datahub.adapters.lfs_folder.attributed import Attributed
-from datahub.adapters.lfs_folder.descriptions import described_all
-from datahub.adapters.lfs_folder.discovery import Discovered, LiveLF, discovered
+from datahub.adapters.lfs_folder.answers import encode_error, encode_output
+from datahub.adapters.lfs_folder.attributed import PlaceStream
+from datahub.adapters.lfs_folder.descriptions import describe_all
+from datahub.adapters.lfs_folder.discovery import FolderLFs, LiveLF, discover_lfs
 from datahub.adapters.lfs_folder.limits import Limits, take
 from datahub.adapters.lfs_folder.messages import receive, send
 from datahub.core.errors import ConfigError, LabelingFunctionError
@@ -55,7 +55,7 @@ def _answer() -> None:
     if begin["parent"]:
         end_with(begin["parent"])
     project, folder = Path(begin["project"]), Path(begin["folder"])
-    sys.stdout = sys.stderr = Attributed(sys.stderr, project=project, folder=folder)
+    sys.stdout = sys.stderr = PlaceStream(sys.stderr, project=project, folder=folder)
     take(Limits(**begin["limits"]))
     light_snorkel.install()
     questions = SimpleQueue[Question]()
@@ -63,7 +63,7 @@ def _answer() -> None:
     lfs = _Folder(project, folder, begin["model"])
     while True:
         question, content = questions.get()
-        message, votes = _answered(lfs, question, content)
+        message, votes = _reply(lfs, question, content)
         send(sink, {"number": question["number"], **message}, votes)
 
 
@@ -81,17 +81,17 @@ def _listen(source: IO[bytes], questions: SimpleQueue[Question]) -> None:
             questions.put((question, content))
 
 
-def _answered(folder: _Folder, question: Mapping[str, Any], content: bytes) -> Answer:
+def _reply(folder: _Folder, question: Mapping[str, Any], content: bytes) -> Answer:
     try:
         if question["do"] == "discover":
-            folder_lfs = folder.found()
+            folder_lfs = folder.discover()
             return {
-                "lfs": described_all(folder_lfs.lfs),
+                "lfs": describe_all(folder_lfs.lfs),
                 "left_out": [*map(asdict, folder_lfs.left_out)],
             }, b""
-        return folder.applied(question, pl.read_ipc_stream(content))
+        return folder.apply(question, pl.read_ipc_stream(content))
     except (LabelingFunctionError, ConfigError) as error:
-        return {"refused": told_error(error)}, b""
+        return {"refused": encode_error(error)}, b""
     except KeyboardInterrupt as interrupt:
         notes = [str(note)[:500] for note in getattr(interrupt, "__notes__", ())]
         return {"stopped": notes[:10]}, b""
@@ -103,36 +103,36 @@ class _Folder:
     def __init__(self, project: Path, folder: Path, model: str | None) -> None:
         self._place = project, folder
         self._model = model
-        self._found: Discovered | None = None
+        self._found: FolderLFs | None = None
         self._voting: dict[tuple[str, ...], dict[str, LiveLF]] = {}
 
-    def found(self) -> Discovered:
+    def discover(self) -> FolderLFs:
         """All of them. Raises LabelingFunctionError."""
         if self._found is None:
-            self._found = discovered(*self._place, model=self._model, alone=True)
+            self._found = discover_lfs(*self._place, model=self._model, alone=True)
         return self._found
 
-    def applied(self, question: Mapping[str, Any], frame: pl.DataFrame) -> Answer:
+    def apply(self, question: Mapping[str, Any], frame: pl.DataFrame) -> Answer:
         """What those that are asked for say of rows. Raises LabelingFunctionError."""
         fingerprints, key = question["lfs"], question["key"]
-        lfs = self._named(fingerprints, tuple(question["classes"]))
+        lfs = self._voting_lfs(fingerprints, tuple(question["classes"]))
         output = apply(frame, lfs, key=key, cardinality=question["cardinality"])
-        return told_applied(output, frame[key], list(fingerprints))
+        return encode_output(output, frame[key], list(fingerprints))
 
-    def _named(self, fingerprints: Mapping[str, str], classes: tuple[str, ...]) -> list[Any]:
+    def _voting_lfs(self, fingerprints: Mapping[str, str], classes: tuple[str, ...]) -> list[Any]:
         if classes not in self._voting:
             self._voting[classes] = {}
         ready = self._voting[classes]
-        by_name = {live.found.name: live for live in self.found().lfs}
+        by_name = {live.found.name: live for live in self.discover().lfs}
         for name, fingerprint in fingerprints.items():
             if name in by_name and name not in ready:
                 ready[name] = by_name[name].voting(classes)
             if name not in ready or ready[name].found.fingerprint != fingerprint:
-                raise changed(name)
+                raise change_error(name)
         return [ready[name].lf for name in fingerprints]
 
 
-def changed(name: str) -> LabelingFunctionError:
+def change_error(name: str) -> LabelingFunctionError:
     """One process knows an LF as another than the next."""
     return LabelingFunctionError(
         f"LF {name!r} changed from one process to the next.",

@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
-from datahub.adapters.lfs_folder.answers import believed_error
+from datahub.adapters.lfs_folder.answers import parse_error
 from datahub.adapters.lfs_folder.descriptions import text
 from datahub.adapters.lfs_folder.limits import Limits
 from datahub.adapters.lfs_folder.messages import BadMessage, receive, send
@@ -44,7 +44,7 @@ class Place:
     limits: Limits
 
 
-class Stopped(Exception):
+class Interruption(Exception):
     """The process was stopped, and says where it was."""
 
 
@@ -95,17 +95,17 @@ class Child:
         Raises the error that it refuses with; LabelingFunctionError where it ends, has ended or
         sends an invalid answer; Stopped.
         """
-        if self.ended:
-            raise self._ended()
+        if self.has_ended:
+            raise self._end_error()
         self._asked += 1
         self._heard.clear()
         try:
-            message, votes_sent = self._exchanged(
+            message, votes_sent = self._exchange(
                 {**question, "number": self._asked}, content, votes
             )
             return self._answer(message, votes_sent, parse)
         except (OSError, EOFError) as error:
-            raise self._ended() from error
+            raise self._end_error() from error
         except BadMessage as error:
             self.end()
             raise LabelingFunctionError(
@@ -116,7 +116,7 @@ class Child:
         finally:
             self._heard.set()
 
-    def _exchanged(
+    def _exchange(
         self, question: Mapping[str, Any], content: bytes | memoryview, votes: int
     ) -> tuple[dict[str, Any], bytes]:
         try:
@@ -124,7 +124,7 @@ class Child:
                 send(_open(self._running.stdin), question, content)
             return receive(_open(self._running.stdout), content=votes)
         except ValueError as error:
-            if self.ended:  # from another thread, which closed the pipes
+            if self.has_ended:  # from another thread, which closed the pipes
                 raise EOFError from error
             raise
 
@@ -135,13 +135,13 @@ class Child:
             raise BadMessage("an answer to another question")
         if "stopped" in message:
             self._notes = _notes(message["stopped"])
-            raise Stopped
+            raise Interruption
         if "refused" in message:
-            raise believed_error(message["refused"])
+            raise parse_error(message["refused"])
         return parse(message, votes)
 
     @property
-    def ended(self) -> bool:
+    def has_ended(self) -> bool:
         """Whether it was ended from here; its pipes are closed then."""
         return self._running.returncode is not None
 
@@ -173,7 +173,7 @@ class Child:
             with suppress(OSError):  # what was not sent yet need not be
                 _open(pipe).close()
 
-    def _ended(self) -> LabelingFunctionError:
+    def _end_error(self) -> LabelingFunctionError:
         self.end()
         return LabelingFunctionError(
             f"A process that ran LFs ended with {self._running.returncode}.",

@@ -40,10 +40,10 @@ def hidden_in(folder: Path, *, deep: bool) -> list[Path]:
 
 def _names(folder: Path) -> Iterator[Path]:
     """Nearest to the root first, so that a bound cuts off what is deepest."""
-    waiting, left = deque([folder]), MOST_ENTRIES
-    while waiting and left > 0:
+    waiting, budget = deque([folder]), MOST_ENTRIES
+    while waiting and budget > 0:
         for entry in _entries(waiting.popleft(), root=folder):
-            left -= 1
+            budget -= 1
             if _is_hidden(entry):
                 yield Path(entry.path)
             elif entry.is_dir(follow_symlinks=False) and entry.name not in _PACKAGES:

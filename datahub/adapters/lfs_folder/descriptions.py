@@ -30,7 +30,7 @@ _PLAIN = MOST_TEXT // 2  # bytes of plain data of all LFs together
 
 
 @dataclass(frozen=True)
-class ToldLF:
+class RemoteLF:
     """An LF of another process.
 
     `columns` are all that it reads, None where that is not known; `lf` is there where it can run
@@ -42,7 +42,7 @@ class ToldLF:
     lf: DeclarativeLF | PromptLF | None
 
 
-def described_all(lfs: list[LiveLF]) -> list[dict[str, Any]]:
+def describe_all(lfs: list[LiveLF]) -> list[dict[str, Any]]:
     """The LFs as JSON's own kinds."""
     descriptions, room = [], _PLAIN
     for live in lfs:
@@ -55,31 +55,31 @@ def described_all(lfs: list[LiveLF]) -> list[dict[str, Any]]:
     return descriptions
 
 
-def believed_left_out(message: object) -> tuple[LeftOut, ...]:
+def parse_left_out(message: object) -> tuple[LeftOut, ...]:
     """What is left out, and why. Raises BadMessage."""
     if not isinstance(message, list) or len(message) > _MOST:
         raise BadMessage("no list of what is left out")
-    return tuple(_believed_left_out(item) for item in message)
+    return tuple(_parse_left_out(item) for item in message)
 
 
-def _believed_left_out(message: object) -> LeftOut:
+def _parse_left_out(message: object) -> LeftOut:
     if not isinstance(message, Mapping):
         raise BadMessage("no description of what is left out")
     name, file, why = (storable(text(message.get(part))) for part in ("name", "file", "why"))
     return LeftOut(name, file, number(message.get("line"), 1, 10**7), why)
 
 
-def believed(message: object, *, files: Collection[str]) -> list[ToldLF]:
+def parse_lfs(message: object, *, files: Collection[str]) -> list[RemoteLF]:
     """The LFs of a description; `files` are those that the folder has. Raises BadMessage."""
     if not isinstance(message, list) or not 0 < len(message) <= _MOST:
         raise BadMessage("no list of LFs")
-    lfs = [_believed(item, files) for item in message]
+    lfs = [_parse_lf(item, files) for item in message]
     if len({item.found.name for item in lfs}) != len(lfs):
         raise BadMessage("an LF that stands twice")
     return lfs
 
 
-def _believed(message: object, files: Collection[str]) -> ToldLF:
+def _parse_lf(message: object, files: Collection[str]) -> RemoteLF:
     if not isinstance(message, Mapping):
         raise BadMessage("no description of an LF")
     names, columns, plain = message.get("class_names"), message.get("columns"), message.get("plain")
@@ -95,11 +95,11 @@ def _believed(message: object, files: Collection[str]) -> ToldLF:
     )
     if facts.file not in files:
         raise BadMessage("an LF that stands in no file of the folder")
-    lf = None if plain is None else _rebuilt(facts, plain)
-    return ToldLF(facts, None if columns is None else _texts(columns), lf)
+    lf = None if plain is None else _rebuild(facts, plain)
+    return RemoteLF(facts, None if columns is None else _texts(columns), lf)
 
 
-def _rebuilt(facts: FoundLF, plain: object) -> DeclarativeLF | PromptLF:
+def _rebuild(facts: FoundLF, plain: object) -> DeclarativeLF | PromptLF:
     if not isinstance(plain, Mapping):
         raise BadMessage("no plain LF")
     try:

@@ -1,6 +1,6 @@
 """The labeling functions of a folder of plain Python files, in the process that imports them.
 
-Every `*.py` of the folder is imported afresh at each `discovered`, except names that start
+Every `*.py` of the folder is imported afresh at each `discover_lfs`, except names that start
 with an underscore (siblings may import those) or a dot. An LF is a Snorkel
 `LabelingFunction` or one of datahub's own, bound at the top of a file or in a
 list or tuple there. Snorkel is known by its shape and never imported here.
@@ -47,16 +47,16 @@ class LiveLF:
 
 
 @dataclass(frozen=True)
-class Discovered:
+class FolderLFs:
     """All LFs of a folder, and what is left out of it, and why."""
 
     lfs: list[LiveLF]
     left_out: list[LeftOut]
 
 
-def discovered(
+def discover_lfs(
     project: Path, folder: Path, *, model: str | None = None, alone: bool = False
-) -> Discovered:
+) -> FolderLFs:
     """The LFs of `folder` in order of file and definition; files are named relative to `project`.
 
     Prompts get `model` where they name none: those that have none then are left out. None: prompts
@@ -67,7 +67,7 @@ def discovered(
     Raises LabelingFunctionError: a file does not import, a name is invalid or stands twice,
     none found.
     """
-    return _Discovery(project, folder, model, alone=alone).found()
+    return _Discovery(project, folder, model, alone=alone).run()
 
 
 class _Discovery:
@@ -78,40 +78,40 @@ class _Discovery:
         self._model = model
         self._left_out: list[LeftOut] = []
 
-    def found(self) -> Discovered:
-        sources = load(self._folder, shown=self._shown, alone=self._alone)
+    def run(self) -> FolderLFs:
+        sources = load(self._folder, display=self._display, alone=self._alone)
         self._left_out = [
-            LeftOut(name, self._shown(file.path), _line(other, file), _NO_LF.format(kind, name))
+            LeftOut(name, self._display(file.path), _line(item, file), _NO_LF.format(kind, name))
             for file in sources.files
-            for kind, name, other in _others(vars(file.module).values())
+            for kind, name, item in _non_lfs(vars(file.module).values())
         ]
-        placed = sorted(self._placed(sources), key=lambda one: one.file.path.name)
-        self._check_names(placed)
-        if not placed:
+        places = sorted(self._places(sources), key=lambda place: place.file.path.name)
+        self._check_names(places)
+        if not places:
             raise LabelingFunctionError(
-                f"No labeling function in {self._shown(self._folder)}.",
+                f"No labeling function in {self._display(self._folder)}.",
                 hint="`datahub lf new NAME` writes one. Or write it at the top of a file there: "
                 'LFS = [keywords("goal", ["goal", "striker"], 3)] after '
                 "`from datahub import keywords`.",
             )
-        lfs = [made for one in placed if (made := self._live_or_left(one, sources)) is not None]
+        lfs = [live for place in places if (live := self._live_or_left(place, sources)) is not None]
         if not lfs:
             raise LabelingFunctionError(
                 f"Every labeling function is left out. {self._left_out[-1]}",
                 hint="Fix one of them, or write another: `datahub lf new NAME`.",
             )
-        return Discovered(lfs, self._left_out)
+        return FolderLFs(lfs, self._left_out)
 
-    def _placed(self, sources: Sources) -> Iterator[_Placed]:
+    def _places(self, sources: Sources) -> Iterator[_Place]:
         ids: set[int] = set()
         for file in sources.files:  # a file that is imported by another finished before it
             for lf in _lfs(vars(file.module).values()):
                 if id(lf) not in ids:
                     ids.add(id(lf))
-                    yield _Placed(lf, file, _line(lf, file))
+                    yield _Place(lf, file, _line(lf, file))
 
-    def _check_names(self, places: Iterable[_Placed]) -> None:
-        first: dict[str, _Placed] = {}
+    def _check_names(self, places: Iterable[_Place]) -> None:
+        first: dict[str, _Place] = {}
         for place in places:
             name, at = place.lf.name, self._at(place.file, place.line)
             if not (isinstance(name, str) and NAME.fullmatch(name)):
@@ -120,9 +120,9 @@ class _Discovery:
                     hint="Use letters, digits, '_', '.' and '-', starting with a letter or '_'.",
                     lf=str(name),
                 )
-            other = first.setdefault(name, place)
-            lines = [self._at(other.file, other.line), at] if other is not place else []
-            lines = lines or [self._at(place.file, line) for line in _redefined(place)]
+            rival = first.setdefault(name, place)
+            lines = [self._at(rival.file, rival.line), at] if rival is not place else []
+            lines = lines or [self._at(place.file, line) for line in _redefinitions(place)]
             if lines:
                 raise LabelingFunctionError(
                     f"Labeling function {name!r} stands twice: {' and '.join(lines)}.",
@@ -130,22 +130,22 @@ class _Discovery:
                     lf=name,
                 )
 
-    def _live_or_left(self, place: _Placed, sources: Sources) -> LiveLF | None:
+    def _live_or_left(self, place: _Place, sources: Sources) -> LiveLF | None:
         """None for a prompt that nobody can be asked: the others can run without it."""
         try:
             return self._live(place, sources)
         except PromptNotReady as error:
-            file = self._shown(place.file.path)
+            file = self._display(place.file.path)
             self._left_out.append(LeftOut.until_ready(error, file, place.line))
             return None
 
-    def _live(self, place: _Placed, sources: Sources) -> LiveLF:
-        lf = self._wired(place.lf)
+    def _live(self, place: _Place, sources: Sources) -> LiveLF:
+        lf = self._wire(place.lf)
         digest, safe = fingerprint(lf, place.file, sources)
         facts = FoundLF(
             name=lf.name,
             fingerprint=digest,
-            file=self._shown(place.file.path),
+            file=self._display(place.file.path),
             line=place.line,
             kind=lf.kind if isinstance(lf, DeclarativeLF | BatchLF) else "snorkel",
             safe=safe,
@@ -154,7 +154,7 @@ class _Discovery:
         )
         return LiveLF(lf, facts)
 
-    def _wired(self, lf: LabelingFunction) -> LabelingFunction:
+    def _wire(self, lf: LabelingFunction) -> LabelingFunction:
         if isinstance(lf, ModelLF) and isinstance(lf.predictor, PurePath):
             return replace(lf, predictor=OnnxPredictor(self._project / lf.predictor, lf=lf.name))
         if isinstance(lf, PromptLF) and self._model is not None:
@@ -162,20 +162,20 @@ class _Discovery:
         return lf
 
     def _at(self, file: LoadedFile, line: int) -> str:
-        return f"{self._shown(file.path)}:{line}"
+        return f"{self._display(file.path)}:{line}"
 
-    def _shown(self, path: Path) -> str:
-        return shown(path, self._project)
+    def _display(self, path: Path) -> str:
+        return display_path(path, self._project)
 
 
-def shown(path: Path, project: Path) -> str:
+def display_path(path: Path, project: Path) -> str:
     """How a path reads in messages and in commits: from the project on."""
     inside = path.is_relative_to(project)
     return (path.relative_to(project) if inside else path).as_posix()
 
 
 @dataclass(frozen=True)
-class _Placed:
+class _Place:
     lf: LabelingFunction
     file: LoadedFile
     line: int
@@ -207,7 +207,7 @@ def _is_snorkels(value: object, package: str, kind: str) -> bool:
     )
 
 
-def _others(values: Iterable[object]) -> Iterator[tuple[str, str, Any]]:
+def _non_lfs(values: Iterable[object]) -> Iterator[tuple[str, str, Any]]:
     """What Snorkel has beside LFs: (what it is, its name, itself)."""
     for value in values:
         for item in value if isinstance(value, list | tuple) else (value,):
@@ -228,7 +228,7 @@ def _line(lf: LabelingFunction, file: LoadedFile) -> int:
     return 1
 
 
-def _redefined(place: _Placed) -> list[int]:
+def _redefinitions(place: _Place) -> list[int]:
     """The lines of a decorated `def` that a later one of the same name has replaced."""
     functions = [
         node

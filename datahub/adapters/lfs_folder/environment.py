@@ -19,12 +19,14 @@ _NAMES = {
 _BEGINNINGS = ("LC_", "OMP_", "MKL_", "OPENBLAS_", "BLIS_", "VECLIB_")
 
 
-def allowed(environment: Mapping[str, str], more: Collection[str] = ()) -> dict[str, str]:
+def filter_environment(
+    environment: Mapping[str, str], more: Collection[str] = ()
+) -> dict[str, str]:
     """Return the variables that LFs may see, those named in `more` among them.
 
-    >>> allowed({"PATH": "/bin", "LC_ALL": "C", "DATAHUB_LAKEFS_SECRET_ACCESS_KEY": "k"})
+    >>> filter_environment({"PATH": "/bin", "LC_ALL": "C", "DATAHUB_LAKEFS_SECRET_ACCESS_KEY": "k"})
     {'PATH': '/bin', 'LC_ALL': 'C'}
-    >>> allowed({"PATH": "/bin", "WORDS": "a"}, ["WORDS"])
+    >>> filter_environment({"PATH": "/bin", "WORDS": "a"}, ["WORDS"])
     {'PATH': '/bin', 'WORDS': 'a'}
     """
     names = _NAMES | set(more)

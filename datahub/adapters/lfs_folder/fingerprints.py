@@ -33,7 +33,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from datahub.adapters.lfs_folder.asking import asked, is_asking
+from datahub.adapters.lfs_folder.asking import external_names, is_asking
 from datahub.adapters.lfs_folder.elsewhere import ASKING_BUILTINS, ASKING_MODULES, version_of
 from datahub.adapters.lfs_folder.importing import LoadedFile
 from datahub.adapters.lfs_folder.loading import PACKAGE, Sources
@@ -90,9 +90,9 @@ class _Reading:
     def say(self, *words: str) -> None:
         self.words.extend(words)
 
-    def unsafe(self, what: str) -> None:
+    def unsafe(self, reason: str) -> None:
         self.safe = False
-        self.say("?", what)
+        self.say("?", reason)
 
     def declarative(self, lf: DeclarativeLF, file: LoadedFile | None = None) -> None:
         spec = json.dumps(lf.spec(), sort_keys=True, separators=(",", ":"))
@@ -124,7 +124,7 @@ class _Reading:
             self._met[id(value)] = len(self._held)
             self._held.append(value)
             self._reader(value)(value)
-            if not isinstance(value, _SHARED):  # an equal list is as good as the same list
+            if not isinstance(value, _REFERENCES):  # an equal list is as good as the same list
                 del self._met[id(value)]
 
     def _reader(self, value: object) -> Callable[[Any], None]:
@@ -140,12 +140,12 @@ class _Reading:
         self.say(")")
 
     def _sequence(self, value: Iterable[object]) -> None:
-        self._named(value)
+        self._say_type(value)
         self.values(value)
 
     def _set(self, value: Iterable[object]) -> None:
-        self._named(value)
-        self.say("(", *sorted(json.dumps(self._apart(one)) for one in value), ")")
+        self._say_type(value)
+        self.say("(", *sorted(json.dumps(self._apart(item)) for item in value), ")")
 
     def _apart(self, value: object) -> list[str]:
         """The words of a value as if it were met alone: sets have no order of their own."""
@@ -157,12 +157,12 @@ class _Reading:
         return alone.words
 
     def _mapping(self, value: Mapping[object, object]) -> None:
-        self._named(value)  # in its own order: a loop over it may return at the first hit
+        self._say_type(value)  # in its own order: a loop over it may return at the first hit
         self.values(part for item in value.items() for part in item)
         if isinstance(value, collections.defaultdict):
             self.value(value.default_factory)
 
-    def _named(self, value: object) -> None:
+    def _say_type(self, value: object) -> None:
         """Say the type; a type of the user's, with what an instance holds beside its items."""
         self.say(type(value).__name__)
         if self._is_ours(type(value)):
@@ -190,10 +190,10 @@ class _Reading:
         self.say("partial")
         self.values((value.func, value.args, value.keywords))
 
-    def _reduced(self, value: Any) -> None:
+    def _reduce(self, value: Any) -> None:
         self.values(value.__reduce__())
 
-    def _wrapped(self, value: Any) -> None:
+    def _unwrap(self, value: Any) -> None:
         self.say(type(value).__name__)
         for name in ("__wrapped__", "__func__", "__self__", "fget", "func"):
             if hasattr(value, name):
@@ -244,8 +244,10 @@ class _Reading:
             self.say("function", text)
             self._changes(value)
             for node in self._texts.nodes(value.__code__):
-                for what in sorted(asked(node, value, self._is_ours, self._sources.imported)):
-                    self.unsafe(what)
+                for reason in sorted(
+                    external_names(node, value, self._is_ours, self._sources.module_of)
+                ):
+                    self.unsafe(reason)
             self._globals(value)
         for name, cell in zip(value.__code__.co_freevars, value.__closure__ or (), strict=True):
             self.say("cell", name)
@@ -254,31 +256,31 @@ class _Reading:
         self.value(value.__kwdefaults__)
         self.value({k: v for k, v in vars(value).items() if k != "__wrapped__"})
 
-    def _changes(self, function: types.FunctionType, *kept: str) -> None:
+    def _changes(self, function: types.FunctionType, *lasting: str) -> None:
         """State that outlives a call and is changed in it makes votes that do not come again."""
         for node in self._texts.nodes(function.__code__):
-            for name in sorted(changed_names(node, function, kept)):
+            for name in sorted(changed_names(node, function, lasting)):
                 self.unsafe(f"changes {name}")
 
     def _globals(self, function: types.FunctionType) -> None:
-        named = names(function.__code__)
-        for name in sorted(named.imports):
-            module = self._sources.imported(name)
+        code_names = names(function.__code__)
+        for name in sorted(code_names.imports):
+            module = self._sources.module_of(name)
             if module is not None:
                 self.say("import", name)
-                self._reached(module, named.attributes)
+                self._follow(module, code_names.attributes)
             elif name.startswith("."):
                 self.unsafe(name)
             else:
                 self._elsewhere(name, "")
-        for name in sorted(named.globals - _DUNDERS):
+        for name in sorted(code_names.globals - _DUNDERS):
             self.say("global", name)
             if name in function.__globals__ and name != "__file__":
-                self._reached(function.__globals__[name], named.attributes)
+                self._follow(function.__globals__[name], code_names.attributes)
             else:
                 self._elsewhere("builtins", name)
 
-    def _reached(self, value: object, attributes: set[str]) -> None:
+    def _follow(self, value: object, attributes: set[str]) -> None:
         """Of a module of the folder, only those parts that the function may ask it for."""
         if not (isinstance(value, types.ModuleType) and self._is_ours(value)):
             self.value(value)
@@ -287,7 +289,7 @@ class _Reading:
             self._held.append(value)
             for name in sorted(attributes & vars(value).keys()):
                 self.say("attribute", name)
-                self._reached(vars(value)[name], attributes)
+                self._follow(vars(value)[name], attributes)
             del self._met[id(value)]
 
     def _class(self, value: type) -> None:
@@ -309,10 +311,10 @@ class _Reading:
 
     def _instance(self, value: object) -> None:
         kind = type(value)
-        ours = any(self._is_ours(base) for base in kind.__mro__)
+        is_ours = any(self._is_ours(base) for base in kind.__mro__)
         if kind.__module__.partition(".")[0] in _STATEFUL:
-            self._fitted(value)
-        elif ours or kind.__module__.startswith("snorkel."):
+            self._estimator(value)
+        elif is_ours or kind.__module__.startswith("snorkel."):
             self.say("instance")
             self._instance_changes(kind)
             self.value(kind)
@@ -327,7 +329,7 @@ class _Reading:
                 if own and self._sources.holds(member.__code__.co_filename):
                     self._changes(member, *member.__code__.co_varnames[:1])
 
-    def _fitted(self, value: Any) -> None:
+    def _estimator(self, value: Any) -> None:
         """An object of scikit-learn or SciPy: all that it would be copied by."""
         self._class(type(value))
         if hasattr(value, "__dict__"):
@@ -340,16 +342,16 @@ class _Reading:
 
     def _state(self, value: object) -> None:
         slots = [name for kind in type(value).__mro__ for name in getattr(kind, "__slots__", ())]
-        held = {name: getattr(value, name) for name in slots if hasattr(value, name)}
-        held |= {k: v for k, v in getattr(value, "__dict__", {}).items() if k not in _OWN_STATE}
-        self.value(dict(sorted(held.items())))
+        state = {name: getattr(value, name) for name in slots if hasattr(value, name)}
+        state |= {k: v for k, v in getattr(value, "__dict__", {}).items() if k not in _OWN_STATE}
+        self.value(dict(sorted(state.items())))
 
     def _is_ours(self, value: Any) -> bool:
         name = value.__name__ if isinstance(value, types.ModuleType) else value.__module__
         return self._sources.file_of(name) is not None
 
 
-_SHARED = (type, types.FunctionType, types.ModuleType)
+_REFERENCES = (type, types.FunctionType, types.ModuleType)
 _READERS: list[tuple[Any, Callable[[_Reading, Any], None]]] = [
     (DeclarativeLF, _Reading.declarative),
     (BatchLF, _Reading.batch),
@@ -365,9 +367,9 @@ _READERS: list[tuple[Any, Callable[[_Reading, Any], None]]] = [
     (type, _Reading._class),
     (types.ModuleType, _Reading._module),
     (functools.partial, _Reading._partial),
-    ((operator.itemgetter, operator.attrgetter, operator.methodcaller), _Reading._reduced),
-    ((types.MethodType, staticmethod, classmethod, property), _Reading._wrapped),
-    ((functools._lru_cache_wrapper, functools.cached_property), _Reading._wrapped),
+    ((operator.itemgetter, operator.attrgetter, operator.methodcaller), _Reading._reduce),
+    ((types.MethodType, staticmethod, classmethod, property), _Reading._unwrap),
+    ((functools._lru_cache_wrapper, functools.cached_property), _Reading._unwrap),
     ((types.BuiltinFunctionType, types.MethodWrapperType), _Reading._builtin),
     ((types.MethodDescriptorType, types.WrapperDescriptorType), _Reading._descriptor),
     (logging.Logger, lambda reading, _: reading.say("logger")),

@@ -31,8 +31,8 @@ def install() -> None:
 class _Name(type):
     """The type of a class of a package that is not imported yet."""
 
-    def __call__(cls, *arguments: Any, **named: Any) -> Any:
-        return _real(cls)(*arguments, **named)
+    def __call__(cls, *arguments: Any, **keywords: Any) -> Any:
+        return _real(cls)(*arguments, **keywords)
 
     def __getattr__(cls, name: str) -> Any:
         if name.startswith("__"):  # asked for by typing, of whatever it is given

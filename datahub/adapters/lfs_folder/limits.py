@@ -41,8 +41,8 @@ def memory_of(text: str) -> int:
         return 0
     if not text:
         return max(4 * 2**30, os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") * 8 // 10)
-    found = re.fullmatch(r"(\d{1,15})\s*([KMGT]?)i?B?", text.strip(), re.IGNORECASE)
-    size = int(found[1]) * _UNITS[found[2].upper()] if found else 0
+    match = re.fullmatch(r"(\d{1,15})\s*([KMGT]?)i?B?", text.strip(), re.IGNORECASE)
+    size = int(match[1]) * _UNITS[match[2].upper()] if match else 0
     if size < _LEAST:
         raise ConfigError(
             f"memory under [lf] is {text!r}.",
@@ -54,14 +54,14 @@ def memory_of(text: str) -> int:
 def take(limits: Limits) -> None:
     """Bind this process, and all that it starts."""
     memory = [resource.RLIMIT_DATA] if limits.memory else []
-    wanted = dict.fromkeys([*memory, resource.RLIMIT_FSIZE], limits.memory or 2**40)
-    wanted |= {resource.RLIMIT_NOFILE: limits.files, resource.RLIMIT_CORE: 0}
+    bounds = dict.fromkeys([*memory, resource.RLIMIT_FSIZE], limits.memory or 2**40)
+    bounds |= {resource.RLIMIT_NOFILE: limits.files, resource.RLIMIT_CORE: 0}
     if limits.processes:
-        wanted[resource.RLIMIT_NPROC] = limits.processes
-    for what, most in wanted.items():
-        held = resource.getrlimit(what)[1]
-        most = most if held == resource.RLIM_INFINITY else min(most, held)
+        bounds[resource.RLIMIT_NPROC] = limits.processes
+    for kind, most in bounds.items():
+        ceiling = resource.getrlimit(kind)[1]
+        most = most if ceiling == resource.RLIM_INFINITY else min(most, ceiling)
         with suppress(OSError, ValueError):  # not of this system
-            resource.setrlimit(what, (most, most))
+            resource.setrlimit(kind, (most, most))
     with suppress(OSError):  # Linux
         Path("/proc/self/oom_score_adj").write_text("1000")

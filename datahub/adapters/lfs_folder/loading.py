@@ -41,7 +41,7 @@ class Sources:
         """Whether a file's name, as modules and code objects carry it, is in the folder."""
         return file is not None and Path(file).is_relative_to(self.folder)
 
-    def imported(self, name: str) -> ModuleType | None:
+    def module_of(self, name: str) -> ModuleType | None:
         """The folder's module that a function means by importing `name` (dots: relative).
 
         None for all others, and for one that does not import: the function will say so.
@@ -55,11 +55,11 @@ class Sources:
         return module if self.file_of(module.__name__) else None
 
 
-def load(folder: Path, *, shown: Callable[[Path], str], alone: bool) -> Sources:
+def load(folder: Path, *, display: Callable[[Path], str], alone: bool) -> Sources:
     """Import all files of the folder in the order of their names.
 
     `alone`: the process loads this folder and no other, so that its files may be imported by
-    `importlib` too. Raises LabelingFunctionError naming the file and line that failed; `shown`
+    `importlib` too. Raises LabelingFunctionError naming the file and line that failed; `display`
     says how a path reads in a message.
     """
     package = PACKAGE if alone else f"{PACKAGE}_{next(_counter)}"
@@ -68,14 +68,15 @@ def load(folder: Path, *, shown: Callable[[Path], str], alone: bool) -> Sources:
         sys.meta_path.insert(0, PlainNames(sources.importer))
     for path in sorted(path for path in folder.glob("*.py") if path.is_file()):
         if not path.stem.startswith(("_", ".")):
-            _import(path.stem, sources, shown)
+            _import(path.stem, sources, display)
     return sources
 
 
-def _import(stem: str, sources: Sources, shown: Callable[[Path], str]) -> None:
+def _import(stem: str, sources: Sources, display: Callable[[Path], str]) -> None:
     if "." in stem:
         raise LabelingFunctionError(
-            f"{shown(sources.folder / stem)}.py has a dot in its name, so Python cannot import it.",
+            f"{display(sources.folder / stem)}.py has a dot in its name, "
+            "so Python cannot import it.",
             hint="Rename it, or begin its name with '_' or '.' to leave it out.",
         )
     try:
@@ -85,9 +86,9 @@ def _import(stem: str, sources: Sources, shown: Callable[[Path], str]) -> None:
     except BaseException as error:  # whatever a file does: sys.exit() too
         path, line = _where(error, sources) or (sources.folder / f"{stem}.py", 1)
         text, hint = _message(error)
-        text = text.replace(str(sources.folder), shown(sources.folder))
+        text = text.replace(str(sources.folder), display(sources.folder))
         raise LabelingFunctionError(
-            f"{shown(path)}:{line} does not import: {text}", hint=hint
+            f"{display(path)}:{line} does not import: {text}", hint=hint
         ) from error
 
 

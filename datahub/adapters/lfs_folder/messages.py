@@ -21,9 +21,9 @@ class BadMessage(Exception):
     """What came is no message of ours."""
 
 
-def send(pipe: IO[bytes], told: Mapping[str, Any], content: bytes | memoryview = b"") -> None:
+def send(pipe: IO[bytes], message: Mapping[str, Any], content: bytes | memoryview = b"") -> None:
     """Write one message. Raises OSError where nobody reads any more."""
-    text = json.dumps(told, allow_nan=False).encode()
+    text = json.dumps(message, allow_nan=False).encode()
     pipe.write(_HEAD.pack(_SIGN, len(text), len(content)))
     pipe.write(text)
     pipe.write(content)
@@ -45,15 +45,15 @@ def receive(pipe: IO[bytes], *, content: int | None = 0) -> tuple[dict[str, Any]
 
 def _object(text: bytes) -> dict[str, Any]:
     try:
-        told = json.loads(text.decode("utf-8"), parse_constant=_refused)
+        message = json.loads(text.decode("utf-8"), parse_constant=_refuse)
     except (ValueError, RecursionError) as error:
         raise BadMessage(f"no JSON: {type(error).__name__}") from error
-    if not isinstance(told, dict):
+    if not isinstance(message, dict):
         raise BadMessage("no JSON object")
-    return told
+    return message
 
 
-def _refused(constant: str) -> None:
+def _refuse(constant: str) -> None:
     raise ValueError(f"{constant} is no number of JSON's")
 
 

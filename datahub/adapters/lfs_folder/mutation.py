@@ -21,18 +21,18 @@ FunctionNode = ast.Lambda | ast.FunctionDef
 
 
 def changed_names(
-    node: FunctionNode, function: types.FunctionType, kept: Collection[str] = ()
+    node: FunctionNode, function: types.FunctionType, lasting: Collection[str] = ()
 ) -> set[str]:
     """Names of what is not the function's own and is changed in it.
 
-    `kept` are parameters that hold the same thing at every call, as `self` of an instance does;
+    `lasting` are parameters that hold the same thing at every call, as `self` of an instance does;
     those with a mutable default do so too.
     """
-    own = _own(function.__code__) - set(kept) - _kept_defaults(function)
+    own = _own(function.__code__) - set(lasting) - _mutable_defaults(function)
     names_found: set[str] = set()
     for inner in ast.walk(node):
         if isinstance(inner, ast.Global | ast.Nonlocal):
-            names_found |= {name for name in inner.names if name in _stored(node)}
+            names_found |= {name for name in inner.names if name in _assigned_names(node)}
         elif isinstance(inner, ast.Subscript | ast.Attribute):
             if isinstance(inner.ctx, ast.Store | ast.Del):
                 names_found |= set(_root(inner))
@@ -53,7 +53,7 @@ def _own(code: types.CodeType) -> set[str]:
     return names
 
 
-def _kept_defaults(function: types.FunctionType) -> set[str]:
+def _mutable_defaults(function: types.FunctionType) -> set[str]:
     code = function.__code__
     parameters = code.co_varnames[: code.co_argcount]
     defaults = function.__defaults__ or ()
@@ -62,7 +62,7 @@ def _kept_defaults(function: types.FunctionType) -> set[str]:
     return {name for name, value in values.items() if isinstance(value, _MUTABLE)}
 
 
-def _stored(node: ast.AST) -> set[str]:
+def _assigned_names(node: ast.AST) -> set[str]:
     return {
         inner.id
         for inner in ast.walk(node)

@@ -48,28 +48,28 @@ class OnnxPredictor:
             ) from error
         self.sha256 = sha256(self._content).hexdigest()
 
-    def predict_proba(self, given: object) -> Any:
+    def predict_proba(self, features: object) -> Any:
         """Probabilities [n, k] of a list of values, or of an array or frame of columns."""
-        said = self._session.run([self._output], self._feed(given))[0]
-        if not isinstance(said, list):
-            return said
-        if self.classes_ is None and said:
-            self.classes_ = list(said[0])
-        return np.array([list(one.values()) for one in said], dtype=np.float64)
+        output = self._session.run([self._output], self._feed(features))[0]
+        if not isinstance(output, list):
+            return output
+        if self.classes_ is None and output:
+            self.classes_ = list(output[0])
+        return np.array([list(row.values()) for row in output], dtype=np.float64)
 
     @cached_property
     def feature_names_in_(self) -> list[str]:
         """Names of the inputs, where there are several: so that columns come with theirs."""
-        names = [one.name for one in self._session.get_inputs()]
+        names = [node.name for node in self._session.get_inputs()]
         if len(names) == 1:
             raise AttributeError("feature_names_in_")
         return names
 
-    def _feed(self, given: Any) -> dict[str, Any]:
+    def _feed(self, features: Any) -> dict[str, Any]:
         inputs = self._session.get_inputs()
-        if isinstance(given, pl.DataFrame):
-            return {one.name: self._array(one, given[one.name].to_list()) for one in inputs}
-        return {inputs[0].name: self._array(inputs[0], given)}
+        if isinstance(features, pl.DataFrame):
+            return {node.name: self._array(node, features[node.name].to_list()) for node in inputs}
+        return {inputs[0].name: self._array(inputs[0], features)}
 
     def _array(self, place: Any, values: Any) -> Any:
         array = np.asarray(values, dtype=_KINDS[place.type])
@@ -79,19 +79,19 @@ class OnnxPredictor:
     def _output(self) -> str:
         outputs = self._session.get_outputs()
         usable = [
-            one.name
-            for one in outputs
-            if one.type in _MAPS
-            or (one.type in ("tensor(float)", "tensor(double)") and len(one.shape) == 2)
+            node.name
+            for node in outputs
+            if node.type in _MAPS
+            or (node.type in ("tensor(float)", "tensor(double)") and len(node.shape) == 2)
         ]
-        named = [name for name in usable if name == "probabilities"] or usable
-        if len(named) != 1:
-            shown = ", ".join(f"{one.name}: {one.type}" for one in outputs)
+        candidates = [name for name in usable if name == "probabilities"] or usable
+        if len(candidates) != 1:
+            summary = ", ".join(f"{node.name}: {node.type}" for node in outputs)
             raise self._broke(
-                f"has not one output of probabilities, but {shown}.",
+                f"has not one output of probabilities, but {summary}.",
                 "Name the right one `probabilities` when you export the model.",
             )
-        return str(named[0])
+        return str(candidates[0])
 
     @cached_property
     def _session(self) -> Any:
@@ -115,7 +115,7 @@ class OnnxPredictor:
                 f"cannot be loaded: {line[:300]}",
                 "One .onnx file with its weights inside, of an opset that onnxruntime knows.",
             ) from error
-        strange = [one for one in session.get_inputs() if one.type not in _KINDS]
+        strange = [node for node in session.get_inputs() if node.type not in _KINDS]
         if strange:
             raise self._broke(
                 f"takes a {strange[0].type} as {strange[0].name!r}.",
@@ -123,7 +123,7 @@ class OnnxPredictor:
             )
         return session
 
-    def _broke(self, what: str, hint: str) -> LabelingFunctionError:
+    def _broke(self, fault: str, hint: str) -> LabelingFunctionError:
         return LabelingFunctionError(
-            f"The model {self._path.name} of LF {self._lf!r} {what}", hint=hint, lf=self._lf
+            f"The model {self._path.name} of LF {self._lf!r} {fault}", hint=hint, lf=self._lf
         )

@@ -45,21 +45,21 @@ def command(bwrap: str, project: Path, *, readable: Sequence[Path] = ()) -> list
     """
     home = Path.home()
     words = [bwrap, *_APART, *_system()]
-    words += _each("--tmpfs", [path for path in (*_SCRATCH, home) if path != Path("/")])
-    there = [path for path in readable if path.exists()]
-    folders = dict.fromkeys([*_imported(project), *there])
+    words += _options("--tmpfs", [path for path in (*_SCRATCH, home) if path != Path("/")])
+    existing = [path for path in readable if path.exists()]
+    folders = dict.fromkeys([*_import_folders(project), *existing])
     for folder in sorted(folders, key=lambda path: len(path.parts)):  # .venv over what holds it
-        words += _bound(folder)
+        words += _bind(folder)
         if folder.is_dir():
-            words += _covered(hidden_in(folder, deep=False))
+            words += _cover(hidden_in(folder, deep=False))
     python = [*_python(project), *_package(project)]
-    words += _bound(*(path for path in python if not path.is_relative_to(project)))
-    hidden = hidden_in(project, deep=True)
-    words += [*_bound(project), *_covered(hidden)]
+    words += _bind(*(path for path in python if not path.is_relative_to(project)))
+    hidden_paths = hidden_in(project, deep=True)
+    words += [*_bind(project), *_cover(hidden_paths)]
     if home.is_relative_to(project) and home != project:
         words += ["--tmpfs", str(home)]
-        hidden.append(home)
-    words += _bound(*(p for p in python if any(p.is_relative_to(one) for one in hidden)))
+        hidden_paths.append(home)
+    words += _bind(*(p for p in python if any(p.is_relative_to(cover) for cover in hidden_paths)))
     words += ["--setenv", "TMPDIR", "/tmp", "--chdir", str(_start(project))]
     return [*words, "--"]
 
@@ -73,7 +73,7 @@ def works(bwrap: str, project: Path) -> bool:
 def failure(bwrap: str, project: Path) -> str:
     """Why Python does not start there, in a line; empty where it does."""
     try:
-        tried = subprocess.run(
+        process = subprocess.run(
             [*command(bwrap, project), sys.executable, "-I", "-S", "-c", ""],
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -83,8 +83,8 @@ def failure(bwrap: str, project: Path) -> str:
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         return told(error)
-    said = tried.stderr.decode(errors="replace").strip().splitlines()
-    return "" if tried.returncode == 0 else [f"exit code {tried.returncode}", *said][-1]
+    lines = process.stderr.decode(errors="replace").strip().splitlines()
+    return "" if process.returncode == 0 else [f"exit code {process.returncode}", *lines][-1]
 
 
 def counts_processes() -> bool:
@@ -101,17 +101,17 @@ def _system() -> Iterator[str]:
             yield from ("--ro-bind", str(path.resolve()), str(path))
 
 
-def _each(word: str, paths: Iterable[Path]) -> Iterator[str]:
+def _options(word: str, paths: Iterable[Path]) -> Iterator[str]:
     for path in paths:
         yield from (word, str(path))
 
 
-def _bound(*paths: Path) -> Iterator[str]:
+def _bind(*paths: Path) -> Iterator[str]:
     for path in paths:
         yield from ("--ro-bind", str(path), str(path))
 
 
-def _covered(paths: Iterable[Path]) -> Iterator[str]:
+def _cover(paths: Iterable[Path]) -> Iterator[str]:
     for path in paths:
         if path.is_dir():
             yield from ("--tmpfs", str(path))
@@ -119,7 +119,7 @@ def _covered(paths: Iterable[Path]) -> Iterator[str]:
             yield from ("--ro-bind", "/dev/null", str(path))
 
 
-def _imported(project: Path) -> Iterator[Path]:
+def _import_folders(project: Path) -> Iterator[Path]:
     """Folders of installed packages, outside of Python's own; never one that others lie in.
 
     The folder of the script that runs, and the current one, which Python puts first, are none.
@@ -129,7 +129,9 @@ def _imported(project: Path) -> Iterator[Path]:
     for path in map(Path, filter(None, sys.path)):
         if not path.is_absolute() or not path.exists() or path.resolve() in first:
             continue
-        if not (_holds_others(path, project) or any(path.is_relative_to(one) for one in inside)):
+        if not (
+            _holds_others(path, project) or any(path.is_relative_to(folder) for folder in inside)
+        ):
             yield path
 
 
@@ -141,22 +143,22 @@ def _first() -> set[Path]:
 def _package(project: Path) -> Iterator[Path]:
     """This package itself, where it is not installed among Python's packages."""
     package = Path(__file__).parents[2]
-    if not any(package.is_relative_to(one) for one in _python(project)):
+    if not any(package.is_relative_to(folder) for folder in _python(project)):
         yield package
 
 
 def _holds_others(path: Path, project: Path) -> bool:
     """Whether the project, the home folder or scratch files lie in it."""
-    others = (project, Path.home(), Path.home().resolve(), *_SCRATCH)
-    return any(one.is_relative_to(name) for one in others for name in (path, path.resolve()))
+    places = (project, Path.home(), Path.home().resolve(), *_SCRATCH)
+    return any(place.is_relative_to(name) for place in places for name in (path, path.resolve()))
 
 
 def _python(project: Path) -> Iterator[Path]:
     """Where this Python and its packages stand, by every name that leads there."""
-    shown = [Path("/usr")]
+    roots = [Path("/usr")]
     for path in (*_prefixes(project), *_links(Path(sys.executable))):
-        if path.exists() and not any(path.is_relative_to(one) for one in shown):
-            shown.append(path)
+        if path.exists() and not any(path.is_relative_to(root) for root in roots):
+            roots.append(path)
             yield path
 
 
@@ -179,5 +181,5 @@ def _links(path: Path) -> Iterator[Path]:
 
 
 def _start(project: Path) -> Path:
-    here = Path.cwd()
-    return here if here.is_relative_to(project) else project
+    current = Path.cwd()
+    return current if current.is_relative_to(project) else project

@@ -51,12 +51,12 @@ class Talk:
 
 
 def _say(text: str) -> None:
-    shown = _STEERING.sub(lambda sign: sign[0].encode("unicode_escape").decode(), text)
+    printable = _STEERING.sub(lambda sign: sign[0].encode("unicode_escape").decode(), text)
     with suppress(OSError, ValueError):  # nobody listens any more
         if _is_a_file(sys.stderr):  # by its number: panics of Rust are held back from that
-            os.write(2, shown.encode("utf-8", "backslashreplace"))
+            os.write(2, printable.encode("utf-8", "backslashreplace"))
         else:
-            sys.stderr.write(shown)
+            sys.stderr.write(printable)
             sys.stderr.flush()
 
 

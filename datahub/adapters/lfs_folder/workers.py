@@ -23,42 +23,42 @@ from typing import Any, Self, TypeVar
 import numpy as np
 import polars as pl
 
-from datahub.adapters.lfs_folder.answers import believed_applied
-from datahub.adapters.lfs_folder.child import changed
+from datahub.adapters.lfs_folder.answers import parse_output
+from datahub.adapters.lfs_folder.child import change_error
 from datahub.adapters.lfs_folder.children import Child, Place
-from datahub.adapters.lfs_folder.descriptions import ToldLF, believed, believed_left_out
+from datahub.adapters.lfs_folder.descriptions import RemoteLF, parse_left_out, parse_lfs
 from datahub.core.batch import BatchLF
 from datahub.core.labeling import LabelingFunction, LFOutput, apply
 from datahub.ports import FoundLF, LeftOut
 
-Wired = Callable[[LabelingFunction], LabelingFunction]
+Wiring = Callable[[LabelingFunction], LabelingFunction]
 T = TypeVar("T")
 _PATIENCE = 2.0  # seconds that processes have to say where they were stopped
 
 
 @dataclass(frozen=True)
 class _Work:
-    """A frame and its LFs; `there` is what those that run elsewhere will have said of it."""
+    """A frame and its LFs; `remote` is what those that run elsewhere will have said of it."""
 
     frame: pl.DataFrame
     lfs: Sequence[FoundLF]
-    there: Future[LFOutput] | None
+    remote: Future[LFOutput] | None
 
 
 class FolderWorkers:
     """`jobs` processes that have the LFs of a place.
 
-    `files` are the folder's; `wired` makes a prompt one that can ask.
+    `files` are the folder's; `wire` makes a prompt one that can ask.
     """
 
-    def __init__(self, place: Place, *, jobs: int, files: Collection[str], wired: Wired) -> None:
+    def __init__(self, place: Place, *, jobs: int, files: Collection[str], wire: Wiring) -> None:
         self._place = place
         self._jobs = jobs
         self._files = files
-        self._wired = wired
+        self._wire = wire
         self._children: list[Child] = []
         self._idle = SimpleQueue[Child]()
-        self._told: dict[str, ToldLF] | None = None
+        self._told: dict[str, RemoteLF] | None = None
         self.left_out: tuple[LeftOut, ...] = ()
         self._voting: dict[tuple[str, ...], dict[str, LabelingFunction]] = {}
 
@@ -66,7 +66,7 @@ class FolderWorkers:
         """Start the first process; it begins to import."""
         self._threads = ThreadPoolExecutor(self._jobs)
         self._start()
-        self._discovery = self._threads.submit(self._discovered)
+        self._discovery = self._threads.submit(self._discover)
         return self
 
     def __exit__(
@@ -87,7 +87,7 @@ class FolderWorkers:
     @property
     def lfs(self) -> list[FoundLF]:
         """All LFs in order of file and definition. Raises LabelingFunctionError."""
-        return [lf.found for lf in self._all().values()]
+        return [lf.found for lf in self._lfs().values()]
 
     def apply(
         self,
@@ -105,10 +105,10 @@ class FolderWorkers:
         waiting: deque[_Work] = deque()
         for frame, lfs in work:
             self._check(lfs, classes)
-            away = [lf for lf in lfs if self._all()[lf.name].lf is None]
-            remote = self._submitted(frame, away, question, len(waiting)) if away else None
+            away = [lf for lf in lfs if self._lfs()[lf.name].lf is None]
+            remote = self._submit(frame, away, question, len(waiting)) if away else None
             waiting.append(_Work(frame, lfs, remote))
-            while waiting and (waiting[0].there is None or len(waiting) >= 2 * self._jobs):
+            while waiting and (waiting[0].remote is None or len(waiting) >= 2 * self._jobs):
                 yield self._whole(waiting.popleft(), key, cardinality, tuple(classes))
         while waiting:
             yield self._whole(waiting.popleft(), key, cardinality, tuple(classes))
@@ -121,18 +121,18 @@ class FolderWorkers:
             for note in child.last_words(max(0.0, until - time.monotonic())):
                 interrupt.add_note(note)
 
-    def _all(self) -> dict[str, ToldLF]:
+    def _lfs(self) -> dict[str, RemoteLF]:
         if self._told is None:
-            lfs, self.left_out = _awaited(self._discovery)
+            lfs, self.left_out = _await_answer(self._discovery)
             self._told = {lf.found.name: lf for lf in lfs}
             if all(lf.lf is not None for lf in self._told.values()):
                 self._children[0].end()  # nothing is left for it to do
         return self._told
 
-    def _discovered(self) -> tuple[list[ToldLF], tuple[LeftOut, ...]]:
-        def parse(message: dict[str, Any], _: bytes) -> tuple[list[ToldLF], tuple[LeftOut, ...]]:
-            left_out = believed_left_out(message.get("left_out"))
-            return believed(message.get("lfs"), files=self._files), left_out
+    def _discover(self) -> tuple[list[RemoteLF], tuple[LeftOut, ...]]:
+        def parse(message: dict[str, Any], _: bytes) -> tuple[list[RemoteLF], tuple[LeftOut, ...]]:
+            left_out = parse_left_out(message.get("left_out"))
+            return parse_lfs(message.get("lfs"), files=self._files), left_out
 
         first = self._children[0]
         answer = first.ask({"do": "discover"}, parse)
@@ -145,13 +145,13 @@ class FolderWorkers:
         return child
 
     def _check(self, lfs: Sequence[FoundLF], classes: Sequence[str]) -> None:
-        by_name = self._all()
+        by_name = self._lfs()
         for lf in lfs:
             current = by_name.get(lf.name)
             if current is None or current.found.voting(classes).fingerprint != lf.fingerprint:
-                raise changed(lf.name)
+                raise change_error(lf.name)
 
-    def _submitted(
+    def _submit(
         self, frame: pl.DataFrame, lfs: Sequence[FoundLF], question: Mapping[str, Any], ahead: int
     ) -> Future[LFOutput]:
         """Have an idle process apply LFs to a frame, a new one where none is and there may be."""
@@ -170,7 +170,7 @@ class FolderWorkers:
         try:
             return child.ask(
                 question,
-                lambda message, votes: believed_applied(
+                lambda message, votes: parse_output(
                     message, votes, keys, names, terms["cardinality"]
                 ),
                 content=buffer.getbuffer(),
@@ -181,33 +181,33 @@ class FolderWorkers:
 
     def _columns(self, frame: pl.DataFrame, lfs: Sequence[FoundLF], key: str) -> list[str]:
         """What has to be sent: all columns, unless each LF says which it reads."""
-        read = [self._all()[lf.name].columns for lf in lfs]
+        read = [self._lfs()[lf.name].columns for lf in lfs]
         names = {name for columns in read for name in columns or ()}
         if None in read or not names <= set(frame.columns):
             return frame.columns
         return [name for name in frame.columns if name in names or name == key]
 
     def _whole(self, work: _Work, key: str, cardinality: int, classes: tuple[str, ...]) -> LFOutput:
-        lfs = [self._here(one, classes) for one in work.lfs]
+        lfs = [self._local_lf(entry, classes) for entry in work.lfs]
         local_lfs = [lf for lf in lfs if lf is not None]
         run = partial(apply, work.frame, local_lfs, key=key, cardinality=cardinality)
-        if work.there is None:
+        if work.remote is None:
             return run()
-        return _joined([lf is None for lf in lfs], _awaited(work.there), run())
+        return _join([lf is None for lf in lfs], _await_answer(work.remote), run())
 
-    def _here(self, entry: FoundLF, classes: tuple[str, ...]) -> LabelingFunction | None:
+    def _local_lf(self, entry: FoundLF, classes: tuple[str, ...]) -> LabelingFunction | None:
         """The LF, if it runs here: a prompt as one that can ask, and votes by numbers."""
-        lf = self._all()[entry.name].lf
+        lf = self._lfs()[entry.name].lf
         if lf is None:
             return None
         voting = self._voting.setdefault(classes, {})
         if entry.name not in voting:
-            ready = self._wired(lf)
+            ready = self._wire(lf)
             voting[entry.name] = ready.for_classes(classes) if isinstance(ready, BatchLF) else ready
         return voting[entry.name]
 
 
-def _joined(away: Sequence[bool], remote: LFOutput, local: LFOutput) -> LFOutput:
+def _join(away: Sequence[bool], remote: LFOutput, local: LFOutput) -> LFOutput:
     votes = np.empty((len(remote.votes), len(away)), dtype=np.int8)
     is_remote = np.array(away, dtype=bool)
     votes[:, is_remote], votes[:, ~is_remote] = remote.votes, local.votes
@@ -215,7 +215,7 @@ def _joined(away: Sequence[bool], remote: LFOutput, local: LFOutput) -> LFOutput
     return LFOutput(votes, remote.faults + local.faults, tuple(next(counts[flag]) for flag in away))
 
 
-def _awaited(answer: Future[T]) -> T:
+def _await_answer(answer: Future[T]) -> T:
     """What a child answers, or Ctrl-C: a blocking wait is restarted by polars' signal handler."""
     while not wait([answer], timeout=0.2).done:
         pass  # Python looks for signals here
