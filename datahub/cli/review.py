@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from datahub.core.agreement import Agreement
     from datahub.core.triage import Task
     from datahub.core.trust import Estimate
-    from datahub.flow.review.asking import Found
+    from datahub.flow.review.asking import Discrepancies
     from datahub.flow.review.trust import Plain, Trust
     from datahub.hub import Hub
 
@@ -141,7 +141,7 @@ def report(
         table(["key", "reason"], refusals)
 
 
-def _say_found(findings: Found) -> None:
+def _say_found(findings: Discrepancies) -> None:
     """Print what the queue held against the ledger."""
     counts = (
         (findings.deleted, "tasks were deleted in the queue"),

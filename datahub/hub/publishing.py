@@ -58,7 +58,7 @@ class Publishing(Wiring):
             left_out=workers.left_out,
         )
 
-    def _questions(self) -> dict[tuple[str, str], open_rows.Asked]:
+    def _questions(self) -> dict[tuple[str, str], open_rows.OpenRows]:
         """Rows that wait for an answer; none, with a warning, where the catalog cannot say."""
         try:
             return {
@@ -70,7 +70,7 @@ class Publishing(Wiring):
             self.warn_once([f"rows that wait for an answer are not counted: {error.message}"])
             return {}
 
-    def _questions_of(self, name: str, queue: str) -> open_rows.Asked:
+    def _questions_of(self, name: str, queue: str) -> open_rows.OpenRows:
         return open_rows.asked_rows(
             self.at(name, ref=self.branch),
             self.catalog,
@@ -83,7 +83,7 @@ class Publishing(Wiring):
         self,
         lfs: Sequence[FoundLF],
         failure: LabelingFunctionError | ConfigError | None,
-        questions: Mapping[tuple[str, str], open_rows.Asked],
+        questions: Mapping[tuple[str, str], open_rows.OpenRows],
         *,
         is_isolated: bool = False,
         isolation_hint: str = "",

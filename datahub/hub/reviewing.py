@@ -12,7 +12,7 @@ from datahub.flow.review import open_rows, trust
 from datahub.flow.review.answering import answer, answers_by_key
 from datahub.flow.review.asking import Asking
 from datahub.flow.review.pull import PullReport, pull
-from datahub.flow.review.push import Pushed, push
+from datahub.flow.review.push import PushReport, push
 from datahub.flow.steps import Step
 from datahub.hub.wiring import Wiring
 
@@ -24,7 +24,7 @@ def _ignore(text: str) -> None:
 class Reviewing(Wiring):
     """triage -> relabel -> final labels."""
 
-    def review_push(self, dataset: str | None = None, *, budget: int | None = None) -> Pushed:
+    def review_push(self, dataset: str | None = None, *, budget: int | None = None) -> PushReport:
         """Ask people about the rows whose label is least to be trusted."""
         step = self.step()
         report = push(

@@ -14,7 +14,7 @@ from datahub.core.versions import Commit, suite_hash
 from datahub.flow.dataset.at import At
 from datahub.flow.publish.consistency import label_gaps, mismatches
 from datahub.flow.publish.verdicts import gates_at, verdict_at
-from datahub.flow.review.open_rows import Asked
+from datahub.flow.review.open_rows import OpenRows
 from datahub.flow.rows.keeping import rows_without_label
 from datahub.ports import FoundLF, LeftOut, Rows, VersionStore
 
@@ -67,7 +67,7 @@ def status(
     lfs: Sequence[FoundLF],
     failure: LabelingFunctionError | ConfigError | None,
     rules: Mapping[str, bytes],
-    questions: Mapping[tuple[str, str], Asked],
+    questions: Mapping[tuple[str, str], OpenRows],
     is_isolated: bool = True,
     isolation_hint: str = "",
     left_out: Sequence[LeftOut] = (),
@@ -151,7 +151,7 @@ def _stale_dataset(at: At, lfs: Sequence[FoundLF]) -> list[Stale]:
     return stale
 
 
-def _stale_questions(name: str, queue: str, questions: Asked, *, has_model: bool) -> list[Stale]:
+def _stale_questions(name: str, queue: str, questions: OpenRows, *, has_model: bool) -> list[Stale]:
     """Answers that are open or not pulled; without a label model, a pull has nothing to change."""
     pull = f"`datahub review pull --queue {queue}`"
     pull = pull if has_model else f"{FIT}, then {pull}"

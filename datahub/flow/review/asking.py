@@ -21,12 +21,12 @@ from datahub.flow.review.answers import without_place
 from datahub.flow.steps import Step
 from datahub.ports import Catalog, LedgerEntry, Reconciliation, ReviewQueue, Where
 
-SHOWN = 20_000  # characters of a field that a person is shown
+FIELD_LIMIT = 20_000  # characters of a field that a person is shown
 AGAIN = "-again"  # ends the id of a batch of rows that changed after they were asked
 
 
 @dataclass(frozen=True)
-class Found:
+class Discrepancies:
     """What a queue held against the ledger: counts of tasks, and sentences for a person."""
 
     deleted: int = 0
@@ -35,7 +35,7 @@ class Found:
     notes: tuple[str, ...] = ()
 
 
-NOTHING_FOUND = Found()
+NOTHING_FOUND = Discrepancies()
 
 
 @dataclass(frozen=True)
@@ -69,38 +69,40 @@ class Asking:
         return self.catalog.ledger(**self.where)
 
 
-def reconcile(asking: Asking) -> Found:
+def reconcile(asking: Asking) -> Discrepancies:
     """Hold the queue against the ledger, and note in it what is asked there no more."""
     memory = asking.catalog.memory("seen", **asking.where)
-    found, kept = asking.queue.check(asking.catalog.cursor(**asking.where), memory)
-    gone = lost(asking.ledger(), found)
-    refused = asking.catalog.memory("refused", **asking.where).recall() if kept.afresh else {}
-    settled = refused.keys() - without_place(refused).keys()
-    asking.catalog.keep(kept, entries=gone, refusals=dict.fromkeys(settled), **asking.where)
-    return noticed(found, gone)
+    report, update = asking.queue.check(asking.catalog.cursor(**asking.where), memory)
+    missing = missing_entries(asking.ledger(), report)
+    refusals = asking.catalog.memory("refused", **asking.where).recall() if update.afresh else {}
+    settlements = refusals.keys() - without_place(refusals).keys()
+    asking.catalog.keep(
+        update, entries=missing, refusals=dict.fromkeys(settlements), **asking.where
+    )
+    return summarize(report, missing)
 
 
-def lost(ledger: Iterable[LedgerEntry], found: Reconciliation) -> list[LedgerEntry]:
+def missing_entries(ledger: Iterable[LedgerEntry], report: Reconciliation) -> list[LedgerEntry]:
     """Entries of rows that should be asked, and are not asked in the queue: they are `gone`."""
-    missing = set(found.missing)
+    missing = set(report.missing)
     return [
         replace(entry, state="gone")
         for entry in ledger
         if entry.state == "asked"
         and (
             (entry.key, entry.row_hash) in missing
-            if found.present is None
-            else (entry.key, entry.row_hash) not in found.present
+            if report.present is None
+            else (entry.key, entry.row_hash) not in report.present
         )
     ]
 
 
-def noticed(found: Reconciliation, gone: Sequence[LedgerEntry]) -> Found:
+def summarize(report: Reconciliation, missing: Sequence[LedgerEntry]) -> Discrepancies:
     """The same for a person."""
-    notes = list(found.notes)
-    if found.is_closed and gone:
-        notes.append(f"{len(gone)} open tasks are asked again by the next `datahub review push`")
-    return Found(found.deletions, found.duplicates, found.foreign, tuple(notes))
+    notes = list(report.notes)
+    if report.is_closed and missing:
+        notes.append(f"{len(missing)} open tasks are asked again by the next `datahub review push`")
+    return Discrepancies(report.deletions, report.duplicates, report.foreign, tuple(notes))
 
 
 def ask(asking: Asking, tasks: Sequence[Task], *, step: Step) -> tuple[Batch, Commit]:
@@ -135,26 +137,26 @@ def ask_again(asking: Asking) -> tuple[tuple[Key, ...], Commit]:
         return (), asking.at.commit
     batches = {batch.id: {task.key: task for task in batch.tasks} for batch in asking.at.batches}
     content = asking.at.content([entry.key for entry in entries])
-    same: dict[str, list[LedgerEntry]] = defaultdict(list)
-    changed: list[LedgerEntry] = []
-    dropped: list[LedgerEntry] = []
+    standing: dict[str, list[LedgerEntry]] = defaultdict(list)
+    revisions: list[LedgerEntry] = []
+    deletions: list[LedgerEntry] = []
     for entry in entries:
         task = batches.get(entry.batch, {}).get(entry.key)
         if entry.state == "intent" and task is None and not entry.batch.endswith(AGAIN):
-            dropped.append(entry)  # never committed: the next queue may choose it
+            deletions.append(entry)  # never committed: the next queue may choose it
         elif entry.state == "intent" and task is not None:
-            same[entry.batch].append(entry)
+            standing[entry.batch].append(entry)
         elif entry.key not in content:
-            dropped.append(entry)
+            deletions.append(entry)
         elif entry.state == "gone" and task and _is_as_shown(task, content[entry.key]):
-            same[entry.batch].append(entry)
+            standing[entry.batch].append(entry)
         else:
-            changed.append(entry)
-    asking.catalog.record_entries([replace(entry, state="dropped") for entry in dropped])
-    _post_again(asking, same, batches)
-    head = _ask_changed(asking, [entry.key for entry in changed], content)
-    posted = [e for entries in same.values() for e in entries if e.state == "gone"]
-    return tuple(entry.key for entry in (*posted, *changed)), head
+            revisions.append(entry)
+    asking.catalog.record_entries([replace(entry, state="dropped") for entry in deletions])
+    _post_again(asking, standing, batches)
+    head = _ask_changed(asking, [entry.key for entry in revisions], content)
+    repeats = [e for entries in standing.values() for e in entries if e.state == "gone"]
+    return tuple(entry.key for entry in (*repeats, *revisions)), head
 
 
 def waiting(ledger: Iterable[LedgerEntry]) -> set[Key]:
@@ -165,25 +167,25 @@ def waiting(ledger: Iterable[LedgerEntry]) -> set[Key]:
 def shown_fields(dataset: Dataset, row: Mapping[str, object]) -> dict[str, str]:
     """What a person is shown: the text first, other columns after it."""
     names = sorted(row, key=lambda name: name != dataset.text)
-    shown = {name: "" if row[name] is None else str(row[name])[:SHOWN] for name in names}
-    if not shown:
+    fields = {name: "" if row[name] is None else str(row[name])[:FIELD_LIMIT] for name in names}
+    if not fields:
         raise NotFound(
             f"Dataset {dataset.name!r} has no column that a person could be shown.",
             hint="Import at least one column besides the key.",
         )
-    return shown
+    return fields
 
 
 def _post(asking: Asking, batch: Batch, entries: Sequence[LedgerEntry]) -> None:
-    kept = asking.queue.push(
+    update = asking.queue.push(
         batch.id,
         batch.tasks,
         classes=asking.at.dataset.classes,
         cursor=asking.catalog.cursor(**asking.where),
         memory=asking.catalog.memory("seen", **asking.where),
     )
-    asked = [replace(entry, state="asked") for entry in entries]
-    asking.catalog.keep(kept, entries=asked, **asking.where)
+    ledger_entries = [replace(entry, state="asked") for entry in entries]
+    asking.catalog.keep(update, entries=ledger_entries, **asking.where)
     asking.step.progress("push", len(entries), len(entries))
 
 
@@ -200,8 +202,8 @@ def _post_again(
 
 def _is_as_shown(task: Task, row: Mapping[str, object]) -> bool:
     """Whether the row still has the values that the task showed."""
-    shown = {name: row[name] for name in task.fields if name in row}
-    return len(shown) == len(task.fields) and content_hash(shown) == task.row_hash
+    fields = {name: row[name] for name in task.fields if name in row}
+    return len(fields) == len(task.fields) and content_hash(fields) == task.row_hash
 
 
 def _ask_changed(

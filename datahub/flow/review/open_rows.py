@@ -18,7 +18,7 @@ from datahub.ports import Catalog, ReviewQueue, Where
 
 
 @dataclass(frozen=True)
-class Asked:
+class OpenRows:
     """Rows that people were asked about; `answered` of them wait for a pull, None: not known."""
 
     rows: int
@@ -43,7 +43,7 @@ def as_shown(at: At, tasks: Collection[Task]) -> set[tuple[Key, str]]:
 
 def asked_rows(
     at: At, catalog: Catalog, *, queue_name: str, branch: str, queue: ReviewQueue | None
-) -> Asked:
+) -> OpenRows:
     """How many rows people were asked about and no pull has brought yet; nothing is pulled.
 
     Rows that changed since are not among them: the next push or pull asks them again. Without
@@ -52,22 +52,22 @@ def asked_rows(
     where = Where(queue=queue_name, dataset=at.name, branch=branch)
     entries = [e for e in catalog.ledger(**where) if e.state in ("intent", "asked")]
     if not entries:
-        return Asked(0, None)
+        return OpenRows(0, None)
     pairs = {(entry.key, entry.row_hash) for entry in entries}
     tasks = {(t.key, t.row_hash): t for batch in at.batches for t in batch.tasks}
-    asked = [tasks[pair] for pair in pairs if pair in tasks]
-    changed = {(task.key, task.row_hash) for task in asked} - as_shown(at, asked)
-    keys = waiting(e for e in entries if (e.key, e.row_hash) not in changed)
+    matches = [tasks[pair] for pair in pairs if pair in tasks]
+    stale = {(task.key, task.row_hash) for task in matches} - as_shown(at, matches)
+    keys = waiting(e for e in entries if (e.key, e.row_hash) not in stale)
     if not keys or queue is None:
-        return Asked(len(keys), None)
-    pulled = queue.pull(catalog.cursor(**where), catalog.memory("seen", **where))
-    answered = {entry.key for entry in current(pulled.annotations)}
-    return Asked(len(keys), len(answered & keys))
+        return OpenRows(len(keys), None)
+    response = queue.pull(catalog.cursor(**where), catalog.memory("seen", **where))
+    answered_keys = {entry.key for entry in current(response.annotations)}
+    return OpenRows(len(keys), len(answered_keys & keys))
 
 
 def refused_answers(
     catalog: Catalog, *, queue_name: str, dataset: str, branch: str
 ) -> list[tuple[Key, str]]:
     """(key, reason) of answers that pulls could not take, and that are not settled yet."""
-    kept = catalog.memory("refused", queue=queue_name, dataset=dataset, branch=branch).recall()
-    return [(answer.key, answer.reason) for answer in starmap(read, kept.items())]
+    memory = catalog.memory("refused", queue=queue_name, dataset=dataset, branch=branch).recall()
+    return [(answer.key, answer.reason) for answer in starmap(read, memory.items())]

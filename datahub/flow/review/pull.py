@@ -16,20 +16,20 @@ from datahub.flow.dataset.draft import Draft
 from datahub.flow.label.fit import counts_of
 from datahub.flow.label.judging_again import check_fitted, judge_again, relabel
 from datahub.flow.review.answers import (
-    Sorted,
+    AnswerSorter,
     latest,
     marks,
-    remembered,
+    refusal_changes,
+    refusals_to_report,
     still_waiting,
-    told,
 )
 from datahub.flow.review.asking import (
     NOTHING_FOUND,
     Asking,
-    Found,
+    Discrepancies,
     ask_again,
-    lost,
-    noticed,
+    missing_entries,
+    summarize,
 )
 from datahub.ports import EndModel, LedgerEntry, NewAnswers
 
@@ -49,7 +49,7 @@ class PullReport:
     changed: int
     commit: Commit
     withdrawn: int = 0
-    found: Found = NOTHING_FOUND
+    found: Discrepancies = NOTHING_FOUND
 
 
 def pull(asking: Asking, *, end_model: EndModel | None = None) -> PullReport:
@@ -63,56 +63,58 @@ def pull(asking: Asking, *, end_model: EndModel | None = None) -> PullReport:
     """
     asking.check()
     catalog, where = asking.catalog, asking.where
-    pulled = asking.queue.pull(catalog.cursor(**where), catalog.memory("seen", **where))
-    asking.step.progress("pull", len(pulled.annotations), len(pulled.annotations))
-    refused = catalog.memory("refused", **where).recall()
-    answers = _sorted(asking.at, pulled, refused)
+    response = asking.queue.pull(catalog.cursor(**where), catalog.memory("seen", **where))
+    asking.step.progress("pull", len(response.annotations), len(response.annotations))
+    refusals = catalog.memory("refused", **where).recall()
+    answers = _sort_answers(asking.at, response, refusals)
     check_fitted(asking.at)
-    commit, changed = _taken(asking, answers.taken, end_model)
-    gone = _keep(asking, pulled, answers, refused)
-    again, head = ((), commit) if pulled.reconciliation.is_closed else ask_again(asking.on(commit))
+    commit, label_changes = _take(asking, answers.log_lines, end_model)
+    missing = _keep(asking, response, answers, refusals)
+    again, head = (
+        ((), commit) if response.reconciliation.is_closed else ask_again(asking.on(commit))
+    )
     return PullReport(
         dataset=asking.at.name,
-        annotations=len(answers.taken),
-        refused=told(answers.refused, refused),
+        annotations=len(answers.log_lines),
+        refused=refusals_to_report(answers.refusals, refusals),
         asked_again=again,
         statuses=_statuses(asking.on(commit).at),
-        changed=changed,
+        changed=label_changes,
         commit=head,
-        withdrawn=sum(entry.withdrawn for entry in answers.taken),
-        found=noticed(pulled.reconciliation, gone),
+        withdrawn=sum(entry.withdrawn for entry in answers.log_lines),
+        found=summarize(response.reconciliation, missing),
     )
 
 
-def _sorted(at: At, pulled: NewAnswers, refused: Mapping[str, str]) -> Sorted:
+def _sort_answers(at: At, response: NewAnswers, refusals: Mapping[str, str]) -> AnswerSorter:
     """What was pulled, and what waits since earlier pulls, by whether it can be taken."""
-    waiting = still_waiting(refused, pulled)
-    lines = (*pulled.annotations, *(answer.entry for answer in waiting if answer.entry))
-    logged = {replace(entry, columns=None) for entry in at.log}
-    fresh = [entry for entry in lines if replace(entry, columns=None) not in logged]
+    waiting = still_waiting(refusals, response)
+    lines = (*response.annotations, *(answer.entry for answer in waiting if answer.entry))
+    log_lines = {replace(entry, columns=None) for entry in at.log}
+    fresh = [entry for entry in lines if replace(entry, columns=None) not in log_lines]
     hashes = hashes_of(at.store, at.rows, [at.id], at.dataset, fresh)
-    answers = Sorted(refused=[*pulled.refusals, *(a for a in waiting if a.entry is None)])
+    answers = AnswerSorter(refusals=[*response.refusals, *(a for a in waiting if a.entry is None)])
     last = latest(at.log)
     for entry in fresh:
         answers.sort(entry, at.dataset, hashes, last)
     return answers
 
 
-def _taken(
+def _take(
     asking: Asking, lines: Sequence[Annotation], end_model: EndModel | None
 ) -> tuple[Commit, int]:
     """Commit these lines of the log with what labels they come to; how many labels changed."""
     if not lines:
         return asking.at.commit, 0
     at, step = asking.at, asking.step
-    judged = judge_again(
+    judgments = judge_again(
         at,
         end_model=end_model,
         decisions=decisions_at(at, more=tuple(lines)),
         audit_keys=at.audit_keys,
         progress=step.progress,
     )
-    changes, _, changed = relabel(at, judged, step_id=step.id)
+    changes, _, count = relabel(at, judgments, step_id=step.id)
     draft = Draft(at, changes)
     draft.put(annotations_file(at.name, step.id), "".join(f"{e.to_json()}\n" for e in lines))
     commit = draft.commit(
@@ -120,26 +122,28 @@ def _taken(
         message=f"Take {len(lines)} annotations into {at.name}",
         metadata={"step": "review pull", "dataset": at.name, "annotations": str(len(lines))},
     )
-    return commit, changed
+    return commit, count
 
 
 def _keep(
-    asking: Asking, pulled: NewAnswers, answers: Sorted, refused: Mapping[str, str]
+    asking: Asking, response: NewAnswers, answers: AnswerSorter, refusals: Mapping[str, str]
 ) -> list[LedgerEntry]:
     """Keep in the catalog what was pulled; returns entries of rows whose task is gone."""
     ledger = asking.ledger()
     ledger += _unknown(asking, ledger, answers.stale)  # a catalog was lost: who asked, it knew
-    keys = {entry.key for entry in pulled.annotations}
-    log = [*asking.at.log, *answers.taken]
-    marked = {entry.key: entry for entry in marks(ledger, log, keys, answers.stale)}
-    gone = lost([marked.get(entry.key, entry) for entry in ledger], pulled.reconciliation)
+    keys = {entry.key for entry in response.annotations}
+    log = [*asking.at.log, *answers.log_lines]
+    entries = {entry.key: entry for entry in marks(ledger, log, keys, answers.stale)}
+    missing = missing_entries(
+        [entries.get(entry.key, entry) for entry in ledger], response.reconciliation
+    )
     asking.catalog.keep(
-        pulled.update,
-        entries={**marked, **{entry.key: entry for entry in gone}}.values(),
-        refusals=remembered(answers.refused, refused),
+        response.update,
+        entries={**entries, **{entry.key: entry for entry in missing}}.values(),
+        refusals=refusal_changes(answers.refusals, refusals),
         **asking.where,
     )
-    return gone
+    return missing
 
 
 def _statuses(at: At) -> dict[str, int]:

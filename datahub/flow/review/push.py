@@ -16,10 +16,10 @@ from datahub.flow.dataset.annotations import decisions_at
 from datahub.flow.dataset.at import At
 from datahub.flow.label.judging_again import check_fitted
 from datahub.flow.review.asking import (
+    FIELD_LIMIT,
     NOTHING_FOUND,
-    SHOWN,
     Asking,
-    Found,
+    Discrepancies,
     ask,
     ask_again,
     reconcile,
@@ -29,7 +29,7 @@ from datahub.flow.review.asking import (
 
 
 @dataclass(frozen=True)
-class Pushed:
+class PushReport:
     """What a push asked; `doubt` and `audit` count tasks by slice."""
 
     batch: str
@@ -39,25 +39,25 @@ class Pushed:
     where: str
     commit: Commit
     asked_again: int = 0  # rows asked before whose task was deleted, or that changed
-    found: Found = NOTHING_FOUND
+    found: Discrepancies = NOTHING_FOUND
 
 
-def push(asking: Asking, *, budget: int, seed: int, audit_share: float) -> Pushed:
+def push(asking: Asking, *, budget: int, seed: int, audit_share: float) -> PushReport:
     """Ask people about at most `budget` rows: commit the tasks, then post them, exactly once.
 
     The commit comes first, so that a push cut short is finished by the next one.
     """
     asking.check()
-    found = reconcile(asking)
+    discrepancies = reconcile(asking)
     again, head = ask_again(asking)
     asking = asking.on(head)
     check_fitted(asking.at)
-    tasks = _chosen(asking, budget=budget, seed=seed, audit_share=audit_share)
+    tasks = _choose_tasks(asking, budget=budget, seed=seed, audit_share=audit_share)
     if not tasks:
-        return Pushed("", 0, 0, 0, asking.queue.where(), head, len(again), found)
+        return PushReport("", 0, 0, 0, asking.queue.where(), head, len(again), discrepancies)
     batch, commit = ask(asking, tasks, step=asking.step)
     audit = sum(task.slice == "audit" for task in tasks)
-    return Pushed(
+    return PushReport(
         batch=batch.id,
         tasks=len(tasks),
         doubt=len(tasks) - audit,
@@ -65,14 +65,14 @@ def push(asking: Asking, *, budget: int, seed: int, audit_share: float) -> Pushe
         where=asking.queue.where(),
         commit=commit,
         asked_again=len(again),
-        found=found,
+        found=discrepancies,
     )
 
 
-def _chosen(asking: Asking, *, budget: int, seed: int, audit_share: float) -> list[Task]:
+def _choose_tasks(asking: Asking, *, budget: int, seed: int, audit_share: float) -> list[Task]:
     """The rows to ask about, as tasks."""
     at = asking.at
-    picked = queue(
+    queue_rows = queue(
         _scores(at),
         key=at.key,
         budget=budget,
@@ -81,11 +81,11 @@ def _chosen(asking: Asking, *, budget: int, seed: int, audit_share: float) -> li
         leave_out={*decisions_at(at), *waiting(asking.ledger())},
         words=lambda keys: _read(at, keys),
     )
-    keys = picked[at.key].to_list()
+    keys = queue_rows[at.key].to_list()
     content, doubts = at.content(keys), _doubts(at, keys)
     return [
         _task(at, line, content[line[at.key]], doubts.get(line[at.key]))
-        for line in picked.iter_rows(named=True)
+        for line in queue_rows.iter_rows(named=True)
     ]
 
 
@@ -136,4 +136,4 @@ def _texts(at: At, column: str, keys: Sequence[Key]) -> Iterator[tuple[Key, str]
     columns = list(dict.fromkeys((at.key, column)))
     for frame in at.lines("rows", keys, columns=columns):
         for key, text in zip(frame[at.key], frame[column], strict=True):
-            yield key, str(text or "")[:SHOWN]
+            yield key, str(text or "")[:FIELD_LIMIT]

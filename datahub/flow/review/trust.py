@@ -84,108 +84,114 @@ def trust(
     Raises DatasetNotFound, NotFound (no soft labels yet).
     """
     at = At.of(store, rows, ref, dataset)
-    known = at.dataset
+    data = at.dataset
     check_fitted(at)
-    decided = decisions_at(at)
-    answers = {key: d.label for key, d in decided.items() if d.label is not None}
-    audited = {key: label for key, label in answers.items() if key in at.audit_keys}
-    triage, saved = at.triage, fitted_model(at)
-    groups, asked = _measured(store, rows, ref, known, audited, triage)
+    decisions = decisions_at(at)
+    answers = {key: d.label for key, d in decisions.items() if d.label is not None}
+    audit_answers = {key: label for key, label in answers.items() if key in at.audit_keys}
+    triage, model = at.triage, fitted_model(at)
+    groups, scores = _measure(store, rows, ref, data, audit_answers, triage)
     return Trust(
         dataset=dataset,
-        rows=known.rows,
-        answered=len(audited),
+        rows=data.rows,
+        answered=len(audit_answers),
         accepted=groups["accepted"],
         doubted=groups["doubted"],
         uncovered=groups["uncovered"],
-        outcomes=_outcomes(store, rows, ref, known),
+        outcomes=_outcomes(store, rows, ref, data),
         triage=triage,
-        plain=_plain(known, asked, answers, end_model, features_as_fitted(at)),
-        model=saved.name,
-        class_balance=dict(zip(known.classes, saved.class_balance, strict=True)),
-        balance_from=saved.balance_from,
+        plain=_plain(data, scores, answers, end_model, features_as_fitted(at)),
+        model=model.name,
+        class_balance=dict(zip(data.classes, model.class_balance, strict=True)),
+        balance_from=model.balance_from,
         agreement=agreement_at(at),
     )
 
 
-def _measured(
+def _measure(
     store: VersionStore,
     rows: Rows,
     ref: str,
-    known: Dataset,
-    audited: dict[Key, str],
+    dataset: Dataset,
+    audit_answers: dict[Key, str],
     triage: Triage,
 ) -> tuple[dict[str, Estimate], pl.DataFrame]:
     """The error of each group of rows, and the scores of audited rows with what people `said`."""
-    good, covered = good_labels(triage)[0], pl.col("label").is_not_null()
+    good, has_label = good_labels(triage)[0], pl.col("label").is_not_null()
     groups = {
         "accepted": (good, "label"),
-        "doubted": (covered & ~good, "label"),
-        "uncovered": (~covered, "end_label"),
+        "doubted": (has_label & ~good, "label"),
+        "uncovered": (~has_label, "end_label"),
     }
-    found = dict.fromkeys(groups, Estimate(0, 0, 0))
-    asked = []
-    columns = [known.key, "label", "confidence", "end_label", "trust", "doubt"]
-    for _, scores in read_parts(store, rows, ref, known, "soft_labels", columns=columns):
-        judged = scores.join(_said(audited, known, scores), on=known.key, how="left")
-        asked.append(judged.drop_nulls("said"))
+    estimates = dict.fromkeys(groups, Estimate(0, 0, 0))
+    frames = []
+    columns = [dataset.key, "label", "confidence", "end_label", "trust", "doubt"]
+    for _, scores in read_parts(store, rows, ref, dataset, "soft_labels", columns=columns):
+        lines = scores.join(
+            _answer_frame(audit_answers, dataset, scores), on=dataset.key, how="left"
+        )
+        frames.append(lines.drop_nulls("said"))
         for name, (group, guess) in groups.items():
-            found[name] += _estimate(judged.filter(group), guess)
-    return found, pl.concat(asked)
+            estimates[name] += _estimate(lines.filter(group), guess)
+    return estimates, pl.concat(frames)
 
 
-def _outcomes(store: VersionStore, rows: Rows, ref: str, known: Dataset) -> dict[str, int]:
+def _outcomes(store: VersionStore, rows: Rows, ref: str, dataset: Dataset) -> dict[str, int]:
     """How many rows have each outcome; none in labels of an earlier format."""
-    paths = table_paths(store, ref, known.name, "labels")
+    paths = table_paths(store, ref, dataset.name, "labels")
     if "outcome" not in rows.scan(paths[:1]).collect_schema():
         return {}
     counts: Counter[str] = Counter()
-    for _, frame in read_parts(store, rows, ref, known, "labels", columns=["outcome"]):
+    for _, frame in read_parts(store, rows, ref, dataset, "labels", columns=["outcome"]):
         counts.update(counts_of(frame["outcome"]))
     return dict(sorted(counts.items()))
 
 
 def _plain(
-    known: Dataset,
-    judged: pl.DataFrame,
+    dataset: Dataset,
+    scores: pl.DataFrame,
     answers: dict[Key, str],
     end_model: EndModel | None,
-    looked: FeatureReader,
+    reader: FeatureReader,
 ) -> Plain | None:
     """Teach the end model by answers alone; each answered row is judged without its own."""
-    asked = read_rows(looked, known, answers)
-    number = {name: i for i, name in enumerate(known.classes)}
-    said = [number[answers[key]] for key in asked.keys]
-    soft = np.eye(len(known.classes))[np.array(said, dtype=np.int64)]
-    found = out_of_fold(end_model, asked.keys, asked.features, soft, seed=0)
-    if len(found) == 0 or np.isnan(found).any():
+    answered_rows = read_rows(reader, dataset, answers)
+    number = {name: i for i, name in enumerate(dataset.classes)}
+    class_numbers = [number[answers[key]] for key in answered_rows.keys]
+    soft = np.eye(len(dataset.classes))[np.array(class_numbers, dtype=np.int64)]
+    probabilities = out_of_fold(end_model, answered_rows.keys, answered_rows.features, soft, seed=0)
+    if len(probabilities) == 0 or np.isnan(probabilities).any():
         return None
-    guesses = [known.classes[i] for i in found.argmax(axis=1)]
-    table = pl.DataFrame({known.key: asked.keys, "plain": guesses})
-    both = judged.join(table, on=known.key, how="inner")
+    guesses = [dataset.classes[i] for i in probabilities.argmax(axis=1)]
+    table = pl.DataFrame({dataset.key: answered_rows.keys, "plain": guesses})
+    pairs = scores.join(table, on=dataset.key, how="inner")
     guess = pl.coalesce("label", "end_label")
     plain, weak = (
-        both.select(e.eq_missing(pl.col("said"))).to_series() for e in (pl.col("plain"), guess)
+        pairs.select(e.eq_missing(pl.col("said"))).to_series() for e in (pl.col("plain"), guess)
     )
     only_plain, only_weak = int((plain & ~weak).sum()), int((weak & ~plain).sum())
     return Plain(
-        len(said), both.height, int(plain.sum()), int(weak.sum()), _mcnemar(only_plain, only_weak)
+        len(class_numbers),
+        pairs.height,
+        int(plain.sum()),
+        int(weak.sum()),
+        _mcnemar(only_plain, only_weak),
     )
 
 
-def _mcnemar(one: int, other: int) -> float:
-    n = one + other
-    return min(1.0, 2 * binomial_cdf(min(one, other), n, 0.5)) if n else 1.0
+def _mcnemar(plain_only: int, weak_only: int) -> float:
+    n = plain_only + weak_only
+    return min(1.0, 2 * binomial_cdf(min(plain_only, weak_only), n, 0.5)) if n else 1.0
 
 
-def _said(audited: dict[Key, str], known: Dataset, scores: pl.DataFrame) -> pl.DataFrame:
+def _answer_frame(answers: dict[Key, str], dataset: Dataset, scores: pl.DataFrame) -> pl.DataFrame:
     return pl.DataFrame(
-        {known.key: list(audited), "said": list(audited.values())},
-        schema={known.key: scores.schema[known.key], "said": pl.String},
+        {dataset.key: list(answers), "said": list(answers.values())},
+        schema={dataset.key: scores.schema[dataset.key], "said": pl.String},
     )
 
 
-def _estimate(judged: pl.DataFrame, guess: str) -> Estimate:
-    audited = judged.drop_nulls("said")
-    wrong = audited.filter(pl.col(guess).ne_missing(pl.col("said"))).height
-    return Estimate(judged.height, audited.height, wrong)
+def _estimate(lines: pl.DataFrame, guess: str) -> Estimate:
+    answers = lines.drop_nulls("said")
+    wrong = answers.filter(pl.col(guess).ne_missing(pl.col("said"))).height
+    return Estimate(lines.height, answers.height, wrong)
