@@ -45,14 +45,14 @@ def words(text: str) -> Words:
     return frozenset(_WORD.findall(text.casefold()))
 
 
-def alike(one: Words, other: Words) -> bool:
+def alike(first: Words, second: Words) -> bool:
     """Whether they have four of five words in common; rows without a word are alike.
 
     >>> alike(words("a free prize for you"), words("A free prize, for you!")), alike(
     ...     words("a free prize"), words("a free gift"))
     (True, False)
     """
-    return 9 * len(one & other) >= 4 * (len(one) + len(other))
+    return 9 * len(first & second) >= 4 * (len(first) + len(second))
 
 
 class Read:
@@ -109,13 +109,14 @@ class Read:
     def _any_alike(self, numbers: Numbers, bits: Bits) -> bool:
         rows, size = len(self._rows), len(numbers)
         lookup = size <= SHORT or rows * self._bits.words > MOST_BITS
-        others = self._sharing(numbers) if lookup else np.arange(rows)
-        if len(others) > FEW:
-            most = (size + self._sizes[others]) // 9  # words that only one of two alike rows has
-            others = others[self._bits.differing(bits, others) <= most]
-        sizes = self._sizes[others]
-        others = others[(5 * sizes >= 4 * size) & (4 * sizes <= 5 * size)]
-        return len(others) > 0 and self._compared(numbers, others)
+        candidates = self._sharing(numbers) if lookup else np.arange(rows)
+        if len(candidates) > FEW:
+            # words that only one of two alike rows has
+            most = (size + self._sizes[candidates]) // 9
+            candidates = candidates[self._bits.differing(bits, candidates) <= most]
+        sizes = self._sizes[candidates]
+        candidates = candidates[(5 * sizes >= 4 * size) & (4 * sizes <= 5 * size)]
+        return len(candidates) > 0 and self._compare(numbers, candidates)
 
     def _sharing(self, numbers: Numbers) -> Numbers:
         """Rows that share as many of the telling words as a row that is alike would.
@@ -131,22 +132,22 @@ class Read:
         hits = _hits(-(-4 * size // 5))
         if len(lists) < hits:
             return np.zeros(0, dtype=np.int64)
-        spared = hits // 2
-        if spared:
-            shortest = sorted(lists, key=lambda of: len(of[1]))[: len(lists) - spared]
+        slack = hits // 2
+        if slack:
+            shortest = sorted(lists, key=lambda of: len(of[1]))[: len(lists) - slack]
             lists = sorted(shortest, key=lambda of: of[0])
         lengths = [len(entries) for _, entries in lists]
         if sum(lengths) > len(self._rows) // 4 * self._bits.words:
             return np.arange(len(self._rows))  # bits are faster
-        joined = np.frombuffer(b"".join(entries for _, entries in lists), dtype=np.int64)
-        rows, rest = joined // PLACES, joined % PLACES
-        others, first, shared = np.unique(rows, return_index=True, return_counts=True)
+        postings = np.frombuffer(b"".join(entries for _, entries in lists), dtype=np.int64)
+        rows, rest = postings // PLACES, postings % PLACES
+        candidates, first, common = np.unique(rows, return_index=True, return_counts=True)
         before = np.repeat([n for n, _ in lists], lengths)[first]
-        sizes = self._sizes[others]
-        most = np.minimum(size - before, rest[first]) + spared  # words that can be shared
-        enough = shared >= 1 + np.minimum(size, sizes) // WORDS_PER_HIT - spared
-        kept: Numbers = others[enough & (9 * most >= 4 * (size + sizes))]
-        return kept
+        sizes = self._sizes[candidates]
+        most = np.minimum(size - before, rest[first]) + slack  # words that can be shared
+        enough = common >= 1 + np.minimum(size, sizes) // WORDS_PER_HIT - slack
+        matches: Numbers = candidates[enough & (9 * most >= 4 * (size + sizes))]
+        return matches
 
     def _enter(self, places: Sequence[int]) -> None:
         """Keep by each of its first words which rows have it."""
@@ -159,16 +160,16 @@ class Read:
                 else:
                     self._entries[word] = array("q", (entry,))
 
-    def _compared(self, numbers: Numbers, others: Numbers) -> bool:
+    def _compare(self, numbers: Numbers, candidates: Numbers) -> bool:
         """Whether one of the others is alike, by all its words."""
         self._in_row[-numbers] = True
         alike = False
-        for start in range(0, len(others), TOGETHER):
-            rows = [self._rows[place] for place in others[start : start + TOGETHER]]
+        for start in range(0, len(candidates), TOGETHER):
+            rows = [self._rows[place] for place in candidates[start : start + TOGETHER]]
             sizes = np.array([len(row) for row in rows])
-            there = self._in_row[-np.concatenate(rows)]
-            shared = np.add.reduceat(there, np.cumsum(sizes) - sizes, dtype=np.int64)
-            alike = bool((9 * shared >= 4 * (len(numbers) + sizes)).any())
+            hits = self._in_row[-np.concatenate(rows)]
+            common = np.add.reduceat(hits, np.cumsum(sizes) - sizes, dtype=np.int64)
+            alike = bool((9 * common >= 4 * (len(numbers) + sizes)).any())
             if alike:
                 break
         self._in_row[-numbers] = False

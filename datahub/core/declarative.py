@@ -13,7 +13,7 @@ from typing import Any
 
 import polars as pl
 
-from datahub.core.declarative_lf import FOUND, PYTHON_REGEX, DeclarativeLF, Needle, Takes
+from datahub.core.declarative_lf import HITS_COLUMN, PYTHON_REGEX, DeclarativeLF, Needle, Takes
 from datahub.core.errors import LabelingFunctionError
 
 _META = set("\\.+*?()|[]{}^$#&-~")
@@ -113,7 +113,7 @@ def regex(
         pl.select(pl.lit("").str.contains(full))
         condition, search = text.str.contains(full), None
     except pl.exceptions.ComputeError as error:
-        condition, kind = pl.col(FOUND), PYTHON_REGEX
+        condition, kind = pl.col(HITS_COLUMN), PYTHON_REGEX
         search = _in_python(name, pattern, ignore_case, error)
     items = (("pattern", full), ("column", column))
     lf = _one_class(name, label, condition, kind, items, where, text=column)
@@ -178,7 +178,7 @@ def threshold(
     >>> [lf(SimpleNamespace(words=n)) for n in (100, 101, 1000, float("nan"))]
     [-1, 1, -1, -1]
     """
-    bounds = [bound for bound in (above, below) if bound is not None]
+    bounds = [limit for limit in (above, below) if limit is not None]
     numbers = all(isinstance(b, int | float) and not isinstance(b, bool) and b == b for b in bounds)
     if not bounds or not numbers or (above is not None and below is not None and above >= below):
         raise LabelingFunctionError(
@@ -186,15 +186,16 @@ def threshold(
             hint="Give one or both as numbers, `above` less than `below`.",
             lf=name,
         )
-    _check_whole(name, [bound for bound in bounds if isinstance(bound, int)])
+    _check_whole(name, [limit for limit in bounds if isinstance(limit, int)])
     value = _column(name, column)
     condition = value.cast(pl.Float64).is_not_nan()
     if above is not None:
-        condition &= value > _bound(above)
+        condition &= value > _bound_expr(above)
     if below is not None:
-        condition &= value < _bound(below)
-    bounded = (("above", repr(above)), ("below", repr(below)), ("column", column))
-    items = (*bounded, ("takes", "numbers"))  # votes of before, which took any type, are not these
+        condition &= value < _bound_expr(below)
+    bound_items = (("above", repr(above)), ("below", repr(below)), ("column", column))
+    # votes of before, which took any type, are not these
+    items = (*bound_items, ("takes", "numbers"))
     return replace(_one_class(name, label, condition, "threshold", items, where), takes="numbers")
 
 
@@ -237,8 +238,8 @@ def _one_class(
     *,
     text: str | None = None,
 ) -> DeclarativeLF:
-    held, items = _narrowed(name, condition, items, where)
-    vote = pl.when(held).then(pl.lit(_checked_label(name, label), pl.Int8))
+    holds, items = _narrow(name, condition, items, where)
+    vote = pl.when(holds).then(pl.lit(_checked_label(name, label), pl.Int8))
     takes: Takes = "any" if text is None else "texts"
     return DeclarativeLF(
         name, label, vote, kind, items, () if text is None else (text,), takes=takes
@@ -255,12 +256,12 @@ def _many_classes(
     text: str | None = None,
 ) -> DeclarativeLF:
     if where is not None:
-        held, items = _narrowed(name, None, items, where)
-        vote = pl.when(held).then(vote)
+        holds, items = _narrow(name, None, items, where)
+        vote = pl.when(holds).then(vote)
     return DeclarativeLF(name, None, vote, kind, items, () if text is None else (text,))
 
 
-def _narrowed(
+def _narrow(
     name: str,
     condition: pl.Expr | None,
     items: tuple[tuple[str, str], ...],
@@ -303,13 +304,13 @@ def _column(name: str, column: str) -> pl.Expr:
     return pl.col(column)
 
 
-def _bound(value: float) -> pl.Expr:
+def _bound_expr(value: float) -> pl.Expr:
     """A bound, never rounded to the column's type: 0.1 is more than a Float32 makes of it."""
     return pl.lit(value, pl.Float64) if isinstance(value, float) else pl.lit(value)
 
 
 def _in_python(
-    name: str, pattern: str, ignore_case: bool, refused: Exception
+    name: str, pattern: str, ignore_case: bool, polars_error: Exception
 ) -> Callable[[str], object]:
     """The search of Python's `re`. Raises where that cannot compile the pattern either."""
     try:
@@ -317,30 +318,30 @@ def _in_python(
     except (re.error, RecursionError, OverflowError) as error:
         raise LabelingFunctionError(
             f"LF {name!r} has a pattern that cannot be run: {error}; "
-            f"polars says: {str(refused).strip().splitlines()[-1]}",
+            f"polars says: {str(polars_error).strip().splitlines()[-1]}",
             hint="Fix the pattern, or write a Snorkel @labeling_function.",
             lf=name,
         ) from error
 
 
 def _whole(word: str) -> str:
-    escaped = "".join("\\" + c if c in _META else c for c in word.strip())
-    escaped = r"\s+".join(escaped.split())
+    pattern = "".join("\\" + c if c in _META else c for c in word.strip())
+    pattern = r"\s+".join(pattern.split())
     first = r"\b" if word.strip()[0].isalnum() else ""
     last = r"\b" if word.strip()[-1].isalnum() else ""
-    return f"{first}{escaped}{last}"
+    return f"{first}{pattern}{last}"
 
 
 def _needles(words: Sequence[str]) -> tuple[Needle, ...]:
     """One for each keyword, the longest ASCII part of a phrase; none where one has none."""
-    found = []
+    needles = []
     for word in words:
         parts = word.split()
         plain = [part.lower() for part in parts if part.isascii()]
         if not plain:
             return ()
-        found.append(Needle(max(plain, key=len), alone=len(parts) == 1))
-    return tuple(found)
+        needles.append(Needle(max(plain, key=len), alone=len(parts) == 1))
+    return tuple(needles)
 
 
 def _checked_label(name: str, label: int) -> int:

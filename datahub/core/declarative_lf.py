@@ -18,8 +18,8 @@ from datahub.core.labels import ABSTAIN
 
 Takes = Literal["any", "texts", "numbers", "whole numbers", "booleans"]  # of the column it looks at
 PYTHON_REGEX = "regex in Python"  # the kind of a regex LF that polars cannot run
-FOUND = "__found in Python"  # the column that such an LF votes by
-_TAKEN: Mapping[Takes, Callable[[pl.DataType], bool]] = {
+HITS_COLUMN = "__found in Python"  # the column that such an LF votes by
+_ACCEPTS: Mapping[Takes, Callable[[pl.DataType], bool]] = {
     "texts": lambda kind: not kind.is_nested() and kind != pl.Duration,
     "numbers": lambda kind: kind.is_numeric(),
     "whole numbers": lambda kind: kind.is_integer() or kind.is_decimal(),
@@ -45,7 +45,7 @@ class DeclarativeLF:
     `label` is the only class it votes, or None. `needles` belong to the keywords one by one,
     of which `at_least` so many must stand whole in the column `text_columns[0]`, in any case;
     empty where a scan cannot find them. `search` is what Python has to do, outside of polars'
-    threads, where Ctrl-C could not end it; the vote is then over `FOUND`.
+    threads, where Ctrl-C could not end it; the vote is then over `HITS_COLUMN`.
     """
 
     name: str
@@ -79,7 +79,7 @@ class DeclarativeLF:
         """Names of the columns that it reads."""
         voted_by = self.vote.meta.root_names()
         if self.search is not None:
-            voted_by = [name for name in voted_by if name != FOUND]
+            voted_by = [name for name in voted_by if name != HITS_COLUMN]
         return list(dict.fromkeys([*self.text_columns, *voted_by]))
 
     def expression(self) -> pl.Expr:
@@ -99,7 +99,7 @@ class DeclarativeLF:
         if self.takes == "any":
             return
         kind = schema.get(self.columns[0], pl.Null())
-        if kind != pl.Null and not _TAKEN[self.takes](kind):
+        if kind != pl.Null and not _ACCEPTS[self.takes](kind):
             raise LabelingFunctionError(
                 f"LF {self.name!r} ({self.kind}) looks at column {self.columns[0]!r}, which is "
                 f"{kind}: it takes {self.takes}.",
@@ -113,13 +113,13 @@ class DeclarativeLF:
         if self.search is None:
             return frame
         texts = frame.select(pl.col(self.text_columns[0]).cast(pl.String)).to_series()
-        found: list[bool] = []
+        hits: list[bool] = []
         try:
-            found.extend(text is not None and self.search(text) is not None for text in texts)
-        except KeyboardInterrupt as stopped:
-            stopped.add_note(f"LF {self.name!r} was at {shown(texts[len(found)])}")
+            hits.extend(text is not None and self.search(text) is not None for text in texts)
+        except KeyboardInterrupt as interrupt:
+            interrupt.add_note(f"LF {self.name!r} was at {shown(texts[len(hits)])}")
             raise
-        return frame.with_columns(pl.Series(FOUND, found, dtype=pl.Boolean))
+        return frame.with_columns(pl.Series(HITS_COLUMN, hits, dtype=pl.Boolean))
 
     def checked(self, votes: pl.Series) -> pl.Series:
         """Return what `expression` gave, null as ABSTAIN, if it is made of whole numbers."""

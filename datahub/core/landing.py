@@ -55,12 +55,12 @@ def not_deleted(name: str) -> Guarded:
     )
 
 
-def check_same(candidate: Candidate, proposed: Candidate) -> None:
+def check_same(candidate: Candidate, original: Candidate) -> None:
     """Raise Guarded for a candidate that says other than what was proposed under its id."""
-    if candidate != proposed:
+    if candidate != original:
         raise Guarded(
-            proposed.into,
-            f"Candidate {proposed.id[:12]} is not what was proposed under that id.",
+            original.into,
+            f"Candidate {original.id[:12]} is not what was proposed under that id.",
             hint="Merge again: that makes a new candidate and judges it.",
         )
 
@@ -79,16 +79,16 @@ def check_landing(
     candidate: Candidate,
     verdict: Verdict,
     *,
-    changed: Sequence[Change],
+    changes: Sequence[Change],
     head_rules: Objects,
     merged_rules: Objects,
-    guarded: bool,
+    has_gate: bool,
     read: Read,
 ) -> None:
-    """Raise unless `verdict` lets this candidate, which is so `changed`, onto its head."""
+    """Raise unless `verdict` lets this candidate, with these `changes`, onto its head."""
     _check_named(candidate, verdict, head_rules)
-    rules, content = touches(change.path for change in changed)
-    if guarded:
+    rules, content = touches(change.path for change in changes)
+    if has_gate:
         _check_parted(candidate.into, verdict, rules=rules, content=content)
         if not verdict.signature and _asks_signature(head_rules, read):
             raise Guarded(
@@ -103,13 +103,13 @@ def check_landing(
 def _check_named(candidate: Candidate, verdict: Verdict, head_rules: Objects) -> None:
     """The verdict is a pass, of exactly this candidate."""
     wrong = [
-        what
-        for what, named, actual in (
+        part
+        for part, claim, actual in (
             ("content", verdict.content_id, candidate.content_id),
             ("source commit", verdict.source, candidate.source),
             ("head", verdict.judged_head, candidate.judged_head),
         )
-        if named != actual
+        if claim != actual
     ]
     if verdict.kind == "data" and verdict.suite_hash != suite_hash(head_rules):
         wrong.append("rules")
@@ -137,10 +137,10 @@ def _check_parted(into: str, verdict: Verdict, *, rules: bool, content: bool) ->
             f"by `datahub gate set --into {into} --reason ...`.",
         )
     if (verdict.kind == "rules") != rules:
-        what = "rules" if rules else "no rules"
+        subject = "rules" if rules else "no rules"
         raise Guarded(
             into,
-            f"This merge changes {what}, and its verdict is of kind {verdict.kind!r}.",
+            f"This merge changes {subject}, and its verdict is of kind {verdict.kind!r}.",
             hint=f"Change rules by `datahub gate set --into {into} --reason ...`, and data by "
             "`datahub merge`.",
         )
@@ -160,8 +160,8 @@ def _asks_signature(rules: Objects, read: Read) -> bool:
         return False
 
 
-def _check_rules(merged: Objects, read: Read) -> None:
+def _check_rules(rules: Objects, read: Read) -> None:
     """New rules can be read, and every suite they bind is beside them."""
-    for gate in gates_of(read(merged[GATES]) if GATES in merged else None):
-        if gate.suite not in merged:
+    for gate in gates_of(read(rules[GATES]) if GATES in rules else None):
+        if gate.suite not in rules:
             raise SuiteNotFound(gate.suite, gate.branch)

@@ -82,7 +82,7 @@ def _lookup(name: str, fields: Plain, where: pl.Expr | None) -> DeclarativeLF:
 
 def _threshold(name: str, fields: Plain, where: pl.Expr | None) -> DeclarativeLF:
     bounds = {name: fields.pop(name, None) for name in ("above", "below")}
-    if not all(bound is None or type(bound) in (int, float) for bound in bounds.values()):
+    if not all(limit is None or type(limit) in (int, float) for limit in bounds.values()):
         raise TypeError("a bound is a number")
     fields = _exactly(fields, {"column": str, "label": int, "takes": str})
     del fields["takes"]  # numbers, since it is no part of what is asked for

@@ -42,7 +42,7 @@ class SetAside:
         2 open tasks about rows of mail, with answers that no pull has brought yet, if there are any
         """
         why = "; ".join(f"{reason}: {count}" for reason, count in self.reasons.items())
-        said = (
+        text = (
             f"{_many(self.answers, 'answer')} of {_many(len(self.people), 'person', 'people')} "
             f"about {_many(self.rows, 'row')} of {self.dataset} ({why})"
         )
@@ -52,7 +52,7 @@ class SetAside:
                 f"{open_tasks} about rows of {self.dataset}, with answers that no pull has brought "
                 "yet, if there are any"
             )
-        return f"{said}, {open_tasks}" if self.tasks else said
+        return f"{text}, {open_tasks}" if self.tasks else text
 
 
 Consent = bool | Callable[[Sequence[SetAside]], bool]  # or who is asked, with all that is lost
@@ -80,5 +80,5 @@ class AnswersSetAside(Conflict):
         self.tasks = sum(loss.tasks for loss in losses)
 
 
-def _many(count: int, what: str, plural: str = "") -> str:
-    return f"{count:,} {what if count == 1 else plural or what + 's'}"
+def _many(count: int, noun: str, plural: str = "") -> str:
+    return f"{count:,} {noun if count == 1 else plural or noun + 's'}"

@@ -11,16 +11,16 @@ from datahub.core.setaside import CHANGED, CLASS, COLUMN, LOG, REMOVED, SetAside
 
 
 def summed_up(
-    dataset: str, lost: Mapping[Annotation, str], tasks: Collection[Annotation]
+    dataset: str, losses: Mapping[Annotation, str], tasks: Collection[Annotation]
 ) -> SetAside:
     """Count answers that are lost, each with its reason, and tasks that nobody need answer now."""
     return SetAside(
         dataset=dataset,
-        answers=len(lost),
-        people=tuple(sorted({entry.annotator for entry in lost})),
-        rows=len({entry.key for entry in lost}),
+        answers=len(losses),
+        people=tuple(sorted({entry.annotator for entry in losses})),
+        rows=len({entry.key for entry in losses}),
         tasks=len(tasks),
-        reasons=dict(sorted(Counter(lost.values()).items())),
+        reasons=dict(sorted(Counter(losses.values()).items())),
     )
 
 
@@ -36,6 +36,6 @@ def reason(
     if after is None or entry.key not in hashes:
         return REMOVED
     if entry.row_hash not in hashes[entry.key]:
-        gone = set(entry.columns or ()) - set(after.content_columns)
-        return COLUMN if gone else CHANGED
+        removals = set(entry.columns or ()) - set(after.content_columns)
+        return COLUMN if removals else CHANGED
     return "" if entry.label is None or entry.label in after.classes else CLASS

@@ -56,23 +56,25 @@ def row_hashes(
     >>> now == {"k": {hash_of({"a": 1})}}
     True
     """
-    asked: dict[Key, set[Columns | None]] = {}
+    columns_by_key: dict[Key, set[Columns | None]] = {}
     for entry in log:
         saw = (None, *earlier) if entry.columns is None else (entry.columns,)
-        asked.setdefault(entry.key, set()).update(saw)
+        columns_by_key.setdefault(entry.key, set()).update(saw)
     return {
         key: frozenset(
-            made for columns in asked.get(key, ()) if (made := hash_of(content, columns))
+            digest
+            for columns in columns_by_key.get(key, ())
+            if (digest := hash_of(content, columns))
         )
         for key, content in contents
     }
 
 
-def columns_needed(log: Iterable[Annotation], there: Sequence[str]) -> list[str]:
+def columns_needed(log: Iterable[Annotation], content_columns: Sequence[str]) -> list[str]:
     """Which of a dataset's content columns must be read to compare rows with these lines."""
-    needed: set[str] = set()
+    names: set[str] = set()
     for entry in log:
         if entry.columns is None:
-            return list(there)
-        needed.update(entry.columns)
-    return [name for name in there if name in needed]
+            return list(content_columns)
+        names.update(entry.columns)
+    return [name for name in content_columns if name in names]

@@ -160,10 +160,10 @@ class StaleHead(Conflict):
         self, branch: str, expected: str, actual: str, *, both: Sequence[str] = ()
     ) -> None:
         more = f" and {len(both) - 5} more" if len(both) > 5 else ""
-        shared = f" Both changed {', '.join(both[:5])}{more}." if both else ""
+        detail = f" Both changed {', '.join(both[:5])}{more}." if both else ""
         super().__init__(
             f"Branch {branch!r} moved from {expected[:12]} to {actual[:12]} in the meantime."
-            + shared,
+            + detail,
             hint="Nothing was changed. Run the command again: it starts from the new head.",
         )
         self.both = tuple(both)

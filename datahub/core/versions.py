@@ -111,16 +111,16 @@ def merged_changes(
     ({}, ['a'])
     """
     our = {change.path: change.new for change in ours}
-    merged: dict[str, ObjectId | None] = {}
+    changes: dict[str, ObjectId | None] = {}
     conflicts = []
     for change in theirs:
         if change.path.startswith(OWN):
             continue
         if change.path not in our:
-            merged[change.path] = change.new
+            changes[change.path] = change.new
         elif our[change.path] != change.new:
             conflicts.append(change.path)
-    return merged, sorted(conflicts)
+    return changes, sorted(conflicts)
 
 
 def content_id(objects: Objects) -> str:
@@ -144,9 +144,9 @@ def touches(paths: Iterable[str]) -> tuple[bool, bool]:
     >>> touches(["expectations/gates.toml"])
     (True, False)
     """
-    found = set(paths)
-    rules = any(path.startswith(RULES) for path in found)
-    data = any(not path.startswith((RULES, OWN)) for path in found)
+    unique = set(paths)
+    rules = any(path.startswith(RULES) for path in unique)
+    data = any(not path.startswith((RULES, OWN)) for path in unique)
     return rules, data
 
 
@@ -158,11 +158,11 @@ def parsed_ref(ref: str) -> tuple[str, tuple[tuple[str, int], ...]]:
     >>> parsed_ref("main~2^2")
     ('main', (('~', 2), ('^', 2)))
     """
-    asked = re.fullmatch(r"([^~^]+)((?:[~^][0-9]{0,9})*)", ref)
-    if asked is None:
+    match = re.fullmatch(r"([^~^]+)((?:[~^][0-9]{0,9})*)", ref)
+    if match is None:
         raise RefNotFound(ref)
-    steps = re.findall(r"([~^])([0-9]*)", asked[2])
-    return asked[1], tuple((sign, int(count or 1)) for sign, count in steps)
+    steps = re.findall(r"([~^])([0-9]*)", match[2])
+    return match[1], tuple((sign, int(count or 1)) for sign, count in steps)
 
 
 def with_current(ref: str, branch: str) -> str:
@@ -183,13 +183,13 @@ def is_id(name: str) -> bool:
     return bool(re.fullmatch(r"[0-9a-f]{8,64}", name))
 
 
-def no_commit(name: str, *, named: bool) -> RefNotFound:
-    """The error for an id, or the start of one, that no commit has; `named`: a branch or tag has.
+def no_commit(name: str, *, is_name: bool) -> RefNotFound:
+    """The error for an id, or the start of one, that no commit has; `is_name`: a branch or tag has.
 
     Such a name is never followed: it would speak for the commit of that id.
     """
     error = RefNotFound(name)
-    if named:
+    if is_name:
         error.hint = (
             f"A branch or tag is named {name}, like a commit's id, and is not followed: an id "
             "goes before a name. `datahub fsck` lists such names; delete or rename it."
@@ -197,7 +197,7 @@ def no_commit(name: str, *, named: bool) -> RefNotFound:
     return error
 
 
-def checked_branch(name: str, *, what: str = "branch") -> str:
+def checked_branch(name: str, *, kind: str = "branch") -> str:
     """Return `name` if it can name a branch or a tag, else raise InputError.
 
     Git's rules, narrowed.
@@ -215,7 +215,7 @@ def checked_branch(name: str, *, what: str = "branch") -> str:
         or name.startswith("refs/")
     ):
         raise InputError(
-            f"{name!r} is not a valid {what} name.",
+            f"{name!r} is not a valid {kind} name.",
             hint="Use letters, digits, '-', '_', '.' and '/', e.g. relabel/round-2; "
             "HEAD, refs/..., and what looks like a commit id, are taken.",
         )

@@ -39,7 +39,7 @@ def adopt(
     for name, target in branches.items():
         graph.set_head(checked_branch(name), target)
     for name, target in tags.items():
-        graph.set_tag(checked_branch(name, what="tag"), target)
+        graph.set_tag(checked_branch(name, kind="tag"), target)
 
 
 def _write(

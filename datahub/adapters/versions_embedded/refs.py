@@ -34,5 +34,5 @@ def _find(graph: Transaction, name: str) -> CommitId:
         error.hint = f"Several commits start with {name}: write more of the id."
         raise error
     if not ids:
-        raise no_commit(name, named=name in graph.heads() or name in graph.tags())
+        raise no_commit(name, is_name=name in graph.heads() or name in graph.tags())
     return ids[0]

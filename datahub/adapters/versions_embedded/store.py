@@ -120,7 +120,7 @@ class EmbeddedVersionStore:
 
     def create_tag(self, name: str, *, at: str) -> Commit:
         """Name a commit for good."""
-        checked_branch(name, what="tag")
+        checked_branch(name, kind="tag")
         with self._graph.writing() as graph:
             _check_free(graph, name)
             commit_id = resolve(graph, at)
@@ -284,12 +284,12 @@ class EmbeddedVersionStore:
             check_landing(
                 true,
                 verdict,
-                changed=trees.changes_of(
+                changes=trees.changes_of(
                     graph, commits.tree(graph, head), commits.tree(graph, true.id)
                 ),
                 head_rules=_objects(graph, head, RULES),
                 merged_rules=_objects(graph, true.id, RULES),
-                guarded=self._is_guarded(graph, true.into, head),
+                has_gate=self._is_guarded(graph, true.into, head),
                 read=self.read,
             )
             draft, landing = commits.read(graph, true.id), graph.landing(true.id)

@@ -116,7 +116,7 @@ class History:
             commit = self._server.ask("read a commit", get, commit_id)
             if len(commit_id) == _WHOLE and commit.id != commit_id:
                 if self._is_name(commit_id):
-                    raise no_commit(commit_id, named=True)
+                    raise no_commit(commit_id, is_name=True)
                 commit.id = commit_id  # one that was cherry-picked answers to another id (1.84)
             self._raw[commit.id] = commit
             return commit
@@ -223,7 +223,7 @@ class History:
         except (NotFound, Rejected) as error:  # lakeFS says the same of none and of several
             raise RefNotFound(name) from error
         if not commit_id.startswith(name):
-            raise no_commit(name, named=True)
+            raise no_commit(name, is_name=True)
         return commit_id
 
     def _is_name(self, name: str) -> bool:

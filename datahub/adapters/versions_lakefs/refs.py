@@ -52,7 +52,7 @@ class Refs:
         """Raises TagNotFound."""
         delete = self._server.api.tags_api.delete_tag
         try:
-            checked_branch(name, what="tag")
+            checked_branch(name, kind="tag")
             self._server.ask("delete a tag", delete, encode(name))
         except (InputError, NotFound) as error:
             raise TagNotFound(name) from error

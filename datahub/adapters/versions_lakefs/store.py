@@ -148,7 +148,7 @@ class LakeFSVersionStore(Contents):
 
     def create_tag(self, name: str, *, at: str) -> Commit:
         """Name a commit for good."""
-        checked_branch(name, what="tag")
+        checked_branch(name, kind="tag")
         commit_id = self._history.resolve(at)
         if name in self.branches():
             raise BranchExists(name)
@@ -296,10 +296,10 @@ class LakeFSVersionStore(Contents):
         check_landing(
             true,
             verdict,
-            changed=self._trees.changes(head, true.id),
+            changes=self._trees.changes(head, true.id),
             head_rules=self._trees.objects(head, RULES),
             merged_rules=rules,
-            guarded=self._is_guarded(true.into, head),
+            has_gate=self._is_guarded(true.into, head),
             read=self.read,
         )
         own = {VERDICT: self.put_bytes(verdict.to_json().encode())}

@@ -54,7 +54,7 @@ def _names(names: Iterable[str], kind: str) -> Iterator[Damage]:
     """Names that datahub does not give: they could be taken for something else."""
     for name in names:
         try:
-            checked_branch(name, what=kind)
+            checked_branch(name, kind=kind)
         except InputError:
             fault = (
                 "is named like a commit's id, which goes before it: delete or rename it"
