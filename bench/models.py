@@ -323,7 +323,7 @@ def right_share(soft: npt.NDArray[np.float64], gold: npt.NDArray[np.int8]) -> fl
 def default_holds(result: Result) -> bool:
     """The default's labels against Snorkel's and against majority vote, on this one set."""
     right = result.figures["ours"]["right"]
-    default = right["dawid-skene x end model"]
+    default = right["anchored x end model"]
     return bool(default >= right["snorkel's own"] - 0.5 and default >= right["majority"] - 1)
 
 
@@ -344,8 +344,8 @@ def _default_case(n: int, m: int, title: str, times: int | None) -> Case:
     goal = "within 1 GB" if times is None else f"within 1 GB, at least {times}x fewer CPU-seconds"
     return Case(
         f"fit_predict_default_{n // 10**6}m_{m}",
-        f"dawid-skene (the default), fit + predict, {title}",
-        ours(n, m, "dawid-skene"),
+        f"anchored (the default), fit + predict, {title}",
+        ours(n, m, "anchored"),
         snorkel(n, m),
         "Snorkel's LabelModel",
         prepare=preparing(n, m),
@@ -403,7 +403,7 @@ CASES: tuple[Case, ...] = (
     _default_case(10_000_000, 10, "10M x 10", 10),
     _default_case(10_000_000, 50, "10M x 50", None),
     _edit_case("snorkel", "Snorkel's model"),
-    _edit_case("dawid-skene", "dawid-skene (the default)"),
+    _edit_case("dawid-skene", "dawid-skene"),
     _accuracy_case("bbc", "BBC News, 24 LFs", bbc),
     _accuracy_case(
         "youtube",

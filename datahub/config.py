@@ -24,7 +24,7 @@ STORES = ("embedded", "lakefs")
 GUESSES = ("shown", "hidden")
 COLUMN_KINDS = ("text", "title", "code", "image", "date")
 QUEUES = ("embedded", "label-studio")
-LABEL_MODELS = ("dawid-skene", "weighted", "bayes", "snorkel", "majority")
+LABEL_MODELS = ("anchored", "dawid-skene", "weighted", "bayes", "snorkel", "majority")
 END_MODELS = ("sklearn", "none")
 SANDBOXES = ("auto", "bwrap", "none")
 OWN = "DATAHUB_"  # variables that begin so hold settings, secrets among them
@@ -40,7 +40,7 @@ class Settings:
     author: str = ""
     store: str = "embedded"
     queue: str = "embedded"
-    label_model: str = "dawid-skene"
+    label_model: str = "anchored"
     end_model: str = "sklearn"
     end_model_columns: str = ""
     embedding_column: str = ""

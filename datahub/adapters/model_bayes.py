@@ -18,9 +18,10 @@ import numpy.typing as npt
 
 from datahub.core.evidence import posterior
 from datahub.core.labels import LabelMatrix, SoftLabels, Votes, checked_votes, class_prior
-from datahub.core.paircounts import PairCounts, count
+from datahub.core.paircounts import PairCounts, check_size, count
 from datahub.ports import LabelModelFit
 
+_MOST_BYTES = 2 * 10**9  # of pair counts
 _MOST_OTHERS = 32  # LFs that an LF is held against in triplets: the ones it shares most rows with
 
 Floats = npt.NDArray[np.float64]
@@ -49,8 +50,12 @@ class BayesLabelModel:
         counts: PairCounts | None = None,
         shares: Sequence[float] | None = None,
     ) -> LabelModelFit:
-        """Learn precisions from pair counts. Nothing is drawn: the seed has no say."""
+        """Learn precisions from pair counts. Nothing is drawn: the seed has no say.
+
+        Raises InputError where the pairs of votes would not fit into 2 GB.
+        """
         prior, balance_from = class_prior(class_balance, cardinality)
+        check_size(votes.shape[1], cardinality, model=self.name, bytes_a_pair=16, most=_MOST_BYTES)
         counts = count(votes, cardinality) if counts is None else counts
         m = counts.lfs
         power = np.ones(m) if shares is None else np.array(shares, dtype=np.float64)

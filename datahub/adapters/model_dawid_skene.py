@@ -21,19 +21,18 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from datahub.core.evidence import Codes, Packing, posterior, posterior_of_codes
+from datahub.core.evidence import Codes, Packing, posterior, posterior_of_codes, sums_by_code
 from datahub.core.labels import (
-    ABSTAIN,
     LabelMatrix,
     OfLFs,
     SoftLabels,
     Votes,
-    blocks,
     checked_votes,
     class_prior,
+    voting_lfs,
 )
 from datahub.core.paircounts import PairCounts
-from datahub.core.patterns import patterns
+from datahub.core.patterns import patterns_or_drawn
 from datahub.ports import LabelModelFit
 
 Floats = npt.NDArray[np.float64]
@@ -80,12 +79,11 @@ class DawidSkeneLabelModel:
         m = votes.shape[1]
         power = np.ones(m) if shares is None else np.array(shares, dtype=np.float64)
         confusion, right = np.full((m, cardinality, cardinality), np.nan), np.full(m, np.nan)
-        has_votes = np.zeros(m, dtype=np.bool_)
-        for block in blocks(votes, cardinality):
-            has_votes |= (block != ABSTAIN).any(axis=0)
-        voting = np.flatnonzero(has_votes)
+        voting = voting_lfs(votes, cardinality)
         active_votes = votes if len(voting) == m else OfLFs(votes, voting)
-        rows, (codes, times) = self._patterns(active_votes, cardinality, seed)
+        rows, (codes, times) = patterns_or_drawn(
+            active_votes, cardinality, most=self._most, seed=seed
+        )
         confusion[voting], right[voting] = self._learn(codes, times, rows, prior, power[voting])
         return LabelModelFit(
             model=self.name,
@@ -107,19 +105,6 @@ class DawidSkeneLabelModel:
         evidence = _evidence(confusion, np.asarray(fit.arrays["shares"], dtype=np.float64))
         return posterior(votes, evidence, fit.class_balance)
 
-    def _patterns(
-        self, votes: Votes, cardinality: int, seed: int
-    ) -> tuple[int, tuple[Codes, npt.NDArray[np.int64]]]:
-        """How many rows are learned from, and their patterns."""
-        unique_rows = patterns(votes, cardinality, most=self._most)
-        if unique_rows is not None:
-            return len(votes), unique_rows
-        rng = np.random.default_rng(seed)
-        sample = np.sort(rng.choice(len(votes), self._most, replace=False, shuffle=False))
-        unique_rows = patterns(votes[sample], cardinality, most=self._most)
-        assert unique_rows is not None  # no more patterns than rows
-        return self._most, unique_rows
-
     def _learn(
         self,
         codes: Codes,
@@ -140,7 +125,7 @@ class DawidSkeneLabelModel:
         for _ in range(self._rounds if len(times) else 0):
             tables = packing.tables(_evidence(confusion, power))
             soft = posterior_of_codes(codes, tables, prior) * times[:, None]
-            total = packing.by_vote(_sums(codes, soft, packing))
+            total = packing.by_vote(sums_by_code(codes, soft, packing))
             before, confusion = confusion, _shares(total.transpose(0, 2, 1) + pseudo)
             first = first or (soft.sum(axis=0), confusion, total)
             if np.abs(confusion - before).max() <= self._tolerance:
@@ -157,17 +142,6 @@ class DawidSkeneLabelModel:
 def _evidence(confusion: Floats, power: Floats) -> Floats:
     """[m, vote, class], an LF's counted as much as its share."""
     return np.asarray(np.log(confusion).transpose(0, 2, 1) * power[:, None, None])
-
-
-def _sums(codes: Codes, soft: Floats, packing: Packing) -> list[Floats]:
-    """For each group of LFs: how much of each class lies with each code."""
-    base = packing.cardinality + 1
-    return [
-        np.stack(
-            [np.bincount(code, column, minlength=base ** len(group)) for column in soft.T], axis=1
-        )
-        for code, group in zip(codes, packing.groups, strict=True)
-    ]
 
 
 def _shares(counts: Floats) -> Floats:

@@ -28,7 +28,8 @@ def fit(
         str | None,
         typer.Option(
             "--model",
-            help="dawid-skene, weighted, bayes, snorkel or majority (default: the project's).",
+            help="anchored, dawid-skene, weighted, bayes, snorkel or majority "
+            "(default: the project's).",
         ),
     ] = None,
     end_model: Annotated[
@@ -206,6 +207,8 @@ def print_fit(report: FitReport) -> None:
         line(f"the end model changed {report.changed_by_end_model} labels of the label model")
     line(balance(report.balance_from, report.class_balance))
     print_alike(report.correlated)
+    for warning in report.warnings:
+        line(f"warning: {warning.message} {warning.hint}")
 
 
 def _balance(text: str) -> Balance:

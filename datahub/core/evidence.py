@@ -110,6 +110,17 @@ def posterior_of_codes(codes: Codes, tables: Sequence[Floats], prior: Floats) ->
     return soft
 
 
+def sums_by_code(codes: Codes, soft: SoftLabels, packing: Packing) -> list[Floats]:
+    """For each group of LFs: how much of each class lies with each code."""
+    base = packing.cardinality + 1
+    return [
+        np.stack(
+            [np.bincount(code, column, minlength=base ** len(group)) for column in soft.T], axis=1
+        )
+        for code, group in zip(codes, packing.groups, strict=True)
+    ]
+
+
 def _write_posterior(
     codes: Codes, tables: Sequence[Floats], prior: Floats, soft: SoftLabels
 ) -> None:

@@ -189,6 +189,18 @@ def blocks(votes: Votes, cardinality: int, *, size: int = 1 << 16) -> Iterator[L
         yield checked_votes(votes[start : start + size], cardinality)
 
 
+def voting_lfs(votes: Votes, cardinality: int) -> npt.NDArray[np.intp]:
+    """Numbers of the LFs that vote on some row.
+
+    >>> voting_lfs(np.array([[0, ABSTAIN], [1, ABSTAIN]], dtype=np.int8), 2).tolist()
+    [0]
+    """
+    voted = np.zeros(votes.shape[1], dtype=np.bool_)
+    for block in blocks(votes, cardinality):
+        voted |= (block != ABSTAIN).any(axis=0)
+    return np.flatnonzero(voted)
+
+
 @dataclass(frozen=True)
 class OfLFs:
     """Some columns of votes, by number, where a copy of them would be large."""
@@ -244,6 +256,21 @@ def combine(soft: SoftLabels, end: SoftLabels) -> SoftLabels:
     total = product.sum(axis=1, keepdims=True)
     possible = total > 0  # False where it is NaN
     return np.where(possible, product / np.where(possible, total, 1), soft)
+
+
+def without_balance(
+    soft: SoftLabels, balance: npt.NDArray[np.float64] | Sequence[float]
+) -> SoftLabels:
+    """Return opinions as they would be if classes were of equal size; NaN stays NaN.
+
+    `balance` are the class sizes that the opinions take for granted.
+
+    >>> without_balance(np.array([[0.8, 0.2], [np.nan, np.nan]]), [0.8, 0.2])
+    array([[0.5, 0.5],
+           [nan, nan]])
+    """
+    weighed = soft / np.maximum(np.asarray(balance, dtype=np.float64), 1e-12)
+    return np.asarray(weighed / weighed.sum(axis=1, keepdims=True))
 
 
 def estimated_balance(parts: Iterable[SoftLabels]) -> list[float]:

@@ -11,7 +11,9 @@ from datahub.core.dataset import to_canonical_json
 from datahub.core.errors import InputError
 from datahub.core.labeling import Fault
 
-MANIFEST_FORMAT = 2  # of label_model.json; in format 1 the end model only gave an opinion
+# Of label_model.json. In format 1 the end model only gave an opinion; up to format 2 its opinion
+# had the sizes of classes in it that it learned.
+MANIFEST_FORMAT = 3
 TUPLES = ("class_balance", "weights", "shares", "features")
 VOTES_FORMAT = 2  # of lfs.json; format 1 counted faults of all parts together
 
@@ -100,6 +102,7 @@ class ModelManifest:
     each LF counted, below 1 in the groups of `correlated` LFs (names); `pair_counts` is the
     object id of what a model of pairs learned from; `options` are those that were given to the
     label model (Snorkel's `lr`, `n_epochs`, `l2`), where it was not fitted with its defaults.
+    `even_end`: the end model's opinion is taken without the sizes of classes that it learned.
     """
 
     model: str
@@ -116,6 +119,7 @@ class ModelManifest:
     pair_counts: str | None = None
     features: tuple[str, ...] = ()  # columns that the end model looked at
     options: Mapping[str, float] = field(default_factory=dict)
+    even_end: bool = False
 
     @property
     def name(self) -> str:
@@ -130,7 +134,7 @@ class ModelManifest:
     def from_json(cls, text: str | bytes) -> ModelManifest:
         """Read what `to_json` wrote."""
         first = json.loads(text).get("format") == 1
-        raw = _read(text, "label_model.json", formats=(1, MANIFEST_FORMAT))
+        raw = _read(text, "label_model.json", formats=(1, 2, MANIFEST_FORMAT))
         raw |= {"end_model": "none"} if first else {}
         lists = {name: tuple(raw.get(name, ())) for name in TUPLES}
         groups = tuple(map(tuple, raw.get("correlated", ())))

@@ -107,6 +107,22 @@ class PairCounts:
         return cls(raw["rows"], raw["cardinality"], counts), raw["made_from"]
 
 
+def check_size(lfs: int, cardinality: int, *, model: str, bytes_a_pair: int, most: int) -> None:
+    """Raise InputError where a model of pairs of votes would need more than `most` bytes.
+
+    >>> check_size(120, 10, model="snorkel", bytes_a_pair=32, most=1 << 31)
+    """
+    pairs = (lfs * cardinality) ** 2
+    if pairs * bytes_a_pair > most:
+        raise InputError(
+            f"{model} learns from pairs of votes: {lfs} LFs that vote and {cardinality} classes "
+            f"are {pairs:,} pairs, which take about {pairs * bytes_a_pair / 1e9:.1f} GB. At most "
+            f"{most / 1e9:.1f} GB is allowed.",
+            hint="Use `--model anchored` or `--model majority`, which learn from the votes "
+            "themselves, or fit fewer LFs.",
+        )
+
+
 def count(votes: Votes, cardinality: int) -> PairCounts:
     """Count all pairs of votes [n, m].
 

@@ -48,6 +48,23 @@ def patterns(votes: Votes, cardinality: int, *, most: int) -> tuple[Codes, Count
     return np.ascontiguousarray(codes[:, has_vote]), times[has_vote]
 
 
+def patterns_or_drawn(
+    votes: Votes, cardinality: int, *, most: int, seed: int
+) -> tuple[int, tuple[Codes, Counts]]:
+    """How many rows are learned from, and their patterns.
+
+    All rows, or where there are more than `most` patterns as many rows as that, drawn by the seed.
+    """
+    whole = patterns(votes, cardinality, most=most)
+    if whole is not None:
+        return len(votes), whole
+    rng = np.random.default_rng(seed)
+    drawn = np.sort(rng.choice(len(votes), most, replace=False, shuffle=False))
+    some = patterns(votes[drawn], cardinality, most=most)
+    assert some is not None  # no more patterns than rows
+    return most, some
+
+
 @dataclass(frozen=True)
 class Numbering:
     """Numbers of rows of votes: equal votes, equal number.

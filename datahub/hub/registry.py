@@ -8,6 +8,7 @@ from typing import Any
 REGISTRY: dict[str, dict[str, str]] = {
     "rows": {"polars": "datahub.adapters.rows_polars:PolarsRows"},
     "label_model": {
+        "anchored": "datahub.adapters.model_anchored:AnchoredLabelModel",
         "dawid-skene": "datahub.adapters.model_dawid_skene:DawidSkeneLabelModel",
         "weighted": "datahub.adapters.model_weighted:WeightedLabelModel",
         "bayes": "datahub.adapters.model_bayes:BayesLabelModel",

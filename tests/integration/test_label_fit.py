@@ -56,7 +56,7 @@ def test_the_end_model_can_be_switched_off(datahub: Datahub, labeled: Path) -> N
     fitted = datahub("label", "fit", "--end-model", "none", "--json").json
     table = soft_labels(datahub)
 
-    assert (fitted["model"], fitted["end_model"]) == ("dawid-skene", "none")
+    assert (fitted["model"], fitted["end_model"]) == ("anchored", "none")
     assert fitted["changed_by_end_model"] == 0
     assert table["probabilities"].to_list() == table["model_probabilities"].to_list()
     assert table["end_label"].null_count() == table.height
@@ -144,10 +144,10 @@ def test_models_are_compared_and_nothing_is_committed(datahub: Datahub, labeled:
 
     found = datahub("label", "compare", "--seeds", "2", "--json").json
 
-    names = {"dawid-skene", "weighted", "bayes", "snorkel", "majority"}
+    names = {"anchored", "dawid-skene", "weighted", "bayes", "snorkel", "majority"}
     lines = {line["model"]: line for line in found["models"]}
     assert set(lines) == names | {f"{name}*sklearn" for name in names}
-    assert found["default"] == "dawid-skene*sklearn"
+    assert found["default"] == "anchored*sklearn"
     for name, line in lines.items():
         assert set(line["agreement"]) == set(lines) - {name}
         low, high = line["interval"]

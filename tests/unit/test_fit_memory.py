@@ -53,7 +53,7 @@ def project(folder: Path, rows: int) -> Project:
 def fit(made: Project) -> None:
     step = made.step()
     fitting = Fitting(
-        model=adapter("label_model", "dawid-skene")(),
+        model=adapter("label_model", "anchored")(),
         majority=adapter("label_model", "majority")(),
         end_model=END,
         seed=0,

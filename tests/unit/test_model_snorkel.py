@@ -233,7 +233,7 @@ except BackendError as error:
     said = alone(code)
 
     assert told in said
-    assert "--model dawid-skene" in said
+    assert "--model anchored" in said
 
 
 def test_a_training_process_ends_with_its_parent() -> None:

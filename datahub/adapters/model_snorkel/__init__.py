@@ -36,10 +36,18 @@ from datahub.adapters.model_snorkel.training import (
 )
 from datahub.core.errors import BackendError, InputError
 from datahub.core.evidence import posterior
-from datahub.core.labels import LabelMatrix, SoftLabels, Votes, checked_votes, class_prior
-from datahub.core.paircounts import PairCounts, count
+from datahub.core.labels import (
+    LabelMatrix,
+    SoftLabels,
+    Votes,
+    checked_votes,
+    class_prior,
+    voting_lfs,
+)
+from datahub.core.paircounts import PairCounts, check_size, count
 from datahub.ports import LabelModelFit
 
+_MOST_BYTES = 2 * 10**9  # of its matrices of pairs, beside torch
 _TRAINING = Path(__file__).with_name("training.py")
 
 Floats = npt.NDArray[np.float64]
@@ -81,10 +89,13 @@ class SnorkelLabelModel:
 
         `shares` have no say: Snorkel's model has no place for them.
         Without a single vote the fit knows nothing and predicts NaN. Raises InputError for
-        votes of one or two LFs only, from which no agreement can be learned, and for options
+        votes of one or two LFs only, from which no agreement can be learned, for more pairs
+        of LFs and classes than fit into 2 GB, and for options
         under which the training does not converge; BackendError where its process broke off.
         """
         prior, balance_from = class_prior(class_balance, cardinality)
+        some = len(voting_lfs(votes, cardinality)) if counts is None else votes.shape[1]
+        check_size(some, cardinality, model=self.name, bytes_a_pair=32, most=_MOST_BYTES)
         counts = count(votes, cardinality) if counts is None else counts
         voting = np.flatnonzero(counts.vote_counts)
         m = votes.shape[1]
@@ -179,6 +190,6 @@ def _child_error(status: int, stderr: str) -> BackendError:
     why = f"it was killed (signal {-status})" if status < 0 else last
     return BackendError(
         f"The training of Snorkel's label model broke off: {why}.",
-        hint="It needs torch, about 600 MB of memory. `--model dawid-skene` does not.",
+        hint="It needs torch, about 600 MB of memory. `--model anchored` does not.",
         backend="snorkel",
     )

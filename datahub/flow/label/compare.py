@@ -25,6 +25,7 @@ from datahub.core.trust import interval
 from datahub.flow.dataset.at import At
 from datahub.flow.dataset.features import FeatureReader, features_at
 from datahub.flow.dataset.votes import current_votes, gold_numbers, read_votes
+from datahub.flow.label.even import learn_from
 from datahub.flow.label.fit import Alike, Balance, name_groups, predict, resolve_balance
 from datahub.flow.label.judging import lines_of
 from datahub.flow.steps import Progress, quiet
@@ -162,7 +163,7 @@ class _Asking:
         for part, lines in lines_of(self.dataset):
             rows = self.reader.of(part)
             lessons.add(rows.keys, rows.features, soft[lines])
-        opinion = self.end_model.learn(*lessons.contents(), seed=seed)
+        opinion = learn_from(self.end_model, lessons, seed=seed, even=True)
         for part, lines in lines_of(self.dataset):
             yield combine(soft[lines], opinion.of(self.reader.of(part).features))
 

@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 
 from datahub.core.dependence import Dependence, measure_dependence
+from datahub.core.label_warnings import LabelSample, LabelWarning
 from datahub.core.labels import LabelMatrix, SoftLabels, estimated_balance
 from datahub.core.layout import label_model_file, pair_counts_file, triage_file
 from datahub.core.manifest import ModelManifest, VotesManifest
@@ -50,7 +51,7 @@ class FitReport:
     `covered` rows have a vote, `uncovered` have none and no label. `agreement` is of the labels
     with the majority vote, `changed_by_end_model` counts the labels that are not the label
     model's: both on covered rows. `correlated` LFs are counted as fewer where the label model can;
-    where it cannot, their shares are 1.
+    where it cannot, their shares are 1. `warnings` are reasons to distrust the labels.
     """
 
     dataset: str
@@ -72,12 +73,14 @@ class FitReport:
     triage: Triage
     commit: Commit
     changed: bool  # whether a commit was made: the same labels again make none
+    warnings: tuple[LabelWarning, ...] = ()
 
 
 @dataclass
 class _Tally:
     """What `FitReport` counts, of parts that come one at a time; `rows` are those with a vote."""
 
+    sample: LabelSample
     rows: int = 0
     agreements: int = 0
     changes: int = 0
@@ -90,10 +93,12 @@ class _Tally:
         """Share of covered rows whose likeliest class is that of the majority vote."""
         return self.agreements / self.rows if self.rows else None
 
-    def add(self, part: JudgedPart, plain: SoftLabels) -> None:
+    def add(self, part: JudgedPart, votes: LabelMatrix, plain: SoftLabels) -> None:
         """Count one part, of which majority vote says `plain`."""
         has_vote = ~np.isnan(part.final).any(axis=1)
         agrees = part.final[has_vote].argmax(axis=1) == plain[has_vote].argmax(axis=1)
+        supported = (part.scores["end_label"] == part.scores["label"]).fill_null(value=False)
+        self.sample.add(votes, part.final, plain, supported.to_numpy())
         self.rows += int(has_vote.sum())
         self.agreements += int(agrees.sum())
         self.changes += int(part.scores["label"].ne_missing(part.scores["model_label"]).sum())
@@ -147,10 +152,14 @@ def label_fit(at: At, fitting: Fitting, step: Step) -> FitReport:
         policy=fitting.policy,
         model=made_by(model),
         seed=fitting.seed,
+        even=model.even_end,
         progress=step.progress,
     )
     draft.put(triage_file(at.name), labels.triage.to_json())
-    tally = _write(labels, majority, draft, step)
+    tally = _write(labels, votes, majority, draft, step)
+    warnings = tally.sample.warnings(
+        manifest.names, at.dataset.classes, model.class_balance, model.balance_from
+    )
     commit = draft.commit(
         step,
         message=f"Fit {model.name} to the votes on {at.name}",
@@ -162,7 +171,7 @@ def label_fit(at: At, fitting: Fitting, step: Step) -> FitReport:
         }
         | {f"rows {status}": str(n) for status, n in sorted(tally.statuses.items())},
     )
-    return _report(at, manifest, model, alike, tally, labels.triage, commit)
+    return _report(at, manifest, model, alike, tally, warnings, labels.triage, commit)
 
 
 def _majority(fitting: Fitting, votes: VotesAt, cardinality: int) -> Majority:
@@ -198,11 +207,13 @@ def _fit(
     return fit, replace(alike, shares=fit.arrays.get("shares", np.ones(votes.shape[1])))
 
 
-def _write(labels: Judgment, majority: Majority, draft: Draft, step: Step) -> _Tally:
+def _write(
+    labels: Judgment, votes: VotesAt, majority: Majority, draft: Draft, step: Step
+) -> _Tally:
     """Write the tables of all parts; what they hold, counted."""
-    tally = _Tally()
+    tally = _Tally(LabelSample(draft.at.dataset.rows))
     for part in labels.parts():
-        tally.add(part, majority(part.lines))
+        tally.add(part, votes[part.lines], majority(part.lines))
         step.progress("labels", part.lines.stop, draft.at.dataset.rows)
         draft.write("soft_labels", part.part, part.scores)
         draft.write("labels", part.part, part.labels)
@@ -274,6 +285,7 @@ def _model_manifest(
         correlated=tuple(tuple(names[lf] for lf in group) for group in alike.groups),
         pair_counts=draft.changes.get(pair_counts_file(at.name)),
         options=fitting.options,
+        even_end=end_model is not None and bool(features),
     )
 
 
@@ -283,6 +295,7 @@ def _report(
     model: ModelManifest,
     alike: Dependence,
     tally: _Tally,
+    warnings: tuple[LabelWarning, ...],
     triage: Triage,
     commit: Commit,
 ) -> FitReport:
@@ -306,4 +319,5 @@ def _report(
         triage=triage,
         commit=commit,
         changed=commit != at.commit,
+        warnings=warnings,
     )

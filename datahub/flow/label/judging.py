@@ -24,6 +24,7 @@ from datahub.core.patterns import Numbering, Numbers
 from datahub.core.relabel import Decision, final_labels
 from datahub.core.triage import score
 from datahub.flow.dataset.features import FeatureReader, FeatureRows
+from datahub.flow.label.even import learn_from
 from datahub.flow.steps import Progress, quiet
 from datahub.ports import EndModel, Opinion
 
@@ -114,13 +115,15 @@ def judge(
     policy: Policy,
     model: str,
     seed: int,
+    even: bool = False,
     progress: Progress = quiet,
 ) -> Judgment:
     """Put an end model's word and people's to the label model's `soft`, and apply the policy.
 
     Answers to rows of the audit slice (`audit_keys`) have no part in any other row's label: they
     measure, and what measures may not teach. Rows are read a part at a time, twice where there is
-    an end model: first what it learns from, then all that it is asked about.
+    an end model: first what it learns from, then all that it is asked about. `even`: its opinion
+    is taken without the sizes of classes that it learned.
     """
     rows = _Rows(dataset, reader, votes, soft, lfs, Numbering.of(votes), policy.min_text)
     answers = {key: d.label for key, d in decisions.items() if d.label is not None}
@@ -128,7 +131,9 @@ def judge(
     teaching = {key: label for key, label in answers.items() if key not in audit_keys}
     number = {name: i for i, name in enumerate(dataset.classes)}
     lessons_of = {key: number[label] for key, label in teaching.items()}
-    opinion, blocks = _learn(rows, end_model, answers, lessons_of, seed, progress)
+    opinion, blocks = _learn(
+        rows, end_model, answers, lessons_of, seed, even=even, progress=progress
+    )
     counts = _by_cell(blocks, opinion, lessons_of, len(dataset.classes))
     tables = [rows.score_block(_with(block, audit), opinion, counts)[0] for block in blocks]
     triage = find_thresholds(pl.concat(tables), audit, key=dataset.key, policy=policy)
@@ -158,6 +163,8 @@ def _learn(
     keys: Collection[Key],
     teaching: Mapping[Key, int],
     seed: int,
+    *,
+    even: bool,
     progress: Progress,
 ) -> tuple[Opinion | None, list[_Block]]:
     """What an end model learned, if there is one; and the rows that people decided, by part.
@@ -181,7 +188,7 @@ def _learn(
         progress("end model", lines.stop, dataset.rows)
     if end_model is None or lessons is None:
         return None, blocks
-    return end_model.learn(*lessons.contents(), seed=seed), blocks
+    return learn_from(end_model, lessons, seed=seed, even=even), blocks
 
 
 def _by_cell(

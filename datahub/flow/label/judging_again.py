@@ -109,6 +109,7 @@ def judge_again(
         policy=at.triage.policy,
         model=made_by(model),
         seed=model.seed,
+        even=model.even_end,
         progress=progress,
     )
 
