@@ -185,6 +185,17 @@ class Triage(Shape):
 
 
 @dataclass(frozen=True)
+class LabelWarning(Shape):
+    """One reason to distrust labels: `share` of the rows with a vote, LFs or classes by name."""
+
+    code: str
+    message: str
+    hint: str
+    share: float
+    names: list[str]
+
+
+@dataclass(frozen=True)
 class Fitted(Shape):
     """What fitting came to. `statuses`, `classes` and `outcomes` count rows."""
 
@@ -205,6 +216,7 @@ class Fitted(Shape):
     features: list[str]
     outcomes: dict[str, int]
     triage: Triage
+    warnings: list[LabelWarning]
     commit: Commit
     changed: bool
 
