@@ -89,7 +89,7 @@ class DeclarativeLF:
     def votes(self, frame: pl.DataFrame) -> pl.Series:
         """The votes on a frame, whole numbers. Raises LabelingFunctionError, polars' errors."""
         self.check(frame.schema)
-        return self.checked(self.searched(frame).select(self.expression()).to_series())
+        return self.check_votes(self.search_texts(frame).select(self.expression()).to_series())
 
     def check(self, schema: Mapping[str, pl.DataType]) -> None:
         """Raise LabelingFunctionError where its own column is of a type that it cannot judge.
@@ -108,7 +108,7 @@ class DeclarativeLF:
                 lf=self.name,
             )
 
-    def searched(self, frame: pl.DataFrame) -> pl.DataFrame:
+    def search_texts(self, frame: pl.DataFrame) -> pl.DataFrame:
         """The frame, with what `search` finds in the text; as it is where polars finds it."""
         if self.search is None:
             return frame
@@ -121,7 +121,7 @@ class DeclarativeLF:
             raise
         return frame.with_columns(pl.Series(HITS_COLUMN, hits, dtype=pl.Boolean))
 
-    def checked(self, votes: pl.Series) -> pl.Series:
+    def check_votes(self, votes: pl.Series) -> pl.Series:
         """Return what `expression` gave, null as ABSTAIN, if it is made of whole numbers."""
         if votes.dtype.is_integer() or votes.dtype == pl.Null:
             kind = pl.Int8 if votes.dtype == pl.Int8 else pl.Int128

@@ -51,7 +51,7 @@ def fused_votes(
     if unsure.height:
         exact = unsure.select(lf.expression() for lf in lfs)
         for lf in lfs:
-            votes[lf.name][hits.unsure] = lf.checked(exact[lf.name]).to_numpy()
+            votes[lf.name][hits.unsure] = lf.check_votes(exact[lf.name]).to_numpy()
     return votes
 
 

@@ -226,7 +226,7 @@ def _run_declarative(
         # the key travels along: a select without it need not keep rows in place
         out = frame.select(pl.col(key).alias("the key"), *alone)
         by_search = {
-            lf.name: lf.searched(frame).select(lf.expression()).to_series()
+            lf.name: lf.search_texts(frame).select(lf.expression()).to_series()
             for _, lf in lfs
             if lf.search is not None
         }
@@ -246,7 +246,7 @@ def _classes(
     lf: DeclarativeLF, votes: pl.Series, keys: pl.Series, cardinality: int
 ) -> npt.NDArray[np.int8]:
     """The votes as int8, checked where the LF's expression says which class it votes."""
-    votes = lf.checked(votes)
+    votes = lf.check_votes(votes)
     if lf.label is None and votes.len():
         outside = ~votes.is_between(ABSTAIN, cardinality - 1)
         first = outside.arg_max()
@@ -271,7 +271,7 @@ def _judge(
 def _run_alone(frame: pl.DataFrame, lf: DeclarativeLF) -> None:
     try:
         # beside as many numbers as there are rows: an expression may give another number of votes
-        lf.searched(frame).select(pl.int_range(pl.len()).alias("the key"), lf.expression())
+        lf.search_texts(frame).select(pl.int_range(pl.len()).alias("the key"), lf.expression())
     except _REFUSALS as error:
         raise LabelingFunctionError(
             f"LF {lf.name!r} cannot run on these rows: {str(error).strip().splitlines()[0]}",
