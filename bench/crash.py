@@ -100,7 +100,7 @@ def _work(place: Path, number: int, seed: float, tell: Connection) -> None:
 
 
 def _commit(store: EmbeddedVersionStore, name: str, chance: random.Random) -> list[Told]:
-    oid = store.put_bytes(os.urandom(chance.randrange(3000)) + name.encode())
+    oid = store.put(os.urandom(chance.randrange(3000)) + name.encode())
     return [_committed(store, {f"rows/{chance.randrange(300)}": oid}, name)]
 
 
@@ -159,7 +159,7 @@ def _tag(store: EmbeddedVersionStore, name: str, chance: random.Random) -> list[
 def _branch(store: EmbeddedVersionStore, name: str, chance: random.Random) -> list[Told]:
     """Cut a branch, commit to it, and let it go: garbage."""
     made = store.create_branch(f"cut-{name}", at="work")
-    oid = store.put_bytes(os.urandom(2000))
+    oid = store.put(os.urandom(2000))
     store.commit(
         f"cut-{name}", {"rows/0": oid}, message="", author="a", time=TIME, expected=made.id
     )

@@ -137,10 +137,10 @@ def preparing_votes(rows: int, lfs: int) -> Callable[[Watch], Figures | None]:
             lines = slice(number * ROWS_PER_PART, (number + 1) * ROWS_PER_PART)
             for entry, column in zip(entries, votes, strict=True):
                 path = votes_file("news", entry.fingerprint, part.sha256)
-                changes[path] = hub.store.put_bytes(column[lines].tobytes())
+                changes[path] = hub.store.put(column[lines].tobytes())
         names = tuple(part.sha256 for part in known.parts)
         manifest = VotesManifest(entries, names, 2, {})
-        changes[lfs_file("news")] = hub.store.put_bytes(manifest.to_json().encode())
+        changes[lfs_file("news")] = hub.store.put(manifest.to_json().encode())
         commit_changes(hub, changes, "Made votes")
         (folder / "done").touch()
 

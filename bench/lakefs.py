@@ -97,9 +97,7 @@ def _hub(watch: Watch, name: str) -> Iterator[Any]:
 
 def _put(store: Any, paths: range, word: str) -> dict[str, str]:
     return {
-        f"datasets/news/rows/{i // 100:03d}/{i:05d}.parquet": store.put_bytes(
-            f"{word} {i}".encode()
-        )
+        f"datasets/news/rows/{i // 100:03d}/{i:05d}.parquet": store.put(f"{word} {i}".encode())
         for i in paths
     }
 
@@ -151,7 +149,7 @@ def objects(watch: Watch) -> Figures:
         with steps.step("merge 10 changed of 10,000", 10):
             _merge(store, "work", "main")
         rules = {"expectations/gates.toml": GATE, "expectations/labels.json": b"{}"}
-        _commit(store, "main", {p: store.put_bytes(c) for p, c in rules.items()})
+        _commit(store, "main", {p: store.put(c) for p, c in rules.items()})
         store.create_branch("more", at="main")
         _commit(store, "more", _put(store, range(7, MANY, MANY // 10), "fourth"))
         with steps.step("the same into a guarded branch: its hook computes all ids", 10):

@@ -224,7 +224,7 @@ def commit(
         kept.append(Part(oid, frame.height, frame["id"][0], frame["id"][-1]))
         columns = tuple((name, str(kind)) for name, kind in frame.schema.items())
     dataset = Dataset("news", "id", columns, tuple(kept), classes, text="text")
-    changes[dataset_file("news")] = hub.store.put_bytes(dataset.to_json().encode())
+    changes[dataset_file("news")] = hub.store.put(dataset.to_json().encode())
     commit_changes(hub, changes, "Made texts")
     return dataset
 

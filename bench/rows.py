@@ -159,7 +159,7 @@ def labeled(watch: Watch, count: int) -> tuple[VersionStore, Rows]:
         lines = label_lines(keys, "ham")
         changes |= write_part(store, rows, lines, dataset="rows", table="labels", part=part.sha256)
     known = Dataset("rows", "id", writer.columns, tuple(writer.parts), ("ham", "spam"))
-    changes[dataset_file("rows")] = store.put_bytes(known.to_json().encode())
+    changes[dataset_file("rows")] = store.put(known.to_json().encode())
     step = Step("main", "ann", TIME, "label")
     end(store, step, begin(store, step), changes, message="Label")
     return store, rows

@@ -59,7 +59,7 @@ class Ours:
         self.store: EmbeddedVersionStore = EmbeddedVersionStore.create(
             ObjectFiles(folder / ".datahub"), branch="main", author="ann", time=TIME
         )
-        self.oids = [self.store.put_bytes(content) for content in contents()]
+        self.oids = [self.store.put(content) for content in contents()]
 
     def changes(self, count: int, start: int = 0, step: int = 1, shift: int = 0) -> dict[str, str]:
         """So many paths, each with an object."""
@@ -270,7 +270,7 @@ def put_ours(watch: Watch) -> Figures:
     store = Ours(fresh(watch, "ours-put")).store
     with watch.timed():
         for i in range(1000):
-            store.put_bytes(f"object {i} ".encode() * 64)
+            store.put(f"object {i} ".encode() * 64)
     return {}
 
 

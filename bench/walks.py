@@ -109,7 +109,7 @@ def many_objects(hub: Any) -> None:
     """A labeled dataset beside a hundred thousand objects."""
     mail(hub, 1_000)
     store = hub.store
-    oid = store.put_bytes(b"an object")
+    oid = store.put(b"an object")
     _commit(store, {f"files/{i % 997}/{i}.bin": oid for i in range(OBJECTS)})
 
 

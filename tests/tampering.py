@@ -27,8 +27,7 @@ def by_hand(
 ) -> Commit:
     """A commit by the store's own call, as a script of somebody's makes it."""
     changes = {
-        path: None if content is None else store.put_bytes(content)
-        for path, content in files.items()
+        path: None if content is None else store.put(content) for path, content in files.items()
     }
     return store.commit(
         branch,

@@ -28,13 +28,13 @@ def _written(hub: Hub, chance: random.Random) -> None:
     """A commit below every door, with what it needs to look like a merge."""
     store = EmbeddedVersionStore(ObjectFiles(hub.settings.own_folder))
     head = store.commit_at("main")
-    changes = {"slipped.txt": store.put_bytes(chance.randbytes(4))}
+    changes = {"slipped.txt": store.put(chance.randbytes(4))}
     if chance.random() < 0.6:  # with the verdict of another merge, put right as far as it goes
         old = Verdict.from_json(store.read(store.objects("main", VERDICT)[VERDICT]))
         forged = replace(old, judged_head=head.id, reason=str(chance.random()))
-        changes[VERDICT] = store.put_bytes(forged.to_json().encode())
+        changes[VERDICT] = store.put(forged.to_json().encode())
     if chance.random() < 0.3:
-        changes["expectations/rows.json"] = store.put_bytes(b"{}")
+        changes["expectations/rows.json"] = store.put(b"{}")
     parents = chance.choice(
         [(head.id,), (head.id, store.branches()["work"]), (head.parents[0], head.id)]
     )
@@ -52,7 +52,7 @@ def _beside_the_verdict(hub: Hub, chance: random.Random) -> None:
     """Data in the tree of datahub's own objects, to which no content id reaches."""
     store = EmbeddedVersionStore(ObjectFiles(hub.settings.own_folder))
     head = store.commit_at("main")
-    oid = store.put_bytes(chance.randbytes(4))
+    oid = store.put(chance.randbytes(4))
     hide(hub.settings.own_folder, head, "slipped.txt", oid)
 
 

@@ -12,7 +12,6 @@ import typer
 from datahub.cli.context import Branch, Dataset, Json, Ref, open_hub
 from datahub.cli.output import emit_json, line, share, table, talk
 from datahub.cli.promise import acceptance_line, balance
-from datahub.core.blinding import shown_guess
 from datahub.core.errors import ConfigError
 from datahub.hub import results
 
@@ -223,6 +222,8 @@ def _guess(hub: Hub, task: Task) -> str | None:
     """What a person is shown of a task beside the row: audit rows must look like others."""
     if hub.settings.guesses == "hidden":
         return None
+    from datahub.core.blinding import shown_guess  # polars is slow to load
+
     return shown_guess(task, audit_share=hub.settings.audit_share)
 
 

@@ -32,10 +32,6 @@ class Bytes(Protocol):
         """
         ...
 
-    def put_bytes(self, content: bytes) -> ObjectId:
-        """`put` of bytes."""
-        ...
-
     def put_all(self, contents: Iterable[Path | bytes]) -> list[ObjectId]:
         """Store files and bytes as `put` does; their ids, in the same order.
 

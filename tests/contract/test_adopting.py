@@ -48,9 +48,9 @@ def old(name: str, tmp_path: Path) -> VersionStore:
             metadata=metadata,
         )
 
-    commit("main", {f"rows/{i}": store.put_bytes(b"%d" % i) for i in range(300)}, "Ann <a@x>")
+    commit("main", {f"rows/{i}": store.put(b"%d" % i) for i in range(300)}, "Ann <a@x>")
     store.create_branch("work", at="main")
-    commit("work", {"rows/7": store.put_bytes(b"seven"), "rows/8": None}, "bob", lfs="3")
+    commit("work", {"rows/7": store.put(b"seven"), "rows/8": None}, "bob", lfs="3")
     store.create_tag("v1", at="main")
     return store
 

@@ -120,7 +120,7 @@ def test_what_only_a_tag_holds_is_looked_at_too(
 
 
 def test_a_dataset_that_names_rows_that_are_not_there_is_named(store: VersionStore) -> None:
-    there = store.put_bytes(b"rows")
+    there = store.put(b"rows")
     parts = (Part(there, 1, "a", "a"), Part("1" * 64, 1, "b", "b"))
     known = Dataset("news", "id", (("id", "String"),), parts)
     commit(
@@ -162,7 +162,7 @@ def test_gc_on_trial_takes_nothing(store: VersionStore) -> None:
 
 
 def test_what_was_stored_since_stays_for_the_commit_that_comes(store: VersionStore) -> None:
-    oid = store.put_bytes(b"about to be committed")
+    oid = store.put(b"about to be committed")
     assert isinstance(store, Upkeep)
 
     store.collect(before=PAST, dry_run=False)
@@ -188,7 +188,7 @@ def test_a_merge_that_somebody_is_judging_is_left_alone(store: VersionStore) -> 
 def _work(opened: Opened, held: str, pipe: Connection) -> None:
     """Put, and find what is read already; then, when told to, commit the one and read the other."""
     store = opened()
-    path, oid = store.fetch(held), store.put_bytes(b"about to be committed")
+    path, oid = store.fetch(held), store.put(b"about to be committed")
     pipe.send("at work")
     pipe.recv()
     at = {"message": "", "author": "ann", "time": START, "expected": store.branches()["main"]}
@@ -303,7 +303,7 @@ def test_gc_takes_local_copies_that_come_again_when_they_are_read(
     access = lakefs.new_repository(tmp_path)
     store = LakeFSVersionStore.create(**access, branch="main", author="ann", time=START)
     commit(store, "main", {"rows": b"on the server"})
-    oid, waiting = store.objects("main")["rows"], store.put_bytes(b"not committed yet")
+    oid, waiting = store.objects("main")["rows"], store.put(b"not committed yet")
 
     taken = store.collect(before=FUTURE, dry_run=False)
 

@@ -109,8 +109,7 @@ def commit(
 ) -> Commit:
     """Commit named contents, a second after the last commit."""
     changes = {
-        path: None if content is None else store.put_bytes(content)
-        for path, content in files.items()
+        path: None if content is None else store.put(content) for path, content in files.items()
     }
     head = expected or store.branches()[branch]
     told = {"message": "work", "author": "ann", "time": START + dt.timedelta(seconds=next(TICKS))}
@@ -176,7 +175,7 @@ def test_the_same_bytes_are_one_object(store: VersionStore, tmp_path: Path) -> N
     staged = store.stage(".parquet")
     staged.write_bytes(b"rows")
 
-    ids = {store.put(outside), store.put(staged), store.put_bytes(b"rows")}
+    ids = {store.put(outside), store.put(staged), store.put(b"rows")}
 
     assert ids == {hashlib.sha256(b"rows").hexdigest()}
     assert outside.read_bytes() == b"rows"
@@ -202,7 +201,7 @@ def test_many_are_put_as_each_would_be(store: VersionStore, tmp_path: Path) -> N
 
 @pytest.mark.parametrize("content", [b"", b"\0\r\n", os.urandom(100_000)])
 def test_bytes_come_back_as_they_were(store: VersionStore, content: bytes) -> None:
-    oid = store.put_bytes(content)
+    oid = store.put(content)
 
     assert store.read(oid) == content
     assert store.fetch(oid).read_bytes() == content
@@ -945,7 +944,7 @@ def test_rules_that_bind_a_missing_suite_do_not_land(guarded: VersionStore) -> N
 
 
 def test_rules_that_cannot_be_read_do_not_land(guarded: VersionStore) -> None:
-    candidate = propose(guarded, "work", changes={GATES: guarded.put_bytes(b"[[gate")})
+    candidate = propose(guarded, "work", changes={GATES: guarded.put(b"[[gate")})
 
     with pytest.raises(ConfigError):
         guarded.land(candidate, passing(guarded, candidate, kind="rules", reason="oops"))
@@ -964,7 +963,7 @@ def test_a_merge_into_a_free_branch_may_change_both(store: VersionStore) -> None
 @pytest.mark.parametrize("path", [VERDICT, OWN + "format.json"])
 def test_a_merge_brings_nothing_under_datahubs_own_folder(guarded: VersionStore, path: str) -> None:
     with pytest.raises(InputError, match="own"):
-        propose(guarded, "work", changes={path: guarded.put_bytes(b"{}")})
+        propose(guarded, "work", changes={path: guarded.put(b"{}")})
 
 
 def test_a_merge_of_bytes_never_put_is_not_proposed(guarded: VersionStore) -> None:

@@ -114,7 +114,7 @@ class Lake:
 def commit(
     store: VersionStore, branch: str, files: Mapping[str, bytes | None], **fields: Any
 ) -> Commit:
-    changes = {p: None if c is None else store.put_bytes(c) for p, c in files.items()}
+    changes = {p: None if c is None else store.put(c) for p, c in files.items()}
     told = {"message": "work", "author": "ann", "time": TIME, "expected": store.branches()[branch]}
     return store.commit(branch, changes, **{**told, **fields})
 

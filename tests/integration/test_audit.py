@@ -31,7 +31,7 @@ def forge(project: Path, changes: Mapping[str, bytes | None], *, also: tuple[str
     """Put a commit on main below every door, as one who writes into the database does."""
     store = EmbeddedVersionStore(ObjectFiles(project / ".datahub"))
     head = store.commit_at("main")
-    put = {path: None if b is None else store.put_bytes(b) for path, b in changes.items()}
+    put = {path: None if b is None else store.put(b) for path, b in changes.items()}
     with Graph(project / ".datahub" / "versions.db").writing() as graph:
         made = commits.write(
             graph,

@@ -41,7 +41,7 @@ Act = Callable[[Path], None]
 
 
 def commit(store: Store, files: dict[str, bytes], branch: str) -> str:
-    changes = {path: store.put_bytes(content) for path, content in files.items()}
+    changes = {path: store.put(content) for path, content in files.items()}
     head = store.branches()[branch]
     made = store.commit(branch, changes, message="m", author="a", time=TIME, expected=head)
     return made.id
@@ -67,7 +67,7 @@ def put_and_commit(folder: Path) -> None:
     store = Store(ObjectFiles(folder))
     staged = store.stage(".parquet")
     staged.write_bytes(b"rows" * 1000)
-    changes = {"rows/2": store.put(staged), "rows/1": store.put_bytes(b"3")}
+    changes = {"rows/2": store.put(staged), "rows/1": store.put(b"3")}
     head = store.branches()["work"]
     store.commit("work", changes, message="m", author="a", time=TIME, expected=head)
 
@@ -334,7 +334,7 @@ def put_among_many(store: Store, path: Path) -> object:
     "put",
     [
         Store.put,
-        lambda store, path: store.put_bytes(path.read_bytes()),
+        lambda store, path: store.put(path.read_bytes()),
         put_among_many,
     ],
 )
@@ -357,7 +357,7 @@ def test_an_object_that_does_not_fit_leaves_nothing(
 
 def test_a_history_that_cannot_grow_keeps_the_old_head(folder: Path) -> None:
     store = Store(ObjectFiles(folder))
-    oid = store.put_bytes(b"row")
+    oid = store.put(b"row")
     heads = store.branches()
     changes = {f"rows/more/{i}": oid for i in range(3000)}
 
@@ -451,7 +451,7 @@ def test_a_read_only_folder_is_told(pattern: Path) -> None:
             return run
 
         for call in (
-            lambda: store.put_bytes(b"new"),
+            lambda: store.put(b"new"),
             lambda: store.create_branch("new", at="main"),
             lambda: Store.create(ObjectFiles(folder / "new"), branch="main", author="a", time=TIME),
         ):

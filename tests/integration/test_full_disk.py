@@ -168,7 +168,7 @@ def doomed(folder: Path) -> Store:
     """A store with a branch that is gone, and an object that only it had."""
     store = Store(ObjectFiles(folder))
     store.create_branch("old", at="work")
-    oid = store.put_bytes(bytes(50_000))
+    oid = store.put(bytes(50_000))
     store.commit(
         "old",
         {"large": oid},

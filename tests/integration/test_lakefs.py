@@ -390,7 +390,7 @@ def test_who_lost_the_race_is_told_what_both_changed(lake: Lake) -> None:
     candidate = lake.store.propose(
         "work",
         into="main",
-        changes={"rows": lake.store.put_bytes(b"1"), "ours": lake.store.put_bytes(b"1")},
+        changes={"rows": lake.store.put(b"1"), "ours": lake.store.put(b"1")},
         message="",
         author="ann",
         time=TIME,
@@ -404,7 +404,7 @@ def test_who_lost_the_race_is_told_what_both_changed(lake: Lake) -> None:
     with pytest.raises(StaleHead, match=r"Both changed rows\.") as committed:
         lake.store.commit(
             "main",
-            {"rows": None, "more": lake.store.put_bytes(b"1")},
+            {"rows": None, "more": lake.store.put(b"1")},
             message="m",
             author="ann",
             time=TIME,

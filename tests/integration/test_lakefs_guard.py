@@ -145,7 +145,7 @@ def test_one_object_otherwise_and_it_is_refused(guarded: Lake) -> None:
     candidate = store.propose(
         "work",
         into="main",
-        changes={"rows": store.put_bytes(b"2")},
+        changes={"rows": store.put(b"2")},
         message="",
         author="ann",
         time=TIME,

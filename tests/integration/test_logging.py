@@ -73,7 +73,7 @@ def test_requests_to_lakefs_are_logged_without_what_they_carry(
     with caplog.at_level(logging.DEBUG, "datahub"):
         store = LakeFSVersionStore.create(**access, branch="main", author="ann", time=START)
         head = store.commit_at("main").id
-        oid = store.put_bytes(b"a row of somebody")
+        oid = store.put(b"a row of somebody")
         store.commit("main", {"a": oid}, message="m", author="ann", time=START, expected=head)
 
     lines = [line.getMessage() for line in caplog.records if "versions_lakefs" in line.name]

@@ -30,7 +30,7 @@ store.create_branch(me, at="main")
 told, stale = [], 0
 sys.stdin.readline()
 for i in range(12):
-    oid = store.put_bytes(f"{me} {i}".encode())
+    oid = store.put(f"{me} {i}".encode())
     branch = me if i % 2 else "shared"
     while True:
         head = store.branches()[branch]

@@ -88,7 +88,7 @@ def test_python_cannot_commit_to_a_guarded_branch_either(datahub: Datahub, guard
     with pytest.raises(Guarded):
         hub.store.commit(
             "main",
-            {"x": hub.store.put_bytes(b"x")},
+            {"x": hub.store.put(b"x")},
             message="Sneak in",
             author="me",
             time=dt.datetime.now(dt.UTC),

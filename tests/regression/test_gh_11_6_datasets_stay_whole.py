@@ -78,7 +78,7 @@ class Repository:
         head = self.store.commit_at(branch)
         self.store.commit(
             branch,
-            {path: None if content is None else self.store.put_bytes(content)},
+            {path: None if content is None else self.store.put(content)},
             message="change",
             author="ann",
             time=self.step(branch).time,

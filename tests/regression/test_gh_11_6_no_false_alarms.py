@@ -89,7 +89,7 @@ def forged(hub: Hub, name: str, metadata: Mapping[str, str], line: Mapping[str, 
     content = json.dumps({**LINE, "id": name, **line}) + "\n"
     return hub.store.commit(
         "main",
-        {f"datasets/mail/annotations/{name}.jsonl": hub.store.put_bytes(content.encode())},
+        {f"datasets/mail/annotations/{name}.jsonl": hub.store.put(content.encode())},
         message="by hand",
         author="mallory",
         time=TIME,

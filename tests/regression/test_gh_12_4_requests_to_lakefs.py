@@ -22,7 +22,7 @@ def store(lakefs: LakeFSServer, tmp_path: Path) -> LakeFSVersionStore:
     for number in range(2):
         store.commit(
             "main",
-            {f"a/{number}": store.put_bytes(b"%d" % number)},
+            {f"a/{number}": store.put(b"%d" % number)},
             message="m",
             author="ann",
             time=START,

@@ -85,7 +85,7 @@ def test_status_lists_a_commit_once_however_many_datasets(project: Project) -> N
     changes: dict[str, str | None] = {}
     for name in (f"d{number}" for number in range(30)):
         dataset = Dataset(name, "id", (("id", "Int64"),), (part,))
-        changes[dataset_file(name)] = project.store.put_bytes(dataset.to_json().encode())
+        changes[dataset_file(name)] = project.store.put(dataset.to_json().encode())
         changes[table_part(name, "rows", oid)] = oid
     committed(project, changes)
 

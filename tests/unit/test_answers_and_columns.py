@@ -119,8 +119,8 @@ class Walk:
         batch = Batch(step.id, "embedded", tuple(tasks))
         log = "".join(line.to_json() + "\n" for line in lines)
         changes = {
-            review_file("mail", step.id): self.store.put_bytes(batch.to_json().encode()),
-            annotations_file("mail", step.id): self.store.put_bytes(log.encode()),
+            review_file("mail", step.id): self.store.put(batch.to_json().encode()),
+            annotations_file("mail", step.id): self.store.put(log.encode()),
         }
         end(self.store, step, begin(self.store, step), changes, message="Answer")
 

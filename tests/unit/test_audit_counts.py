@@ -80,7 +80,7 @@ class Repository:
     def _slip(self, files: dict[str, bytes | None]) -> None:
         """A commit below every door, as whoever can write the database makes it."""
         head = self.store.commit_at("main")
-        changes = {path: self.store.put_bytes(content or b"") for path, content in files.items()}
+        changes = {path: self.store.put(content or b"") for path, content in files.items()}
         slip(self.folder, head, changes)
 
 

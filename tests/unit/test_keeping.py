@@ -99,7 +99,7 @@ class Mail:
             changes |= write_part(
                 self.store, self.rows, here, dataset="mail", table="labels", part=part.sha256
             )
-        changes[label_model_file("mail")] = self.store.put_bytes(b"{}")
+        changes[label_model_file("mail")] = self.store.put(b"{}")
         self.commit(changes)
 
     def patch(self, said: Labels) -> None:

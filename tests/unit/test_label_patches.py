@@ -86,7 +86,7 @@ class Labeled:
         writer.finish()
         known = Dataset("mail", "id", writer.columns, tuple(writer.parts), ("a", "b"))
         table = written(store, made.rows, known, labels(["a"] * ROWS))
-        described = {dataset_file("mail"): store.put_bytes(known.to_json().encode())}
+        described = {dataset_file("mail"): store.put(known.to_json().encode())}
         made.commit({**writer.objects, **table, **described})
         return made
 
@@ -181,7 +181,7 @@ def test_a_patch_of_other_rows_does_not_count(tmp_path: Path) -> None:
     rewritten = Dataset("mail", "id", writer.columns, tuple(writer.parts), ("a", "b"))
     changes = parts.changed_rows(at, writer)
     changes |= written(made.store, made.rows, rewritten, labels(["c"] * ROWS))
-    changes[dataset_file("mail")] = made.store.put_bytes(rewritten.to_json().encode())
+    changes[dataset_file("mail")] = made.store.put(rewritten.to_json().encode())
 
     made.commit(changes)
 

@@ -95,13 +95,10 @@ def test_ids_and_objects_are_those_of_putting_one_by_one(
         at_once, by_one = new(one), new(other)
         for store in (at_once, by_one):
             for value in held:
-                store.put_bytes(b"%d" % value * value)
+                store.put(b"%d" % value * value)
 
         ids = at_once.put_all(given_to(at_once, one / "given", what))
-        expected = [
-            by_one.put_bytes(each) if isinstance(each, bytes) else by_one.put(each)
-            for each in given_to(by_one, other / "given", what)
-        ]
+        expected = [by_one.put(each) for each in given_to(by_one, other / "given", what)]
 
         assert ids == expected
         assert objects(one) == objects(other)
@@ -322,7 +319,7 @@ def test_a_copy_of_a_repository_without_its_empty_folders_takes_objects(
     store: Store, tmp_path: Path
 ) -> None:
     (tmp_path / ".datahub" / "staging").rmdir()
-    one = store.put_bytes(b"one")
+    one = store.put(b"one")
     (tmp_path / ".datahub" / "staging").rmdir()
     many = store.put_all(some_files(tmp_path))
 

@@ -37,7 +37,7 @@ def store(folder: Path) -> Store:
 
 
 def commit(store: Store, files: dict[str, bytes | None], branch: str = "main") -> Commit:
-    changes = {p: None if c is None else store.put_bytes(c) for p, c in files.items()}
+    changes = {p: None if c is None else store.put(c) for p, c in files.items()}
     head = store.branches()[branch]
     return store.commit(branch, changes, message="m", author="a", time=TIME, expected=head)
 
@@ -113,7 +113,7 @@ def test_a_damaged_history_is_found_and_nothing_is_collected(
 ) -> None:
     """Also by a store that has read the sound nodes before."""
     store.objects("main")
-    store.put_bytes(b"garbage")
+    store.put(b"garbage")
     sql(folder, statement)
 
     assert {damage.kind for damage in store.check()} == kinds
@@ -160,7 +160,7 @@ def test_what_was_stored_or_lost_its_name_lately_stays(store: Store) -> None:
     store.create_branch("work", at="main")
     lost = commit(store, {"rows/1": b"lost rows"}, "work")
     store.delete_branch("work")
-    put = store.put_bytes(b"about to be committed")
+    put = store.put(b"about to be committed")
 
     assert store.collect(before=OLD, dry_run=False) == NOTHING
 
@@ -169,11 +169,11 @@ def test_what_was_stored_or_lost_its_name_lately_stays(store: Store) -> None:
 
 
 def test_storing_an_old_object_again_makes_it_new(store: Store, folder: Path) -> None:
-    oid = store.put_bytes(b"stored long ago")
+    oid = store.put(b"stored long ago")
     make_old(folder, oid)
     assert store.collect(before=OLD, dry_run=True).objects == 1
 
-    store.put_bytes(b"stored long ago")
+    store.put(b"stored long ago")
 
     assert store.collect(before=OLD, dry_run=False).objects == 0
     assert store.read(oid) == b"stored long ago"
@@ -195,7 +195,7 @@ def test_a_candidate_is_kept_as_long_as_its_lease_is_young(store: Store) -> None
 
 def test_bytes_that_were_collected_cannot_be_committed(store: Store) -> None:
     """The commit looks for them within its own transaction."""
-    oid = store.put_bytes(b"slow")
+    oid = store.put(b"slow")
     store.collect(before=FUTURE, dry_run=False)
     head = store.branches()["main"]
 
@@ -205,7 +205,7 @@ def test_bytes_that_were_collected_cannot_be_committed(store: Store) -> None:
 
 def test_others_write_on_while_garbage_is_collected(store: Store, folder: Path) -> None:
     """Two processes commit, a third collects what was old before any of them began."""
-    garbage = [store.put_bytes(b"old %d" % i) for i in range(50)]
+    garbage = [store.put(b"old %d" % i) for i in range(50)]
     for oid in garbage:
         make_old(folder, oid)
     program = """
@@ -217,7 +217,7 @@ from datahub.machine.bytes.files import ObjectFiles
 store, name = EmbeddedVersionStore(ObjectFiles(Path(sys.argv[1]))), sys.argv[2]
 store.create_branch(name, at="main")
 for i in range(25):
-    oids = {f"{name}/{i}/{j}": store.put_bytes(f"{name} {i} {j}".encode()) for j in range(4)}
+    oids = {f"{name}/{i}/{j}": store.put(f"{name} {i} {j}".encode()) for j in range(4)}
     store.commit(name, oids, message="", author="", time=datetime.now(timezone.utc),
                  expected=store.branches()[name])
 """
@@ -246,7 +246,7 @@ from datahub.machine.bytes.files import ObjectFiles
 store = EmbeddedVersionStore(ObjectFiles(Path(sys.argv[1])))
 """
 WRITER = """
-oids = {f"slow/{i}": store.put_bytes(f"slow {i}".encode()) for i in range(20)}
+oids = {f"slow/{i}": store.put(f"slow {i}".encode()) for i in range(20)}
 print("put", flush=True)
 sys.stdin.readline()
 head = store.branches()["main"]
@@ -318,7 +318,7 @@ def test_another_process_with_the_id_of_one_that_was_killed_keeps_nothing(
     machine, _, _, number = own.name.split("-")
     stale = folder / "running" / f"{machine}-{os.getppid()}-1-{number}"
     stale.touch()
-    store.put_bytes(b"garbage")
+    store.put(b"garbage")
 
     assert store.collect(before=FUTURE, dry_run=False).objects == 1
     assert not stale.exists()
@@ -327,7 +327,7 @@ def test_another_process_with_the_id_of_one_that_was_killed_keeps_nothing(
 def test_a_process_of_another_machine_is_believed_for_a_day(store: Store, folder: Path) -> None:
     elsewhere = folder / "running" / f"{'ab' * 6}-1-1-{'cd' * 16}"
     elsewhere.touch()
-    store.put_bytes(b"garbage")
+    store.put(b"garbage")
 
     assert store.collect(before=FUTURE, dry_run=False).at_work == 1
 

@@ -45,7 +45,7 @@ def store(folder: Path) -> EmbeddedVersionStore:
 
 
 def commit(store: EmbeddedVersionStore, files: dict[str, bytes], branch: str = "main") -> Commit:
-    changes = {path: store.put_bytes(content) for path, content in files.items()}
+    changes = {path: store.put(content) for path, content in files.items()}
     head = store.branches()[branch]
     return store.commit(branch, changes, message="m", author="a", time=TIME, expected=head)
 
@@ -138,7 +138,7 @@ def test_an_object_lies_read_only_under_its_id(store: EmbeddedVersionStore, fold
 def test_other_bytes_than_were_stored_are_told_and_mended_by_the_right_ones(
     store: EmbeddedVersionStore, bad: bytes
 ) -> None:
-    oid = store.put_bytes(b"rows")
+    oid = store.put(b"rows")
     path = store.fetch(oid)
     path.chmod(0o644)
     path.write_bytes(bad)
@@ -147,7 +147,7 @@ def test_other_bytes_than_were_stored_are_told_and_mended_by_the_right_ones(
         with pytest.raises(StorageError) as error:
             read(oid)
         assert error.value.hint
-    store.put_bytes(b"rows")
+    store.put(b"rows")
 
     assert store.fetch(oid).read_bytes() == b"rows"
 
@@ -305,7 +305,7 @@ def test_rules_on_the_head_that_cannot_be_read_guard_it_until_repaired(
     store: EmbeddedVersionStore, folder: Path
 ) -> None:
     head = store.branches()["main"]
-    broken = store.put_bytes(b"[[gate")
+    broken = store.put(b"[[gate")
     write_past_the_guard(folder, {**store.objects(head), GATES: broken}, (head,))
     store.create_branch("work", at=head)
     commit(store, {"expectations/labels.json": b"{}"}, branch="work")
@@ -366,7 +366,7 @@ from datahub.core.errors import StaleHead
 store = EmbeddedVersionStore(ObjectFiles(Path(sys.argv[1])))
 sys.stdin.readline()
 for i in range(20):
-    oid = store.put_bytes(f"{sys.argv[2]}/{i}".encode())
+    oid = store.put(f"{sys.argv[2]}/{i}".encode())
     while True:
         head = store.branches()["main"]
         try:

@@ -74,7 +74,7 @@ class Machine(RuleBasedStateMachine):
             files.pop(path, None)
             if content is not None:
                 files[path] = sha256(content).hexdigest()
-        stored = {p: None if c is None else self.store.put_bytes(c) for p, c in changes.items()}
+        stored = {p: None if c is None else self.store.put(c) for p, c in changes.items()}
         try:
             made = self.store.commit(
                 branch, stored, message="", author="a", time=TIME, expected=old

@@ -73,7 +73,7 @@ class EmbeddedVersionStore:
         checked_branch(branch)
         files.make_folders()
         with Graph(files.folder / "versions.db").making() as graph:
-            oid = files.put_bytes(to_canonical_json({"format": FORMAT}).encode())
+            oid = files.put(to_canonical_json({"format": FORMAT}).encode())
             root = commits.write(
                 graph,
                 trees.edit(graph, None, {_FORMAT_FILE: oid}),
@@ -184,10 +184,6 @@ class EmbeddedVersionStore:
         """A staged file with the bytes of another, without a copy of them."""
         return self._files.share(path, hard_link=hard_link)
 
-    def put_bytes(self, content: bytes) -> ObjectId:
-        """Store bytes."""
-        return self._files.put_bytes(content)
-
     def put_all(self, contents: Iterable[Path | bytes]) -> list[ObjectId]:
         """Store files and bytes together."""
         return self._files.put_all(contents)
@@ -293,7 +289,7 @@ class EmbeddedVersionStore:
                 read=self.read,
             )
             draft, landing = commits.read(graph, true.id), graph.landing(true.id)
-            oid = self.put_bytes(verdict.to_json().encode())
+            oid = self.put(verdict.to_json().encode())
             commit_id = commits.write(
                 graph,
                 trees.edit(graph, commits.tree(graph, true.id), {VERDICT: oid}),

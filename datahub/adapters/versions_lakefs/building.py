@@ -88,9 +88,7 @@ class Builder:
         Raises StaleHead. Commits first, with the object in which any two writers differ.
         """
         self._server.map(
-            lambda path: self._put(
-                temporary, path, self._files.put_bytes(statement["nonce"].encode())
-            ),
+            lambda path: self._put(temporary, path, self._files.put(statement["nonce"].encode())),
             [MARK],
         )
         commit_id = self.commit(temporary, statement)

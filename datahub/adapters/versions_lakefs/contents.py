@@ -40,10 +40,6 @@ class Contents:
         """Keep a file or bytes on this machine until a commit uploads them."""
         return self._files.put(content)
 
-    def put_bytes(self, content: bytes) -> ObjectId:
-        """Keep bytes on this machine until a commit uploads them."""
-        return self._files.put_bytes(content)
-
     def put_all(self, contents: Iterable[Path | bytes]) -> list[ObjectId]:
         """Keep many of either on this machine until a commit uploads them."""
         return self._files.put_all(contents)

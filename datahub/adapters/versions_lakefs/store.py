@@ -302,11 +302,11 @@ class LakeFSVersionStore(Contents):
             has_gate=self._is_guarded(true.into, head),
             read=self.read,
         )
-        own = {VERDICT: self.put_bytes(verdict.to_json().encode())}
+        own = {VERDICT: self.put(verdict.to_json().encode())}
         if is_guarded(true.into, rules, self.read):
             self._protection.protect({true.into})
             if actions.action_file(self._server, true.id) is None:
-                own[ACTION] = self.put_bytes(actions.guard())
+                own[ACTION] = self.put(actions.guard())
         statement = exact(
             on=head,
             parents=draft["parents"],
@@ -362,7 +362,7 @@ class LakeFSVersionStore(Contents):
             metadata={},
         )
         if due:
-            changes = {path: self.put_bytes(content) for path, content in due.items()}
+            changes = {path: self.put(content) for path, content in due.items()}
             self._land(branch, head, changes, statement)
 
     def _land(

@@ -32,7 +32,7 @@ class Draft:
     def put(self, path: str, content: bytes | str) -> None:
         """Store bytes for a path."""
         content = content.encode() if isinstance(content, str) else content
-        self.changes[path] = self.at.store.put_bytes(content)
+        self.changes[path] = self.at.store.put(content)
 
     def write(self, table: str, part: Part, frame: pl.DataFrame) -> None:
         """Store what a table holds of one part of the rows."""

@@ -45,7 +45,7 @@ def merge_labels(sides: Sides, content: Content, settling: Settling) -> Labels:
     if settlements:
         lines = "".join(entry.to_json() + "\n" for entry in settlements)
         path = annotations_file(sides.name, f"merge-{sides.step.id}")
-        labels.changes[path] = sides.store.put_bytes(lines.encode())
+        labels.changes[path] = sides.store.put(lines.encode())
         labels.settled = len(settlements)
     log += settlements
     if side is None:

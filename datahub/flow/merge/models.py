@@ -181,5 +181,5 @@ def _kept_votes(
     }
     if voted_parts:
         text = of_parts.to_json().encode()
-        objects[lfs_file(sides.name)] = sides.store.put_bytes(text)
+        objects[lfs_file(sides.name)] = sides.store.put(text)
     return objects

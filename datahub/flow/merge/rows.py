@@ -312,7 +312,7 @@ def _write(sides: Sides, groups: Sequence[Group], content: Content) -> None:
     content.changes = overlay(
         changed_rows(sides.at["ours"], writer),
         gold,
-        {dataset_file(sides.name): sides.store.put_bytes(content.dataset.to_json().encode())},
+        {dataset_file(sides.name): sides.store.put(content.dataset.to_json().encode())},
     )
 
 

@@ -285,7 +285,7 @@ def _leavings(at: At, dataset: Dataset, *, labels: bool) -> dict[str, ObjectId |
         return changes
     manifest = at.votes.only_parts({part.sha256 for part in dataset.parts})
     if manifest.parts and manifest.cardinality == len(dataset.classes):
-        changes[lfs_file(name)] = at.store.put_bytes(manifest.to_json().encode())
+        changes[lfs_file(name)] = at.store.put(manifest.to_json().encode())
         for lf in manifest.lfs:
             for part in manifest.parts:
                 changes.pop(votes_file(name, lf.fingerprint, part), None)

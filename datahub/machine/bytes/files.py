@@ -100,10 +100,6 @@ class ObjectFiles:
                 self._linked[target] = LinkSource(path, stamp(state), stat.S_IMODE(state.st_mode))
             return target
 
-    def put_bytes(self, content: bytes) -> ObjectId:
-        """`put` of bytes."""
-        return self.put(content)
-
     def put_all(self, contents: Iterable[Path | bytes]) -> list[ObjectId]:
         """Store files and bytes, as one by one; where they are many, they wait together."""
         oids: list[ObjectId] = []
