@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from bench.soak.files import soak
+from bench.soak.outcome import Bounds
 
 pytestmark = pytest.mark.slow
 
@@ -18,3 +19,11 @@ def test_every_way_out_says_what_pyarrow_and_duckdb_read(tmp_path: Path) -> None
     assert not outcome.wrong, "\n".join(outcome.findings)
     assert outcome.tried["accepted"] > 30
     assert outcome.tried["columns by DuckDB"] > 50
+
+
+def test_a_column_that_its_own_writer_left_unreadable_is_named(tmp_path: Path) -> None:
+    """Definition levels past their bound: pyarrow says so as an OSError, without the column."""
+    outcome = soak(tmp_path, count=12, seed=4242, bounds=Bounds(first=11, minutes=None))
+
+    assert not outcome.wrong, "\n".join(outcome.findings)
+    assert outcome.tried["refused columns"] == 2

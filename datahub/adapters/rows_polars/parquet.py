@@ -34,6 +34,7 @@ _OLD_INSTANTS = "INT96"  # 96 bits: nanoseconds of a day, and the day
 _INTERVAL = "INTERVAL"
 _MOST_BITS = 64
 _BATCH = 50_000  # rows
+_UNREADABLE = (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError)
 
 
 @dataclass(frozen=True)
@@ -130,12 +131,14 @@ def _naming(source: Path | Any, where: Path | str, columns: Sequence[str]) -> It
     """Where pyarrow reads no further, say in which column: SourceError."""
     try:
         yield
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+    except _UNREADABLE as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise  # the file itself cannot be read
         for name in columns:
             try:
                 for _ in _batches(source, "us", [name], _BATCH):
                     pass
-            except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as reason:
+            except _UNREADABLE as reason:
                 raise SourceError(
                     f"Column {name!r} of {where} cannot be read: {str(reason).splitlines()[0]}",
                     hint="It may be corrupt, or laid out in a way that pyarrow does not know: "
