@@ -148,7 +148,7 @@ def test_what_needs_room_says_how_to_get_some(project: Path) -> None:
         refused = run(project, *words.split())
 
         assert refused.code == 7, (words, refused.err)
-        assert re.search("hint: .*(Make room|`datahub gc` frees)", refused.err)
+        assert re.search("hint: .*(Free some space|`datahub gc` frees)", refused.err)
 
 
 # Without a disk of its own: no file can grow, as for a user at the limit

@@ -1,15 +1,14 @@
 """Which step brought the annotations, labels or votes that one commit changed in one dataset.
 
-`ChangeOrigin(explaining, commit, dataset, kind).faults()`: what no step explains, in words.
+`ChangeOrigin(commits, explain, commit, dataset, kind).faults()`: what no step explains, in words.
 Of annotations, the lines themselves are looked at, too (flow.publish.lines).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 from datahub.core.errors import DatahubError, RefNotFound
 from datahub.core.layout import (
@@ -20,11 +19,9 @@ from datahub.core.layout import (
     table_prefix,
 )
 from datahub.core.versions import Change, Commit, CommitId, Objects
+from datahub.flow.publish.commits import Commits
 from datahub.flow.publish.lines import Lines
 from datahub.flow.publish.verdicts import own_verdict
-
-if TYPE_CHECKING:
-    from datahub.flow.publish.explained import Explaining
 
 _EDITS = frozenset({"revert", "cherry-pick", "restore"})  # they bring what another commit holds
 _STEPS = {
@@ -39,13 +36,19 @@ _BY = {
 }
 KINDS = tuple(_STEPS)
 
+Explain = Callable[[Commit, str, str], list[str]]  # (commit, dataset, kind) -> its faults
+
 
 class ChangeOrigin:
     """What one commit did to one kind of objects of one dataset."""
 
-    def __init__(self, explaining: Explaining, commit: Commit, name: str, kind: str) -> None:
-        self._explaining = explaining
-        self._store = explaining.store
+    def __init__(
+        self, commits: Commits, explain: Explain, commit: Commit, name: str, kind: str
+    ) -> None:
+        """`explain` says the same of the commits that something was taken over from."""
+        self._commits = commits
+        self._explain = explain
+        self._store = commits.store
         self._commit = commit
         self._name = name
         self._kind = kind
@@ -64,7 +67,7 @@ class ChangeOrigin:
     @cached_property
     def _changes(self) -> list[Change]:
         prefix = f"{DATASETS}{self._name}/"
-        changes = self._explaining.changes(self._commit, prefix)
+        changes = self._commits.changes(self._commit, prefix)
         return [change for change in changes if _is_of(self._name, self._kind, change.path)]
 
     def _is_brought(self) -> bool:
@@ -86,7 +89,7 @@ class ChangeOrigin:
     def _carrier_faults(self) -> Iterator[str]:
         """What is wrong with the commits that these were taken over from."""
         for carrier in self._carriers():
-            for fault in self._explaining.of(carrier, self._name, self._kind):
+            for fault in self._explain(carrier, self._name, self._kind):
                 place = f" in {carrier.id[:12]}"
                 yield fault if re.search(r" in [0-9a-f]{12}$", fault) else fault + place
 
@@ -98,8 +101,8 @@ class ChangeOrigin:
         changes = {(change.path, change.new) for change in self._changes}
         again = {(c.path, c.new) for c in self._changes if not self._is_elsewhere(c)}
         for source in filter(None, self._sources.values()):
-            for commit in self._explaining.outside(source):
-                own = {(c.path, c.new) for c in self._explaining.changes(commit)}
+            for commit in self._commits.outside(source):
+                own = {(c.path, c.new) for c in self._commits.changes(commit)}
                 is_whole = self._is_merge or (self._step, commit.id) == ("cherry-pick", source.id)
                 if own & changes or (again and is_whole):
                     yield commit
@@ -109,7 +112,7 @@ class ChangeOrigin:
         fresh = [change for change in self._changes if not self._is_elsewhere(change)]
         try:
             lines = Lines(
-                explaining=self._explaining,
+                commits=self._commits,
                 commit=self._commit,
                 name=self._name,
                 sources=self.sources,

@@ -11,16 +11,13 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 from datahub.core.dataset import Key
 from datahub.core.relabel import Annotation
 from datahub.core.versions import Change, Commit
 from datahub.flow.dataset.at import At
+from datahub.flow.publish.commits import Commits
 from datahub.flow.publish.verdicts import own_verdict
-
-if TYPE_CHECKING:
-    from datahub.flow.publish.explained import Explaining
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +27,7 @@ class Lines:
     `is_missing`: one of the commits that they were taken over from is gone.
     """
 
-    explaining: Explaining
+    commits: Commits
     commit: Commit
     name: str
     sources: Sequence[Commit]
@@ -45,7 +42,7 @@ class Lines:
                 faults.append(f"it {change.kind} lines of the log of annotations")
                 continue
             assert change.new is not None  # of a file that was added
-            content = self.explaining.store.read(change.new)
+            content = self.commits.store.read(change.new)
             lines = [Annotation.from_json(line) for line in content.splitlines() if line]
             faults += self._pull_faults(lines) if is_pull else self._taken_over(lines)
         return faults
@@ -86,7 +83,7 @@ class Lines:
         if self.is_merge and self.is_missing:
             return set(keys) if self._is_judged else set()
         head, *side_labels = (
-            _labels(self.explaining.at(commit, self.name), keys)
+            _labels(self.commits.at(commit, self.name), keys)
             for commit in (*self._parent, *self.sources)
         )
         return {
@@ -99,10 +96,10 @@ class Lines:
     @property
     def _is_judged(self) -> bool:
         """Whether the commit has a verdict that passes just it, on what it stands on."""
-        verdict = own_verdict(self.explaining.store, self.commit)
+        verdict = own_verdict(self.commits.store, self.commit)
         if verdict is None or not verdict.passed:
             return False
-        own = self.explaining.store.content_of(self.commit.id)
+        own = self.commits.store.content_of(self.commit.id)
         return (verdict.content_id, verdict.judged_head) == (own, self.commit.parents[0])
 
     @cached_property
@@ -111,7 +108,7 @@ class Lines:
         return {(entry.id, entry.key) for entry in self._at.log if not entry.withdrawn}
 
     def _is_asked(self, entry: Annotation) -> bool:
-        tasks = self.explaining.tasks(self.commit, self.name, entry.batch)
+        tasks = self.commits.tasks(self.commit, self.name, entry.batch)
         return tasks.get(entry.key) == entry.row_hash
 
     def _pull_faults(self, lines: list[Annotation]) -> list[str]:
@@ -146,17 +143,17 @@ class Lines:
 
     @cached_property
     def _at(self) -> At:
-        return self.explaining.at(self.commit, self.name)
+        return self.commits.at(self.commit, self.name)
 
     @cached_property
     def _parent(self) -> list[Commit]:
         """The commit that this one stands on, if any."""
-        return [self.explaining.store.commit_at(parent) for parent in self.commit.parents[:1]]
+        return [self.commits.store.commit_at(parent) for parent in self.commit.parents[:1]]
 
     @cached_property
     def _classes(self) -> set[str]:
         """The classes of the dataset, with those before the commit: a squash can remove one."""
-        states = (self.explaining.at(commit, self.name) for commit in (self.commit, *self._parent))
+        states = (self.commits.at(commit, self.name) for commit in (self.commit, *self._parent))
         return {name for at in states if at.exists for name in at.dataset.classes}
 
 
