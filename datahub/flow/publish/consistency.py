@@ -50,7 +50,7 @@ def label_gaps(at: At) -> list[str]:
         faults.append(
             f"{count} of {dataset.rows} rows of {name} have no label yet"
             if count
-            else f"The labels of {name} are kept from a fit of other rows beside these"
+            else f"The labels of {name} are kept from a fit that had other rows, too"
         )
     return faults
 
