@@ -85,10 +85,10 @@ def test_nothing_is_said_of_rows_without_a_vote_where_there_are_none(
 
 
 def test_status_names_labels_before_answers(datahub: Datahub, project: Path) -> None:
-    """Where a second import took the labels away, a pull alone would be refused."""
+    """Where a second import took the votes and the model away, a pull alone would be refused."""
     for words in (["lf", "run"], ["label", "fit"], ["review", "push", "--budget", "4"]):
         assert datahub(*words).code == 0
-    pl.read_parquet("mail.parquet").with_columns(pl.col("text") + "!").write_parquet("new.parquet")
+    pl.read_parquet("mail.parquet")[1:].write_parquet("new.parquet")
     ran = datahub("import", "new.parquet", "--key", "id", "--gold", "kind", "--yes")
     assert ran.code == 0, ran.err
 
