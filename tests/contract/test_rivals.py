@@ -21,6 +21,7 @@ import pytest
 from datahub.core.errors import StaleHead
 from datahub.core.versions import Commit
 from datahub.hub.registry import REGISTRY, load
+from datahub.machine.bytes.files import ObjectFiles
 from datahub.ports import Upkeep, VersionStore
 from tests.integration.lakes import TIME, commit, merge
 from tests.lakefs_server import LakeFSServer
@@ -38,12 +39,17 @@ def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Opened:
     made = REGISTRY["version_store"][request.param]
     first = {"branch": "main", "author": "ann", "time": TIME}
     if request.param == "embedded":
-        load(made).create(tmp_path / ".datahub", **first)
-        return partial(_at, made, {"folder": tmp_path / ".datahub"})
+        load(made).create(ObjectFiles(tmp_path / ".datahub"), **first)
+        return partial(_embedded, made, tmp_path / ".datahub")
     server: LakeFSServer = request.getfixturevalue("lakefs")
     access = server.new_repository(tmp_path)
     load(made).create(**access, **first)
     return partial(_at, f"{made}.at", access)
+
+
+def _embedded(made: str, folder: Path) -> VersionStore:
+    """The store of a process, with files of its own."""
+    return _at(made, {"files": ObjectFiles(folder)})
 
 
 def _at(made: str, access: dict[str, Any]) -> VersionStore:
