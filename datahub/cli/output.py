@@ -16,7 +16,7 @@ from datetime import time as dtime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from datahub.hub.results import Failed, Problem, Shape, plain
+from datahub.hub.results.shape import Shape, plain
 
 if TYPE_CHECKING:
     from datahub.core.verdict import Verdict
@@ -255,6 +255,8 @@ def _brief(value: Any, *, inside: bool = False) -> str:
 def emit_error(error: Any, *, as_json: bool) -> None:
     """Say what happened and what to do next, on stderr; a refusal's reasons with it."""
     if as_json:
+        from datahub.hub.results.problem import Failed, Problem  # an error, seldom: not at start
+
         failure = Failed(Problem.of(error))
         talk(json.dumps(failure.to_json(), ensure_ascii=False))
         return
