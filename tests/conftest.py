@@ -128,6 +128,7 @@ def labelstudio_folder(tmp_path_factory: pytest.TempPathFactory, labelstudio_emp
     """Where this run's Label Studio keeps its data."""
     folder = tmp_path_factory.mktemp("labelstudio")
     shutil.copytree(labelstudio_empty, folder, dirs_exist_ok=True)
+    (folder / "server.json").unlink(missing_ok=True)  # each worker's server has a port of its own
     return folder
 
 

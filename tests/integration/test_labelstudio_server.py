@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -213,6 +214,44 @@ def test_a_taken_port_is_a_conflict(stand_in: Callable[..., LabelStudioServer]) 
 
         with pytest.raises(Conflict):
             stand_in("sleep 60", port=taken.getsockname()[1]).start()
+
+
+def test_a_port_that_is_lost_while_the_server_starts_is_a_conflict_where_it_was_asked_for(
+    stand_in: Callable[..., LabelStudioServer],
+) -> None:
+    port = running.bindable(0)
+
+    with pytest.raises(Conflict, match=f"Port {port}"):
+        stand_in("echo Error: That port is already in use.; exit 1", port=port).start()
+
+
+def test_starts_that_lose_every_port_end(stand_in: Callable[..., LabelStudioServer]) -> None:
+    server = stand_in('echo "Error: That port is already in use."; exit 1')
+
+    with pytest.raises(Unavailable, match="already in use"):
+        server.start()
+
+
+def test_two_servers_that_had_one_port_start_at_once(
+    tmp_path: Path, labelstudio_empty: Path
+) -> None:
+    """Both find it free, for a server binds it seconds later; who loses it takes another."""
+    port = running.bindable(0)
+    servers = []
+    for name in "ab":
+        shutil.copytree(labelstudio_empty, tmp_path / name)
+        (tmp_path / name / "server.json").write_text(json.dumps({"port": port}))
+        servers.append(LabelStudioServer(tmp_path / name, environment=environment()))
+    try:
+        with ThreadPoolExecutor() as pool:
+            one, other = pool.map(LabelStudioServer.start, servers)
+
+        assert one.url != other.url
+        assert f"http://127.0.0.1:{port}" in (one.url, other.url)
+        assert [server.status() for server in servers] == [one, other]
+    finally:
+        for server in servers:
+            server.stop()
 
 
 # -- the environment

@@ -31,12 +31,20 @@ from datahub.adapters.labelstudio_server.private_files import (
     translate_errors,
     write,
 )
-from datahub.adapters.labelstudio_server.running import bindable, end_group, runs, start_time
+from datahub.adapters.labelstudio_server.running import (
+    bindable,
+    end_group,
+    listening_port,
+    runs,
+    start_time,
+)
 from datahub.core.errors import Conflict, Unavailable
 
 __all__ = ["VERSION", "LabelStudioServer", "ServerInfo"]
 
 EMAIL = "datahub@localhost"
+PORT_TRIES = 4
+PORT_LOST = "port is already in use"  # Django's words
 START_SECONDS = 600  # the first start migrates: about 40 seconds of one core
 
 
@@ -81,11 +89,7 @@ class LabelStudioServer:
         """
         self.install(say=say)
         with lock(self._folder / "lock"):
-            running = self._process()
-            if running is None:
-                running = self._spawn()
-                self._wait(running, say)
-                say(f"Label Studio answers on {running['url']}")
+            running = self._process() or self._started(say)
             return _info(self._authorize(running["url"]), running)
 
     def status(self) -> ServerInfo | None:
@@ -105,6 +109,41 @@ class LabelStudioServer:
             write(self._folder / "server.json", {"port": process["port"]})
         return True
 
+    def _started(self, say: Say) -> dict[str, Any]:
+        """A server that answers, on the port where it does.
+
+        Label Studio binds its port seconds after we looked, and takes the next one, or ends, if
+        the port was lost meanwhile.
+
+        Raises Unavailable (ended before it answered), Conflict (the port asked for is taken).
+        """
+        say("Waiting for Label Studio (the first start sets up its database)")
+        for _ in range(PORT_TRIES):
+            process = self._spawn()
+            port = self._answering_port(process)
+            if port == process["port"] or (port is not None and self._port is None):
+                process = {**process, "port": port, "url": f"http://127.0.0.1:{port}"}
+                write(self._folder / "server.json", process)
+                say(f"Label Studio answers on {process['url']}")
+                return process
+            end_group(process["pid"])
+            log = self._log_path.read_text("utf-8", "replace")
+            if port is None and PORT_LOST not in log:
+                break
+            if self._port is not None:
+                raise _port_taken(self._port)
+            write(self._folder / "server.json", {})  # forget the port: take any that is free
+        raise Unavailable(
+            "Label Studio did not start. The last lines of its log:\n"
+            + "\n".join(log.splitlines()[-12:]),
+            hint=f"The whole log is {self._log_path}.",
+            backend="label-studio",
+        )
+
+    @property
+    def _log_path(self) -> Path:
+        return self._folder / "label-studio.log"
+
     def _process(self) -> dict[str, Any] | None:
         record = read(self._folder / "server.json")
         if record is None or "pid" not in record:
@@ -119,7 +158,7 @@ class LabelStudioServer:
         command += ["--data-dir", str(self._folder.resolve() / "data")]
         login = {"USERNAME": account["email"], "PASSWORD": account["password"]}
         private_folder(self._folder / "data")
-        with translate_errors(self._folder), private_file(self._folder / "label-studio.log") as log:
+        with translate_errors(self._folder), private_file(self._log_path) as log:
             child = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
@@ -153,28 +192,27 @@ class LabelStudioServer:
             time.sleep(0.05)
         if self._port is None and (port := bindable(0)) is not None:
             return port
-        raise Conflict(
-            f"Port {self._port} on 127.0.0.1 is taken by another program.",
-            hint="Name another port, or none to take a free one.",
-        )
+        raise _port_taken(self._port)
 
-    def _wait(self, process: dict[str, Any], say: Say) -> None:
-        say("Waiting for Label Studio (the first start sets up its database)")
+    def _answering_port(self, process: dict[str, Any]) -> int | None:
+        """The port on which it answers; None if it ended, or START_SECONDS went by.
+
+        Another program may answer on the port that we asked for: only a port that the process
+        itself has counts, for what follows sends a password there.
+        """
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline and runs(process):
+            port = listening_port(process["pid"], process["port"])
             try:
-                if httpx.get(process["url"] + "/health", trust_env=False).status_code == 200:
-                    return
+                if (
+                    port
+                    and httpx.get(f"http://127.0.0.1:{port}/health", trust_env=False).is_success
+                ):
+                    return port
             except httpx.TransportError:
                 pass  # not yet
             time.sleep(0.2)
-        end_group(process["pid"])
-        log = (self._folder / "label-studio.log").read_text("utf-8", "replace").splitlines()
-        raise Unavailable(
-            "Label Studio did not start. The last lines of its log:\n" + "\n".join(log[-12:]),
-            hint=f"The whole log is {self._folder / 'label-studio.log'}.",
-            backend="label-studio",
-        )
+        return None
 
     def _authorize(self, url: str) -> dict[str, str]:
         """The account with a token that works, made by the form that a person would use."""
@@ -186,6 +224,13 @@ class LabelStudioServer:
             account = {**account, "token": new_token(web, account)}
         write(self._folder / "credentials.json", account)
         return account
+
+
+def _port_taken(port: int | None) -> Conflict:
+    return Conflict(
+        f"Port {port} on 127.0.0.1 is taken by another program.",
+        hint="Name another port, or none to take a free one.",
+    )
 
 
 def _info(account: dict[str, str], process: dict[str, Any] | None) -> ServerInfo:

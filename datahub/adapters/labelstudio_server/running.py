@@ -14,6 +14,7 @@ from typing import Any
 from datahub.machine.processes import state
 
 STOP_SECONDS = 15
+LISTEN = "0A"  # TCP_LISTEN in /proc/net/tcp
 
 
 def start_time(pid: int) -> str | None:
@@ -57,3 +58,32 @@ def bindable(port: int) -> int | None:
         except OSError:
             return None
         return int(probe.getsockname()[1])
+
+
+def listening_port(session: int, asked: int) -> int | None:
+    """The loopback port on which a process of this session listens; None if there is none yet.
+
+    Where /proc is missing, the port that was asked for.
+    """
+    ports = _listening_sockets()
+    if ports is None:
+        return asked
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it has ended, or is of another user
+            if os.getsid(int(process.name)) != session:
+                continue
+            for descriptor in (process / "fd").iterdir():
+                if (port := ports.get(descriptor.readlink().name)) is not None:
+                    return port
+    return None
+
+
+def _listening_sockets() -> dict[str, int] | None:
+    """The port of each IPv4 socket that listens, by its name in /proc/<pid>/fd."""
+    table = Path("/proc/net/tcp")
+    if not table.exists():
+        return None
+    rows = [line.split() for line in table.read_text().splitlines()[1:]]
+    return {
+        f"socket:[{row[9]}]": int(row[1].partition(":")[2], 16) for row in rows if row[3] == LISTEN
+    }
