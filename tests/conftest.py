@@ -37,7 +37,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """
     for item in items:
         server = _server_of(item)
-        item.add_marker(pytest.mark.xdist_group(server or str(item.path)))
+        item.add_marker(pytest.mark.xdist_group(server or item.path.name))
     ranks = {name: rank for rank, name in enumerate(SERVERS)}
     slow = {str(item.path) for item in items if item.get_closest_marker("slow")}
     items.sort(
