@@ -20,6 +20,7 @@ from datahub.core.layout import (
 )
 from datahub.core.versions import Change, Commit, CommitId, Objects
 from datahub.flow.publish.commits import Commits
+from datahub.flow.publish.keptlabels import not_kept
 from datahub.flow.publish.lines import Lines
 from datahub.flow.publish.verdicts import own_verdict
 
@@ -62,6 +63,8 @@ class ChangeOrigin:
         faults = list(dict.fromkeys(self._carrier_faults()))
         if self._kind == "annotations":
             faults += self._lines()
+        if self._kind == "labels" and not self.missing:
+            faults += self._kept_faults()
         return faults
 
     @cached_property
@@ -123,6 +126,15 @@ class ChangeOrigin:
             return [f"{fault} ({self._name})" for fault in faults]
         except (DatahubError, ValueError, TypeError, KeyError) as error:
             return [f"annotations of {self._name} cannot be read: {error}"]
+
+    def _kept_faults(self) -> list[str]:
+        """What is wrong with labels of models of which nothing but the labels is left."""
+        before = [*map(self._store.commit_at, self._commit.parents[:1]), *self.sources]
+        earlier = [self._commits.at(commit, self._name) for commit in before]
+        try:
+            return not_kept(self._commits.at(self._commit, self._name), self._changes, earlier)
+        except DatahubError as error:
+            return [f"labels of {self._name} cannot be read: {error}"]
 
     def _is_elsewhere(self, change: Change) -> bool:
         return any(objects.get(change.path) == change.new for objects in self._elsewhere)

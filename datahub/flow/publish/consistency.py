@@ -15,7 +15,19 @@ from datahub.core.kept import NEW
 from datahub.core.layout import patches_prefix, table_part
 from datahub.flow.dataset.annotations import decisions_at
 from datahub.flow.dataset.at import At
+from datahub.flow.dataset.patches import OF_PART
 from datahub.flow.rows.keeping import rows_without_label
+
+MODELS = ("label_model", "end_model")
+SOURCES = (*MODELS, "annotation")
+
+_TEXT = (pl.String, pl.Enum, pl.Categorical)
+_KEYS = (pl.String, pl.datatypes.IntegerType)
+# What every datahub has written there, from the first one on; later ones wrote more.
+_COLUMNS: Mapping[str, Mapping[str, tuple[type, ...]]] = {
+    "soft_labels": {"label": _TEXT, "end_label": _TEXT},
+    "labels": {"label": _TEXT, "status": _TEXT, "source": _TEXT, "annotations": (pl.List,)},
+}
 
 
 def mismatches(at: At) -> list[str]:
@@ -57,7 +69,7 @@ def label_gaps(at: At) -> list[str]:
 
 def key_mismatches(at: At) -> list[str]:
     """Tables whose keys are not those of the rows, in their order."""
-    return [
+    return shape_mismatches(at) or [
         f"The {table.replace('_', ' ')} of {at.name} are of other rows"
         for table in ("soft_labels", "labels")
         if at.has(table) and not _same_keys(at, table)
@@ -65,25 +77,71 @@ def key_mismatches(at: At) -> list[str]:
 
 
 def label_mismatches(at: At) -> list[str]:
-    """Labels that are not what the annotation log decides, or not what the models said."""
+    """Labels that are not what the annotation log decides, or not what the models said.
+
+    Labels of models without soft labels were kept from earlier rows. What that says of them only
+    history can tell (flow.publish.keptlabels); while the fit is still there, it is a fault.
+    """
     if not at.has("labels"):
         return []
+    faults = shape_mismatches(at)
+    if faults:
+        return faults
     decisions = decisions_at(at)
     answers = {
         key: decision.label for key, decision in decisions.items() if decision.outcome == "label"
     }
-    people, models = 0, 0
+    is_kept = not at.has("soft_labels") and at.model is None
+    people, models, nobody = 0, 0, 0
     for part, labels in at.parts("labels"):
-        if not {"source", "annotations"} <= set(labels.columns):
-            return []  # of a format that did not say so
         people += _not_answered(labels, answers, at.key)
-        models += _not_scored(labels, at.part("soft_labels", part), at.dataset)
-    faults = []
-    if people:
-        faults.append(f"{people} labels of {at.name} are not what people's answers say")
-    if models:
-        faults.append(f"{models} labels of {at.name} are not what its soft labels say")
-    return faults
+        models += 0 if is_kept else _not_scored(labels, at.part("soft_labels", part), at.dataset)
+        nobody += _by_nobody(labels, at.key)
+    counts = {
+        "what people's answers say": people,
+        "what its soft labels say": models,
+        "from a person or a model": nobody,
+    }
+    return [f"{n} labels of {at.name} are not {what}" for what, n in counts.items() if n]
+
+
+def shape_mismatches(at: At) -> list[str]:
+    """Labels and soft labels without the columns that every datahub has written.
+
+    Who they are from cannot be told, and so nothing of them can be believed.
+    """
+    return [
+        f"The {table.replace('_', ' ')} of {at.name} are in no form that any datahub wrote: each "
+        f"has {', '.join([at.key, *columns])}"
+        for table, columns in _COLUMNS.items()
+        if not _is_in_form(at, table, {at.key: _KEYS, **columns})
+    ]
+
+
+def _is_in_form(at: At, table: str, kinds: Mapping[str, tuple[type, ...]]) -> bool:
+    """Whether all files of a table have one set of columns, and these among them."""
+    files = at.files(table)
+    patches = at.contents.under(patches_prefix(at.name)).values() if table == "labels" else ()
+    schemas = [at.rows.scan([file]).collect_schema() for file in files]
+    names = {frozenset(schema) for schema in schemas}
+    for patch in map(at.store.fetch, patches):
+        schemas.append(at.rows.scan([patch]).collect_schema())
+        if OF_PART not in schemas[-1]:
+            return False
+        names.add(frozenset(schemas[-1]) - {OF_PART})
+    return len(names) <= 1 and all(_has(schema, kinds) for schema in schemas)
+
+
+def _has(schema: Mapping[str, pl.DataType], kinds: Mapping[str, tuple[type, ...]]) -> bool:
+    """Whether a schema has these columns, in types that they may have."""
+    return all(isinstance(schema.get(name), kind) for name, kind in kinds.items())
+
+
+def _by_nobody(labels: pl.DataFrame, key: str) -> int:
+    """How many labels have no source that there is, and how many lines are of a row before."""
+    is_known = pl.col("source").is_in(SOURCES).fill_null(value=False)
+    has_label = pl.col("label").is_not_null()
+    return labels.filter((has_label != is_known) | ~pl.col(key).is_first_distinct()).height
 
 
 def _not_answered(labels: pl.DataFrame, answers: Mapping[Key, str | None], key: str) -> int:
@@ -91,8 +149,7 @@ def _not_answered(labels: pl.DataFrame, answers: Mapping[Key, str | None], key: 
 
     Rows that have no label yet are left out: answers can count again since one changed back.
     """
-    if "status" in labels.columns:
-        labels = labels.filter(pl.col("status").ne_missing(NEW) | pl.col("label").is_not_null())
+    labels = labels.filter(pl.col("status").ne_missing(NEW) | pl.col("label").is_not_null())
     answer_keys = pl.Series(list(answers), dtype=labels.schema[key])
     by_people = pl.col("source").eq_missing("annotation")
     with_answers = labels.filter(by_people | pl.col(key).is_in(answer_keys.implode()))
@@ -102,11 +159,11 @@ def _not_answered(labels: pl.DataFrame, answers: Mapping[Key, str | None], key: 
 
 def _not_scored(labels: pl.DataFrame, scores: pl.DataFrame | None, dataset: Dataset) -> int:
     """How many labels of models are of a class that the model does not give the row."""
-    if scores is None or not {"label", "end_label"} <= set(scores.columns):
-        return 0
-    models = labels.filter(pl.col("source").is_in(["label_model", "end_model"]))
+    models = labels.filter(pl.col("source").is_in(MODELS))
+    if scores is None:
+        return models.height
     pairs = models.select(dataset.key, "source", "label").join(
-        scores.select(dataset.key, model="label", end="end_label"), on=dataset.key
+        scores.select(dataset.key, model="label", end="end_label"), on=dataset.key, how="left"
     )
     names = [str(c) for c in dataset.classes]
     own = pl.when(pl.col("source") == "end_model").then("end").otherwise("model")
