@@ -9,9 +9,14 @@ import typer
 
 from datahub.cli.context import Json, open_hub
 from datahub.cli.output import emit_json, expectations, failures, line, table, talk
+from datahub.core.errors import DatahubError
 from datahub.hub import results
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from datahub.core.gate_outcome import Outcome, Place
+    from datahub.core.verdict import CheckFailure
     from datahub.ports import Refusal
 
 app = typer.Typer(help="Gates: rules that a merge must pass.", no_args_is_help=True)
@@ -48,10 +53,16 @@ def run(
     into: Annotated[str, typer.Option("--into", help="Branch whose gate judges.")] = "main",
     report: Annotated[
         list[Path] | None,
-        typer.Option(help="Write it to a file, .md (Markdown) or .xml (JUnit); may be repeated."),
+        typer.Option(
+            help="Write it to a file: .md (Markdown), .xml (JUnit) or .json; may be repeated."
+        ),
     ] = None,
     github: Annotated[
         bool, typer.Option("--github", help="Also print failures as GitHub Actions annotations.")
+    ] = False,
+    keys_only: Annotated[
+        bool,
+        typer.Option("--keys-only", help="Show no value of the data: keys of rows and counts."),
     ] = False,
     without_gate: Annotated[
         bool,
@@ -62,23 +73,39 @@ def run(
     json: Json = False,
 ) -> None:
     """Judge a merge without landing it: exits 0 passed, 1 refused, 7 could not run."""
-    with open_hub() as hub:
-        verdict = hub.gate_run(source, into=into, ungated=without_gate, reports=report or [])
-        source = source or hub.branch
-    if github:
-        from datahub.core.gate_report import github_lines
+    from datahub.hub.reporting import Reports, places_of
 
-        for annotation in github_lines(verdict, source=source, into=into):
-            talk(annotation)
+    reports = Reports(report or [], source=source, into=into, keys_only=keys_only)
+    try:
+        with reports.running(), open_hub() as hub:
+            folder = hub.settings.root
+            verdict = reports.judged(
+                hub.gate_run(source, into=into, ungated=without_gate, keys_only=keys_only),
+                source=source or hub.branch,
+            )
+    except DatahubError:
+        if github:
+            _annotate(reports.outcome, {})
+        raise
+    if github:
+        _annotate(reports.outcome, places_of(reports.outcome, folder))
     if json:
         emit_json(results.Verdict.of(verdict))
     else:
-        outcome = "passed" if verdict.passed else "refused"
-        line(f"{outcome}: {source} into {into}, {expectations(verdict.checks)}")
+        outcome = reports.outcome
+        line(f"{outcome.state}: {outcome.source} into {into}, {expectations(verdict.checks)}")
         for detail in failures(verdict):
             line(detail)
     if not verdict.passed:
         raise typer.Exit(1)
+
+
+def _annotate(outcome: Outcome, places: Mapping[CheckFailure, Place]) -> None:
+    """Print GitHub's annotations on stderr."""
+    from datahub.core.gate_report import github_lines
+
+    for annotation in github_lines(outcome, places):
+        talk(annotation)
 
 
 @app.command()

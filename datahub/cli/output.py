@@ -115,7 +115,7 @@ def expectations(count: int) -> str:
 
 def failures(verdict: Verdict | None) -> Iterator[str]:
     """What a verdict found wrong, with the keys of the first rows."""
-    from datahub.core.gate_report import rows_of
+    from datahub.core.gate_outcome import rows_of
 
     for failure in verdict.failures if verdict is not None else ():
         yield f"  {failure.severity} {failure.suite} {failure.expectation}: {failure.message}"

@@ -1,109 +1,222 @@
-"""A verdict as people and machines in CI read it: Markdown, JUnit XML, GitHub's annotations.
+"""A verdict as people and machines in CI read it: Markdown, JUnit XML, JSON, GitHub's annotations.
 
-Pure: a verdict in, text out. Of the rows that failed, the first keys stand in it, never their
-contents.
+Pure: an outcome in, text out. An outcome is a verdict, or the error because of which there is
+none: what could not be judged has not passed, and its report says so. Whatever comes from data
+(keys, messages, names) is quoted, so that it makes no link, mention or image of its own.
 """
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from xml.sax.saxutils import escape, quoteattr
 
-from datahub.core.verdict import KEYS_TOLD, CheckFailure, Verdict, refusing
+from datahub.core.error_kinds import DatahubError
+from datahub.core.gate_outcome import Outcome, Place, rows_of
+from datahub.core.verdict import CheckFailure, Verdict, refusing
+
+COMMENT_LIMIT = 65_536  # characters of a comment on GitHub
+CELL_LIMIT = 1_000
+NAME_LIMIT = 200
+ANNOTATIONS = 10  # of one step, on GitHub
 
 _NO_XML = re.compile(r"[^\t\n\r\x20-\uD7FF\uE000-\uFFFD\U00010000-\U0010FFFF]")
 
 
-def rows_of(failure: CheckFailure) -> str:
-    """The rows that failed, by key, in one line; empty where there is none to name.
-
-    >>> rows_of(CheckFailure("s", "expect_x", "no", keys=("7", "9")))
-    'rows 7, 9'
-    """
-    if not failure.keys:
-        return ""
-    more = f", ... (the first {KEYS_TOLD})" if len(failure.keys) == KEYS_TOLD else ""
-    return f"rows {', '.join(failure.keys)}{more}"
-
-
-def markdown(verdict: Verdict, *, source: str, into: str) -> str:
-    r"""For a summary of a job, or a comment under a pull request.
+def markdown(outcome: Outcome) -> str:
+    r"""For a summary of a job, or a comment under a pull request: COMMENT_LIMIT at most.
 
     >>> passed = Verdict(True, "c", "5" * 64, "h", "s", None, checks=2)
-    >>> markdown(passed, source="work", into="main")
+    >>> markdown(Outcome("work", "main", passed))
     '### Gate of `main`: passed\n\n`work` (555555555555) met 2 of 2 expectations.\n'
     """
-    state = "passed" if verdict.passed else "refused"
-    successes = verdict.checks - len(verdict.failures)
-    text = (
-        f"### Gate of {_code(into)}: {state}\n\n"
-        f"{_code(source)} ({verdict.source[:12]}) met {max(successes, 0)} of {verdict.checks} "
-        "expectations.\n"
+    text = f"### Gate of {_code(outcome.into)}: {outcome.state}\n\n"
+    verdict = outcome.verdict
+    if verdict is None:
+        message, hint = _words(outcome.error)
+        text += f"{_code(outcome.source)} was not judged, so it has not passed: {_code(message)}\n"
+        return text + (f"\n{_code(hint)}\n" if hint else "")
+    text += (
+        f"{_code(outcome.source)} ({verdict.source[:12]}) met {_met(verdict)} of "
+        f"{verdict.checks} expectations.\n"
     )
-    if not verdict.failures:
-        return text
-    rows = [
-        [f.severity, f.dataset, f.suite, f.expectation, f.message, ", ".join(f.keys)]
-        for f in verdict.failures
-    ]
-    head = ["severity", "dataset", "suite", "expectation", "what was found", "first rows"]
-    lines = [head, ["---"] * len(head), *([_cell(cell) for cell in row] for row in rows)]
-    return text + "\n" + "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    return text + _table(verdict.failures, COMMENT_LIMIT - len(text)) if verdict.failures else text
 
 
-def junit(verdict: Verdict, *, source: str, into: str) -> str:
+def junit(outcome: Outcome) -> str:
     """For whatever shows test results: a case for each expectation that failed, one for the rest.
 
-    What refuses is a failure; a warning is a case that passed, with its words.
+    What refuses is a failure; a warning is a case that passed, with its words; a gate that could
+    not run is an error.
     """
-    refusals = refusing(verdict.failures)
-    successes = max(verdict.checks - len(verdict.failures), 0)
-    cases = [_case(failure, refuses=failure in refusals) for failure in verdict.failures]
-    if successes or not cases:
-        cases.append(f"  <testcase classname={_attr(into)} name={_attr(f'{successes} met')}/>\n")
-    name = _attr(f"gate of {into}: {source}")
+    into = outcome.into
+    if outcome.verdict is None:
+        message, hint = _words(outcome.error)
+        words = escape(_plain("\n".join(filter(None, (message, hint)))))
+        cases = [
+            f'  <testcase classname={_attr(into)} name="could not run">\n'
+            f"    <error message={_attr(message)}>{words}</error>\n  </testcase>\n"
+        ]
+        return _suite(outcome, cases, failures=0, errors=1)
+    refusals = refusing(outcome.refused)
+    names = _unique([_case_name(failure) for failure in outcome.refused])
+    cases = [
+        _case(failure, name, refuses=failure in refusals)
+        for failure, name in zip(outcome.refused, names, strict=True)
+    ]
+    if _met(outcome.verdict) or not cases:
+        met = _attr(f"{_met(outcome.verdict)} met")
+        cases.append(f"  <testcase classname={_attr(into)} name={met}/>\n")
+    return _suite(outcome, cases, failures=len(refusals), errors=0)
+
+
+def json_report(outcome: Outcome) -> str:
+    """One object: `state`, `source`, `into`, and the `verdict` or the `error`."""
+    verdict, error = outcome.verdict, None
+    if outcome.error is not None:
+        message, hint = _words(outcome.error)
+        error = {"code": outcome.error.code, "message": message, "hint": hint}
+    content = {
+        "state": outcome.state,
+        "source": outcome.source,
+        "into": outcome.into,
+        "verdict": {**asdict(verdict), "time": str(verdict.time)} if verdict else None,
+        "error": error,
+    }
+    return json.dumps(content, ensure_ascii=False, indent=1) + "\n"
+
+
+def github_lines(outcome: Outcome, places: Mapping[CheckFailure, Place] | None = None) -> list[str]:
+    """GitHub Actions' workflow commands, ANNOTATIONS at most: what refuses comes first.
+
+    >>> failed = CheckFailure("labels.json", "expect_x", "50% are null.", keys=("7",))
+    >>> refused = Verdict(False, "c", "s", "h", "q", None, failures=(failed,))
+    >>> github_lines(Outcome("work", "main", refused))
+    ['::error title=Gate of main refused work%3A expect_x::50%25 are null. rows 7 (labels.json)']
+    """
+    if outcome.verdict is None:
+        title = _property(f"Gate of {outcome.into} could not run")
+        return [f"::error title={title}::" + _message(" ".join(_words(outcome.error)).strip())]
+    refusals = refusing(outcome.refused)
+    ordered = refusals + [failure for failure in outcome.refused if failure not in refusals]
+    shown = ordered if len(ordered) <= ANNOTATIONS else ordered[: ANNOTATIONS - 1]
+    lines = [
+        _annotation(outcome, failure, (places or {}).get(failure), refuses=failure in refusals)
+        for failure in shown
+    ]
+    if len(shown) < len(ordered):
+        level = "error" if len(refusals) > len(shown) else "warning"
+        title = _property(f"Gate of {outcome.into}: {len(ordered) - len(shown)} more")
+        lines.append(f"::{level} title={title}::The report has all {len(ordered)} of them.")
+    return lines
+
+
+REPORTS: Mapping[str, Callable[[Outcome], str]] = {
+    ".md": markdown,
+    ".xml": junit,
+    ".json": json_report,
+}
+
+
+def _words(error: DatahubError | None) -> tuple[str, str]:
+    return ("It did not finish.", "") if error is None else (error.message, error.hint)
+
+
+def _met(verdict: Verdict) -> int:
+    return max(verdict.checks - len(verdict.failures), 0)
+
+
+def _table(failures: Sequence[CheckFailure], room: int) -> str:
+    """A line for each failure, what refuses first, as far as there is room; then how many more."""
+    refusals = refusing(failures)
+    head = ["severity", "dataset", "suite", "expectation", "what was found", "first rows"]
+    text = f"\n| {' | '.join(head)} |\n|{' --- |' * len(head)}\n"
+    ordered = refusals + [failure for failure in failures if failure not in refusals]
+    for number, failure in enumerate(ordered):
+        cells = [failure.severity, failure.dataset, failure.suite, failure.expectation]
+        cells += [failure.message, ", ".join(failure.keys)]
+        line = f"| {' | '.join(_code(cell, in_table=True) for cell in cells)} |\n"
+        rest = f"\n{len(ordered) - number} more did not fit here.\n"
+        if len(text) + len(line) + len(rest) > room:
+            return text + rest
+        text += line
+    return text
+
+
+def _code(text: str, *, in_table: bool = False) -> str:
+    r"""A span of code, in which nothing is a link, a mention, an image or markup.
+
+    >>> _code("a|b" + chr(10) + "<c>", in_table=True)
+    '`a\\|b <c>`'
+    >>> print(_code("a `tick`"))
+    `` a `tick` ``
+    """
+    text = " ".join(_plain(text).split())
+    text = text if len(text) <= CELL_LIMIT else text[: CELL_LIMIT - 3] + "..."
+    if not text:
+        return ""
+    fence = "`" * (1 + max(map(len, re.findall("`+", text)), default=0))
+    pad = " " if "`" in text else ""
+    span = f"{fence}{pad}{text}{pad}{fence}"
+    # A bar is escaped in a table, in code too; behind a backslash of the text it would not be.
+    return span.replace("\\|", "\\ |").replace("|", "\\|") if in_table else span
+
+
+def _suite(outcome: Outcome, cases: Sequence[str], *, failures: int, errors: int) -> str:
+    name = _attr(f"gate of {outcome.into}: {outcome.source}")
     return (
         '<?xml version="1.0" encoding="UTF-8"?>\n'
-        f'<testsuite name={name} tests="{len(cases)}" failures="{len(refusals)}" errors="0">\n'
+        f'<testsuite name={name} tests="{len(cases)}" failures="{failures}" errors="{errors}">\n'
         + "".join(cases)
         + "</testsuite>\n"
     )
 
 
-def github_lines(verdict: Verdict, *, source: str, into: str) -> list[str]:
-    """GitHub Actions' workflow commands: one for each failure, shown at the run and its checks.
-
-    >>> failed = CheckFailure("labels.json", "expect_x", "50% are null.", keys=("7",))
-    >>> github_lines(Verdict(False, "c", "s", "h", "q", None, failures=(failed,)),
-    ...              source="work", into="main")
-    ['::error title=Gate of main refused work%3A expect_x::50%25 are null. rows 7 (labels.json)']
-    """
-    refusals = refusing(verdict.failures)
-    state = "refused" if refusals else "warns of"
-    return [
-        f"::{'error' if failure in refusals else 'warning'} "
-        f"title={_property(f'Gate of {into} {state} {source}: {failure.expectation}')}::"
-        + _message(" ".join(filter(None, (failure.message, rows_of(failure)))))
-        + _message(f" ({failure.suite})")
-        for failure in verdict.failures
-    ]
-
-
-REPORTS: Mapping[str, Callable[..., str]] = {".md": markdown, ".xml": junit}
-
-
-def _case(failure: CheckFailure, *, refuses: bool) -> str:
+def _case_name(failure: CheckFailure) -> tuple[str, str]:
+    """The class and the name of a test case."""
     about = ".".join(filter(None, (failure.dataset, failure.suite)))
-    name = " of ".join(filter(None, (failure.expectation, failure.column)))
+    return about, " of ".join(filter(None, (failure.expectation, failure.column)))
+
+
+def _unique(names: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Names of which none comes twice: what shows test results keeps one case of a name.
+
+    >>> _unique([("a", "x"), ("a", "x"), ("b", "x")])
+    [('a', 'x'), ('a', 'x (2)'), ('b', 'x')]
+    """
+    counts: Counter[tuple[str, str]] = Counter()
+    unique = []
+    for about, name in names:
+        counts[about, name] += 1
+        count = counts[about, name]
+        unique.append((about, name if count == 1 else f"{name} ({count})"))
+    return unique
+
+
+def _case(failure: CheckFailure, name: tuple[str, str], *, refuses: bool) -> str:
     tag = "failure" if refuses else "system-out"
     message = f" message={_attr(failure.message)}" if refuses else ""
     words = "\n".join(filter(None, (failure.severity, failure.message, rows_of(failure))))
     return (
-        f"  <testcase classname={_attr(about)} name={_attr(name)}>\n"
+        f"  <testcase classname={_attr(name[0])} name={_attr(name[1])}>\n"
         f"    <{tag}{message}>{escape(_plain(words))}</{tag}>\n"
         "  </testcase>\n"
     )
+
+
+def _annotation(
+    outcome: Outcome, failure: CheckFailure, place: Place | None, *, refuses: bool
+) -> str:
+    level, did = ("error", "refused") if refuses else ("warning", "warns of")
+    title = f"Gate of {outcome.into} {did} {outcome.source}: {failure.expectation}"
+    properties = f"title={_property(title[:NAME_LIMIT])}"
+    if place is not None:
+        properties = f"file={_property(place.file)},line={place.line},{properties}"
+    words = " ".join(filter(None, (failure.message, rows_of(failure))))
+    return f"::{level} {properties}::" + _message(f"{words} ({failure.suite})")
 
 
 def _plain(text: str) -> str:
@@ -112,19 +225,6 @@ def _plain(text: str) -> str:
 
 def _attr(text: str) -> str:
     return quoteattr(_plain(text).replace("\n", " "))
-
-
-def _code(text: str) -> str:
-    return f"`{text.replace('`', chr(39))}`"
-
-
-def _cell(text: str) -> str:
-    r"""What is between two bars of a table.
-
-    >>> _cell("a|b" + chr(10) + "<c>")
-    'a\\|b &lt;c&gt;'
-    """
-    return escape(" ".join(text.split())).replace("\\", "\\\\").replace("|", "\\|")
 
 
 def _message(text: str) -> str:

@@ -21,7 +21,7 @@ from datahub.flow.publish import audit, publish
 from datahub.flow.review import open_rows
 from datahub.flow.steps import Step
 from datahub.hub.registry import REGISTRY
-from datahub.hub.reporting import checked_reports, write_reports
+from datahub.hub.reporting import Reports
 from datahub.hub.settling import conflicts_written, settling_of
 from datahub.hub.wiring import Wiring
 from datahub.ports import (
@@ -136,19 +136,23 @@ class Publishing(Wiring):
         into: str = "main",
         ungated: bool = False,
         reports: Sequence[Path | str] = (),
+        keys_only: bool = False,
     ) -> Verdict:
         """Judge the merge of a branch (default: the current) without landing it.
 
-        `reports` are files to write: .md (Markdown) or .xml (JUnit). Where there is no gate,
-        NoGate is raised, unless `ungated` asks only whether the two merge. Answers that the merge
-        would set aside are a warning.
+        `reports` are files to write: .md (Markdown), .xml (JUnit) or .json; where nothing can be
+        judged, they say so. With `keys_only` neither they nor the verdict hold a value of the data.
+        Where there is no gate, NoGate is raised, unless `ungated` asks only whether the two merge.
+        Answers that the merge would set aside are a warning.
         """
-        files = checked_reports(reports)
-        caution = self.caution(self._warn_losses)
-        publisher = replace(self._publisher(self.step()), end_model=self.end_model, caution=caution)
-        verdict = publisher.gate_run(self.ref(source), into=self.ref(into), ungated=ungated)
-        write_reports(files, verdict, source=self.ref(source), into=self.ref(into))
-        return verdict
+        with Reports(reports, source=source, into=into, keys_only=keys_only).running() as report:
+            publisher = replace(
+                self._publisher(self.step()),
+                end_model=self.end_model,
+                caution=self.caution(self._warn_losses),
+            )
+            verdict = publisher.gate_run(self.ref(source), into=self.ref(into), ungated=ungated)
+            return report.judged(verdict, source=self.ref(source))
 
     def _record_refusal(self, refusal: Refusal) -> None:
         """Record it for `refusals`. Where the catalog cannot, the verdict stands all the same."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import shlex
 import shutil
 from pathlib import Path
@@ -55,6 +57,63 @@ def test_a_pass_is_reported_too(datahub: Datahub, labeled: Path) -> None:
     assert datahub("show", "main", "--json").json["verdict"]["kind"] == "rules"
 
 
+REPORTS = [f"--report={name}" for name in ("gate.md", "gate.xml", "gate.json")]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "settings", "code"),
+    [
+        (["main"], {}, 3),
+        (["no-such-branch"], {}, 5),
+        (["work", "--into", "none"], {}, 5),
+        (["work"], {"DATAHUB_STORE": "lakefs"}, 2),  # a project that cannot even be opened
+    ],
+)
+def test_a_run_that_could_not_judge_leaves_no_pass_of_yesterday(
+    datahub: Datahub,
+    labeled: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    settings: dict[str, str],
+    code: int,
+) -> None:
+    for name in ("gate.md", "gate.xml", "gate.json"):
+        Path(name).write_text("passed")
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+
+    ran = datahub("gate", "run", *arguments, *REPORTS, "--github", "--json")
+
+    assert ran.code == code
+    error = json.loads(ran.err.splitlines()[-1])["error"]
+    assert json.loads(Path("gate.json").read_text())["error"]["message"] == error["message"]
+    assert "could not run" in Path("gate.md").read_text()
+    assert ElementTree.parse("gate.xml").getroot().get("errors") == "1"
+    assert ran.err.startswith("::error title=Gate of ")
+
+
+def test_with_keys_alone_no_value_of_a_row_is_said(datahub: Datahub, labeled: Path) -> None:
+    suite = json.loads(Path("expectations/labels.json").read_text())
+    kwargs = {"column": "id", "value_set": [4711]}
+    suite["expectations"].append(
+        {"type": "expect_column_distinct_values_to_equal_set", "kwargs": kwargs}
+    )
+    Path("expectations/labels.json").write_text(json.dumps(suite, indent=1))
+    assert datahub("gate", "set", "--reason", "test").code == 0
+    shown = datahub("gate", "run", "work", *REPORTS, "--github")
+    told = [shown.out, shown.err, *(Path(one[9:]).read_text() for one in REPORTS)]
+
+    hidden = datahub("gate", "run", "work", *REPORTS, "--github", "--keys-only")
+    kept = [hidden.out, hidden.err, *(Path(one[9:]).read_text() for one in REPORTS)]
+
+    assert shown.code == hidden.code == 1
+    assert all("distinct values" in text and " unexpected: " in text for text in told)
+    assert not any("distinct values" in text and " unexpected: " in text for text in kept)
+    place = next(one for one in hidden.err.splitlines() if "distinct_values" in one)
+    line = int(re.search(r"file=expectations/labels\.json,line=(\d+)", place)[1])  # type: ignore[index]
+    assert "distinct_values" in Path("expectations/labels.json").read_text().splitlines()[line - 1]
+
+
 def test_a_branch_without_a_gate_passes_nothing(datahub: Datahub, labeled: Path) -> None:
     """A job whose branch lost its gate, or never had one, is not green."""
     assert datahub("branch", "open", "main~1").code == 0
@@ -64,7 +123,7 @@ def test_a_branch_without_a_gate_passes_nothing(datahub: Datahub, labeled: Path)
 
     assert ran.code == 7
     assert "error[no_gate]: Branch 'open' has no gate" in ran.err
-    assert not Path("gate.md").exists()
+    assert "could not run" in Path("gate.md").read_text()
     assert (merges.code, merges.out) == (0, "passed: work into open, 0 expectations\n")
 
 

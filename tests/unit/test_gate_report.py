@@ -3,11 +3,29 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
+import re
 from xml.etree import ElementTree
 
 import pytest
 
-from datahub.core.gate_report import github_lines, junit, markdown, rows_of
+from datahub.core.errors import Conflict, GateError
+from datahub.core.gate_outcome import (
+    Outcome,
+    Place,
+    error_without_cells,
+    line_of,
+    rows_of,
+    without_cells,
+)
+from datahub.core.gate_report import (
+    COMMENT_LIMIT,
+    REPORTS,
+    github_lines,
+    json_report,
+    junit,
+    markdown,
+)
 from datahub.core.verdict import KEYS_TOLD, CheckFailure, Verdict
 
 HOSTILE = 'a|b `c` <d> & "e" % \x00\x1b[1m ünï\n::error::f\ud800'
@@ -33,7 +51,7 @@ def test_rows_are_named_and_so_is_that_there_may_be_more() -> None:
 
 def test_junit_counts_what_refuses_and_shows_the_rows() -> None:
     suite = ElementTree.fromstring(
-        junit(verdict(failure("critical", "bad", "7"), failure("warning")), source="w", into="main")
+        junit(Outcome("w", "main", verdict(failure("critical", "bad", "7"), failure("warning"))))
     )
 
     assert (suite.get("tests"), suite.get("failures")) == ("3", "1")
@@ -49,19 +67,19 @@ def test_junit_counts_what_refuses_and_shows_the_rows() -> None:
 
 
 def test_markdown_is_one_table_with_a_line_a_failure() -> None:
-    told = markdown(verdict(failure("critical", "bad", "7", "8")), source="w", into="main")
+    told = markdown(Outcome("w", "main", verdict(failure("critical", "bad", "7", "8"))))
 
     assert told.startswith("### Gate of `main`: refused\n\n`w` (555555555555) met 2 of 3")
-    assert told.splitlines()[-1].endswith("| bad | 7, 8 |")
+    assert told.splitlines()[-1].endswith("| `bad` | `7, 8` |")
 
 
 def test_annotations_tell_errors_from_warnings() -> None:
     error, warning = github_lines(
-        verdict(failure("critical", "bad", "7"), failure("warning")), source="w", into="main"
+        Outcome("w", "main", verdict(failure("critical", "bad", "7"), failure("warning")))
     )
 
     assert error.startswith("::error title=Gate of main refused w%3A expect_x::bad rows 7 (")
-    assert warning.startswith("::warning title=Gate of main refused w%3A expect_x::few (")
+    assert warning.startswith("::warning title=Gate of main warns of w%3A expect_x::few (")
 
 
 @pytest.mark.parametrize("source", ["work", HOSTILE])
@@ -69,21 +87,140 @@ def test_no_report_is_broken_by_what_data_and_branches_are_called(source: str) -
     """A value, a key or a name cannot make a line, a cell or a tag of its own."""
     hostile = verdict(failure("critical", HOSTILE, HOSTILE, "7"))
 
-    suite = ElementTree.fromstring(junit(hostile, source=source, into="main"))
-    table = markdown(hostile, source="w", into="main").split("\n\n")[2].splitlines()
-    annotations = github_lines(hostile, source=source, into="main")
+    suite = ElementTree.fromstring(junit(Outcome(source, "main", hostile)))
+    table = markdown(Outcome("w", "main", hostile)).split("\n\n")[2].splitlines()
+    annotations = github_lines(Outcome(source, "main", hostile))
 
     assert [case.tag for case in suite] == ["testcase", "testcase"]
     assert len(table) == 3
     assert table[2].replace("\\|", "").count("|") == 7
-    assert "<d>" not in table[2]
+    assert "<d>" not in re.sub("`+ .*? `+|`[^`]*`", "", table[2])  # markup in code alone
     assert len(annotations) == 1
     assert len(annotations[0].splitlines()) == 1
 
 
 def test_a_gate_that_passed_reports_too() -> None:
-    suite = ElementTree.fromstring(junit(verdict(), source="w", into="main"))
+    suite = ElementTree.fromstring(junit(Outcome("w", "main", verdict())))
 
     assert [case.get("name") for case in suite] == ["3 met"]
-    assert github_lines(verdict(), source="w", into="main") == []
-    assert "met 3 of 3" in markdown(verdict(), source="w", into="main")
+    assert github_lines(Outcome("w", "main", verdict())) == []
+    assert "met 3 of 3" in markdown(Outcome("w", "main", verdict()))
+
+
+def test_what_could_not_be_judged_is_no_pass_in_any_report() -> None:
+    outcome = Outcome("w", "main", error=GateError("It has `no` column <x>.", hint="Fix it."))
+
+    suite = ElementTree.fromstring(junit(outcome))
+    told = json.loads(json_report(outcome))
+
+    assert (suite.get("tests"), suite.get("failures"), suite.get("errors")) == ("1", "0", "1")
+    assert suite[0][0].get("message") == "It has `no` column <x>."
+    assert markdown(outcome).startswith("### Gate of `main`: could not run\n\n`w` was not judged")
+    assert (told["state"], told["verdict"], told["error"]["code"]) == (
+        "could not run",
+        None,
+        "gate_could_not_run",
+    )
+    assert github_lines(outcome) == [
+        "::error title=Gate of main could not run::It has `no` column <x>. Fix it."
+    ]
+    for report in REPORTS.values():
+        assert "could not run" in report(Outcome("w", "main"))  # as of a run that was killed
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "@someone",
+        "see https://evil.example",
+        "#12",
+        "![x](https://e.example/i.png)",
+        "`@a` @b",
+        "a\\|b @c",
+        "``` @d",
+        "</code> @e",
+        "<img src=x>",
+    ],
+)
+def test_no_text_of_the_data_is_more_than_code_in_markdown(text: str) -> None:
+    """In code GitHub makes no mention, no link, no reference and no image."""
+    told = markdown(Outcome("w", "main", verdict(failure("critical", text, text))))
+
+    row = told.splitlines()[-1].replace("\\|", "!")
+    cells = [cell.strip() for cell in row.split("|")[1:-1]]
+    assert len(cells) == 6
+    for cell in cells:
+        fence = re.match("`+", cell)
+        assert fence is not None
+        inner = cell[len(fence[0]) : -len(fence[0])]
+        assert cell.endswith(fence[0])
+        assert fence[0] not in re.findall("`+", inner)
+
+
+def test_a_comment_is_never_too_long_and_counts_what_it_leaves_out() -> None:
+    minor = [failure("warning", "x" * 5000, "k" * 5000) for _ in range(100)]
+    told = markdown(Outcome("w", "main", verdict(*minor, failure("critical", "bad"), checks=200)))
+
+    assert len(told) <= COMMENT_LIMIT
+    rows = [line for line in told.splitlines() if line.startswith("| `")]
+    assert rows[0].startswith("| `critical` |")
+    assert told.endswith(f"\n{101 - len(rows)} more did not fit here.\n")
+
+
+def test_at_most_ten_annotations_and_what_refuses_comes_first() -> None:
+    minor = [failure("warning", f"few {n}") for n in range(30)]
+    refused = Outcome("w", "main", verdict(*minor, failure("critical", "bad")))
+
+    lines = github_lines(refused)
+
+    assert len(lines) == 10
+    assert lines[0].startswith("::error ")
+    assert lines[-1] == "::warning title=Gate of main%3A 22 more::The report has all 31 of them."
+
+
+def test_an_annotation_stands_at_its_line_of_the_suite() -> None:
+    suite = json.dumps(
+        {
+            "name": "x",
+            "expectations": [
+                {"type": "expect_x", "kwargs": {"column": "other"}},
+                {"type": "expect_x", "kwargs": {"column": "label"}},
+            ],
+        },
+        indent=1,
+    )
+    line = line_of(failure(), suite)
+
+    assert '"label"' in suite.splitlines()[line + 1]
+    assert line_of(failure(), "no JSON") == line_of(failure(), "[]") == 1
+    refused = Outcome("w", "main", verdict(failure()))
+    (told,) = github_lines(refused, {failure(): Place("a,b.json", line)})
+    assert told.startswith(f"::error file=a%2Cb.json,line={line},title=")
+
+
+def test_two_checks_of_one_type_and_column_have_names_of_their_own() -> None:
+    suite = ElementTree.fromstring(
+        junit(Outcome("w", "main", verdict(failure(), failure("warning"), failure())))
+    )
+    names = [case.get("name") for case in suite]
+    assert names == ["expect_x of label", "expect_x of label (2)", "expect_x of label (3)"]
+
+
+def test_with_keys_alone_no_value_of_the_data_is_told() -> None:
+    counted = '3 of 2,000 values (0.1%) are unexpected, e.g. "secret"'
+    one = CheckFailure("s", "expect_x", f"Expected y; {counted}.", "m", "c", counted, keys=("7",))
+    other = CheckFailure("s", "expect_x", "Expected z; observed 4711.", "m", "c", "observed 4711")
+
+    told = without_cells(verdict(one, other))
+
+    assert [failure.message for failure in told.failures] == [
+        "Expected y; 3 of 2,000 values (0.1%) are unexpected.",
+        "Expected z; not met.",
+    ]
+    assert told.failures[0].keys == ("7",)
+    assert without_cells(told) == told
+    for report in REPORTS.values():
+        assert not {"secret", "4711"} & set(re.findall(r"\w+", report(Outcome("w", "main", told))))
+    quoted = error_without_cells(GateError("could not convert 'secret'", hint="secret"))
+    assert "secret" not in quoted.message + quoted.hint
+    assert error_without_cells(Conflict("x")).message == "x"
