@@ -16,6 +16,7 @@ from bench.versions import MADE
 MODULES = (  # each has CASES; the first line of its docstring heads its table
     "bench.lfs",
     "bench.models",
+    "bench.accuracy",
     "bench.label_models",
     "bench.label_fit",
     "bench.rows",

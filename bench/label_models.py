@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from bench.accuracy import published_there
 from bench.harness import Case, Figures, Result, Watch
-from bench.models import published_there
+from bench.product import DEFAULT, both_say, label_model_says, rightness
 from bench.vote_sets import SIX, Problem, grid, halves, published, thresholds
 
 PEERS = ("snorkel", "majority", "dawid-skene")
-DEFAULT = "anchored"
 MOST_PAIRS = 800  # LFs x classes beyond which Snorkel's model is not run here: it is slow
 
 Floats = npt.NDArray[np.float64]
@@ -48,50 +48,28 @@ class Against:
         return self.gap + self.margin < -0.5
 
 
-def rightness(name: str, problem: Problem, *, end_model: bool) -> Floats:
-    """How right each row with a vote is: 1, 0, or a share of a tie."""
-    from datahub.core.dependence import measure_dependence
-    from datahub.hub.registry import adapter
-
-    votes, k = problem.votes, problem.cardinality
-    shares = measure_dependence(votes, k, seed=0).shares.tolist()
-    model = adapter("label_model", name)()
-    soft = model.predict(model.fit(votes, cardinality=k, seed=0, shares=shares), votes)
+def right_by(name: str, problem: Problem, *, end_model: bool) -> Floats:
+    """How right a model's labels of rows with a vote are."""
+    soft = label_model_says(name, problem.votes, problem.cardinality)
     if end_model:
-        soft = _with_end_model(problem, soft)
-    soft, truth = soft[problem.covered], problem.truth[problem.covered]
-    top = soft >= soft.max(axis=1, keepdims=True) - 1e-9
-    return np.asarray(top[np.arange(len(truth)), truth] / top.sum(axis=1))
-
-
-def _with_end_model(problem: Problem, soft: Floats) -> Floats:
-    import polars as pl
-
-    from datahub.core.features import Features
-    from datahub.core.labels import combine
-    from datahub.core.lessons import Lessons
-    from datahub.flow.label.even import learn_from
-    from datahub.hub.registry import adapter
-
-    end_model, features = adapter("end_model", "sklearn")(), Features.of_texts(problem.texts)
-    lessons = Lessons(features, soft.shape[1], most=end_model.most_rows, seed=0)
-    lessons.add(pl.int_range(len(soft), eager=True), features, soft)
-    end = learn_from(end_model, lessons, seed=0, even=True).of(features)
-    return combine(soft, end)
+        soft = both_say(soft, list(problem.texts))
+    return rightness(soft[problem.covered], problem.truth[problem.covered])
 
 
 def compared(
     problems: Iterable[Problem], *, peers: Sequence[str] = PEERS, end_model: bool
 ) -> list[Against]:
     """The default against each peer on each problem; peers are label models alone."""
+    import torch  # noqa: F401  # where it is, Snorkel's training starts no process for each problem
+
     lines = []
     for problem in problems:
-        ours = rightness(DEFAULT, problem, end_model=end_model)
+        ours = right_by(DEFAULT, problem, end_model=end_model)
         for peer in peers:
             size = problem.votes.shape[1] * problem.cardinality
             if peer == "snorkel" and (size > MOST_PAIRS or _votes_of(problem) < 3):
                 continue
-            theirs = rightness(peer, problem, end_model=False)
+            theirs = right_by(peer, problem, end_model=False)
             gap = ours - theirs
             margin = 196 * float(gap.std()) / max(len(gap), 1) ** 0.5
             means = 100 * float(ours.mean()), 100 * float(theirs.mean())
@@ -211,6 +189,7 @@ CASES: tuple[Case, ...] = (
             goal="mean below neither, no half worse beyond its paired interval and half a point",
             met=halves_hold,
             needs=published_there(name),
+            timeout=7200.0,
         )
         for name in SIX
     ),

@@ -9,7 +9,7 @@ runs 100 epochs, its own default, on both sides.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,6 @@ from bench.harness import Case, Figures, Result, Watch, peak_mb
 
 SEED = 123
 EPOCHS = 100
-SEEDS = (0, 1, 2)
 BLOCK = 100_000  # rows, as of a part
 
 Votes = npt.NDArray[np.int8]
@@ -192,141 +191,6 @@ def equal(result: Result) -> bool:
     return peer is None or bool(np.allclose(ours_, peer, rtol=0, atol=1e-9))
 
 
-# -- accuracy
-
-Set = tuple[Votes, npt.NDArray[np.int8], list[str], int]
-
-
-def bbc(watch: Watch) -> Set:
-    """The demo's articles and LFs."""
-    from datahub.adapters.corpus_bbc import bbc_articles
-    from datahub.core.labeling import apply
-    from datahub.hub.registry import adapter
-    from datahub.machine.installed import shared_folder
-
-    rows = bbc_articles().with_row_index("row_key")
-    folder = shared_folder("labeling_functions")
-    lfs = adapter("lf_source", "folder")(folder.parent, folder).load().lfs
-    votes = apply(rows, lfs, key="row_key", cardinality=5).votes
-    classes = sorted(set(rows["topic"]))
-    gold = np.array([classes.index(topic) for topic in rows["topic"]], dtype=np.int8)
-    return votes, gold, rows["text"].to_list(), 5
-
-
-def published(name: str) -> Callable[[Watch], Set]:
-    """A published set: rows, gold and votes."""
-
-    def read(watch: Watch) -> Set:
-        import polars as pl
-
-        assert watch.data is not None
-        frame = pl.read_parquet(watch.data / f"{name}.parquet")
-        votes = np.array(frame["weak_labels"].to_list(), dtype=np.int8)
-        gold = frame["label"].to_numpy().astype(np.int8)
-        return votes, gold, frame["text"].to_list(), int(gold.max()) + 1
-
-    return read
-
-
-def published_there(name: str) -> Callable[[Watch], str]:
-    """Why a published set cannot be measured here."""
-
-    def needs(watch: Watch) -> str:
-        if watch.data is None:
-            return "no folder of published sets: set BENCH_DATA"
-        there = (watch.data / f"{name}.parquet").exists()
-        return "" if there else f"{name}.parquet is not in BENCH_DATA"
-
-    return needs
-
-
-def accuracies(read: Callable[[Watch], Set]) -> Callable[[Watch], Figures | None]:
-    """Every model of ours on one set, alone and with the end model, and Snorkel's own."""
-
-    def side(watch: Watch) -> Figures:
-        from datahub.core.trust import interval as wilson
-        from datahub.hub.registry import REGISTRY
-
-        votes, gold, texts, k = read(watch)
-        voted = (votes != -1).any(axis=1)
-        lines, means = [], {}
-        for name in ["snorkel's own", *REGISTRY["label_model"]]:
-            for label, right in trials(name, votes, gold, texts, k).items():
-                mean = float(np.mean(right))
-                low, high = wilson(round(mean * int(voted.sum())), int(voted.sum()))
-                means[label] = 100 * mean
-                spread = 100 * float(max(right) - min(right))
-                interval = f"{100 * low:.1f}-{100 * high:.1f}"
-                lines.append((label, f"{100 * mean:.1f}", interval, f"{spread:.1f}"))
-        columns = ("model", "right, %", "95% interval", f"spread of {len(SEEDS)} seeds")
-        rows = {"rows": len(votes), "rows_with_a_vote": int(voted.sum()), "lfs": votes.shape[1]}
-        return {**rows, "right": means, "columns": columns, "table": lines}
-
-    return side
-
-
-def trials(
-    name: str, votes: Votes, gold: npt.NDArray[np.int8], texts: list[str], k: int
-) -> dict[str, list[float]]:
-    """Shares of right labels on rows with a vote, a seed each; a tie of t classes is 1/t right."""
-    import polars as pl
-
-    from datahub.core.dependence import measure_dependence
-    from datahub.core.features import Features
-    from datahub.core.labels import combine
-    from datahub.flow.dataset.features import out_of_fold
-    from datahub.hub.registry import adapter
-
-    found: dict[str, list[float]] = {}
-    keys = pl.int_range(len(texts), eager=True)
-    voted = (votes != -1).any(axis=1)
-    for seed, soft in fits(name, votes, k, measure_dependence(votes, k, seed=0).shares.tolist()):
-        found.setdefault(name, []).append(right_share(soft[voted], gold[voted]))
-        if name != "snorkel's own":
-            end = out_of_fold(
-                adapter("end_model", "sklearn")(), keys, Features.of_texts(texts), soft, seed=seed
-            )
-            both = combine(soft, end)
-            found.setdefault(f"{name} x end model", []).append(
-                right_share(both[voted], gold[voted])
-            )
-    return found
-
-
-def fits(
-    name: str, votes: Votes, k: int, shares: list[float]
-) -> Iterator[tuple[int, npt.NDArray[np.float64]]]:
-    """Soft labels by seed, as the product would fit them; Snorkel's own by its defaults."""
-    from datahub.hub.registry import adapter
-
-    for seed in SEEDS:
-        if name == "snorkel's own":
-            from snorkel.labeling.model import LabelModel
-
-            own = LabelModel(cardinality=k, verbose=False)
-            own.fit(votes.astype(np.int64), seed=seed, progress_bar=False)
-            soft = own.predict_proba(votes.astype(np.int64))
-            soft[(votes == -1).all(axis=1)] = np.nan
-        else:
-            model = adapter("label_model", name)()
-            fit = model.fit(votes, cardinality=k, seed=seed, shares=shares)
-            soft = model.predict(fit, votes)
-        yield seed, soft
-
-
-def right_share(soft: npt.NDArray[np.float64], gold: npt.NDArray[np.int8]) -> float:
-    """Share of rows whose likeliest class is gold."""
-    top = soft >= soft.max(axis=1, keepdims=True) - 1e-9
-    return float((top[np.arange(len(gold)), gold] / top.sum(axis=1)).mean())
-
-
-def default_holds(result: Result) -> bool:
-    """The default's labels against Snorkel's and against majority vote, on this one set."""
-    right = result.figures["ours"]["right"]
-    default = right["anchored x end model"]
-    return bool(default >= right["snorkel's own"] - 0.5 and default >= right["majority"] - 1)
-
-
 def _fit_case(n: int, m: int, title: str, goal: str, met: Callable[[Result], bool]) -> Case:
     return Case(
         f"fit_predict_{n // 10**6}m_{m}",
@@ -368,18 +232,6 @@ def _edit_case(name: str, title: str) -> Case:
     )
 
 
-def _accuracy_case(name: str, title: str, read: Callable[[Watch], Set], **more: Any) -> Case:
-    return Case(
-        f"accuracy_{name}",
-        f"Labels that are right, of rows with a vote: {title}",
-        accuracies(read),
-        no_peer="Snorkel's own is a line of the table",
-        goal="default x end model: at most 0.5 points below Snorkel's own, 1 below majority",
-        met=default_holds,
-        **more,
-    )
-
-
 CASES: tuple[Case, ...] = (
     _fit_case(1_000_000, 10, "1M x 10", "the same probabilities", equal),
     _fit_case(
@@ -404,14 +256,4 @@ CASES: tuple[Case, ...] = (
     _default_case(10_000_000, 50, "10M x 50", None),
     _edit_case("snorkel", "Snorkel's model"),
     _edit_case("dawid-skene", "dawid-skene"),
-    _accuracy_case("bbc", "BBC News, 24 LFs", bbc),
-    _accuracy_case(
-        "youtube",
-        "YouTube spam, 10 LFs",
-        published("wrench_youtube"),
-        needs=published_there("wrench_youtube"),
-    ),
-    _accuracy_case(
-        "sms", "SMS spam, 73 LFs", published("wrench_sms"), needs=published_there("wrench_sms")
-    ),
 )

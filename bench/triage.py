@@ -1,8 +1,8 @@
 """Budget curves.
 
 How right a pool of rows is after so many answers of people, by how the rows were chosen. Answers
-are gold, the labeling is the product's own (Dawid-Skene, out-of-fold end model, answers inform
-rows alike): ours asks what `review push` asks, its audit slice (20%) included, which teaches
+are gold, the labeling is the product's own (its default label model, out-of-fold end model, answers
+inform rows alike): ours asks what `review push` asks, its audit slice (20%) included, which teaches
 nothing; random and entropy (of the label model) ask their rows, and all their answers teach. The
 usual entropy is that of weak supervision: an answer settles its own row and nothing else. A row
 no LF covers counts with the end model's guess, for all of them.
@@ -22,8 +22,9 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from bench.accuracy import Set, bbc, published, published_there
 from bench.harness import Case, Figures, Result, Watch
-from bench.models import Set, bbc, published, published_there
+from bench.product import DEFAULT, end_model_says, label_model_says
 from bench.triage_sets import half, made
 
 BUDGETS = (0, 100, 200, 400, 800)
@@ -40,7 +41,6 @@ class Pool:
 
     def __init__(self, found: Set, seed: int) -> None:
         from datahub.core.alike import words
-        from datahub.core.dependence import measure_dependence
         from datahub.core.features import Features
         from datahub.core.patterns import vote_patterns
         from datahub.hub.registry import adapter
@@ -52,10 +52,7 @@ class Pool:
         self.end_model = adapter("end_model", "sklearn")()
         self.pattern = vote_patterns(self.votes)[1]
         self.words = [words(text) for text in texts]
-        model = adapter("label_model", "dawid-skene")()
-        shares = measure_dependence(self.votes, self.k, seed=seed).shares.tolist()
-        fit = model.fit(self.votes, cardinality=self.k, seed=seed, shares=shares)
-        self.soft = model.predict(fit, self.votes)
+        self.soft = label_model_says(DEFAULT, self.votes, self.k, seed=seed)
         self.answered = np.zeros(len(self.gold), dtype=bool)
         self.audited = np.zeros(len(self.gold), dtype=bool)
 
@@ -63,13 +60,11 @@ class Pool:
         """Label all rows again; share of right ones."""
         from datahub.core.informing import cells, likeliest, training_labels, update_soft
         from datahub.core.labels import combine
-        from datahub.flow.dataset.features import out_of_fold
 
         rows = np.flatnonzero(self.answered & ~self.audited & informs)
         answers = {int(row): int(self.gold[row]) for row in rows}
         lessons = training_labels(self.soft, answers)
-        keys = pl.int_range(self.features.rows, eager=True)
-        self.end = out_of_fold(self.end_model, keys, self.features, lessons, seed=self.seed)
+        self.end = end_model_says(self.end_model, self.features, lessons, seed=self.seed)
         self.final, self.said = update_soft(
             combine(self.soft, self.end), cells(self.pattern, self.soft, self.end), answers
         )

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from bench.accuracy import Set, Votes
 from bench.harness import Watch
-from bench.models import Set, Votes
 
 ROWS = 4000
 WORDS = 600

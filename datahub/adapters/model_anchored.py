@@ -20,18 +20,10 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from datahub.core.evidence import Codes, Packing, posterior, posterior_of_codes, sums_by_code
-from datahub.core.labels import (
-    LabelMatrix,
-    OfLFs,
-    SoftLabels,
-    Votes,
-    checked_votes,
-    class_prior,
-    voting_lfs,
-)
+from datahub.core.evidence import Packing, posterior, posterior_of_codes, sums_by_code
+from datahub.core.fitting import Premises, VotePatterns, learn_by_patterns
+from datahub.core.labels import LabelMatrix, SoftLabels, Votes, checked_votes
 from datahub.core.paircounts import PairCounts
-from datahub.core.patterns import patterns_or_drawn
 from datahub.ports import LabelModelFit
 
 Floats = npt.NDArray[np.float64]
@@ -80,22 +72,18 @@ class AnchoredLabelModel:
         shares: Sequence[float] | None = None,
     ) -> LabelModelFit:
         """Learn evidence. The seed has a say only where rows are drawn."""
-        prior, balance_from = class_prior(class_balance, cardinality)
-        m = votes.shape[1]
-        power = np.ones(m) if shares is None else np.array(shares, dtype=np.float64)
-        evidence, right = np.full((m, cardinality, cardinality), np.nan), np.full(m, np.nan)
-        voting = voting_lfs(votes, cardinality)
-        heard = votes if len(voting) == m else OfLFs(votes, voting)
-        _, (codes, times) = patterns_or_drawn(heard, cardinality, most=self._most, seed=seed)
-        evidence[voting], right[voting] = self._learn(codes, times, prior, power[voting])
+        premises = Premises.of(votes, cardinality, class_balance, shares)
+        evidence, right = learn_by_patterns(
+            votes, premises, self._learn, most=self._most, seed=seed
+        )
         return LabelModelFit(
             model=self.name,
             cardinality=cardinality,
             seed=seed,
             weights=right,
-            class_balance=prior,
-            balance_from=balance_from,
-            arrays={"evidence": evidence, "shares": power},
+            class_balance=premises.prior,
+            balance_from=premises.balance_from,
+            arrays={"evidence": evidence, "shares": premises.shares},
         )
 
     def predict(self, fit: LabelModelFit, votes: LabelMatrix) -> SoftLabels:
@@ -107,10 +95,10 @@ class AnchoredLabelModel:
         checked_votes(votes, fit.cardinality, fitted_on=len(evidence))
         return posterior(votes, evidence, fit.class_balance)
 
-    def _learn(
-        self, codes: Codes, times: npt.NDArray[np.int64], prior: Floats, power: Floats
-    ) -> tuple[Floats, Floats]:
+    def _learn(self, patterns: VotePatterns) -> tuple[Floats, Floats]:
         """Evidence [m, k, k], and how often each LF is right where it votes."""
+        codes, times = patterns.codes, patterns.times
+        prior, power = patterns.prior, patterns.shares
         m, k = len(power), len(prior)
         packing, rows = Packing(m, k), float(times.sum())
         wrong = (1 - self._right) / max(k - 1, 1)

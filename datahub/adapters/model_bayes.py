@@ -17,7 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from datahub.core.evidence import posterior
-from datahub.core.labels import LabelMatrix, SoftLabels, Votes, checked_votes, class_prior
+from datahub.core.fitting import Premises
+from datahub.core.labels import LabelMatrix, SoftLabels, Votes, checked_votes
 from datahub.core.paircounts import PairCounts, check_size, count
 from datahub.ports import LabelModelFit
 
@@ -54,14 +55,13 @@ class BayesLabelModel:
 
         Raises InputError where the pairs of votes would not fit into 2 GB.
         """
-        prior, balance_from = class_prior(class_balance, cardinality)
+        premises = Premises.of(votes, cardinality, class_balance, shares)
         check_size(votes.shape[1], cardinality, model=self.name, bytes_a_pair=16, most=_MOST_BYTES)
         counts = count(votes, cardinality) if counts is None else counts
-        m = counts.lfs
-        power = np.ones(m) if shares is None else np.array(shares, dtype=np.float64)
+        m, prior = counts.lfs, premises.prior
         precision = np.full((m, cardinality), np.nan)
         for y in range(cardinality):
-            precision[:, y] = self._precision(counts, y, float(prior[y]), power)
+            precision[:, y] = self._precision(counts, y, float(prior[y]), premises.shares)
         times = counts.counts.diagonal().reshape(m, cardinality)
         right = np.where(times > 0, precision * times, 0).sum(axis=1)
         vote_counts = counts.vote_counts
@@ -71,8 +71,8 @@ class BayesLabelModel:
             seed=seed,
             weights=np.divide(right, vote_counts, out=np.full(m, np.nan), where=vote_counts > 0),
             class_balance=prior,
-            balance_from=balance_from,
-            arrays={"precision": precision, "shares": power},
+            balance_from=premises.balance_from,
+            arrays={"precision": precision, "shares": premises.shares},
             counts=counts,
         )
 

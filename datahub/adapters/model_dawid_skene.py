@@ -21,18 +21,10 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from datahub.core.evidence import Codes, Packing, posterior, posterior_of_codes, sums_by_code
-from datahub.core.labels import (
-    LabelMatrix,
-    OfLFs,
-    SoftLabels,
-    Votes,
-    checked_votes,
-    class_prior,
-    voting_lfs,
-)
+from datahub.core.evidence import Packing, posterior, posterior_of_codes, sums_by_code
+from datahub.core.fitting import Premises, VotePatterns, learn_by_patterns
+from datahub.core.labels import LabelMatrix, SoftLabels, Votes, checked_votes
 from datahub.core.paircounts import PairCounts
-from datahub.core.patterns import patterns_or_drawn
 from datahub.ports import LabelModelFit
 
 Floats = npt.NDArray[np.float64]
@@ -75,24 +67,18 @@ class DawidSkeneLabelModel:
         shares: Sequence[float] | None = None,
     ) -> LabelModelFit:
         """Learn confusion. The seed has a say only where rows are drawn."""
-        prior, balance_from = class_prior(class_balance, cardinality)
-        m = votes.shape[1]
-        power = np.ones(m) if shares is None else np.array(shares, dtype=np.float64)
-        confusion, right = np.full((m, cardinality, cardinality), np.nan), np.full(m, np.nan)
-        voting = voting_lfs(votes, cardinality)
-        active_votes = votes if len(voting) == m else OfLFs(votes, voting)
-        rows, (codes, times) = patterns_or_drawn(
-            active_votes, cardinality, most=self._most, seed=seed
+        premises = Premises.of(votes, cardinality, class_balance, shares)
+        confusion, right = learn_by_patterns(
+            votes, premises, self._learn, most=self._most, seed=seed
         )
-        confusion[voting], right[voting] = self._learn(codes, times, rows, prior, power[voting])
         return LabelModelFit(
             model=self.name,
             cardinality=cardinality,
             seed=seed,
             weights=right,
-            class_balance=prior,
-            balance_from=balance_from,
-            arrays={"confusion": confusion, "shares": power},
+            class_balance=premises.prior,
+            balance_from=premises.balance_from,
+            arrays={"confusion": confusion, "shares": premises.shares},
         )
 
     def predict(self, fit: LabelModelFit, votes: LabelMatrix) -> SoftLabels:
@@ -105,20 +91,15 @@ class DawidSkeneLabelModel:
         evidence = _evidence(confusion, np.asarray(fit.arrays["shares"], dtype=np.float64))
         return posterior(votes, evidence, fit.class_balance)
 
-    def _learn(
-        self,
-        codes: Codes,
-        times: npt.NDArray[np.int64],
-        rows: int,
-        prior: Floats,
-        power: Floats,
-    ) -> tuple[Floats, Floats]:
+    def _learn(self, patterns: VotePatterns) -> tuple[Floats, Floats]:
         """Confusion [m, k, k], and how often each LF is right where it votes."""
+        codes, times = patterns.codes, patterns.times
+        prior, power = patterns.prior, patterns.shares
         m, k = len(power), len(prior)
         packing = Packing(m, k)
         wrong = (1 - self._right) / max(k - 1, 1)
         initial = np.where(np.eye(k, dtype=bool), self._right, wrong)
-        pseudo = initial * (self._votes * rows / k)
+        pseudo = initial * (self._votes * patterns.rows / k)
         confusion: Floats = np.tile(initial, (m, 1, 1))
         total: Floats = np.zeros((m, k, k))
         first = None  # what the first round has: the size of each class, and what is learned

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from datahub.core.evidence import posterior
+from datahub.core.fitting import Premises
 from datahub.core.labels import (
     ABSTAIN,
     LabelMatrix,
@@ -23,7 +24,6 @@ from datahub.core.labels import (
     Votes,
     blocks,
     checked_votes,
-    class_prior,
 )
 from datahub.core.paircounts import PairCounts
 from datahub.ports import LabelModelFit
@@ -54,13 +54,12 @@ class WeightedLabelModel:
         shares: Sequence[float] | None = None,
     ) -> LabelModelFit:
         """Learn an accuracy an LF. Nothing is drawn: the seed has no say."""
-        prior, balance_from = class_prior(class_balance, cardinality)
+        premises = Premises.of(votes, cardinality, class_balance, shares)
         m = votes.shape[1]
-        power = np.ones(m) if shares is None else np.array(shares, dtype=np.float64)
         agreements, opinions, vote_counts = np.zeros(m), np.zeros(m), np.zeros(m)
         for block in blocks(votes, cardinality):
             vote_counts += (block != ABSTAIN).sum(axis=0)
-            block_sums = _agreement(block, cardinality, power)
+            block_sums = _agreement(block, cardinality, premises.shares)
             agreements += block_sums[0]
             opinions += block_sums[1]
         right = (agreements + self._votes * self._right) / (opinions + self._votes)
@@ -70,9 +69,9 @@ class WeightedLabelModel:
             cardinality=cardinality,
             seed=seed,
             weights=right,
-            class_balance=prior,
-            balance_from=balance_from,
-            arrays={"accuracy": right, "shares": power},
+            class_balance=premises.prior,
+            balance_from=premises.balance_from,
+            arrays={"accuracy": right, "shares": premises.shares},
         )
 
     def predict(self, fit: LabelModelFit, votes: LabelMatrix) -> SoftLabels:

@@ -7,6 +7,9 @@ LFs that are independent given the class. The class is taken from a majority vot
 which copies (the same vote on nearly every row that either votes on) share one vote.
 So copies are found whatever they outnumber; near-duplicates only where the others
 still know the class.
+
+A vote of an LF counts as one over itself and its strengths with others, loose relatives
+too: what ten of them say is not ten opinions. LFs that are independent have no strength.
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ from datahub.core.labels import ABSTAIN, LabelMatrix, SoftLabels, Votes
 SAMPLE = 100_000  # rows that are looked at
 COPIES = 0.99  # of the rows that either votes on: the same vote
 NEAR = 0.5  # half of what an LF does is told by the other
+LOOSE = 0.1  # a tenth: what is below is taken for none
 CHANCE = 4.0  # nats beyond four times what independent LFs show in the mean: p < 0.001
 
 Floats = npt.NDArray[np.float64]
@@ -31,7 +35,7 @@ class Dependence:
     """Groups of LFs (columns) that repeat one another, and the share of a vote each LF has.
 
     `strength` [m, m] is 1 for copies, 0 for LFs that know nothing of one another. An LF's share
-    is one vote over itself and the strengths with the others of its group.
+    is one vote over itself and its strengths of LOOSE and more, in its group or not.
     """
 
     groups: tuple[tuple[int, ...], ...]
@@ -56,10 +60,9 @@ def measure_dependence(votes: Votes, cardinality: int, *, seed: int) -> Dependen
     votes = votes[:]
     votes = votes[(votes != ABSTAIN).any(axis=1)] if m else votes[:0]
     copies = _sameness(votes, cardinality) >= COPIES
-    shares = _shares(copies.astype(np.float64), _groups(copies))
-    strength = _strength(votes, _majority(votes, cardinality, shares))
-    groups = _groups(strength >= NEAR)
-    return Dependence(groups, _shares(strength, groups), strength)
+    strength = _strength(votes, _majority(votes, cardinality, _share(copies)))
+    shares = _share(np.where(strength >= LOOSE, strength, 0))
+    return Dependence(_groups(strength >= NEAR), shares, strength)
 
 
 def _sameness(votes: LabelMatrix, cardinality: int) -> Floats:
@@ -164,9 +167,6 @@ def _groups(links: npt.NDArray[np.bool_]) -> tuple[tuple[int, ...], ...]:
     return tuple(group for group in groups if len(group) > 1)
 
 
-def _shares(strength: Floats, groups: tuple[tuple[int, ...], ...]) -> Floats:
-    shares = np.ones(len(strength))
-    for group in groups:
-        members = list(group)
-        shares[members] = 1 / (1 + strength[np.ix_(members, members)].sum(axis=1))
-    return shares
+def _share(strength: Floats | npt.NDArray[np.bool_]) -> Floats:
+    """One vote over an LF itself and its strengths [m, m] with the others."""
+    return np.asarray(1 / (1 + strength.sum(axis=1)))

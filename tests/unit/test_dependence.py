@@ -100,3 +100,17 @@ def test_lfs_that_avoid_one_another_repeat_nothing() -> None:
 
     assert found.groups == ()
     assert found.shares.tolist() == [1.0, 1.0, 1.0]
+
+
+def test_loose_relatives_share_votes_and_are_no_group() -> None:
+    """Three LFs mostly vote as a hidden one does; independent LFs keep their votes."""
+    rng = np.random.default_rng(5)
+    votes = independent(4000, [0.8, 0.8, 0.8, 0.8, 0.6])
+    family = [np.where(rng.random(4000) < 0.7, votes[:, 4], votes[:, 0]) for _ in range(3)]
+    votes = np.column_stack([votes[:, 1:4], *family]).astype(np.int8)
+
+    found = measure_dependence(votes, 2, seed=0)
+
+    assert found.groups == ()
+    assert found.shares[:3].tolist() == [1.0] * 3
+    assert (found.shares[3:] < 0.9).all()

@@ -178,7 +178,7 @@ def test_thresholds_on_digits_do_not_collapse() -> None:
     for problem in thresholds(seeds=3):
         ours, majority = right_shares(problem.votes, problem.truth, problem.cardinality)
 
-        assert ours > majority - 0.04, problem.name
+        assert ours > majority - 0.05, problem.name
 
 
 def right_shares(
