@@ -58,7 +58,7 @@ class Settings:
     guesses: str = "shown"
     max_error: float = 0.05
     confidence: float = 0.95
-    unmeasured: str = "accept"
+    unmeasured: str = "ask"
     min_text: int = 1
     discard_after: int = 2
     discard_below: float = 0.0

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from datahub.flow.label.score import Score
     from datahub.hub import Hub
 
-BUDGET = 150
+BUDGET = 240
+AUDIT_SHARE = 0.5  # fewer audited rows than this makes would promise nothing
 LEFT_OPEN = 10
 MARK = ".made-by-datahub-demo"
 LAKE = ".datahub/lakefs"  # where a lakeFS that the demo starts keeps what it has
@@ -109,7 +110,7 @@ def _project(folder: Path, *, queue: str, access: dict[str, Any], progress: Any)
 
     Hub.init(folder, dataset="news", queue=queue, **access)
     settings = folder / "datahub.toml"
-    settings.write_text(settings.read_text() + f"budget = {BUDGET}\n")
+    settings.write_text(settings.read_text() + f"budget = {BUDGET}\naudit_share = {AUDIT_SHARE}\n")
     return Hub.open(folder, progress=progress, **access)
 
 

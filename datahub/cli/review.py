@@ -158,7 +158,7 @@ def print_trust(trust: Trust) -> None:
     """Print the measured error of each group of rows."""
     groups = (
         ("accepted without a person", trust.accepted),
-        ("doubted", trust.doubted),
+        ("other labels", trust.doubted),
         ("no LF voted: the end model's guess", trust.uncovered),
     )
     rows = [

@@ -27,14 +27,15 @@ Outcome = Literal["accept", "ask", "more", "discard"]
 class Policy:
     """How much error may be accepted, how sure that must be, and what else decides.
 
-    `unmeasured` is what becomes of labels that nothing doubts while no threshold is measured.
+    `unmeasured` is what becomes of labels that nothing doubts while no threshold is measured:
+    "ask" (a person sees them), or "accept" (untested; their status stays `unmeasured`).
     A row whose texts have fewer than `min_text` characters asks for more; one that
     `discard_after` people could not label, or of a trust below `discard_below`, is discarded.
     """
 
     max_error: float = 0.05
     confidence: float = 0.95
-    unmeasured: str = "accept"
+    unmeasured: str = "ask"
     min_text: int = 1
     discard_after: int = 2
     discard_below: float = 0.0

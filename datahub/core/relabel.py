@@ -185,9 +185,10 @@ def final_labels(
 ) -> pl.DataFrame:
     """One line a row: its label in the end, what becomes of it, and what made it so.
 
-    Columns: the key; label; status (accepted, doubted, annotated, open: people are tied,
-    unlabeled); source (label_model, end_model: no LF voted and the audit slice lets it, annotation,
-    null); outcome (core.outcome); confidence (of the model, or the share of people who said so);
+    Columns: the key; label; status (accepted: by a threshold that holds; unmeasured: nothing doubts
+    it, and no threshold is measured yet; doubted, annotated, open: people are tied, unlabeled);
+    source (label_model, end_model: no LF voted and the audit slice lets it, annotation, null);
+    outcome (core.outcome); confidence (of the model, or the share of people who said so);
     reason (why it is not accepted); lfs, model, pattern_answers (how many answers to rows alike
     had their part in it) and annotations: the provenance.
     """
@@ -199,13 +200,14 @@ def final_labels(
         by_end=from_end & pl.col("people").is_null(),
         becomes=outcome(good | from_end, triage.policy),
         doubt=why_not(triage),
+        undoubted=pl.col("doubt").is_null(),
     ).with_columns(label=pl.when("by_end").then("end_label").otherwise("label"))
     by_people = pl.col("people") == "label"
     lfs = pl.when(pl.col("label").is_null()).then(pl.lit([], pl.List(pl.String))).otherwise("lfs")
     return rows.select(
         key,
         label=pl.coalesce("said", "label"),
-        status=_status(),
+        status=_status(triage),
         source=pl.when(by_people)
         .then(pl.lit("annotation"))
         .when("by_end")
@@ -259,8 +261,10 @@ def _decision_table(
     return pl.DataFrame(rows, schema=schema)
 
 
-def _status() -> pl.Expr:
+def _status(triage: Triage) -> pl.Expr:
+    """`accepted` is measured alone, whatever becomes of labels before that."""
     people = pl.col("people")
+    unmeasured = pl.col("undoubted") & pl.lit(triage.covered.state == "unmeasured")
     return (
         pl.when(people == "label")
         .then(pl.lit("annotated"))
@@ -268,6 +272,10 @@ def _status() -> pl.Expr:
         .then(pl.lit("open"))
         .when(pl.col("label").is_null())
         .then(pl.lit("unlabeled"))
+        .when(pl.col("by_end"))
+        .then(pl.lit("accepted"))
+        .when(unmeasured & pl.col("becomes").is_in(["accept", "ask"]))
+        .then(pl.lit("unmeasured"))
         .when(pl.col("becomes") == "accept")
         .then(pl.lit("accepted"))
         .otherwise(pl.lit("doubted"))

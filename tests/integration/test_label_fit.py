@@ -209,7 +209,9 @@ def test_labels_are_held_against_gold(datahub: Datahub, labeled: Path) -> None:
         "labeled": labels.drop_nulls("label").height,
         "right": right,
     }
-    assert 0 < scored["accepted"]["rows"] <= scored["not_asked"]["rows"] == joined.height
+    assert scored["accepted"]["rows"] == 0  # nothing was audited
+    assert scored["not_asked"]["rows"] == joined.height
+    assert set(labels["status"]) <= {"unmeasured", "doubted", "unlabeled"}
     assert "right of labeled" in datahub("label", "score").out
 
 

@@ -60,16 +60,18 @@ def test_a_held_threshold_decides_and_says_why_not() -> None:
     assert found[10]["reason"] is None
 
 
-def test_before_enough_audits_only_undoubted_labels_are_accepted_or_none() -> None:
-    """As the policy says."""
-    loose = labels(scores(), NO_THRESHOLDS)
-    strict = labels(
-        scores(), find_thresholds(scores(), {}, key="id", policy=Policy(unmeasured="ask"))
+def test_before_enough_audits_none_is_accepted_unless_the_policy_says_so() -> None:
+    """And then too the status says that nothing was measured."""
+    loose = labels(
+        scores(), find_thresholds(scores(), {}, key="id", policy=Policy(unmeasured="accept"))
     )
+    strict = labels(scores(), NO_THRESHOLDS)
 
     assert (loose[0]["outcome"], loose[199]["outcome"]) == ("accept", "ask")
     assert {row["outcome"] for i, row in strict.items() if i != 7} == {"ask"}
     assert strict[0]["reason"] == "no accept threshold is measured yet"
+    for found in (loose, strict):
+        assert (found[0]["status"], found[199]["status"]) == ("unmeasured", "doubted")
 
 
 def test_labels_shown_to_be_bad_are_not_accepted() -> None:

@@ -133,9 +133,9 @@ def test_a_final_label_says_what_made_it() -> None:
 
     labels = final_labels(whole(scores), decisions, key="id", model="m@1")
 
-    assert labels["status"].to_list() == ["accepted", "doubted", "annotated", "unlabeled", "open"]
+    assert labels["status"].to_list() == ["unmeasured", "doubted", "annotated", "unlabeled", "open"]
     assert labels["label"].to_list() == ["a", "a", "b", None, "b"]
-    assert labels["outcome"].to_list() == ["accept", "ask", "accept", "more", "more"]
+    assert labels["outcome"].to_list() == ["ask", "ask", "accept", "more", "more"]
     assert labels["source"].to_list() == [
         "label_model",
         "label_model",

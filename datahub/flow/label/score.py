@@ -35,7 +35,10 @@ class Accuracy:
 
 @dataclass(frozen=True)
 class Score:
-    """All rows, those no person answered, and those accepted without a person."""
+    """All rows, those no person answered, and those accepted without a person.
+
+    `accepted` are by a measured threshold alone, whatever the policy does before that.
+    """
 
     everything: Accuracy
     not_asked: Accuracy

@@ -54,7 +54,8 @@ class Plain:
 class Trust:
     """Errors of labels that no person gave, estimated from people's blind answers.
 
-    accepted: rows whose label is taken without a person; doubted: the others with a label;
+    accepted: rows whose label is taken without a person; doubted: the others with a label, also
+    where nothing is measured yet;
     uncovered: rows no LF voted on, judged by the end model's label. `outcomes` count all rows,
     `triage` says what the commit's thresholds promise. The label model took `class_balance` for
     true: it was given, estimated or uniform (`balance_from`). `plain` is None where people's
