@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +13,7 @@ from datahub.cli.context import Branch, Dataset, Json, Ref, open_hub
 from datahub.cli.output import brief, emit_json, line, talk, waiting
 from datahub.cli.output import table as table_of
 from datahub.cli.state import state
+from datahub.core.class_names import first_names
 from datahub.core.errors import ConfigError
 from datahub.hub import results
 
@@ -71,7 +72,7 @@ def init(
 def import_(
     path: Annotated[
         Path,
-        typer.Argument(help="Parquet, ORC or CSV; or a folder of such files."),
+        typer.Argument(help="Parquet, ORC, CSV or JSONL; or a folder of such files."),
     ],
     dataset: Dataset = None,
     key: Annotated[
@@ -83,9 +84,22 @@ def import_(
     classes: Annotated[
         str, typer.Option(help="Class names in order, a,b,c (default: those of --gold).")
     ] = "",
+    gold_map: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="What a value of gold means, may be repeated: --gold-map no=0 or no=ham; no= is "
+            "no gold."
+        ),
+    ] = None,
     text: Annotated[
         str | None, typer.Option(help="Text column that people read (default: the only one).")
     ] = None,
+    separator: Annotated[
+        str, typer.Option(help="Between values of CSV: one character, or tab (default: a comma).")
+    ] = "",
+    encoding: Annotated[
+        str, typer.Option(help="Of CSV and JSONL, such as latin-1 (default: UTF-8).")
+    ] = "",
     append: Annotated[
         bool, typer.Option("--append", help="Add these rows to those of the dataset.")
     ] = False,
@@ -137,6 +151,9 @@ def import_(
             hard_link=hard_link,
             set_aside=consent(yes=yes),
             partitions=not no_partitions,
+            separator=separator,
+            encoding=encoding,
+            gold_map=_gold_map(gold_map or ()),
         )
     for note in _aside(report, gold=gold):
         talk(note)
@@ -148,12 +165,24 @@ def import_(
     line(
         f"{target.rows} rows in {target.name}, key {target.key} ({origin}), {report.commit.id[:12]}"
     )
-    line(f"classes: {', '.join(target.classes) or 'none yet: name them with --classes'}")
+    line(f"classes: {first_names(target.classes) or 'none yet: name them with --classes'}")
     if report.kept or report.unlabeled:
         from datahub.core.kept import FIT
 
         line(f"labels: {report.kept} rows keep theirs, {report.unlabeled} have none yet: {FIT}")
     say_set_aside(report.set_aside)
+
+
+def _gold_map(texts: Sequence[str]) -> dict[str, str]:
+    mapping: dict[str, str] = {}
+    for text in texts:
+        value, sign, name = text.rpartition("=")
+        if not sign or mapping.setdefault(value, name) != name:
+            raise ConfigError(
+                f"--gold-map {text!r} says no class of a value, or a second one.",
+                hint="Say VALUE=CLASS once for each value: --gold-map no=ham --gold-map yes=spam",
+            )
+    return mapping
 
 
 def _aside(report: ImportReport, *, gold: str | None) -> Iterator[str]:

@@ -45,8 +45,15 @@ class Labeling(Wiring):
         hard_link: bool = False,
         set_aside: Consent = False,
         partitions: bool = True,
+        separator: str = "",
+        encoding: str = "",
+        gold_map: Mapping[str, str | int | None] | None = None,
     ) -> source.ImportReport:
-        """Make a Parquet, ORC or CSV file, or a folder of them, a dataset, or put it to one.
+        """Make a Parquet, ORC, CSV or JSONL file, or a folder of them, a dataset, or put it to one.
+
+        `separator` is what stands between values of CSV (a comma; in .tsv a tab), `encoding` that
+        of CSV and JSONL (UTF-8). `gold_map` says which class a value of gold means, by name or
+        number; None: no gold.
 
         With `in_place` files that are laid out as parts become parts without a copy of their
         bytes: clones of them, or, with `hard_link` and where the file system has no clones, the
@@ -71,6 +78,9 @@ class Labeling(Wiring):
             mode=mode,
             caution=self.caution(set_aside),
             partitions=partitions,
+            separator=separator,
+            encoding=encoding,
+            gold_map=gold_map or {},
         )
         if in_place:
             result = in_place_import(Path(path), request, hard_link=hard_link)

@@ -53,7 +53,15 @@ class PandasIndex:
 
 
 class Rows(Protocol):
-    """Tables in files: Parquet and ORC (and CSV on the way in)."""
+    """Tables in files: Parquet and ORC (and CSV and JSONL on the way in)."""
+
+    def reading_texts(self, *, separator: str, encoding: str) -> Rows:
+        """The same, where CSV has this between values, and CSV and JSONL this encoding.
+
+        Empty: a comma (in .tsv a tab), and UTF-8. A file of an unknown name is then CSV, if there
+        is a separator. Raises InputError: no such encoding, no sign that CSV can have.
+        """
+        ...
 
     def files(self, path: Path) -> list[Path]:
         """The files of `listing`."""
@@ -62,10 +70,10 @@ class Rows(Protocol):
     def listing(self, path: Path) -> Listing:
         """The files of one table: `path` itself, or those of a folder and its folders, by path.
 
-        Told by their first bytes; CSV, which has none, by its suffix. Left out are names that
-        begin with . or _ (but for folders like _day=1), what is no table, and links to files that
-        are listed anyway. Raises SourceError: not there, not to be read, a folder without such a
-        file, links in a circle, or a file that is no table and has the name of one.
+        Told by their first bytes; CSV and JSONL, which have none, by their suffix. Left out are
+        names that begin with . or _ (but for folders like _day=1), what is no table, and links to
+        files that are listed anyway. Raises SourceError: not there, not to be read, a folder
+        without such a file, links in a circle, or a file that is no table and has the name of one.
         """
         ...
 

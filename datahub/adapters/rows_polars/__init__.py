@@ -1,15 +1,16 @@
 """Rows on polars and pyarrow. The only package that opens files of rows.
 
-Parquet and ORC are told by their first bytes, CSV by its suffix. A file has one meaning, whichever
-way it is read (`parquet` and `arrow_types` say which). What `scan` returns is lazy: the call checks
-that every file is there and that its footer can be read, but a page that is corrupt in the middle
-shows only when the frame is collected. `collect`, `batches` and `write` turn that into SourceError.
+Parquet and ORC are told by their first bytes, CSV and JSONL by their suffix. A file has one
+meaning, whichever way it is read (`parquet` and `arrow_types` say which). What `scan` returns is
+lazy: the call checks that every file is there and that its footer can be read, but a page that is
+corrupt in the middle shows only when the frame is collected. `collect`, `batches` and `write` turn
+that into SourceError.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import polars as pl
@@ -17,9 +18,11 @@ from polars import selectors
 
 from datahub.adapters.rows_polars import (
     chunks,
+    decoding,
     delimited,
     elsewhere,
     folders,
+    json_lines,
     listing,
     pandas_index,
     parquet,
@@ -45,16 +48,21 @@ class _Source:
     kind: str
     schema: pl.Schema
     form: parquet.Form | None = None
+    texts: delimited.Delimited | None = None
 
     @classmethod
-    def of(cls, path: Path) -> _Source:
-        kind = recognise(path)
+    def of(cls, path: Path, reading: _Reading) -> _Source:
+        kind = recognise(path, otherwise="csv" if reading.separator else None)
         with translate_errors(path):
             if kind == "parquet":
                 form = parquet.form_of(path, path, native=parquet.native_scan([path]))
                 return cls(path, kind, form.schema, form)
-            schema = stripes.schema(path) if kind == "orc" else delimited.schema(path)
-        return cls(path, kind, schema)
+            if kind == "orc":
+                return cls(path, kind, stripes.schema(path))
+            content = reading.decoder.utf8(path)
+            texts = delimited.Delimited(path, content, reading.separator)
+            schema = delimited.schema(texts) if kind == "csv" else json_lines.schema(texts)
+        return cls(path, kind, schema, texts=texts)
 
     @property
     def is_plain(self) -> bool:
@@ -62,8 +70,25 @@ class _Source:
         return self.form is not None and self.form.plain
 
 
+@dataclass(frozen=True)
+class _Reading:
+    """How files of text are read: what stands between values of CSV, and how they are encoded."""
+
+    separator: str = ""
+    decoder: decoding.Decoder = field(default_factory=lambda: decoding.Decoder(""))
+
+
 class PolarsRows:
-    """Tables in Parquet, ORC and CSV files."""
+    """Tables in Parquet, ORC, CSV and JSONL files."""
+
+    def __init__(self, *, separator: str = "", encoding: str = "") -> None:
+        """`separator` and `encoding` are those of files of text. Raises InputError."""
+        decoder = decoding.Decoder(decoding.check_encoding(encoding))
+        self._reading = _Reading(delimited.check_separator(separator), decoder)
+
+    def reading_texts(self, *, separator: str, encoding: str) -> PolarsRows:
+        """The same, for files of text that are written so. Raises InputError."""
+        return PolarsRows(separator=separator, encoding=encoding)
 
     def files(self, path: Path) -> list[Path]:
         """The files of one table: a file is one itself."""
@@ -81,13 +106,13 @@ class PolarsRows:
         self, paths: Sequence[Path], *, leave_out: Callable[[str], bool] | None = None
     ) -> pl.Schema:
         """The one schema of these files, without columns that are left out."""
-        return common_schema((path, _schema_of(path, leave_out)) for path in paths)
+        return common_schema((path, _schema_of(path, leave_out, self._reading)) for path in paths)
 
     def scan(self, paths: Files) -> pl.LazyFrame:
         """All rows of these files, lazily. Collect it with `collect` to get our errors."""
         if isinstance(paths, Remote):
             return _scan_elsewhere(paths)
-        files, schema, uniform = _check_files(paths)
+        files, schema, uniform = _check_files(paths, self._reading)
         if uniform and all(file.is_plain for file in files):
             return parquet.scan(paths, [file.form for file in files if file.form is not None])
         if uniform and all(file.kind == "orc" for file in files):
@@ -101,7 +126,7 @@ class PolarsRows:
 
     def read(self, paths: Sequence[Path], *, columns: Sequence[str] | None = None) -> pl.DataFrame:
         """All rows of these files in memory, in file order. Raises SourceError."""
-        files, schema, uniform = _check_files(paths)
+        files, schema, uniform = _check_files(paths, self._reading)
         names = check_columns(schema.names() if columns is None else columns, schema, paths[0])
         if uniform and all(file.is_plain for file in files):
             with translate_errors(paths[0] if len(paths) == 1 else None):
@@ -120,7 +145,7 @@ class PolarsRows:
             raise InputError(f"A batch of {size} rows was asked for.", hint="Ask for 1 or more.")
         if isinstance(paths, Remote):
             return _batches_elsewhere(paths, columns, size)
-        files, schema, _ = _check_files(paths)
+        files, schema, _ = _check_files(paths, self._reading)
         names = check_columns(schema.names() if columns is None else columns, schema, paths[0])
         return _batches(files, schema, names, size)
 
@@ -134,7 +159,7 @@ class PolarsRows:
 
     def conversions(self, paths: Sequence[Path]) -> dict[str, str]:
         """Columns that do not lie in these files as they are read, and what they lie there as."""
-        files, _, _ = _check_files(paths)
+        files, _, _ = _check_files(paths, self._reading)
         return {n: k for file in files if file.form for n, k in file.form.changes.items()}
 
     def write_folder(
@@ -156,17 +181,17 @@ class PolarsRows:
             self.write(self.read([old]).with_columns(columns.get_columns()), path)
 
 
-def _check_files(paths: Sequence[Path]) -> tuple[list[_Source], pl.Schema, bool]:
+def _check_files(paths: Sequence[Path], reading: _Reading) -> tuple[list[_Source], pl.Schema, bool]:
     """The files, the schema of all, and whether each has that one: nulls may take a type."""
     if not paths:
         raise SourceError("No file of rows was named.", hint="Name at least one file.")
-    files = [_Source.of(path) for path in paths]
+    files = [_Source.of(path, reading) for path in paths]
     schema = common_schema((file.path, file.schema) for file in files)
     return files, schema, all(file.schema == schema for file in files)
 
 
-def _schema_of(path: Path, leave_out: Callable[[str], bool] | None) -> pl.Schema:
-    schema = pl.Schema(_Source.of(path).schema)
+def _schema_of(path: Path, leave_out: Callable[[str], bool] | None, reading: _Reading) -> pl.Schema:
+    schema = pl.Schema(_Source.of(path, reading).schema)
     if leave_out is not None:
         for name in filter(leave_out, schema.names()):
             del schema[name]
@@ -204,8 +229,8 @@ def _batches_elsewhere(
 def _scan_one(file: _Source, schema: pl.Schema) -> pl.LazyFrame:
     if file.form is not None and file.form.plain:
         frame = parquet.scan([file.path], [file.form])
-    elif file.kind == "csv":
-        frame = delimited.scan(file.path)
+    elif file.kind == "csv" and file.texts is not None:
+        frame = delimited.scan(file.texts)
     else:
         name = file.kind.upper()
         return sources.scan(lambda columns: _batches([file], schema, columns), schema, name)
@@ -220,9 +245,10 @@ def _batches(
         with translate_errors(file.path):
             if file.form is not None:
                 frames = parquet.frames(file.path, file.path, file.form, columns, size)
-            elif file.kind == "orc":
+            elif file.texts is None:
                 frames = stripes.frames(file.path, columns)
             else:
-                frames = delimited.frames(file.path, columns, size)
+                kind = delimited if file.kind == "csv" else json_lines
+                frames = kind.frames(file.texts, columns, size)
             for frame in frames:
                 yield from cast_frame(frame, schema).iter_slices(size)

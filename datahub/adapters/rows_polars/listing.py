@@ -13,11 +13,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from datahub.adapters.rows_polars.opening import format_of, translate_errors
+from datahub.adapters.rows_polars.opening import format_of, text_format_of, translate_errors
 from datahub.core.errors import SourceError
 from datahub.ports import Listing
 
-_TABLES = (".parquet", ".parq", ".pq", ".orc", ".csv")  # suffixes that promise rows
+_TABLES = (
+    ".parquet",
+    ".parq",
+    ".pq",
+    ".orc",
+    ".csv",
+    ".tsv",
+    ".jsonl",
+    ".ndjson",
+)  # suffixes that promise rows
 _PACKED_SUFFIXES = (
     ".gz",
     ".bz2",
@@ -164,7 +173,7 @@ def _holds_rows(path: Path) -> bool:
     if not start:
         _check_no_table(path, "is empty: 0 bytes")
         return False
-    if path.suffix.lower() == ".csv":
+    if text_format_of(path) is not None:
         return True
     _check_no_table(path, "has an unknown format")
     return False
@@ -205,5 +214,5 @@ def _no_rows_error(path: Path, left_out: list[str]) -> SourceError:
     return SourceError(
         f"{path} is a folder without a file of rows."
         + (f" It holds {len(left_out)} others: {names}." if left_out else ""),
-        hint="Name a folder that holds Parquet, ORC or .csv files.",
+        hint="Name a folder that holds Parquet, ORC, .csv, .tsv or .jsonl files.",
     )

@@ -15,6 +15,7 @@ from datahub.core.errors import DatahubError, SourceError
 pa.set_memory_pool(pa.system_memory_pool())  # pyarrow's own keeps some 20 MB of what it had
 
 _MAGIC = {b"PAR1": "parquet", b"ORC": "orc"}
+_TEXTS = {".csv": "csv", ".tsv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
 
 
 def format_of(start: bytes) -> str | None:
@@ -22,8 +23,13 @@ def format_of(start: bytes) -> str | None:
     return next((kind for magic, kind in _MAGIC.items() if start.startswith(magic)), None)
 
 
-def recognise(path: Path) -> str:
-    """parquet, orc or csv. Raises SourceError."""
+def text_format_of(path: Path) -> str | None:
+    """The csv or jsonl that a name promises; None: neither."""
+    return _TEXTS.get(path.suffix.lower())
+
+
+def recognise(path: Path, *, otherwise: str | None = None) -> str:
+    """parquet, orc, csv or jsonl; `otherwise` where nothing tells. Raises SourceError."""
     with translate_errors(path):
         if path.is_dir():
             raise SourceError(f"{path} is a folder.", hint="Name the files in it.")
@@ -37,11 +43,13 @@ def recognise(path: Path) -> str:
     kind = format_of(start)
     if kind is not None:
         return kind
-    if path.suffix.lower() == ".csv":
-        return "csv"
+    kind = text_format_of(path) or otherwise
+    if kind is not None:
+        return kind
     raise SourceError(
         f"{path} has an unknown format.",
-        hint="datahub reads Parquet and ORC, and CSV in a file that is named .csv.",
+        hint="datahub reads Parquet and ORC; files named .csv or .tsv; and .jsonl or .ndjson, with "
+        "one JSON object a line. --separator says that a file of another name is CSV.",
     )
 
 

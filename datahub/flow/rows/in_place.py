@@ -26,6 +26,7 @@ from datahub.flow.rows.source import Import, ImportReport, commit_rows
 from datahub.flow.steps import Progress
 from datahub.ports import Rows, Sharing, VersionStore
 
+_TEXTS = (".csv", ".tsv", ".jsonl", ".ndjson")
 MOST_ROWS = 1_000_000  # of a part: it is read whole
 _COPY = "Import without --in-place: that {does}, and copies the rows."
 
@@ -91,6 +92,11 @@ def _checked_key(request: Import) -> str:
             "This project's rows lie on a server: it cannot hold files of this machine in place.",
             hint=_COPY.format(does="uploads them"),
         )
+    if request.separator or request.encoding:
+        raise InputError(
+            "--separator and --encoding are for files of text, which cannot be taken in place.",
+            hint=_COPY.format(does="reads CSV and JSONL"),
+        )
     if request.mode == "upsert":
         raise InputError(
             "Rows that replace others cannot stay in their files.",
@@ -122,11 +128,11 @@ def _check_same_columns(dataset: Dataset, schema: pl.Schema) -> None:
 
 def _check_files(table: FileTable, key: str, at: At) -> None:
     """Raise InputError unless each file holds all of the table's columns in their types."""
-    texts = [path for path in table.files if path.suffix.lower() == ".csv"]
+    texts = [path for path in table.files if path.suffix.lower() in _TEXTS]
     if texts:
         raise InputError(
             f"{texts[0]} is CSV, which holds no types: it cannot be taken in place.",
-            hint=_COPY.format(does="reads CSV"),
+            hint=_COPY.format(does="reads CSV and JSONL"),
         )
     if table.folder_columns:
         raise InputError(

@@ -28,7 +28,7 @@ from datahub.core.nulltypes import common_type
 from datahub.core.outside import check_shown
 from datahub.flow.dataset.parts import GOLD
 from datahub.flow.rows.filetable import FileTable, Types, fill_types
-from datahub.flow.rows.gold import check_gold, with_gold
+from datahub.flow.rows.gold import GoldNames, check_gold, with_gold
 from datahub.flow.rows.sorting import Sorter
 from datahub.flow.steps import Progress
 from datahub.ports import Rows, VersionStore
@@ -59,10 +59,13 @@ def incoming(
     gold: str | None,
     store: VersionStore,
     rows: Rows,
+    sources: Rows,
+    gold_names: GoldNames,
     progress: Progress,
 ) -> Iterator[Incoming]:
     """Read the files of a table once, sorting what they hold; it can then be taken once.
 
+    `sources` reads the files, `rows` what is sorted. `gold_names` says what values of gold mean.
     Without a key, one is made. Raises SourceError (unreadable, no rows), InputError (names and
     types of columns, rows without a key); taking the frames raises InputError for repeated keys.
     """
@@ -78,10 +81,10 @@ def incoming(
         nulls = _Nulls(name)
         for path in files:
             offset = 0
-            for frame in table.frames(path, rows):
+            for frame in table.frames(path, sources):
                 check_shown(frame, path, offset)
                 offset += frame.height
-                batch = _with_key(with_gold(frame, gold), key)
+                batch = _with_key(with_gold(frame, gold, gold_names), key)
                 nulls.see(batch[name], path)
                 if gold is not None and len(golds) <= MAX_CLASSES:
                     golds.update(batch[GOLD].drop_nulls().unique())

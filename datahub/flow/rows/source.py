@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import polars as pl
 
+from datahub.core.class_names import classes_hint
 from datahub.core.dataset import (
     MADE_KEY,
     Dataset,
@@ -16,6 +17,7 @@ from datahub.core.dataset import (
     checked_name,
 )
 from datahub.core.errors import InputError
+from datahub.core.in_html import InHTML
 from datahub.core.layout import (
     dataset_file,
     label_model_file,
@@ -31,6 +33,7 @@ from datahub.flow.dataset.at import At
 from datahub.flow.dataset.draft import Draft
 from datahub.flow.dataset.parts import RowsWriter, changed_rows
 from datahub.flow.rows.filetable import FileTable, types_at
+from datahub.flow.rows.gold import gold_names
 from datahub.flow.rows.incoming import Incoming, check_types, incoming
 from datahub.flow.rows.keeping import Carryover, keep_labels, metadata_of
 from datahub.flow.rows.setaside import CAREFUL, Caution
@@ -44,7 +47,7 @@ _VERBS = {"replace": "Import", "append": "Append", "upsert": "Upsert"}
 
 
 @dataclass(frozen=True)
-class ImportReport:
+class ImportReport(InHTML):
     """What an import made. Labels of `kept` rows stay, `unlabeled` have none yet.
 
     `set_aside` is what it took from people's work, where that was agreed to. `left_out` names
@@ -67,7 +70,9 @@ class Import:
     """One import about to be made: what becomes of which rows, at the head that it starts from.
 
     `mode` replace: they are all its rows from now on; append: they are new rows beside the old;
-    upsert: they take the places of rows with their keys, or are new. With `partitions` the names
+    upsert: they take the places of rows with their keys, or are new. `separator` and `encoding`
+    are those of files of text, `sources` reads them so; `gold_map` says what values of the gold
+    column mean. With `partitions` the names
     of folders (`klass=spam/`) are columns too. Where answers or open tasks would be set aside,
     `caution` decides.
     """
@@ -81,6 +86,10 @@ class Import:
     mode: Mode = "replace"
     caution: Caution = CAREFUL
     partitions: bool = True
+    separator: str = ""
+    encoding: str = ""
+    gold_map: Mapping[str, str | int | None] = field(default_factory=dict)
+    sources: Rows | None = field(default=None, repr=False)
 
     @classmethod
     def begin(
@@ -90,6 +99,12 @@ class Import:
         at = At.begin(store, rows, step, dataset)
         checked_name(dataset)
         request = cls(at, step, **options)
+        sources = rows.reading_texts(separator=request.separator, encoding=request.encoding)
+        request = replace(request, sources=sources)
+        if request.gold_map and request.gold is None:
+            raise InputError(
+                "There is a map of gold, and no column of gold.", hint="Name the column: --gold."
+            )
         old = request.dataset
         if request.key is None and old is not None and not old.key_made:
             request = replace(request, key=old.key)
@@ -114,7 +129,9 @@ class Import:
         types = types_at(self.at.store, rows, old)
         names = {name for name in (self.key, self.gold) if name is not None}
         keep = names | ({name for name, _ in old.columns} if old is not None else set())
-        table = FileTable.at(path, rows, keep=keep, types=types, partitions=self.partitions)
+        table = FileTable.at(
+            path, self.sources or rows, keep=keep, types=types, partitions=self.partitions
+        )
         if old is None:
             return table
         content = {name: kind for name, kind in table.schema.items() if name != self.gold}
@@ -122,6 +139,11 @@ class Import:
         kinds = check_types(old, key, pl.Schema(content), types)
         schema = {name: kinds.get(name, kind) for name, kind in table.schema.items()}
         return replace(table, schema=pl.Schema(schema))
+
+    @property
+    def named_classes(self) -> Sequence[str]:
+        """Given classes, else those the dataset has."""
+        return self.classes or (self.dataset.classes if self.dataset is not None else ())
 
     def class_names(self, golds: Sequence[str] = ()) -> tuple[str, ...]:
         """Given classes, else those the dataset has, else those found as gold.
@@ -138,7 +160,8 @@ class Import:
         if strange:
             raise InputError(
                 f"The gold column holds {strange[0]!r}, which is no class.",
-                hint=f"Classes are {', '.join(classes)}.",
+                hint=f"{classes_hint(strange[0], classes)} --gold-map {strange[0]}=CLASS says "
+                "what it means.",
             )
         return classes
 
@@ -177,6 +200,8 @@ def import_rows(path: Path, request: Import) -> ImportReport:
         gold=request.gold,
         store=request.at.store,
         rows=request.at.rows,
+        sources=request.sources or request.at.rows,
+        gold_names=gold_names(request.gold_map, request.named_classes),
         progress=request.step.progress,
     ) as came:
         classes = request.class_names(sorted(came.golds))
