@@ -15,9 +15,13 @@ from datahub.hub import results
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from datahub.core.scoring import Accuracy, Judged, SliceScore
     from datahub.flow.label.compare import Comparison, ModelLine
     from datahub.flow.label.fit import Alike, Balance, FitReport
     from datahub.flow.label.score import Score
+
+_CLASSES = 20  # that are shown
+_PAIRS = 12  # of classes that are confused
 
 app = typer.Typer(help="Labels: fit the label model to the votes.", no_args_is_help=True)
 
@@ -111,11 +115,17 @@ def compare(
 
 @app.command()
 def score(
-    ref: Ref = None, dataset: Dataset = None, branch: Branch = None, json: Json = False
+    slices: Annotated[
+        bool, typer.Option(help="Run slicing functions of labeling_functions/ on every row.")
+    ] = True,
+    ref: Ref = None,
+    dataset: Dataset = None,
+    branch: Branch = None,
+    json: Json = False,
 ) -> None:
-    """Hold the labels of a commit against gold: all, not asked, accepted without a person."""
+    """Hold labels against gold and audited rows: all, by class, and what is taken for what."""
     with open_hub(branch) as hub:
-        report = hub.score(dataset, ref=ref)
+        report = hub.score(dataset, ref=ref, slices=slices)
     if json:
         emit_json(results.Score.of(report))
         return
@@ -123,7 +133,80 @@ def score(
 
 
 def print_score(report: Score) -> None:
-    """Print a line a group of rows."""
+    """Print a line a group of rows, then a line a class, then what is taken for what."""
+    if report.gold is not None:
+        _print_groups(report)
+        _print_judged("gold", report.gold)
+    if report.audit is not None:
+        _print_judged("audit", report.audit)
+    if report.slices:
+        _print_slices(report.slices)
+
+
+def _print_slices(slices: Sequence[SliceScore]) -> None:
+    line("\nBy slice")
+    columns = ["slice", "rows", "right by gold", "95% interval", "by audit", "95% interval"]
+    rows = [(s.name, s.rows, *_right(s.gold), *_right(s.audit)) for s in slices[:_CLASSES]]
+    table(columns, rows)
+    if len(slices) > len(rows):
+        line(f"and {len(slices) - len(rows)} other slices: --json has all")
+    for found in slices:
+        if found.faults:
+            line(f"slice {found.name} raised on {found.faults} rows, which are not in it")
+
+
+def _right(judged: Accuracy | None) -> tuple[str, str]:
+    if judged is None:
+        return "-", "-"
+    return share(judged.accuracy), _interval(judged.interval, judged.labeled)
+
+
+def _print_judged(judge: str, judged: Judged) -> None:
+    whole = judged.everything
+    low, high = judged.interval
+    what = {"gold": "gold rows", "audit": "audited rows, whose labels are the models' own"}[judge]
+    line(
+        f"\nBy {whole.rows} {what}: {share(whole.accuracy)} of {whole.labeled} labels are right "
+        f"(95%: {share(low)} to {share(high)})"
+    )
+    classes = sorted(judged.classes, key=lambda c: -c.rows)[:_CLASSES]
+    shown = {c.name for c in classes}
+    columns = ["class", "rows", "labeled", "precision", "95% interval", "recall", "95% interval"]
+    rows = [
+        (
+            c.name,
+            c.rows,
+            c.labeled,
+            share(c.precision),
+            _interval(c.precision_interval, c.labeled),
+            share(c.recall),
+            _interval(c.recall_interval, c.rows),
+        )
+        for c in judged.classes
+        if c.name in shown
+    ]
+    table(columns, rows)
+    if len(judged.classes) > len(rows):
+        line(f"and {len(judged.classes) - len(rows)} classes of fewer rows: --json has all")
+    _print_confusion(judged)
+
+
+def _print_confusion(judged: Judged) -> None:
+    wrong = sorted((c for c in judged.confusion if c.truth != c.label), key=lambda c: -c.rows)
+    if not wrong:
+        return
+    rows = [(c.truth, c.label or "(none)", c.rows) for c in wrong[:_PAIRS]]
+    table(["is", "label", "rows"], rows)
+    if len(wrong) > _PAIRS:
+        rest = sum(c.rows for c in wrong[_PAIRS:])
+        line(f"and {rest} rows in {len(wrong) - _PAIRS} other pairs: --json has all")
+
+
+def _interval(ends: tuple[float, float], of: int) -> str:
+    return f"{share(ends[0])}-{share(ends[1])}" if of else "-"
+
+
+def _print_groups(report: Score) -> None:
     groups = (
         ("all rows", report.everything),
         ("rows nobody was asked about", report.not_asked),
@@ -188,7 +271,12 @@ def _range(accuracies: Sequence[float]) -> str:
 def print_fit(report: FitReport) -> None:
     """Print what fitting came to."""
     table(["status", "rows"], list(report.statuses.items()))
-    table(["class", "rows"], list(report.classes.items()))
+    classes = list(report.classes.items())
+    largest = dict(sorted(classes, key=lambda item: -item[1])[:_CLASSES])
+    table(["class", "rows"], [(name, rows) for name, rows in classes if name in largest])
+    if len(classes) > len(largest):
+        rest = sum(rows for name, rows in classes if name not in largest)
+        line(f"and {rest} rows of {len(classes) - len(largest)} other classes: --json has all")
     names = report.model if report.end_model == "none" else f"{report.model} x {report.end_model}"
     line(
         f"{names}: {report.covered} of {report.rows} rows have a vote, "

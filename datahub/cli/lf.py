@@ -9,13 +9,18 @@ import typer
 
 from datahub.cli.context import Branch, Dataset, Json, Ref, open_hub
 from datahub.cli.output import emit_json, line, share, table, talk
+from datahub.core.class_names import first_names
 from datahub.hub import results
 
 if TYPE_CHECKING:
-    from datahub.core.lf_sight import SeenRow
+    from datahub.core.dataset import Key
+    from datahub.core.labeling import Fault
+    from datahub.core.lf_sight import SeenRow, Sight
     from datahub.core.prompt_lf import Spending
     from datahub.flow.label.report import LFReport, Reuse
 
+_FAULTS = 10  # that are told apart
+_NAMED_CLASSES = 4  # in a cell
 _NAMES = 6  # of LFs of one kind
 _TEXT_LENGTH = 160  # characters of a text
 
@@ -113,9 +118,17 @@ def see(
         sight = hub.lf_test(name, dataset, sample=sample, show=show)
     if json:
         emit_json(results.Sight.of(sight))
-        return
+    else:
+        _print_sight(sight)
+    if sight.rows and sight.fault_count == sight.rows:
+        if not json:
+            talk(f"{sight.lf} raised on every row")
+        raise typer.Exit(1)
+
+
+def _print_sight(sight: Sight) -> None:
     judge = sight.judge or "no gold and no labels yet"
-    votes = ", ".join(f"{n} {label}" for label, n in sight.votes.items()) or "no votes"
+    votes = first_names([f"{n} {label}" for label, n in sight.votes.items()]) or "no votes"
     line(f"{sight.lf} on {sight.rows} of {sight.of_rows} rows: {votes}, {sight.fault_count} faults")
     if sight.accuracy is not None:
         low, high = sight.accuracy_interval
@@ -135,8 +148,9 @@ def see(
         talk("in Python, slower: polars cannot run its pattern")
     if not sight.safe:
         talk("cannot be fingerprinted safely: `lf run` will always rerun it")
-    for fault in sight.faults[:10]:
-        talk(f"fault: {fault.lf} on {fault.key!r} at {fault.where}: {fault.error}")
+    if not sight.votes and sight.fault_count < sight.rows:
+        talk(f"{sight.lf} never votes on these {sight.rows} rows")
+    _say_faults(sight.faults, sight.fault_count)
 
 
 @app.command()
@@ -162,7 +176,7 @@ def conflicts(
             for r in disagreement.shown
         ]
         table(["key", first, second, label, "text"], rows)
-    pairs = ", ".join(f"{n} {pair}" for pair, n in disagreement.pairs.items())
+    pairs = first_names([f"{n} {pair}" for pair, n in disagreement.pairs.items()])
     line(
         f"{disagreement.rows} rows in conflict of {disagreement.both} on which both voted"
         + (f": {pairs}" if pairs else "")
@@ -212,8 +226,14 @@ def _print(report: LFReport, classes: tuple[str, ...], *, as_json: bool) -> None
     if report.in_python:
         names = ", ".join(report.in_python)
         talk(f"in Python, slower: polars cannot run the pattern of {names}")
-    for fault in report.faults[:10]:
-        talk(f"fault: {fault.lf} on {fault.key!r} at {fault.where}: {fault.error}")
+    _say_faults(report.faults, sum(report.fault_counts))
+    silent = [
+        lf.name
+        for lf, faults in zip(report.table, report.fault_counts, strict=True)
+        if not lf.coverage and not faults
+    ]
+    if silent and report.rows:
+        line(f"never voted: {first_names(silent)}")
     if report.reuse is not None:
         for text in _reuse_lines(report.reuse):
             line(text)
@@ -228,12 +248,23 @@ def _kinds(report: LFReport) -> str:
     names: dict[str, list[str]] = {}
     for lf, kind in zip(report.table, report.kinds, strict=True):
         names.setdefault(kind, []).append(lf.name)
-    return "kinds: " + "; ".join(f"{kind} ({_first_names(of)})" for kind, of in names.items())
+    return "kinds: " + "; ".join(
+        f"{kind} ({first_names(of, _NAMES)})" for kind, of in names.items()
+    )
 
 
-def _first_names(names: Sequence[str]) -> str:
-    more = len(names) - _NAMES
-    return ", ".join(names[:_NAMES]) + (f" and {more} more" if more > 0 else "")
+def _say_faults(faults: Sequence[Fault], count: int) -> None:
+    """Tell faults, equal ones once: `faults` are those that were kept of `count`."""
+    folded: dict[tuple[str, str, str], list[Key]] = {}
+    for fault in faults:
+        folded.setdefault((fault.lf, fault.where, fault.error), []).append(fault.key)
+    for (lf, where, error), keys in list(folded.items())[:_FAULTS]:
+        rows = repr(keys[0]) if len(keys) == 1 else f"{len(keys)} rows, first {keys[0]!r},"
+        talk(f"fault: {lf} on {rows} at {where}: {error}")
+    if len(folded) > _FAULTS:
+        talk(f"and {len(folded) - _FAULTS} other kinds of faults: --json has them")
+    if count > len(faults):
+        talk(f"and {count - len(faults)} more faults, which were counted and not kept")
 
 
 def _spending_line(spending: Spending) -> str:
@@ -263,7 +294,7 @@ def print_lf_table(report: LFReport, classes: tuple[str, ...]) -> None:
     rows = [
         (
             lf.name,
-            ",".join(classes[y] for y in lf.polarity) or "-",
+            first_names([classes[y] for y in lf.polarity], _NAMED_CLASSES) or "-",
             share(lf.coverage),
             share(lf.overlaps),
             share(lf.conflicts),

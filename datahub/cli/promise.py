@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from datahub.core.class_names import first_names
+
 if TYPE_CHECKING:
     from datahub.core.accept import Threshold
     from datahub.core.outcome import Triage
@@ -12,7 +14,7 @@ if TYPE_CHECKING:
 
 def balance(how: str, shares: Mapping[str, float]) -> str:
     """The class balance that the label model took for true, and how it was got."""
-    text = ", ".join(f"{name} {part:.3f}" for name, part in shares.items())
+    text = first_names([f"{name} {part:.3f}" for name, part in shares.items()])
     return f"class balance {how}: {text}"
 
 

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from datahub.core.class_names import classes_hint
 from datahub.core.errors import LabelingFunctionError
 from datahub.core.labels import ABSTAIN
 
@@ -158,7 +159,7 @@ def number_labels(lf: str, labels: Sequence[tuple[Any, Label]], classes: Sequenc
         if isinstance(label, str) and label not in classes:
             raise LabelingFunctionError(
                 f"LF {lf!r} votes {label!r}, which is not a class of the dataset.",
-                hint=f"Its classes are {', '.join(classes) or 'not named yet'}.",
+                hint=classes_hint(label, classes),
                 lf=lf,
             )
     return tuple((w, classes.index(y) if isinstance(y, str) else y) for w, y in labels)

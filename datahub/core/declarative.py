@@ -13,7 +13,15 @@ from typing import Any
 
 import polars as pl
 
-from datahub.core.declarative_lf import HITS_COLUMN, PYTHON_REGEX, DeclarativeLF, Needle, Takes
+from datahub.core.batch import Label
+from datahub.core.declarative_lf import (
+    HITS_COLUMN,
+    PYTHON_REGEX,
+    DeclarativeLF,
+    Needle,
+    Takes,
+    vote_of,
+)
 from datahub.core.errors import LabelingFunctionError
 
 _META = set("\\.+*?()|[]{}^$#&-~")
@@ -24,13 +32,15 @@ _WHOLE = 2**127
 def keywords(
     name: str,
     words: Sequence[str],
-    label: int,
+    label: Label,
     *,
     column: str = "text",
     at_least: int = 1,
     where: pl.Expr | None = None,
 ) -> DeclarativeLF:
     """Vote where at least `at_least` different ones of the words stand, whole, in any case.
+
+    `label`, here and below, is a class by its name, or by its number in the dataset's order.
 
     >>> from types import SimpleNamespace
     >>> lf = keywords("goal", ["goal", "free kick"], 3)
@@ -88,7 +98,7 @@ def _check_size(name: str, words: Sequence[str], condition: pl.Expr, column: str
 def regex(
     name: str,
     pattern: str,
-    label: int,
+    label: Label,
     *,
     column: str = "text",
     ignore_case: bool = True,
@@ -122,7 +132,7 @@ def regex(
 
 def lookup(
     name: str,
-    table: Mapping[str, int] | Mapping[int, int] | Mapping[bool, int],
+    table: Mapping[str, Label] | Mapping[int, Label] | Mapping[bool, Label],
     *,
     column: str,
     where: pl.Expr | None = None,
@@ -147,22 +157,27 @@ def lookup(
     texts = kinds == {str}
     value = _column(name, column)
     value = value.cast(pl.String) if texts else value
-    groups: dict[int, list[object]] = {}
+    groups: dict[Label, list[object]] = {}
     for key, label in table.items():
         groups.setdefault(_checked_label(name, label), []).append(key)
-    vote = pl.coalesce(
-        pl.when(value.is_in(keys)).then(pl.lit(label, pl.Int8)) for label, keys in groups.items()
+    items: tuple[tuple[str, str], ...] = (
+        ("table", repr(sorted(table.items()))),
+        ("column", column),
     )
-    items = (("table", repr(sorted(table.items()))), ("column", column))
-    lf = _many_classes(name, vote, "lookup", items, where, text=column if texts else None)
+    arms = [(value.is_in(keys), label) for label, keys in groups.items()]
+    if where is not None:
+        _, items = _narrow(name, None, items, where)
+        arms = [(where & condition, label) for condition, label in arms]
+    read = (column,) if texts else ()
     takes: Takes = "texts" if texts else "booleans" if kinds == {bool} else "whole numbers"
-    return replace(lf, takes=takes)
+    vote = vote_of(tuple(arms))
+    return DeclarativeLF(name, None, vote, "lookup", items, read, takes=takes, arms=tuple(arms))
 
 
 def threshold(
     name: str,
     column: str,
-    label: int,
+    label: Label,
     *,
     above: float | None = None,
     below: float | None = None,
@@ -200,11 +215,11 @@ def threshold(
 
 
 def expression(
-    name: str, expr: pl.Expr, label: int | None = None, *, where: pl.Expr | None = None
+    name: str, expr: pl.Expr, label: Label | None = None, *, where: pl.Expr | None = None
 ) -> DeclarativeLF:
     """Vote `label` where a boolean polars expression holds; or, without, the class it gives.
 
-    Without a label the expression gives whole numbers: classes, ABSTAIN or null. Either kind
+    Without a label the expression gives class names or numbers, ABSTAIN or null. Either kind
     is judged row by row: an expression that looks at other rows (a mean, a window) would vote
     differently on every batch.
 
@@ -230,7 +245,7 @@ def expression(
 
 def _one_class(
     name: str,
-    label: int,
+    label: Label,
     condition: pl.Expr,
     kind: str,
     items: tuple[tuple[str, str], ...],
@@ -239,11 +254,10 @@ def _one_class(
     text: str | None = None,
 ) -> DeclarativeLF:
     holds, items = _narrow(name, condition, items, where)
-    vote = pl.when(holds).then(pl.lit(_checked_label(name, label), pl.Int8))
+    arms = ((holds, _checked_label(name, label)),)
     takes: Takes = "any" if text is None else "texts"
-    return DeclarativeLF(
-        name, label, vote, kind, items, () if text is None else (text,), takes=takes
-    )
+    columns = () if text is None else (text,)
+    return DeclarativeLF(name, label, vote_of(arms), kind, items, columns, takes=takes, arms=arms)
 
 
 def _many_classes(
@@ -252,13 +266,11 @@ def _many_classes(
     kind: str,
     items: tuple[tuple[str, str], ...],
     where: pl.Expr | None,
-    *,
-    text: str | None = None,
 ) -> DeclarativeLF:
     if where is not None:
         holds, items = _narrow(name, None, items, where)
         vote = pl.when(holds).then(vote)
-    return DeclarativeLF(name, None, vote, kind, items, () if text is None else (text,))
+    return DeclarativeLF(name, None, vote, kind, items)
 
 
 def _narrow(
@@ -344,11 +356,13 @@ def _needles(words: Sequence[str]) -> tuple[Needle, ...]:
     return tuple(needles)
 
 
-def _checked_label(name: str, label: int) -> int:
-    if isinstance(label, bool) or not isinstance(label, int) or not 0 <= label < _LABELS:
+def _checked_label(name: str, label: Label) -> Label:
+    if isinstance(label, str) and label:
+        return label
+    if isinstance(label, bool | str) or not isinstance(label, int) or not 0 <= label < _LABELS:
         raise LabelingFunctionError(
             f"LF {name!r} votes {label!r}, which is not a class.",
-            hint="Classes are numbered from 0 in the order of the dataset's class names.",
+            hint="Name one, or give its number from 0 in the order of the dataset's class names.",
             lf=name,
         )
     return int(label)

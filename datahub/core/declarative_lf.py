@@ -7,18 +7,22 @@ never votes. `core.declarative` makes them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import polars as pl
 
+from datahub.core.batch import Label, number, number_labels
+from datahub.core.class_names import no_class, numbers_of
 from datahub.core.errors import LabelingFunctionError, shown
 from datahub.core.labels import ABSTAIN
 
 Takes = Literal["any", "texts", "numbers", "whole numbers", "booleans"]  # of the column it looks at
 PYTHON_REGEX = "regex in Python"  # the kind of a regex LF that polars cannot run
 HITS_COLUMN = "__found in Python"  # the column that such an LF votes by
+NO_CLASS = -2  # the vote of a name that is no class
+Arms = tuple[tuple[pl.Expr, Label], ...]  # where the first of the conditions holds, its class
 _ACCEPTS: Mapping[Takes, Callable[[pl.DataType], bool]] = {
     "texts": lambda kind: not kind.is_nested() and kind != pl.Duration,
     "numbers": lambda kind: kind.is_numeric(),
@@ -42,14 +46,16 @@ class Needle:
 class DeclarativeLF:
     """Vote what `vote` says, a class or null. Made by the functions below.
 
-    `label` is the only class it votes, or None. `needles` belong to the keywords one by one,
-    of which `at_least` so many must stand whole in the column `text_columns[0]`, in any case;
+    `label` is the only class it votes, or None. `arms` are what `vote` is made of, where the
+    classes that it votes are known; they and `label` may be names until `for_classes`. `classes`
+    are the dataset's, for an expression that gives names. `needles` belong to the keywords one by
+    one, of which `at_least` so many must stand whole in the column `text_columns[0]`, in any case;
     empty where a scan cannot find them. `search` is what Python has to do, outside of polars'
     threads, where Ctrl-C could not end it; the vote is then over `HITS_COLUMN`.
     """
 
     name: str
-    label: int | None
+    label: Label | None
     vote: pl.Expr = field(compare=False)
     kind: str
     spec_items: tuple[tuple[str, str], ...]
@@ -58,6 +64,28 @@ class DeclarativeLF:
     at_least: int = 1
     search: Callable[[str], object] | None = field(default=None, compare=False)
     takes: Takes = "any"
+    arms: Arms = field(default=(), compare=False)
+    classes: tuple[str, ...] = ()
+
+    @property
+    def class_names(self) -> tuple[str, ...] | None:
+        """Class names that it votes by until `for_classes`; None: it tells them as it runs."""
+        if not self.arms:
+            return () if self.classes else None
+        return tuple(dict.fromkeys(label for _, label in self.arms if isinstance(label, str)))
+
+    def for_classes(self, classes: Sequence[str]) -> DeclarativeLF:
+        """The same for a dataset with these classes, whose names it may vote by.
+
+        Raises LabelingFunctionError: a name is none of them.
+        """
+        if not self.arms:
+            return replace(self, classes=tuple(classes))
+        if not self.class_names:
+            return self
+        numbered = number_labels(self.name, self.arms, classes)
+        label = None if self.label is None else numbered[0][1]
+        return replace(self, label=label, arms=numbered, vote=vote_of(numbered))
 
     def __call__(self, x: object) -> int:
         """Vote on one row: any object with the columns as attributes.
@@ -72,7 +100,13 @@ class DeclarativeLF:
                 row[name] = int(value)
         schema = dict.fromkeys(self.text_columns, pl.String)
         frame = pl.DataFrame({k: [v] for k, v in row.items()}, schema_overrides=schema)
-        return int(self.votes(frame).item())
+        votes = self.votes(frame)
+        if votes.item() == NO_CLASS:
+            name = frame.select(self.expression()).item()
+            raise LabelingFunctionError(
+                f"LF {self.name!r}: {no_class(str(name), self.classes)}", lf=self.name
+            )
+        return int(votes.item())
 
     @property
     def columns(self) -> list[str]:
@@ -87,7 +121,10 @@ class DeclarativeLF:
         return self.vote.alias(self.name)
 
     def votes(self, frame: pl.DataFrame) -> pl.Series:
-        """The votes on a frame, whole numbers. Raises LabelingFunctionError, polars' errors."""
+        """The votes on a frame, whole numbers; NO_CLASS where a name is no class.
+
+        Raises LabelingFunctionError, polars' errors.
+        """
         self.check(frame.schema)
         return self.check_votes(self.search_texts(frame).select(self.expression()).to_series())
 
@@ -95,7 +132,10 @@ class DeclarativeLF:
         """Raise LabelingFunctionError where its own column is of a type that it cannot judge.
 
         polars would compare a timestamp with a number: by its microseconds, which nobody meant.
+        Also where it votes by names that no dataset has given numbers.
         """
+        for _, label in self.arms:
+            number(self.name, label)
         if self.takes == "any":
             return
         kind = schema.get(self.columns[0], pl.Null())
@@ -122,16 +162,38 @@ class DeclarativeLF:
         return frame.with_columns(pl.Series(HITS_COLUMN, hits, dtype=pl.Boolean))
 
     def check_votes(self, votes: pl.Series) -> pl.Series:
-        """Return what `expression` gave, null as ABSTAIN, if it is made of whole numbers."""
+        """Return what `expression` gave, null as ABSTAIN, if it is whole numbers or names."""
         if votes.dtype.is_integer() or votes.dtype == pl.Null:
             kind = pl.Int8 if votes.dtype == pl.Int8 else pl.Int128
             return votes.cast(kind).fill_null(ABSTAIN)
+        if gives_names(votes):
+            if not self.classes:
+                number(self.name, "")
+            numbers = numbers_of(self.classes)
+            given = votes.cast(pl.String)
+            known = given.replace_strict(numbers, default=NO_CLASS, return_dtype=pl.Int8)
+            return pl.select(pl.when(given.is_null()).then(ABSTAIN).otherwise(known)).to_series()
         raise LabelingFunctionError(
             f"LF {self.name!r} has no label, and its expression gives {votes.dtype}.",
-            hint="Give it a label, or an expression that gives whole numbers (null abstains).",
+            hint="Give it a label, or an expression that gives class names or numbers "
+            "(null abstains).",
             lf=self.name,
         )
 
     def spec(self) -> dict[str, object]:
         """Everything that decides its votes, as plain values: what a fingerprint is made of."""
         return {"kind": self.kind, "label": self.label, **dict(self.spec_items)}
+
+
+def vote_of(arms: Arms) -> pl.Expr:
+    """A vote for the class of the first condition that holds; null where none does."""
+    votes = [
+        pl.when(holds).then(pl.lit(label) if isinstance(label, str) else pl.lit(label, pl.Int8))
+        for holds, label in arms
+    ]
+    return votes[0] if len(votes) == 1 else pl.coalesce(votes)
+
+
+def gives_names(votes: pl.Series) -> bool:
+    """Whether an expression gave texts: names of classes."""
+    return votes.dtype in (pl.String, pl.Categorical, pl.Enum)

@@ -25,6 +25,7 @@ SAMPLE = 100_000  # rows that are looked at
 COPIES = 0.99  # of the rows that either votes on: the same vote
 NEAR = 0.5  # half of what an LF does is told by the other
 LOOSE = 0.1  # a tenth: what is below is taken for none
+FEWEST = 30  # rows that show that an LF votes one class whatever it sees
 CHANCE = 4.0  # nats beyond four times what independent LFs show in the mean: p < 0.001
 
 Floats = npt.NDArray[np.float64]
@@ -61,6 +62,7 @@ def measure_dependence(votes: Votes, cardinality: int, *, seed: int) -> Dependen
     votes = votes[(votes != ABSTAIN).any(axis=1)] if m else votes[:0]
     copies = _sameness(votes, cardinality) >= COPIES
     strength = _strength(votes, _majority(votes, cardinality, _share(copies)))
+    strength[_constant_copies(votes)] = 1
     shares = _share(np.where(strength >= LOOSE, strength, 0))
     return Dependence(_groups(strength >= NEAR), shares, strength)
 
@@ -78,6 +80,21 @@ def _sameness(votes: LabelMatrix, cardinality: int) -> Floats:
     share = np.divide(equal, either, out=np.zeros((m, m)), where=either > 0)
     np.fill_diagonal(share, 0)
     return np.asarray(share)
+
+
+def _constant_copies(votes: LabelMatrix) -> npt.NDArray[np.bool_]:
+    """Pairs of LFs that both vote one class, the same one, on every row: [m, m].
+
+    What never changes tells nothing, so that their mutual information is 0.
+    """
+    m = votes.shape[1]
+    if len(votes) < FEWEST:
+        return np.zeros((m, m), dtype=np.bool_)
+    first = votes[0]
+    constant = (votes == first).all(axis=0) & (first != ABSTAIN)
+    same = constant[:, None] & constant[None, :] & (first[:, None] == first[None, :])
+    np.fill_diagonal(same, val=False)
+    return np.asarray(same)
 
 
 def _majority(votes: LabelMatrix, cardinality: int, shares: Floats) -> SoftLabels:

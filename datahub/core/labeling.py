@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import PurePath
@@ -22,8 +23,9 @@ import numpy.typing as npt
 import polars as pl
 
 from datahub.core.batch import BatchLF
+from datahub.core.class_names import NumberedVotes, no_class, numbers_of, plain_name
 from datahub.core.dataset import Key
-from datahub.core.declarative_lf import DeclarativeLF
+from datahub.core.declarative_lf import NO_CLASS, DeclarativeLF, gives_names
 from datahub.core.errors import LabelingFunctionError, shown, told
 from datahub.core.fused import fused_votes, fusible
 from datahub.core.labels import ABSTAIN, LabelMatrix
@@ -131,9 +133,17 @@ class LFOutput:
 
 
 def apply(
-    frame: pl.DataFrame, lfs: Sequence[LabelingFunction], *, key: str, cardinality: int
+    frame: pl.DataFrame,
+    lfs: Sequence[LabelingFunction],
+    *,
+    key: str,
+    cardinality: int,
+    classes: Sequence[str] = (),
 ) -> LFOutput:
     """Apply LFs to rows. Raises LabelingFunctionError where an LF cannot be run or broke faith.
+
+    With `classes`, the names of the `cardinality` classes, LFs that are called may vote by them;
+    a name that is none of them is a fault.
 
     >>> from datahub.core.declarative import keywords
     >>> frame = pl.DataFrame({"id": [1, 2], "text": ["a goal", None]})
@@ -142,10 +152,12 @@ def apply(
     """
     votes = np.full((frame.height, len(lfs)), ABSTAIN, dtype=np.int8)
     declarative = [(j, lf) for j, lf in enumerate(lfs) if isinstance(lf, DeclarativeLF)]
-    for j, column in _run_declarative(frame, declarative, key=key, cardinality=cardinality):
-        votes[:, j] = column
     faults: list[Fault] = []
     counts = [0] * len(lfs)
+    for j, column, lf_faults in _run_declarative(frame, declarative, key, cardinality):
+        votes[:, j] = column
+        counts[j] = len(lf_faults)
+        faults += lf_faults[:FAULTS_KEPT]
     for j, lf in enumerate(lfs):
         if isinstance(lf, BatchLF):
             votes[:, j], lf_faults = _judge(frame, lf, key=key, cardinality=cardinality)
@@ -158,7 +170,8 @@ def apply(
     for _, lf in python_lfs:
         remember_apart(getattr(lf, "_pre", ()))
     for j, lf in python_lfs:
-        lf_faults = _call(lf, rows.fresh(), frame[key], votes[:, j], cardinality=cardinality)
+        lf_votes, lf_faults = _call(lf, rows.fresh(), frame[key], classes)
+        votes[:, j] = _checked_votes(lf_votes, lf.name, frame[key], cardinality)
         counts[j] = len(lf_faults)
         faults += lf_faults[:FAULTS_KEPT]
     for _, lf in python_lfs:
@@ -208,10 +221,9 @@ def _values(column: pl.Series) -> list[Any]:
 def _run_declarative(
     frame: pl.DataFrame,
     lfs: Sequence[tuple[int, DeclarativeLF]],
-    *,
     key: str,
     cardinality: int,
-) -> Iterator[tuple[int, npt.NDArray[np.int8]]]:
+) -> Iterator[tuple[int, npt.NDArray[np.int8], list[Fault]]]:
     for _, lf in lfs:
         lf.check(frame.schema)
         if lf.label is not None:
@@ -236,23 +248,28 @@ def _run_declarative(
         raise
     for j, lf in lfs:
         if lf.name in by_name:
-            yield j, by_name[lf.name]
+            yield j, by_name[lf.name], []
         else:
             votes = by_search[lf.name] if lf.name in by_search else out[lf.name]
-            yield j, _classes(lf, votes, frame[key], cardinality)
+            yield j, *_classes(lf, votes, frame[key], cardinality)
 
 
 def _classes(
-    lf: DeclarativeLF, votes: pl.Series, keys: pl.Series, cardinality: int
-) -> npt.NDArray[np.int8]:
+    lf: DeclarativeLF, given: pl.Series, keys: pl.Series, cardinality: int
+) -> tuple[npt.NDArray[np.int8], list[Fault]]:
     """The votes as int8, checked where the LF's expression says which class it votes."""
-    votes = lf.check_votes(votes)
+    votes, faults = lf.check_votes(given), list[Fault]()
+    if gives_names(given):
+        for row in (votes == NO_CLASS).arg_true():
+            error = no_class(str(given[row]), lf.classes)
+            faults.append(Fault(lf.name, keys[row], error, "its expression"))
+        votes = votes.replace(NO_CLASS, ABSTAIN)
     if lf.label is None and votes.len():
         outside = ~votes.is_between(ABSTAIN, cardinality - 1)
         first = outside.arg_max()
         if first is not None and outside[first]:
             _checked_vote(votes[first], lf.name, keys[first], cardinality)
-    return votes.cast(pl.Int8).to_numpy()
+    return votes.cast(pl.Int8).to_numpy(), faults
 
 
 def _judge(
@@ -284,11 +301,9 @@ def _call(
     lf: LabelingFunction,
     rows: Sequence[Row],
     keys: pl.Series,
-    out: npt.NDArray[np.int8],
-    *,
-    cardinality: int,
-) -> list[Fault]:
-    faults: list[Fault] = []
+    classes: Sequence[str],
+) -> tuple[list[Any], list[Fault]]:
+    faults: dict[int, Fault] = {}
     call, votes, remaining = _inner(lf), list[Any](), iter(rows)
     while len(votes) < len(rows):
         try:
@@ -298,11 +313,44 @@ def _call(
             interrupt.add_note(f"LF {lf.name!r} was at row {keys[len(votes)]!r}")
             raise
         except BaseException as error:  # noqa: BLE001  whatever user code raised: sys.exit() too
-            key = keys[len(votes)]
-            faults.append(Fault(lf.name, key, told(error), _where(lf, error)))
+            at = len(votes)
+            faults[at] = Fault(lf.name, keys[at], told(error), _where(lf, error))
             votes.append(ABSTAIN)
-    out[:] = _checked_votes(votes, lf.name, keys, cardinality)
+    if classes:
+        faults |= _number_names(votes, lf, keys, classes)
+    return votes, [faults[row] for row in sorted(faults)]
+
+
+def _number_names(
+    votes: list[Any], lf: LabelingFunction, keys: pl.Series, classes: Sequence[str]
+) -> dict[int, Fault]:
+    """Put numbers in the place of class names; faults by row where a name is no class."""
+    faults: dict[int, Fault] = {}
+    if not any(issubclass(kind, str) for kind in set(map(type, votes))):
+        return faults
+    numbers = numbers_of(classes)
+    for row, vote in enumerate(votes):
+        if isinstance(vote, str):
+            name = plain_name(vote)
+            votes[row] = numbers.get(name, ABSTAIN)
+            if name not in numbers:
+                faults[row] = Fault(lf.name, keys[row], no_class(name, classes), _place(lf))
     return faults
+
+
+def with_numbers(lf: LabelingFunction, classes: Sequence[str]) -> LabelingFunction:
+    """The LF as one that votes by numbers, for who calls it outside of `apply`.
+
+    Raises LabelingFunctionError: a name is no class; of an LF that is called, when it votes so.
+    """
+    if isinstance(lf, DeclarativeLF | BatchLF):
+        return lf.for_classes(classes)
+    function = getattr(lf, "__dict__", {}).get("_f")
+    if not callable(function):
+        return lf
+    numbered = copy(lf)
+    vars(numbered)["_f"] = NumberedVotes(function, classes, lf.name)
+    return numbered
 
 
 def _inner(lf: LabelingFunction) -> Callable[[Row], Any]:
@@ -335,16 +383,27 @@ def _checked_vote(vote: object, lf: str, key: Key | None, cardinality: int) -> i
     on = "" if key is None else f" on row {key!r}"
     raise LabelingFunctionError(
         f"LF {lf!r} returned {shown(vote)}{on}; there are {cardinality} classes.",
-        hint=f"Return a class 0..{cardinality - 1}, or ABSTAIN (-1) for no vote.",
+        hint=f"Return a class by name, or 0..{cardinality - 1}; ABSTAIN (-1) for no vote.",
         lf=lf,
         key=key,
     )
 
 
+def _code(lf: LabelingFunction) -> CodeType | None:
+    code = getattr(getattr(lf, "_f", lf), "__code__", None)
+    return code if isinstance(code, CodeType) else None
+
+
+def _place(lf: LabelingFunction) -> str:
+    """File and line where the LF's function begins; empty where that is not known."""
+    code = _code(lf)
+    return "" if code is None else f"{code.co_filename}:{code.co_firstlineno}"
+
+
 def _where(lf: LabelingFunction, error: BaseException) -> str:
     """File and line of the LF's own file that raised; of the innermost frame if none is."""
-    code = getattr(getattr(lf, "_f", lf), "__code__", None)
-    own = code.co_filename if isinstance(code, CodeType) else None
+    code = _code(lf)
+    own = None if code is None else code.co_filename
     place, trace = "", error.__traceback__
     innermost = ""
     while isinstance(trace, TracebackType):

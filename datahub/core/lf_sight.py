@@ -14,6 +14,7 @@ import numpy.typing as npt
 import polars as pl
 
 from datahub.core.dataset import Dataset, Key
+from datahub.core.in_html import InHTML
 from datahub.core.labeling import Fault, LFOutput
 from datahub.core.labels import ABSTAIN, Gold, LabelMatrix
 from datahub.core.prompt_lf import Spending
@@ -46,7 +47,7 @@ class SeenRow:
 
 
 @dataclass(frozen=True)
-class Sight:
+class Sight(InHTML):
     """What one LF does on a sample of `rows` of the dataset's `of_rows`.
 
     `hits` are votes that nothing contradicts, `conflicts` those that the label or another LF
@@ -173,7 +174,7 @@ def rows_to_show(
 
 
 @dataclass(frozen=True)
-class Disagreement:
+class Disagreement(InHTML):
     """Rows on which two LFs voted for different classes: `pairs` counts (class, class)."""
 
     dataset: str

@@ -69,7 +69,7 @@ def _keywords(name: str, fields: Plain, where: pl.Expr | None) -> DeclarativeLF:
 
 
 def _regex(name: str, fields: Plain, where: pl.Expr | None) -> DeclarativeLF:
-    fields = _exactly(fields, {"pattern": str, "column": str, "label": int})
+    fields = _exactly(fields, {"pattern": str, "column": str, "label": (int, str)})
     pl.select(pl.lit("").str.contains(fields["pattern"]))  # never in Python's `re`
     return declarative.regex(name, **fields, ignore_case=False, where=where)
 
@@ -84,20 +84,21 @@ def _threshold(name: str, fields: Plain, where: pl.Expr | None) -> DeclarativeLF
     bounds = {name: fields.pop(name, None) for name in ("above", "below")}
     if not all(limit is None or type(limit) in (int, float) for limit in bounds.values()):
         raise TypeError("a bound is a number")
-    fields = _exactly(fields, {"column": str, "label": int, "takes": str})
+    fields = _exactly(fields, {"column": str, "label": (int, str), "takes": str})
     del fields["takes"]  # numbers, since it is no part of what is asked for
     return declarative.threshold(name, **fields, **bounds, where=where)
 
 
 def _expression(name: str, fields: Plain, where: pl.Expr | None) -> DeclarativeLF:
     label = fields.pop("label")
-    if label is not None and type(label) is not int:
-        raise TypeError("a label is a number")
+    if label is not None and type(label) not in (int, str):
+        raise TypeError("a label is a number or a name")
     expr = expression_of(_exactly(fields, {"expression": dict})["expression"])
     return declarative.expression(name, expr, label, where=where)
 
 
-_KEYWORDS: dict[str, type] = {"words": list, "column": str, "at_least": int, "label": int}
+Kinds = Mapping[str, type | tuple[type, ...]]
+_KEYWORDS: Kinds = {"words": list, "column": str, "at_least": int, "label": (int, str)}
 _MAKERS: dict[str, Callable[[str, Plain, pl.Expr | None], DeclarativeLF]] = {
     "keywords": _keywords,
     "regex": _regex,
@@ -107,9 +108,10 @@ _MAKERS: dict[str, Callable[[str, Plain, pl.Expr | None], DeclarativeLF]] = {
 }
 
 
-def _exactly(fields: Plain, kinds: Mapping[str, type]) -> Plain:
+def _exactly(fields: Plain, kinds: Kinds) -> Plain:
     if fields.keys() != kinds.keys() or any(
-        type(fields[n]) is not kind for n, kind in kinds.items()
+        type(fields[n]) not in (kind if isinstance(kind, tuple) else (kind,))
+        for n, kind in kinds.items()
     ):
         raise TypeError(f"these are {', '.join(kinds)}")
     return fields

@@ -17,6 +17,7 @@ from typing import Literal
 
 import polars as pl
 
+from datahub.core.class_names import classes_hint
 from datahub.core.dataset import Key
 from datahub.core.errors import AnnotationError, InputError
 from datahub.core.outcome import NO_THRESHOLDS, Triage, good_labels, outcome, why_not
@@ -171,7 +172,7 @@ def checked_label(label: str | None, classes: tuple[str, ...], *, key: Key) -> s
         return label
     raise AnnotationError(
         f"The answer to {key!r} is {label!r}, which is not a class of the dataset.",
-        hint=f"Classes are {', '.join(classes)}. Fix the answer and pull again.",
+        hint=f"{classes_hint(str(label), classes)} Fix the answer and pull again.",
     )
 
 

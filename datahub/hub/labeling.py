@@ -8,23 +8,32 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from datahub.core.batch import BatchLF
-from datahub.core.errors import Conflict, InputError, LabelingFunctionError, PromptNotReady
-from datahub.core.labeling import LabelingFunction
+from datahub.core.errors import (
+    Conflict,
+    InputError,
+    LabelingFunctionError,
+    NotFound,
+    PromptNotReady,
+)
+from datahub.core.labeling import LabelingFunction, with_numbers
 from datahub.core.lf_sight import Disagreement, Sight, Votes
+from datahub.core.manifest import LFEntry
 from datahub.core.setaside import Consent
 from datahub.flow.dataset import parts, tables
+from datahub.flow.dataset.at import At
+from datahub.flow.history.status import lf_edits
 from datahub.flow.label import compare, score
 from datahub.flow.label import fit as label
 from datahub.flow.label import run as lfs
 from datahub.flow.label import views as lf_views
+from datahub.flow.label.here import LFsHere
 from datahub.flow.label.report import LFReport
 from datahub.flow.rows import export, source
 from datahub.flow.rows.in_place import import_in_place as in_place_import
 from datahub.hub.label_models import label_model
 from datahub.hub.lf_scaffold import lf_file
 from datahub.hub.registry import REGISTRY
-from datahub.hub.wiring import Wiring
+from datahub.hub.wiring import Wiring, named_end_model
 from datahub.ports import LeftOut, LFWorkers
 
 
@@ -119,10 +128,7 @@ class Labeling(Wiring):
             classes = self.dataset(name).classes
         outcome = self.lf_source.load()
         self.warn_once(map(str, outcome.left_out))
-        return [
-            lf.for_classes(classes) if classes and isinstance(lf, BatchLF) else lf
-            for lf in outcome.lfs
-        ]
+        return [with_numbers(lf, classes) if classes else lf for lf in outcome.lfs]
 
     def lf_run(self, dataset: str | None = None, *, jobs: int | None = None) -> LFReport:
         """Let labeling functions vote where they have not; on `jobs` processes."""
@@ -146,21 +152,38 @@ class Labeling(Wiring):
         self.ran("lf run", step, report.commit, figures)
         return replace(report, spent=self.spending)
 
-    def lf_try(self, sample: int, dataset: str | None = None) -> LFReport:
-        """Let all labeling functions vote on a random sample; nothing is committed."""
+    def lf_try(
+        self,
+        lfs: Sequence[LabelingFunction] | int | None = None,
+        dataset: str | None = None,
+        *,
+        sample: int = 1000,
+    ) -> LFReport:
+        """Let labeling functions vote on a random sample; nothing is committed.
+
+        `lfs` are functions that lie in no file, such as a notebook's: they run in this process.
+        Without them, the project's; a number is the size of the sample. `tried` of the report has
+        the votes: `LFAnalysis(report.tried.matrix)`. Raises InputError: what is no LF.
+        """
+        size = lfs if isinstance(lfs, int) else sample
+        own = None if isinstance(lfs, int) else lfs
 
         def run(workers: LFWorkers, leave_out: Collection[str]) -> LFReport:
             return lf_views.try_lfs(
                 self.at(dataset),
                 workers,
-                sample=sample,
+                sample=size,
                 seed=self.settings.seed,
                 root=self.settings.root.resolve(),
                 progress=self.progress,
                 leave_out=leave_out,
             )
 
-        return replace(self._with_those_ready(run, jobs=1), spent=self.spending)
+        if own is not None:
+            report = run(LFsHere([self.lf_source.prepare(lf) for lf in own]), ())
+        else:
+            report = self._with_those_ready(run, jobs=1)
+        return replace(report, spent=self.spending)
 
     def _with_those_ready(
         self, run: Callable[[LFWorkers, Collection[str]], LFReport], jobs: int
@@ -241,15 +264,17 @@ class Labeling(Wiring):
         Raises InputError (no such kind, no such name, no column for it), Conflict (there is a
         file or an LF of that name).
         """
-        columns = text = None
+        columns, text, classes = None, None, tuple[str, ...]()
         target = dataset or self.settings.dataset
         if target and target in tables.datasets_at(self.store, self.branch):
             current = self.dataset(target)
             columns = dict(
                 sorted(current.columns, key=lambda column_type: column_type[0] == current.key)
             )  # key last
-            text = current.text
-        path, content = lf_file(name, kind, columns=columns, text=text, column=column)
+            text, classes = current.text, current.classes
+        path, content = lf_file(
+            name, kind, columns=columns, text=text, column=column, classes=classes
+        )
         if name in self._lf_names() or not self.project.scaffold({path: content}):
             raise Conflict(
                 f"There is a labeling function {name!r} already.", hint="Choose another name."
@@ -269,18 +294,21 @@ class Labeling(Wiring):
         *,
         class_balance: label.Balance = None,
         options: Mapping[str, float] | None = None,
+        end_model: str | None = None,
     ) -> label.FitReport:
         """Fit the label model and the end model, make labels of both.
 
+        `end_model` is `sklearn` or `none`; without it the project's setting.
         `class_balance` is a share a class, "estimated" from the majority vote, or uniform (None).
         `options` are the label model's own: Snorkel's `lr`, `n_epochs`, `l2`, ...
         """
         step = self.step()
+        self._say_edits(self.at_head(step, dataset))
         fitting = label.Fitting(
             model=label_model(self.settings.label_model, options),
             options=options or {},
             majority=label_model("majority"),
-            end_model=self.end_model,
+            end_model=self.end_model if end_model is None else named_end_model(end_model),
             columns=self.end_model_columns,
             embedding=self.settings.embedding_column or None,
             seed=self.settings.seed,
@@ -290,6 +318,33 @@ class Labeling(Wiring):
         report = label.label_fit(self.at_head(step, dataset), fitting, step)
         self.ran("label fit", step, report.commit, {"rows": report.rows, **report.statuses})
         return report
+
+    def _say_edits(self, at: At) -> None:
+        """Warn of LFs that were edited since they voted: labels would be those of the old ones."""
+        if at.votes is None or not self._may_be_edited(at, at.votes.lfs):
+            return
+        try:
+            edits = lf_edits(at, self.lf_source.discover())
+        except LabelingFunctionError as error:
+            self.warn_once([f"the LFs cannot be read, and labels are of earlier votes: {error}"])
+            return
+        self.warn_once(f"{edit.what}. Labels are of the votes; first {edit.hint}" for edit in edits)
+
+    def _may_be_edited(self, at: At, lfs: Sequence[LFEntry]) -> bool:
+        """Whether files of LFs are other than those that voted; told without running any."""
+        folder = "labeling_functions"
+        try:
+            now = {path: text for path, text in self.project.read([folder]).items() if text}
+        except NotFound:
+            return False
+        now = {path: text for path, text in now.items() if path.endswith(".py")}
+        voted = {lf.file for lf in lfs}
+        if not now:
+            return False
+        if now.keys() != voted or any(lf.kind == "model" for lf in lfs):
+            return True  # what is only imported, or a model's file, may be another now
+        oids = {path: at.contents.find(path) for path in voted}
+        return any(oid is None or at.store.read(oid) != now[path] for path, oid in oids.items())
 
     def label_compare(
         self,
@@ -316,9 +371,28 @@ class Labeling(Wiring):
             progress=self.progress,
         )
 
-    def score(self, dataset: str | None = None, *, ref: str | None = None) -> score.Score:
-        """How right the labels are, against gold: all, not asked, accepted without a person."""
-        return score.score_labels(self.at(dataset, ref=ref))
+    def score(
+        self, dataset: str | None = None, *, ref: str | None = None, slices: bool = True
+    ) -> score.Score:
+        """How right the labels are, against gold and against audited rows, in all and by class.
+
+        With `slices` also by Snorkel's slicing functions in labeling_functions/, where there are
+        some: they see every row. Raises NotFound: no labels yet, or neither gold nor answers to
+        audited rows.
+        """
+        at = self.at(dataset, ref=ref)
+        if not (slices and self._may_slice()):
+            return score.score_labels(at)
+        with self.lf_source.workers(self.settings.jobs) as workers:
+            return score.score_labels(at, workers, self.progress)
+
+    def _may_slice(self) -> bool:
+        """Whether a file of the LFs speaks of slices; told without running any."""
+        try:
+            texts = self.project.read(["labeling_functions"])
+        except NotFound:
+            return False
+        return any(b"slic" in text for path, text in texts.items() if path.endswith(".py"))
 
     def gold(self, dataset: str | None = None) -> dict[Any, str | None]:
         """Gold class names by key: for scores and simulated people only."""

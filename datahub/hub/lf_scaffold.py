@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import keyword
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from datahub.core.errors import InputError
 
@@ -14,35 +14,35 @@ _KINDS = {
     "keywords": """\
 from datahub import keywords
 
-# Vote class 1 where one of these words stands, whole, in any case; abstain elsewhere.
-{name} = keywords("{name}", ["example", "another example"], 1, column={column})
+# Vote {one} where one of these words stands, whole, in any case; abstain elsewhere.
+{name} = keywords("{name}", ["example", "another example"], {one}, column={column})
 """,
     "regex": """\
 from datahub import regex
 
-# Vote class 1 where the pattern is found, in any case; abstain elsewhere.
-{name} = regex("{name}", r"https?://", 1, column={column})
+# Vote {one} where the pattern is found, in any case; abstain elsewhere.
+{name} = regex("{name}", r"https?://", {one}, column={column})
 """,
     "lookup": """\
 from datahub import lookup
 
 # The class that the table has for the column's value; abstain where it has none.
-TABLE = {{"one value": 0, "another value": 1}}
+TABLE = {{"one value": {zero}, "another value": {one}}}
 {name} = lookup("{name}", TABLE, column={column})
 """,
     "threshold": """\
 from datahub import threshold
 
-# Vote class 1 where the number is above (or below=, or between both); null abstains.
-{name} = threshold("{name}", {column}, 1, above=100)
+# Vote {one} where the number is above (or below=, or between both); null abstains.
+{name} = threshold("{name}", {column}, {one}, above=100)
 """,
     "expression": """\
 import polars as pl
 
 from datahub import expression
 
-# Vote class 1 where this polars expression holds, row by row; null abstains.
-{name} = expression("{name}", pl.col({column}).cast(pl.String).str.len_chars() < 25, 1)
+# Vote {one} where this polars expression holds, row by row; null abstains.
+{name} = expression("{name}", pl.col({column}).cast(pl.String).str.len_chars() < 25, {one})
 """,
     "model": """\
 from sklearn.feature_extraction.text import TfidfVectorizer
@@ -52,7 +52,7 @@ from sklearn.pipeline import make_pipeline
 from datahub import model
 
 # Vote the class that the model is sure of; or name an ONNX file in place of a fitted one.
-EXAMPLES = {{"an example of class 0": 0, "one of class 1": 1}}
+EXAMPLES = {{"an example of one class": {zero}, "one of the other": {one}}}
 fitted = make_pipeline(TfidfVectorizer(), LogisticRegression())
 fitted.fit(list(EXAMPLES), list(EXAMPLES.values()))
 {name} = model("{name}", fitted, threshold=0.6, column={column})
@@ -65,7 +65,7 @@ COLUMN = {column}
 {name} = prompt(
     "{name}",
     "Which class does this belong to?\\n\\n{{" + COLUMN + "}}",
-    answers={{"one class": 0, "another class": 1, "unclear": ABSTAIN}},
+    answers={{"one class": {zero}, "another class": {one}, "unclear": ABSTAIN}},
 )
 """,
     "snorkel": '''\
@@ -76,14 +76,14 @@ from datahub import ABSTAIN
 
 @labeling_function()
 def {name}(x):
-    """Any Python on one row: a class (0, 1, ...), or ABSTAIN. What it raises is a fault."""
-    return 1 if len(str(x[{column}])) < 25 else ABSTAIN
+    """Any Python on one row: a class, or ABSTAIN. What it raises is a fault."""
+    return {one} if len(str(x[{column}])) < 25 else ABSTAIN
 ''',
 }
 KINDS = tuple(_KINDS)
 
 _HEAD = '''\
-"""Classes are numbered from 0 in the order of the dataset's class names.
+"""Classes go by name, or by number from 0 in the order of the dataset's class names.
 
 See what it does: `datahub lf test {name}`. Vote and commit: `datahub lf run`.
 """
@@ -98,8 +98,11 @@ def lf_file(
     columns: Mapping[str, str] | None,
     text: str | None,
     column: str | None,
+    classes: Sequence[str] = (),
 ) -> tuple[str, str]:
     """Path and content of a new LF's file; `columns` are the dataset's (name, polars type).
+
+    It votes by the names of `classes`, by numbers where there are none yet.
 
     >>> path, content = lf_file("short", "regex", columns=None, text=None, column=None)
     >>> path, 'regex("short"' in content
@@ -115,7 +118,9 @@ def lf_file(
             hint="It names a file and a Python value: letters, digits and '_', a letter first.",
         )
     literal = json.dumps(_column(kind, columns, text, column), ensure_ascii=False)
-    body = _KINDS[kind].format(name=name, column=literal)
+    named = [json.dumps(label, ensure_ascii=False) for label in classes[:2]]
+    zero, one = named if len(named) == 2 else ("0", "1")
+    body = _KINDS[kind].format(name=name, column=literal, zero=zero, one=one)
     return f"labeling_functions/{name}.py", _HEAD.format(name=name) + body
 
 

@@ -193,9 +193,7 @@ class Wiring:
     @property
     def end_model(self) -> EndModel | None:
         """The second opinion, if one is wanted."""
-        name = self.settings.end_model
-        model: EndModel | None = None if name == "none" else adapter("end_model", name)()
-        return model
+        return named_end_model(self.settings.end_model)
 
     @property
     def end_model_columns(self) -> list[str]:
@@ -322,3 +320,13 @@ class Wiring:
                 self.catalog.record_run(run)
             except DatahubError as error:
                 self.warn_once([f"{name} is done, and not in the catalog: {error.message}"])
+
+
+def named_end_model(name: str) -> EndModel | None:
+    """The end model of a name; `none`: no second opinion. Raises ConfigError: no such one."""
+    if name not in config.END_MODELS:
+        raise ConfigError(
+            f"There is no end model {name!r}.", hint=f"There are: {', '.join(config.END_MODELS)}."
+        )
+    model: EndModel | None = None if name == "none" else adapter("end_model", name)()
+    return model

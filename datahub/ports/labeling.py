@@ -11,7 +11,7 @@ from typing import Protocol, Self
 
 import polars as pl
 
-from datahub.core.batch import number_labels
+from datahub.core.batch import Label, number_labels
 from datahub.core.errors import PromptNotReady
 from datahub.core.labeling import LabelingFunction, LFOutput
 from datahub.core.prompt_lf import Question, Reply, Spending
@@ -32,7 +32,7 @@ class FoundLF:
     line: int
     kind: str  # snorkel, or what kind of declarative LF
     safe: bool  # the fingerprint covers all that decides its votes
-    label: int | None = None  # the only class that it votes, where it has one
+    label: Label | None = None  # the only class that it votes, where it has one
     class_names: tuple[str, ...] | None = ()  # that it votes by; None: it tells them as it runs
 
     def voting(self, classes: Sequence[str]) -> FoundLF:
@@ -40,12 +40,13 @@ class FoundLF:
 
         Raises LabelingFunctionError: a name is none of them.
         """
-        if self.class_names == ():
+        if self.class_names == () or (self.class_names is None and not classes):
             return self
         number_labels(self.name, [(name, name) for name in self.class_names or ()], classes)
         made_of = f"{self.fingerprint} {json.dumps(list(classes))}"
         digest = sha256(made_of.encode()).hexdigest()
-        return replace(self, fingerprint=digest, class_names=())
+        label = classes.index(self.label) if isinstance(self.label, str) else self.label
+        return replace(self, fingerprint=digest, class_names=(), label=label)
 
 
 @dataclass(frozen=True)
@@ -103,6 +104,13 @@ class LFSource(Protocol):
         """The same LFs, ready to be applied by so many processes of their own."""
         ...
 
+    def prepare(self, lf: LabelingFunction) -> LabelingFunction:
+        """An LF that lies in no file, ready to be called in this process.
+
+        Prompts can ask, and models that are files are loaded.
+        """
+        ...
+
     def load(self) -> LFSet:
         """The LFs themselves: their code runs in this process, with all that it can reach."""
         ...
@@ -127,6 +135,11 @@ class LFWorkers(Protocol):
     @property
     def lfs(self) -> list[FoundLF]:
         """What `discover` says. Raises LabelingFunctionError."""
+        ...
+
+    @property
+    def slices(self) -> list[FoundLF]:
+        """Slicing functions, of other names than LFs; `apply` votes 1 on the rows of a slice."""
         ...
 
     @property

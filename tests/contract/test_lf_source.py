@@ -218,9 +218,9 @@ def test_a_file_that_does_not_import_is_named_with_its_line(
 
 def test_an_lf_refused_as_it_is_made_keeps_its_hint(write: Write) -> None:
     with pytest.raises(LabelingFunctionError) as caught:
-        one(write, "from datahub import keywords\nkeywords('a', ['b'], 'spam')\n")
+        one(write, "from datahub import keywords\nkeywords('a', ['b'], '')\n")
 
-    assert caught.value.hint.startswith("Classes are numbered from 0")
+    assert caught.value.hint.startswith("Name one, or give its number from 0")
 
 
 def test_files_that_import_each_other_are_told_without_the_place_of_the_folder(

@@ -280,7 +280,7 @@ def test_a_name_that_is_no_class_is_said_by_status_and_by_the_run(
     assert "votes 'spma', which is not a class" in datahub("status").out
     ran = datahub("lf", "run")
     assert ran.code == 2
-    assert "Its classes are ham, spam." in ran.err
+    assert "The classes are ham, spam." in ran.err
 
 
 def test_a_try_keeps_to_a_limit_and_shows_what_it_cost(

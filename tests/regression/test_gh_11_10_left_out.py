@@ -86,7 +86,8 @@ def test_slices_and_transformations_are_no_lfs(datahub: Datahub, project: Path) 
     assert ran.code == 0, ran.err
     names = [lf["name"] for lf in ran.json["table"]]
     assert names == ["offer", "link", "thanks", "shouting", "short"]
-    (left,) = ran.json["left_out"]
+    left, louder = ran.json["left_out"]
     assert (left["name"], left["file"]) == ("long_ones", "labeling_functions/first.py")
     assert left["why"] == "slicing function 'long_ones' is no labeling function, and is left out."
-    assert datahub("status", "--json").json["left_out"] == [left]
+    assert "transformation function 'louder' is no labeling function" in louder["why"]
+    assert datahub("status", "--json").json["left_out"] == [left, louder]

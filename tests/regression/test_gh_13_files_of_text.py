@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -194,6 +196,25 @@ def test_a_file_in_another_encoding_than_named_is_refused(tmp_path: Path) -> Non
 
     with pytest.raises(SourceError, match="not in cp1252"):
         ROWS.reading_texts(separator="", encoding="cp1252").read([path])
+
+
+def test_a_copy_in_utf8_goes_with_who_reads_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is left in the folder for temporary files."""
+    copies = tmp_path / "copies"
+    copies.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(copies))
+    path = tmp_path / "rows.csv"
+    path.write_bytes("text\né\n".encode("latin-1"))
+    rows = ROWS.reading_texts(separator="", encoding="latin-1")
+    assert rows.read([path]).item() == "é"
+    assert len(list(copies.iterdir())) == 1
+
+    del rows
+    gc.collect()
+
+    assert list(copies.iterdir()) == []
 
 
 @pytest.mark.parametrize(("sign", "name"), [(";", ";"), ("\t", "tab"), ("|", "|")])

@@ -125,7 +125,7 @@ def test_a_lookup_takes_numbers_booleans_and_categories(
     assert [lf(SimpleNamespace(v=v)) for v in values] == expected
 
 
-@pytest.mark.parametrize("table", [{}, {"a": 0, 1: 1}, {1.5: 0}, {"a": -1}, {"a": "spam"}])
+@pytest.mark.parametrize("table", [{}, {"a": 0, 1: 1}, {1.5: 0}, {"a": -1}, {"a": ""}])
 def test_a_table_that_cannot_be_looked_up_is_refused(table: dict[str, int]) -> None:
     """Nothing in it, values of several types, or what is no class."""
     with pytest.raises(LabelingFunctionError, match="'bad'"):
@@ -196,9 +196,9 @@ def test_where_must_be_an_expression_over_a_column() -> None:
         keywords("bad", ["a"], 1, where=True)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("label", [-1, 127, True, "spam", 1.0])
-def test_a_label_that_is_no_class_number_is_refused(label: object) -> None:
-    """Abstaining is not a label, and neither is a name."""
+@pytest.mark.parametrize("label", [-1, 127, True, "", 1.0])
+def test_a_label_that_can_be_no_class_is_refused(label: object) -> None:
+    """Abstaining is not a label, and a name has a letter at least."""
     with pytest.raises(LabelingFunctionError):
         keywords("bad", ["x"], label)  # type: ignore[arg-type]
 

@@ -70,6 +70,7 @@ class Here:
     def __init__(self, lfs: Sequence[Known]) -> None:
         self.lfs = [one.found for one in lfs]
         self.left_out = ()
+        self.slices: list[FoundLF] = []
         self._lfs = {one.found.name: one.lf for one in lfs}
 
     def __enter__(self) -> Self:

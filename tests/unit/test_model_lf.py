@@ -185,7 +185,7 @@ def test_a_name_that_is_no_class_is_refused_with_those_that_are() -> None:
     with pytest.raises(LabelingFunctionError, match="votes 'spma', which is not a class") as caught:
         lf.for_classes(["ham", "spam"])
 
-    assert caught.value.hint == "Its classes are ham, spam."
+    assert caught.value.hint == "Did you mean 'spam'? The classes are ham, spam."
 
 
 def test_a_name_without_a_dataset_says_where_to_get_its_number() -> None:

@@ -16,7 +16,7 @@ from typing import Literal
 
 from datahub.adapters.lfs_folder import sandbox
 from datahub.adapters.lfs_folder.children import Place
-from datahub.adapters.lfs_folder.discovery import discover_lfs, display_path
+from datahub.adapters.lfs_folder.discovery import discover_lfs, display_path, with_files
 from datahub.adapters.lfs_folder.environment import filter_environment
 from datahub.adapters.lfs_folder.limits import Limits, memory_of
 from datahub.adapters.lfs_folder.workers import FolderWorkers
@@ -90,6 +90,10 @@ class FolderLFSource:
         files = sorted(path for path in self._folder.glob("*.py") if path.is_file())
         names = {display_path(path, self._project) for path in files if not self._is_hidden(path)}
         return FolderWorkers(self._place(jobs), jobs=jobs, files=names, wire=self._wire)
+
+    def prepare(self, lf: LabelingFunction) -> LabelingFunction:
+        """An LF of this process, ready to be called: ONNX files are seen from the project."""
+        return self._wire(with_files(lf, self._project))
 
     def load(self) -> LFSet:
         """The LFs themselves, imported into this process. Raises as `discover` does."""

@@ -87,6 +87,7 @@ def _reply(folder: _Folder, question: Mapping[str, Any], content: bytes) -> Answ
             folder_lfs = folder.discover()
             return {
                 "lfs": describe_all(folder_lfs.lfs),
+                "slices": describe_all(folder_lfs.slices),
                 "left_out": [*map(asdict, folder_lfs.left_out)],
             }, b""
         return folder.apply(question, pl.read_ipc_stream(content))
@@ -116,14 +117,16 @@ class _Folder:
         """What those that are asked for say of rows. Raises LabelingFunctionError."""
         fingerprints, key = question["lfs"], question["key"]
         lfs = self._voting_lfs(fingerprints, tuple(question["classes"]))
-        output = apply(frame, lfs, key=key, cardinality=question["cardinality"])
+        k, classes = question["cardinality"], question["classes"]
+        output = apply(frame, lfs, key=key, cardinality=k, classes=classes)
         return encode_output(output, frame[key], list(fingerprints))
 
     def _voting_lfs(self, fingerprints: Mapping[str, str], classes: tuple[str, ...]) -> list[Any]:
         if classes not in self._voting:
             self._voting[classes] = {}
         ready = self._voting[classes]
-        by_name = {live.found.name: live for live in self.discover().lfs}
+        folder = self.discover()
+        by_name = {live.found.name: live for live in (*folder.slices, *folder.lfs)}
         for name, fingerprint in fingerprints.items():
             if name in by_name and name not in ready:
                 ready[name] = by_name[name].voting(classes)

@@ -16,7 +16,7 @@ import polars as pl
 
 from datahub.adapters.lfs_folder.discovery import NAME, LiveLF
 from datahub.adapters.lfs_folder.messages import MOST_TEXT, BadMessage
-from datahub.core.batch import LABELS, BatchLF
+from datahub.core.batch import LABELS, BatchLF, Label
 from datahub.core.declarative_lf import DeclarativeLF
 from datahub.core.errors import DatahubError, storable
 from datahub.core.plain_lfs import describe, rebuild
@@ -69,9 +69,9 @@ def _parse_left_out(message: object) -> LeftOut:
     return LeftOut(name, file, number(message.get("line"), 1, 10**7), why)
 
 
-def parse_lfs(message: object, *, files: Collection[str]) -> list[RemoteLF]:
+def parse_lfs(message: object, *, files: Collection[str], least: int = 1) -> list[RemoteLF]:
     """The LFs of a description; `files` are those that the folder has. Raises BadMessage."""
-    if not isinstance(message, list) or not 0 < len(message) <= _MOST:
+    if not isinstance(message, list) or not least <= len(message) <= _MOST:
         raise BadMessage("no list of LFs")
     lfs = [_parse_lf(item, files) for item in message]
     if len({item.found.name for item in lfs}) != len(lfs):
@@ -90,7 +90,7 @@ def _parse_lf(message: object, files: Collection[str]) -> RemoteLF:
         line=number(message.get("line"), 1, 10**7),
         kind=text(message.get("kind"), _KIND),
         safe=message.get("safe") is True,
-        label=None if message.get("label") is None else number(message.get("label"), 0, LABELS - 1),
+        label=_label(message.get("label")),
         class_names=None if names is None else _texts(names),
     )
     if facts.file not in files:
@@ -126,6 +126,12 @@ def number(value: object, least: int, most: int) -> int:
     if type(value) is not int or not least <= value <= most:
         raise BadMessage("no number where one belongs")
     return value
+
+
+def _label(value: object) -> Label | None:
+    if isinstance(value, str):
+        return text(value)
+    return None if value is None else number(value, 0, LABELS - 1)
 
 
 def _texts(values: object) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ import inspect
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
 from typing import Any, TypeGuard
 
@@ -31,6 +31,7 @@ from datahub.ports import FoundLF, LeftOut
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 _NO_LF = "{} {!r} is no labeling function, and is left out."
+_SLICE = "slicing function"
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,9 @@ class LiveLF:
 
     def voting(self, classes: Sequence[str]) -> LiveLF:
         """The same on a dataset with these classes. Raises LabelingFunctionError."""
-        lf = self.lf.for_classes(classes) if isinstance(self.lf, BatchLF) else self.lf
+        lf = self.lf
+        if isinstance(lf, DeclarativeLF | BatchLF):
+            lf = lf.for_classes(classes)
         return LiveLF(lf, self.found.voting(classes))
 
 
@@ -52,6 +55,7 @@ class FolderLFs:
 
     lfs: list[LiveLF]
     left_out: list[LeftOut]
+    slices: list[LiveLF] = field(default_factory=list)  # Snorkel's, that say which rows are of one
 
 
 def discover_lfs(
@@ -83,7 +87,7 @@ class _Discovery:
         self._left_out = [
             LeftOut(name, self._display(file.path), _line(item, file), _NO_LF.format(kind, name))
             for file in sources.files
-            for kind, name, item in _non_lfs(vars(file.module).values())
+            for kind, name, item in (*_non_lfs(vars(file.module).values()), *_decorated(file))
         ]
         places = sorted(self._places(sources), key=lambda place: place.file.path.name)
         self._check_names(places)
@@ -100,7 +104,19 @@ class _Discovery:
                 f"Every labeling function is left out. {self._left_out[-1]}",
                 hint="Fix one of them, or write another: `datahub lf new NAME`.",
             )
-        return FolderLFs(lfs, self._left_out)
+        return FolderLFs(lfs, self._left_out, self._slices(sources, {lf.found.name for lf in lfs}))
+
+    def _slices(self, sources: Sources, taken: set[str]) -> list[LiveLF]:
+        """Slicing functions, each once; not those that have the name of an LF or an invalid one."""
+        slices = []
+        for file in sources.files:
+            for kind, name, item in _non_lfs(vars(file.module).values()):
+                if kind == _SLICE and name not in taken and NAME.fullmatch(name):
+                    taken.add(name)
+                    digest, safe = fingerprint(item, file, sources)
+                    place, line = self._display(file.path), _line(item, file)
+                    slices.append(LiveLF(item, FoundLF(name, digest, place, line, "slice", safe)))
+        return slices
 
     def _places(self, sources: Sources) -> Iterator[_Place]:
         ids: set[int] = set()
@@ -150,13 +166,12 @@ class _Discovery:
             kind=lf.kind if isinstance(lf, DeclarativeLF | BatchLF) else "snorkel",
             safe=safe,
             label=lf.label if isinstance(lf, DeclarativeLF) else None,
-            class_names=lf.class_names if isinstance(lf, BatchLF) else (),
+            class_names=lf.class_names if isinstance(lf, DeclarativeLF | BatchLF) else None,
         )
         return LiveLF(lf, facts)
 
     def _wire(self, lf: LabelingFunction) -> LabelingFunction:
-        if isinstance(lf, ModelLF) and isinstance(lf.predictor, PurePath):
-            return replace(lf, predictor=OnnxPredictor(self._project / lf.predictor, lf=lf.name))
+        lf = with_files(lf, self._project)
         if isinstance(lf, PromptLF) and self._model is not None:
             return lf.asking(self._model)
         return lf
@@ -166,6 +181,13 @@ class _Discovery:
 
     def _display(self, path: Path) -> str:
         return display_path(path, self._project)
+
+
+def with_files(lf: LabelingFunction, project: Path) -> LabelingFunction:
+    """The LF with the file that it names as its model, which is seen from the project."""
+    if isinstance(lf, ModelLF) and isinstance(lf.predictor, PurePath):
+        return replace(lf, predictor=OnnxPredictor(project / lf.predictor, lf=lf.name))
+    return lf
 
 
 def display_path(path: Path, project: Path) -> str:
@@ -212,9 +234,23 @@ def _non_lfs(values: Iterable[object]) -> Iterator[tuple[str, str, Any]]:
     for value in values:
         for item in value if isinstance(value, list | tuple) else (value,):
             if _is_slice(item):
-                yield "slicing function", str(getattr(item, "name", "?")), item
+                yield _SLICE, str(getattr(item, "name", "?")), item
             elif _is_snorkels(item, "augmentation", "TransformationFunction"):
                 yield "transformation function", str(getattr(item, "name", "?")), item
+
+
+def _decorated(file: LoadedFile) -> Iterator[tuple[str, str, Any]]:
+    """Transformation functions of a decorator: their class is that of any preprocessor."""
+    for node in file.tree.body:
+        decorators = node.decorator_list if isinstance(node, ast.FunctionDef) else ()
+        words = {part.id for d in decorators for part in ast.walk(d) if isinstance(part, ast.Name)}
+        words |= {
+            part.attr for d in decorators for part in ast.walk(d) if isinstance(part, ast.Attribute)
+        }
+        if isinstance(node, ast.FunctionDef) and "transformation_function" in words:
+            item = vars(file.module).get(node.name)
+            if _is_snorkels(item, "map", "Mapper"):
+                yield "transformation function", str(getattr(item, "name", node.name)), item
 
 
 def _line(lf: LabelingFunction, file: LoadedFile) -> int:

@@ -28,10 +28,12 @@ from datahub.adapters.lfs_folder.child import change_error
 from datahub.adapters.lfs_folder.children import Child, Place
 from datahub.adapters.lfs_folder.descriptions import RemoteLF, parse_left_out, parse_lfs
 from datahub.core.batch import BatchLF
+from datahub.core.declarative_lf import DeclarativeLF
 from datahub.core.labeling import LabelingFunction, LFOutput, apply
 from datahub.ports import FoundLF, LeftOut
 
 Wiring = Callable[[LabelingFunction], LabelingFunction]
+_Folder = tuple[list[RemoteLF], list[RemoteLF], tuple[LeftOut, ...]]  # LFs, slices
 T = TypeVar("T")
 _PATIENCE = 2.0  # seconds that processes have to say where they were stopped
 
@@ -59,6 +61,7 @@ class FolderWorkers:
         self._children: list[Child] = []
         self._idle = SimpleQueue[Child]()
         self._told: dict[str, RemoteLF] | None = None
+        self._slices: dict[str, RemoteLF] = {}
         self.left_out: tuple[LeftOut, ...] = ()
         self._voting: dict[tuple[str, ...], dict[str, LabelingFunction]] = {}
 
@@ -89,6 +92,12 @@ class FolderWorkers:
         """All LFs in order of file and definition. Raises LabelingFunctionError."""
         return [lf.found for lf in self._lfs().values()]
 
+    @property
+    def slices(self) -> list[FoundLF]:
+        """Slicing functions: `apply` votes 1 on rows of a slice. Raises LabelingFunctionError."""
+        self._lfs()
+        return [lf.found for lf in self._slices.values()]
+
     def apply(
         self,
         work: Iterable[tuple[pl.DataFrame, Sequence[FoundLF]]],
@@ -105,7 +114,7 @@ class FolderWorkers:
         waiting: deque[_Work] = deque()
         for frame, lfs in work:
             self._check(lfs, classes)
-            away = [lf for lf in lfs if self._lfs()[lf.name].lf is None]
+            away = [lf for lf in lfs if self._all()[lf.name].lf is None]
             remote = self._submit(frame, away, question, len(waiting)) if away else None
             waiting.append(_Work(frame, lfs, remote))
             while waiting and (waiting[0].remote is None or len(waiting) >= 2 * self._jobs):
@@ -123,16 +132,22 @@ class FolderWorkers:
 
     def _lfs(self) -> dict[str, RemoteLF]:
         if self._told is None:
-            lfs, self.left_out = _await_answer(self._discovery)
+            lfs, slices, self.left_out = _await_answer(self._discovery)
             self._told = {lf.found.name: lf for lf in lfs}
-            if all(lf.lf is not None for lf in self._told.values()):
+            self._slices = {lf.found.name: lf for lf in slices}
+            if all(lf.lf is not None for lf in lfs) and not slices:
                 self._children[0].end()  # nothing is left for it to do
         return self._told
 
-    def _discover(self) -> tuple[list[RemoteLF], tuple[LeftOut, ...]]:
-        def parse(message: dict[str, Any], _: bytes) -> tuple[list[RemoteLF], tuple[LeftOut, ...]]:
+    def _all(self) -> dict[str, RemoteLF]:
+        return self._slices | self._lfs() if self._slices else self._lfs()
+
+    def _discover(self) -> _Folder:
+        def parse(message: dict[str, Any], _: bytes) -> _Folder:
             left_out = parse_left_out(message.get("left_out"))
-            return parse_lfs(message.get("lfs"), files=self._files), left_out
+            lfs = parse_lfs(message.get("lfs"), files=self._files)
+            slices = parse_lfs(message.get("slices"), files=self._files, least=0)
+            return lfs, slices, left_out
 
         first = self._children[0]
         answer = first.ask({"do": "discover"}, parse)
@@ -145,7 +160,7 @@ class FolderWorkers:
         return child
 
     def _check(self, lfs: Sequence[FoundLF], classes: Sequence[str]) -> None:
-        by_name = self._lfs()
+        by_name = self._all()
         for lf in lfs:
             current = by_name.get(lf.name)
             if current is None or current.found.voting(classes).fingerprint != lf.fingerprint:
@@ -181,7 +196,7 @@ class FolderWorkers:
 
     def _columns(self, frame: pl.DataFrame, lfs: Sequence[FoundLF], key: str) -> list[str]:
         """What has to be sent: all columns, unless each LF says which it reads."""
-        read = [self._lfs()[lf.name].columns for lf in lfs]
+        read = [self._all()[lf.name].columns for lf in lfs]
         names = {name for columns in read for name in columns or ()}
         if None in read or not names <= set(frame.columns):
             return frame.columns
@@ -190,20 +205,24 @@ class FolderWorkers:
     def _whole(self, work: _Work, key: str, cardinality: int, classes: tuple[str, ...]) -> LFOutput:
         lfs = [self._local_lf(entry, classes) for entry in work.lfs]
         local_lfs = [lf for lf in lfs if lf is not None]
-        run = partial(apply, work.frame, local_lfs, key=key, cardinality=cardinality)
+        run = partial(
+            apply, work.frame, local_lfs, key=key, cardinality=cardinality, classes=classes
+        )
         if work.remote is None:
             return run()
         return _join([lf is None for lf in lfs], _await_answer(work.remote), run())
 
     def _local_lf(self, entry: FoundLF, classes: tuple[str, ...]) -> LabelingFunction | None:
         """The LF, if it runs here: a prompt as one that can ask, and votes by numbers."""
-        lf = self._lfs()[entry.name].lf
+        lf = self._all()[entry.name].lf
         if lf is None:
             return None
         voting = self._voting.setdefault(classes, {})
         if entry.name not in voting:
             ready = self._wire(lf)
-            voting[entry.name] = ready.for_classes(classes) if isinstance(ready, BatchLF) else ready
+            if isinstance(ready, DeclarativeLF | BatchLF):
+                ready = ready.for_classes(classes)
+            voting[entry.name] = ready
         return voting[entry.name]
 
 

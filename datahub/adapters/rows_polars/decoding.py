@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import codecs
+import shutil
+import weakref
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import mkdtemp
 
 from datahub.core.errors import InputError, SourceError
 
@@ -33,18 +35,20 @@ class Decoder:
 
     def __init__(self, encoding: str) -> None:
         self._encoding = encoding
-        self._folder: TemporaryDirectory[str] | None = None
+        self._folder: Path | None = None
         self._copies: dict[tuple[Path, int, int], Path] = {}
 
     def utf8(self, path: Path) -> Path:
         """The file, or its copy in UTF-8. Raises SourceError: it is not in that encoding."""
         if not self._encoding:
             return path
-        self._folder = self._folder or TemporaryDirectory(prefix="datahub-")
+        if self._folder is None:
+            self._folder = Path(mkdtemp(prefix="datahub-"))
+            weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
         status = path.stat()
         mark = (path, status.st_size, status.st_mtime_ns)
         if mark not in self._copies:
-            copy = Path(self._folder.name) / f"{len(self._copies)}{path.suffix}"
+            copy = self._folder / f"{len(self._copies)}{path.suffix}"
             _copy(path, copy, self._encoding)
             self._copies[mark] = copy
         return self._copies[mark]

@@ -129,12 +129,23 @@ def _stale_dataset(at: At, lfs: Sequence[FoundLF]) -> list[Stale]:
     unfit = [Stale(gap, following) for gap in label_gaps(at)]
     if manifest is None:
         return unfit or [Stale(f"No LF has voted on {name}", "`datahub lf run`")]
-    classes = at.dataset.classes
-    votes = {entry.name: entry.fingerprint for entry in manifest.lfs}
     try:
-        now = {lf.name: lf.voting(classes).fingerprint for lf in lfs}
+        stale = lf_edits(at, lfs)
     except LabelingFunctionError as error:
         return [Stale(error.message, error.hint), *unfit]
+    stale += [Stale(state, FIT) for state in mismatches(at)] + unfit
+    if not unfit and at.model is None:
+        stale.append(Stale(f"No label model is fitted to {name}", "`datahub label fit`"))
+    return stale
+
+
+def lf_edits(at: At, lfs: Sequence[FoundLF]) -> list[Stale]:
+    """What of the LFs is not what voted. Raises LabelingFunctionError: a name that is no class."""
+    if at.votes is None:
+        return []
+    name, classes = at.name, at.dataset.classes
+    votes = {entry.name: entry.fingerprint for entry in at.votes.lfs}
+    now = {lf.name: lf.voting(classes).fingerprint for lf in lfs}
     stale = []
     edits = sorted(lf for lf in votes.keys() & now.keys() if votes[lf] != now[lf])
     for state, names in (
@@ -145,9 +156,6 @@ def _stale_dataset(at: At, lfs: Sequence[FoundLF]) -> list[Stale]:
         if names:
             text = f"LFs {state} since the votes on {name}: {', '.join(names)}"
             stale.append(Stale(text, "`datahub lf run`"))
-    stale += [Stale(state, FIT) for state in mismatches(at)] + unfit
-    if not unfit and at.model is None:
-        stale.append(Stale(f"No label model is fitted to {name}", "`datahub label fit`"))
     return stale
 
 

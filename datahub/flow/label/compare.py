@@ -11,6 +11,7 @@ import numpy.typing as npt
 from datahub.core.dataset import Dataset
 from datahub.core.dependence import measure_dependence
 from datahub.core.errors import ConfigError, InputError
+from datahub.core.in_html import InHTML
 from datahub.core.labels import (
     ABSTAIN,
     Gold,
@@ -55,7 +56,7 @@ class ModelLine:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Comparison(InHTML):
     """All models; `default` is what `label fit` would use. Uncovered rows have no vote."""
 
     dataset: str

@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 
 from datahub.core.dependence import Dependence, measure_dependence
+from datahub.core.in_html import InHTML
 from datahub.core.label_warnings import LabelSample, LabelWarning
 from datahub.core.labels import LabelMatrix, SoftLabels, estimated_balance
 from datahub.core.layout import label_model_file, pair_counts_file, triage_file
@@ -45,7 +46,7 @@ class Alike:
 
 
 @dataclass(frozen=True)
-class FitReport:
+class FitReport(InHTML):
     """What fitting came to, by the names of models, LFs and classes.
 
     `covered` rows have a vote, `uncovered` have none and no label. `agreement` is of the labels

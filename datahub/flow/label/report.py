@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from datahub.core.dataset import Dataset
 from datahub.core.declarative_lf import PYTHON_REGEX
 from datahub.core.errors import ConfigError
+from datahub.core.in_html import InHTML
 from datahub.core.labeling import Fault
 from datahub.core.labels import LFSummary, Tally
+from datahub.core.lf_sight import Votes
 from datahub.core.prompt_lf import Spending
 from datahub.core.versions import Commit
 from datahub.ports import FoundLF, LeftOut
@@ -33,13 +35,13 @@ class Reuse:
 
 
 @dataclass(frozen=True)
-class LFReport:
+class LFReport(InHTML):
     """What LFs did on rows: Snorkel's table, and faults beside it.
 
     `in_python` are regex LFs that polars cannot run. `estimated[j]` is how often the label model
     takes LF j to be right, None where no model was fitted to these votes. `kinds[j]` is what kind
     of LF it is; `spent` is what prompts cost, None where there are none. `left_out` says which
-    functions of the folder did not run, and why.
+    functions of the folder did not run, and why. `tried` are the votes on a sample, of a trial.
     """
 
     dataset: str
@@ -57,6 +59,7 @@ class LFReport:
     kinds: tuple[str, ...] = ()
     spent: Spending | None = None
     left_out: tuple[LeftOut, ...] = ()
+    tried: Votes | None = field(default=None, repr=False, compare=False)
 
 
 def report_of(

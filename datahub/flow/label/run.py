@@ -17,12 +17,14 @@ import polars as pl
 from datahub.core.dataset import Dataset, Part
 from datahub.core.errors import LabelingFunctionError
 from datahub.core.labeling import FAULTS_KEPT, Fault, LFOutput
-from datahub.core.labels import LabelMatrix, Tally
+from datahub.core.labels import Gold, LabelMatrix, Tally
 from datahub.core.layout import lfs_file, votes_file
 from datahub.core.manifest import LFEntry, VotesManifest
 from datahub.core.versions import ObjectId, Objects
 from datahub.flow.dataset.at import At
 from datahub.flow.dataset.draft import Draft
+from datahub.flow.dataset.parts import GOLD_LABEL
+from datahub.flow.dataset.votes import class_numbers
 from datahub.flow.label.report import LFReport, Reuse, in_python, report_of, with_classes
 from datahub.flow.steps import Step
 from datahub.ports import FoundLF, LFWorkers
@@ -204,9 +206,16 @@ class _Run:
             for j, oid in zip(now.missing, self._at.store.put_all(votes), strict=True):
                 self._ran[j] += 1
                 self._keep(j, now.part, oid)
-            self._tally.add(now.votes)
+            self._tally.add(now.votes, self._gold(now.part))
             if faults := tuple(fault for of_lf in now.faults for fault in of_lf):
                 self._faults[now.part.sha256] = faults
+
+    def _gold(self, part: Part) -> Gold | None:
+        """What the rows of a part are, for the report alone: no LF and no label sees it."""
+        if not self._dataset.has_gold:
+            return None
+        names = self._at.part("gold", part, [GOLD_LABEL])
+        return None if names is None else class_numbers(names[GOLD_LABEL], self._dataset)
 
     def check_faults(self, share: float) -> None:
         """Raise LabelingFunctionError if an LF raised on too many rows."""

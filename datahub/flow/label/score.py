@@ -1,55 +1,85 @@
-"""How right the labels are, against gold. Reads gold; nothing in labeling reads this."""
+"""How right the labels are, against gold and the audit slice. Nothing in labeling reads this."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import polars as pl
 
+from datahub.core.dataset import Key, Part
+from datahub.core.errors import NotFound
+from datahub.core.in_html import InHTML
+from datahub.core.scoring import Accuracy, Judged, SliceScore, accuracy, judge
+from datahub.flow.dataset.annotations import decisions_at
 from datahub.flow.dataset.at import At
 from datahub.flow.dataset.parts import GOLD_LABEL
+from datahub.flow.steps import Progress, quiet
+from datahub.ports import FoundLF, LFWorkers
+
+_BATCH = 20_000  # rows that slicing functions see at a time
+
+Pairs = Counter[tuple[str, str | None]]
 
 
 @dataclass(frozen=True)
-class Accuracy:
-    """Share of right labels among the labeled rows with gold; None when there are none."""
+class Score(InHTML):
+    """Labels against gold: all rows, those no person answered, those accepted without a person.
 
-    rows: int
-    labeled: int
-    right: int
-
-    def __add__(self, more: Accuracy) -> Accuracy:
-        """Both together: of other rows."""
-        return Accuracy(self.rows + more.rows, self.labeled + more.labeled, self.right + more.right)
-
-    @property
-    def accuracy(self) -> float | None:
-        """Right labels among labeled rows."""
-        return self.right / self.labeled if self.labeled else None
-
-    @property
-    def right_of_all(self) -> float | None:
-        """Right labels among all rows: a row without a label is not right."""
-        return self.right / self.rows if self.rows else None
-
-
-@dataclass(frozen=True)
-class Score:
-    """All rows, those no person answered, and those accepted without a person.
-
-    `accepted` are by a measured threshold alone, whatever the policy does before that.
+    `accepted` are by a measured threshold alone, whatever the policy does before that. `gold` has
+    all rows by class and what was taken for what, None where there is no gold. `audit` has the
+    same of the models' labels on audited rows, which were drawn at random, against what people
+    said of them; None where nobody answered one.
     """
 
     everything: Accuracy
     not_asked: Accuracy
     accepted: Accuracy
+    gold: Judged | None = None
+    audit: Judged | None = None
+    slices: tuple[SliceScore, ...] = ()
 
 
-def score_labels(at: At) -> Score:
-    """Hold the labels of a commit against gold. Raises NotFound: no gold, or no labels yet."""
+def score_labels(at: At, workers: LFWorkers | None = None, progress: Progress = quiet) -> Score:
+    """Hold the labels of a commit against gold, and against the answers to audited rows.
+
+    With `workers` also by slice: slicing functions see every row, and nothing of it is kept.
+    Raises NotFound: no labels yet, or neither gold nor such an answer.
+    """
+    score = _score(at)
+    slices = workers.slices if workers is not None else []
+    if workers is None or not slices:
+        return score
+    return replace(score, slices=_score_slices(at, workers, slices, progress))
+
+
+def _score(at: At) -> Score:
     at.check("labels", made_by="label fit")
+    audit, classes = _audit_pairs(at), at.dataset.classes
+    audited = judge(audit, classes) if audit else None
+    if not at.dataset.has_gold:
+        if audited is None:
+            _check_gold(at)
+        none = accuracy({})
+        return Score(none, none, none, audit=audited)
+    every, not_asked, accepted = _gold_pairs(at)
+    groups = accuracy(every), accuracy(not_asked), accuracy(accepted)
+    return Score(groups[0], groups[1], groups[2], gold=judge(every, classes), audit=audited)
+
+
+def _check_gold(at: At) -> None:
+    try:
+        at.check_gold()
+    except NotFound as error:
+        error.hint = f"{error.hint} Or answer the audit rows that `datahub review push` asks about."
+        raise
+
+
+def _gold_pairs(at: At) -> tuple[Pairs, Pairs, Pairs]:
+    """Of all rows, of those nobody answered, of those accepted."""
     at.check_gold()
-    totals = [Accuracy(0, 0, 0)] * 3
+    groups = Pairs(), Pairs(), Pairs()
     columns = [at.key, "label", "status", "annotations"]
     for part, labels in at.parts("labels", columns=columns):
         gold = at.part("gold", part, [at.key, GOLD_LABEL])
@@ -58,15 +88,85 @@ def score_labels(at: At) -> Score:
         gold_lines = gold.rename({GOLD_LABEL: "gold"}).drop_nulls("gold")
         lines = labels.join(gold_lines, on=at.key, how="inner")
         has_answer = pl.col("annotations").list.len() > 0
-        groups = (pl.lit(True), ~has_answer, pl.col("status") == "accepted")
-        totals = [
-            total + _accuracy(lines.filter(group))
-            for total, group in zip(totals, groups, strict=True)
-        ]
-    return Score(*totals)
+        kept = (pl.lit(True), ~has_answer, pl.col("status") == "accepted")
+        for pairs, group in zip(groups, kept, strict=True):
+            _count(pairs, lines.filter(group), "gold")
+    return groups
 
 
-def _accuracy(lines: pl.DataFrame) -> Accuracy:
-    labels = lines.drop_nulls("label")
-    right = labels.filter(pl.col("label") == pl.col("gold")).height
-    return Accuracy(lines.height, labels.height, right)
+def _score_slices(
+    at: At, workers: LFWorkers, slices: Sequence[FoundLF], progress: Progress
+) -> tuple[SliceScore, ...]:
+    """The labels of the rows of each slice; a part and its labels are held at a time."""
+    answers, has_gold = _audit_answers(at), at.dataset.has_gold
+    gold, audit = [Pairs() for _ in slices], [Pairs() for _ in slices]
+    rows, faults, seen = [0] * len(slices), [0] * len(slices), 0
+    for part, path in zip(at.dataset.parts, at.files("rows"), strict=True):
+        truth, models = _truth(at, part), _models(at, part, answers)
+        frames = list(at.rows.batches([path], size=_BATCH))
+        work = ((frame, slices) for frame in frames)
+        outputs = workers.apply(work, key=at.key, cardinality=2)
+        for frame, output in zip(frames, outputs, strict=True):
+            for j in range(len(slices)):
+                keys = frame[at.key].filter(pl.Series(output.votes[:, j] == 1)).implode()
+                rows[j] += len(keys[0])
+                faults[j] += output.fault_counts[j]
+                _count(gold[j], truth.filter(pl.col(at.key).is_in(keys)), "gold")
+                _count(audit[j], models.filter(pl.col(at.key).is_in(keys)), "said")
+        seen += part.rows
+        progress("slice", seen, at.dataset.rows)
+    return tuple(
+        SliceScore(
+            found.name,
+            rows[j],
+            faults[j],
+            accuracy(gold[j]) if has_gold else None,
+            accuracy(audit[j]) if answers else None,
+        )
+        for j, found in enumerate(slices)
+    )
+
+
+def _truth(at: At, part: Part) -> pl.DataFrame:
+    """Key, gold and label of the rows of a part that have gold."""
+    labels = at.part("labels", part, [at.key, "label"])
+    gold = at.part("gold", part, [at.key, GOLD_LABEL]) if at.dataset.has_gold else None
+    if labels is None or gold is None:
+        empty = {at.key: pl.Null, "label": pl.String, "gold": pl.String}
+        return pl.DataFrame(schema=empty)
+    lines = gold.rename({GOLD_LABEL: "gold"}).drop_nulls("gold")
+    return labels.join(lines, on=at.key, how="inner")
+
+
+def _models(at: At, part: Part, answers: Mapping[Key, str]) -> pl.DataFrame:
+    """Key, the models' label, and what people said, of the audited rows of a part."""
+    lines = at.part("soft_labels", part, [at.key, "label"]) if answers else None
+    if lines is None:
+        return pl.DataFrame(schema={at.key: pl.Null, "label": pl.String, "said": pl.String})
+    return _with_answers(at, lines, answers)
+
+
+def _with_answers(at: At, lines: pl.DataFrame, answers: Mapping[Key, str]) -> pl.DataFrame:
+    said = [answers.get(key) for key in lines[at.key].to_list()]
+    return lines.with_columns(said=pl.Series(said, dtype=pl.String)).drop_nulls("said")
+
+
+def _audit_answers(at: At) -> dict[Key, str]:
+    """What people decided of rows that were drawn at random."""
+    if not at.audit_keys or not at.has("soft_labels"):
+        return {}
+    decided = {key: d.label for key, d in decisions_at(at).items() if d.label is not None}
+    return {key: label for key, label in decided.items() if key in at.audit_keys}
+
+
+def _audit_pairs(at: At) -> Pairs:
+    """What people said of audited rows, and the label that the models give them."""
+    pairs, answers = Pairs(), _audit_answers(at)
+    for lines in at.lines("soft_labels", list(answers), columns=[at.key, "label"]):
+        _count(pairs, _with_answers(at, lines, answers), "said")
+    return pairs
+
+
+def _count(pairs: Pairs, lines: pl.DataFrame, truth: str) -> None:
+    for name, label, rows in lines.group_by(truth, "label").len().iter_rows():
+        pairs[name, label] += rows

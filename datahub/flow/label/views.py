@@ -45,11 +45,14 @@ def try_lfs(
     rows = draw_sample(at, size=sample, seed=seed, progress=progress)
     output = _apply(rows.frame, lfs, workers, dataset, progress)
     tally = Tally(len(lfs))
-    tally.add(output.votes)
+    labels, judge = labels_of(at, rows.keys)
+    tally.add(output.votes, labels if judge == "gold" else None)
     names = [lf.name for lf in lfs]
     faults = [fault.told_from(str(root)) for fault in output.faults]
     report = report_of(dataset, tally, names, output.fault_counts, faults)
-    return replace(report, in_python=in_python(lfs), kinds=tuple(lf.kind for lf in lfs))
+    tried = Votes(rows.keys.to_numpy(), output.votes, tuple(names), dataset.classes)
+    kinds = tuple(lf.kind for lf in lfs)
+    return replace(report, in_python=in_python(lfs), kinds=kinds, tried=tried)
 
 
 def see_lf(
@@ -80,7 +83,7 @@ def see_lf(
         rows.frame,
         replace(output, faults=faults),
         lf=lf.name,
-        label=lf.label,
+        label=lf.label if isinstance(lf.label, int) else None,
         dataset=dataset,
         other_votes=votes,
         other_names=names,

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 
 import polars as pl
 
+from datahub.core.class_names import classes_hint
 from datahub.core.conflicts import LABELS, MODEL, Settling, by_rule
 from datahub.core.dataset import Dataset, Key
 from datahub.core.errors import InputError
@@ -159,7 +160,7 @@ def _check_class(value: object, sides: Sides) -> str | None:
     if value not in classes:
         raise InputError(
             f"{value!r} is no class of {sides.name!r}.",
-            hint=f"Classes are {', '.join(classes)}. Fix the file of decisions.",
+            hint=f"{classes_hint(str(value), classes)} Fix the file of decisions.",
         )
     return str(value)
 

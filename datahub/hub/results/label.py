@@ -266,9 +266,66 @@ class Accuracy(Shape):
 
 
 @dataclass(frozen=True)
+class ClassScore(Shape):
+    """One class: `rows` are of it, `labeled` have it as label, `right` both.
+
+    `recall` counts a row without a label as one that was missed. Intervals are 95%.
+    """
+
+    name: str
+    rows: int
+    labeled: int
+    right: int
+    precision: float | None
+    precision_interval: tuple[float, float]
+    recall: float | None
+    recall_interval: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Confused(Shape):
+    """So many rows are `truth` and have the label `label`; null: none."""
+
+    truth: str
+    label: str | None
+    rows: int
+
+
+@dataclass(frozen=True)
+class Judged(Shape):
+    """Labels against one judge. `confusion` lists the pairs that occur, right ones too."""
+
+    everything: Accuracy
+    interval: tuple[float, float]
+    classes: list[ClassScore]
+    confusion: list[Confused]
+
+
+@dataclass(frozen=True)
+class SliceScore(Shape):
+    """A slice: `rows` of all rows are in it; on `faults` its function raised.
+
+    `gold` and `audit` are labels of its rows against either judge, null where there is none.
+    """
+
+    name: str
+    rows: int
+    faults: int
+    gold: Accuracy | None
+    audit: Accuracy | None
+
+
+@dataclass(frozen=True)
 class Score(Shape):
-    """Labels against gold: of all rows, of those nobody was asked about, of accepted ones."""
+    """Labels against gold: of all rows, of those nobody was asked about, of accepted ones.
+
+    `gold` has all rows by class, null without gold. `audit` has the models' labels of audited rows
+    against what people said of them, null where nobody answered one.
+    """
 
     everything: Accuracy
     not_asked: Accuracy
     accepted: Accuracy
+    gold: Judged | None
+    audit: Judged | None
+    slices: list[SliceScore]
