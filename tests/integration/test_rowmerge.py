@@ -329,7 +329,7 @@ def test_answers_that_a_restore_took_away_do_not_come_back(datahub: Datahub, bas
     assert (refused.code, "the answer leaves the log: 1" in refused.err) == (3, True)
     assert ran.code == 0, ran.err
     found = labels(base, "main")
-    assert (found[0], found[2]) == (("spam", "accepted"), ("ham", "annotated"))
+    assert (found[0], found[2]) == (("spam", "unmeasured"), ("ham", "annotated"))
 
 
 def test_gold_merges_by_row_with_rows_that_the_other_side_changed(
