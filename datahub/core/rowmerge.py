@@ -1,40 +1,31 @@
 """Rows merged by key and column: two states held against each other, and three at once.
 
-Frames hold rows under one unique key. Cells are compared as they are: null equals null, and a
-column that a state does not have is null throughout it. Nothing here decides a conflict: it is
-listed, ours stands in its place, and `settle` puts in what was decided. Pure.
+Frames hold rows under one unique key. Cells are compared as they are (core.exact): null equals
+null, and a column that a state does not have is null throughout it. Nothing here decides a
+conflict: it is listed, ours stands in its place, and `settle` puts in what was decided. Cells stay
+in frames all the way: as a Python object an instant has no nanoseconds. Pure.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import dataclass, field, replace
+from enum import Enum
 
 import numpy as np
 import polars as pl
 
+from datahub.core.bothchanged import BothChanged, Cell
 from datahub.core.dataset import Key
-from datahub.core.errors import InputError
+from datahub.core.exact import cast_exactly, check_exact, equal_cells
 from datahub.core.nulltypes import common_type
 
-Kind = Literal["both changed", "both added", "ours removed", "theirs removed"]
 
+class Take(Enum):
+    """A decision for what a side has, in place of a value."""
 
-@dataclass(frozen=True)
-class Cell:
-    """What both sides changed differently: one column of a row, or (column None) a whole row.
-
-    Of a whole row the values are the rows themselves, as name -> value, or None where there is
-    none.
-    """
-
-    key: Key
-    column: str | None
-    kind: Kind
-    base: object
-    ours: object
-    theirs: object
+    OURS = "ours"
+    THEIRS = "theirs"
 
 
 @dataclass(frozen=True)
@@ -52,7 +43,7 @@ class RowDiff:
         """How many of the changed rows differ in a column, for those that do."""
         names = [name for name in self.after.columns if name != self.key]
         counts = {
-            name: int((~_equal_cells(self.before[name], self.after[name])).sum()) for name in names
+            name: int((~equal_cells(self.before[name], self.after[name])).sum()) for name in names
         }
         return {name: count for name, count in counts.items() if count}
 
@@ -66,13 +57,15 @@ class RowDiff:
 class RowMerge:
     """What to do to ours: rows to put in (over those of the same key), keys to take out.
 
-    Rows in which something conflicts are put, as ours has them but for what theirs alone changed.
+    Rows in which something conflicts are put, as ours has them but for what theirs alone changed;
+    `their_rows` are what theirs has in those.
     """
 
     key: str
     put: pl.DataFrame
     removals: pl.Series
     conflicts: tuple[Cell, ...] = ()
+    their_rows: pl.DataFrame = field(default_factory=pl.DataFrame)
 
     @property
     def rows(self) -> int:
@@ -120,32 +113,24 @@ def merging(
     >>> merging(pl.DataFrame({"a": [1.5, 2.0]}), {"a": pl.Int64()}, exact=False)["a"].to_list()
     [None, 2]
     """
+    return _merging(frame, schema, exact=exact)[0]
+
+
+def _merging(
+    frame: pl.DataFrame, schema: Mapping[str, pl.DataType], *, exact: bool
+) -> tuple[pl.DataFrame, dict[str, pl.Series]]:
+    """The same, and by column which values have no counterpart (null in its place)."""
     names = [n for n, kind in schema.items() if frame.schema.get(n, kind) != kind]
+    cast, lost = {}, {}
+    for name in names:
+        cast[name], gone = cast_exactly(frame[name], schema[name])
+        if exact:
+            check_exact(frame[name], gone, schema[name])
+        elif gone.any():
+            lost[name] = gone
     if names:
-        cast = {name: _cast(frame[name], schema[name], exact=exact) for name in names}
         frame = pl.DataFrame({name: frame[name] for name in frame.columns} | cast)
-    return conform(frame, schema)
-
-
-def _cast(column: pl.Series, kind: pl.DataType, *, exact: bool) -> pl.Series:
-    """The same values in another type; those that are not the same there are none."""
-    if column.dtype == kind:
-        return column
-    try:
-        cast = column.cast(kind, strict=False)
-        equal = cast.cast(column.dtype, strict=False).eq_missing(column)
-    except pl.exceptions.PolarsError:  # no value of the one type is of the other
-        cast = pl.Series(column.name, [None] * len(column), dtype=kind)
-        equal = column.is_null()
-    if exact and not equal.all():
-        value = column.filter(~equal)[0]
-        raise InputError(
-            f"Column {column.name!r} is {column.dtype} on one side and {kind} on the other, and "
-            f"{value!r} is no value of {kind}.",
-            hint="Nothing was changed. Import the rows of one side again with the type of the "
-            "other.",
-        )
-    return cast if equal.all() else cast.zip_with(equal, pl.Series([None], dtype=kind))
+    return conform(frame, schema), lost
 
 
 def compare(old: pl.DataFrame, new: pl.DataFrame, *, key: str) -> RowDiff:
@@ -167,7 +152,7 @@ def compare(old: pl.DataFrame, new: pl.DataFrame, *, key: str) -> RowDiff:
     differs = pl.Series([False], dtype=pl.Boolean).new_from_index(0, old.height)
     for name in new_schema:
         if name != key:
-            differs = differs | ~_equal_cells(old[name], new[name])
+            differs = differs | ~equal_cells(old[name], new[name])
     return RowDiff(key, additions, removals, old.filter(differs), new.filter(differs))
 
 
@@ -191,53 +176,82 @@ def merge(
     [(2, 'a', 'o', 't')]
     """
     schema = dict(ours.schema) if schema is None else dict(schema)
-    base = merging(base, schema, exact=False)
+    base, lost = _merging(base, schema, exact=False)
     ours, theirs = merging(ours, schema), merging(theirs, schema)
     our_diff, their_diff = compare(base, ours, key=key), compare(base, theirs, key=key)
-    our_keys = our_diff.changed_keys
+    lost_keys = pl.concat([base[key].clear(), *(base[key].filter(gone) for gone in lost.values())])
+    our_keys = pl.concat([our_diff.changed_keys, lost_keys])  # both sides changed what is lost
+    their_keys = pl.concat([their_diff.changed_keys, lost_keys])
     theirs_alone = ~pl.col(key).is_in(our_keys.implode())
     put = _apart(pl.concat([their_diff.added, their_diff.after]).filter(theirs_alone), of=theirs)
     removals = _apart(their_diff.removed.filter(theirs_alone).select(key), of=base)[key]
-    common_keys = (
-        their_diff.changed_keys.filter(their_diff.changed_keys.is_in(our_keys.implode()))
-        .unique()
-        .sort()
-    )
+    common_keys = their_keys.filter(their_keys.is_in(our_keys.implode())).unique().sort()
     if not len(common_keys):
         return RowMerge(key, put, removals)
-    states = [
-        frame.filter(pl.col(key).is_in(common_keys.implode())) for frame in (base, ours, theirs)
-    ]
-    cells, rows = _merge_rows(common_keys, *states, key=key)
-    return RowMerge(key, pl.concat([put, rows]), removals, tuple(cells))
+    both = BothChanged(common_keys, base, ours, theirs, lost)
+    cells = both.conflicts()
+    conflicting = pl.Series([cell.key for cell in cells], dtype=common_keys.dtype)
+    their_rows = theirs.filter(pl.col(key).is_in(conflicting.implode()))
+    return RowMerge(key, pl.concat([put, both.rows()]), removals, tuple(cells), their_rows)
 
 
 def settle(row_merge: RowMerge, decisions: Mapping[tuple[Key, str | None], object]) -> RowMerge:
-    """The merge with what was decided: a value for (key, column), a row or None for (key, None).
+    """The merge with what was decided: of (key, column) a value, of (key, None) a row or None.
 
-    What was not decided stays a conflict.
+    A decision may be for a side (`Take`), and a value a Series of one. What was not decided stays
+    a conflict.
     """
-    conflicts = tuple(c for c in row_merge.conflicts if (c.key, c.column) not in decisions)
-    if len(conflicts) == len(row_merge.conflicts):
+    decided = [c for c in row_merge.conflicts if (c.key, c.column) in decisions]
+    if not decided:
         return row_merge
-    rows = {row[row_merge.key]: row for row in row_merge.put.iter_rows(named=True)}
-    removals = set(row_merge.removals.to_list())
-    for conflict in row_merge.conflicts:
-        place = conflict.key, conflict.column
-        if place not in decisions:
+    key, put = row_merge.key, row_merge.put
+    removals = set(row_merge.removals)
+    for cell in decided:
+        value = decisions[cell.key, cell.column]
+        if cell.column is not None:
+            put = _put_cell(put, key, cell, value, row_merge.their_rows)
             continue
-        value = decisions[place]
-        if conflict.column is not None:
-            rows[conflict.key] = {**rows[conflict.key], conflict.column: value}
-        elif value is None:
-            rows.pop(conflict.key, None)
-            removals.add(conflict.key)
+        put = put.filter(pl.col(key) != cell.key)
+        row = _decided_row(row_merge, cell, value)
+        if row.height:
+            put = pl.concat([put, row])
         else:
-            assert isinstance(value, Mapping)  # a whole row is a row
-            rows[conflict.key] = dict(value)
-    put = pl.DataFrame(list(rows.values()), schema=row_merge.put.schema)
-    keys = pl.Series(row_merge.key, sorted(removals), dtype=row_merge.removals.dtype)
-    return replace(row_merge, put=put, removals=keys, conflicts=conflicts)
+            removals.add(cell.key)
+    return replace(
+        row_merge,
+        put=put,
+        removals=pl.Series(key, sorted(removals), dtype=row_merge.removals.dtype),
+        conflicts=tuple(c for c in row_merge.conflicts if (c.key, c.column) not in decisions),
+    )
+
+
+def _put_cell(
+    put: pl.DataFrame, key: str, cell: Cell, value: object, their_rows: pl.DataFrame
+) -> pl.DataFrame:
+    """The rows with what was decided of one cell."""
+    name = cell.column
+    assert name is not None
+    if value is Take.OURS:
+        return put
+    if value is Take.THEIRS:
+        values = their_rows.filter(pl.col(key) == cell.key)[name]
+    elif isinstance(value, pl.Series):
+        values = value.cast(put.schema[name])
+    else:
+        values = pl.Series([value], dtype=put.schema[name])
+    places = (put[key] == cell.key).arg_true()
+    return put.with_columns(_scatter(put[name], places, values).alias(name))
+
+
+def _decided_row(row_merge: RowMerge, cell: Cell, value: object) -> pl.DataFrame:
+    """The whole row that was decided for; none where it is to go."""
+    is_its = pl.col(row_merge.key) == cell.key
+    if value is Take.OURS:
+        return row_merge.put.filter(is_its)
+    if value is Take.THEIRS:
+        return row_merge.their_rows.filter(is_its)
+    rows = [] if value is None else [value]
+    return pl.DataFrame(rows, schema=row_merge.put.schema)
 
 
 def merge_value(base: object, ours: object, theirs: object) -> tuple[object, bool]:
@@ -279,57 +293,15 @@ def _apart(few: pl.DataFrame, *, of: pl.DataFrame) -> pl.DataFrame:
     """The same rows without what they come from: a few texts else keep all of it in memory."""
     if few.height * 10 > of.height:
         return few
-    return pl.DataFrame(few.rows(), schema=few.schema, orient="row")
-
-
-def _merge_rows(
-    keys: pl.Series, base: pl.DataFrame, ours: pl.DataFrame, theirs: pl.DataFrame, *, key: str
-) -> tuple[list[Cell], pl.DataFrame]:
-    """Conflicts of rows that both sides touched, and the rows as merged where ours are not that."""
-    states = [
-        {row[key]: row for row in frame.iter_rows(named=True)} for frame in (base, ours, theirs)
-    ]
-    cells: list[Cell] = []
-    rows: list[dict[str, object]] = []
-    for row_key in keys:
-        old, our_row, their_row = (state.get(row_key) for state in states)
-        row, conflicts = _merge_row(row_key, old, our_row, their_row, key=key)
-        cells += conflicts
-        if row is not None:
-            rows.append(row)
-    return cells, pl.DataFrame(rows, schema=ours.schema)
-
-
-def _merge_row(
-    key_value: Key,
-    base: dict[str, object] | None,
-    ours: dict[str, object] | None,
-    theirs: dict[str, object] | None,
-    *,
-    key: str,
-) -> tuple[dict[str, object] | None, list[Cell]]:
-    if ours is None or theirs is None:
-        if ours is None and theirs is None:
-            return None, []
-        kind: Kind = "ours removed" if ours is None else "theirs removed"
-        return ours, [Cell(key_value, None, kind, base, ours, theirs)]
-    kind = "both added" if base is None else "both changed"
-    row, cells = dict(ours), []
-    for column, our_value in ours.items():
-        if column == key:
-            continue
-        old = None if base is None else base[column]
-        value, conflict = merge_value(old, our_value, theirs[column])
-        row[column] = value
-        if conflict:
-            cells.append(Cell(key_value, column, kind, old, our_value, theirs[column]))
-    equal = not cells and all(_equal(row[column], our_value) for column, our_value in ours.items())
-    return None if equal else row, cells
+    texts = [name for name, kind in few.schema.items() if kind in (pl.String(), pl.Binary())]
+    return few.with_columns(
+        pl.Series(name, few[name].to_list(), dtype=few.schema[name]) for name in texts
+    )
 
 
 def _equal(a: object, b: object) -> bool:
-    """Equal as cells of a frame are: NaN is NaN."""
-    return a == b or (a != a and b != b)
+    """Equal, and of one type: to Python, True is 1."""
+    return type(a) is type(b) and a == b
 
 
 def _scatter(column: pl.Series, places: pl.Series, values: pl.Series) -> pl.Series:
@@ -341,22 +313,13 @@ def _scatter(column: pl.Series, places: pl.Series, values: pl.Series) -> pl.Seri
     return pl.concat([column, values], rechunk=True)[lines]
 
 
-def _equal_cells(a: pl.Series, b: pl.Series) -> pl.Series:
-    if a.dtype != b.dtype:  # no value of the one type is of the other
-        return a.is_null() & b.is_null()
-    return a.eq_missing(b)
-
-
 def _joint(frame: pl.DataFrame, second: pl.DataFrame, key: str) -> dict[str, pl.DataType]:
-    """All columns of both, as one of them is to be compared with the other.
+    """All columns of both, as the one is compared with the other.
 
-    One whose types differ in more than nulls is compared as text; lists and other nested values
-    have none, and keep their own type.
+    Where types differ in nulls alone (an empty list is one of anything) that is the type of both.
     """
     schema = {**frame.schema, **{n: k for n, k in second.schema.items() if n not in frame.schema}}
     for name, kind in second.schema.items():
         if name != key and schema[name] != kind:
-            is_nested = kind.is_nested() or schema[name].is_nested()
-            own = schema[name] if is_nested else pl.String()
-            schema[name] = common_type(schema[name], kind) or own
+            schema[name] = common_type(schema[name], kind) or schema[name]
     return schema

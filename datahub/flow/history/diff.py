@@ -14,6 +14,7 @@ from typing import Any
 import polars as pl
 
 from datahub.core.dataset import Key, Part
+from datahub.core.exact import equal_cells
 from datahub.core.layout import DATASETS, OWN, patches_prefix, table_part
 from datahub.core.parts import align
 from datahub.core.rowmerge import RowDiff, compare
@@ -224,9 +225,10 @@ class _LabelMoves:
 
 def _lines(rows: RowDiff) -> Iterator[RowLine]:
     names = [name for name in rows.after.columns if name != rows.key]
+    equal = {name: equal_cells(rows.before[name], rows.after[name]) for name in names}
     pairs = zip(rows.before.iter_rows(named=True), rows.after.iter_rows(named=True), strict=True)
-    for old, new in pairs:
-        values = {name: (old[name], new[name]) for name in names if old[name] != new[name]}
+    for place, (old, new) in enumerate(pairs):
+        values = {name: (old[name], new[name]) for name in names if not equal[name][place]}
         yield RowLine(new[rows.key], "changed", values)
     for kind, frame in (("added", rows.added), ("removed", rows.removed)):
         for row in frame.iter_rows(named=True):

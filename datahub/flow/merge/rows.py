@@ -17,7 +17,7 @@ from datahub.core.errors import InputError
 from datahub.core.layout import dataset_file, table_part, table_prefix
 from datahub.core.parts import align
 from datahub.core.rowconflict import RowConflict
-from datahub.core.rowmerge import RowMerge, merge, settle
+from datahub.core.rowmerge import RowMerge, Take, merge, settle
 from datahub.flow.dataset.instep import in_step
 from datahub.flow.dataset.parts import (
     GOLD,
@@ -216,7 +216,7 @@ def _decide_cells(
         decision = settling.of(conflict)
         side = settling.side if decision is None else decision.take
         if side is not None:
-            decisions[cell.key, cell.column] = cell.ours if side == "ours" else cell.theirs
+            decisions[cell.key, cell.column] = Take(side)
         elif decision is not None:
             decisions[cell.key, cell.column] = _value(
                 decision.value, conflict, kinds, content.dataset
@@ -278,7 +278,7 @@ def _value(
         return value
     kind = kinds[conflict.column]
     try:
-        return pl.Series([value]).cast(kind, strict=True)[0]
+        return pl.Series([value]).cast(kind, strict=True)
     except pl.exceptions.PolarsError as error:
         raise InputError(
             f"{value!r} cannot be a value of {conflict.column!r}, which is {kind}.",
