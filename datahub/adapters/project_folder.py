@@ -72,8 +72,26 @@ class ProjectFolder:
             return {path: _check_exists(path, file).read_bytes() for path, file in files.items()}
 
     def rules(self) -> dict[str, bytes]:
-        """Everything under expectations/ (suites and gates.toml); empty where there is none."""
-        return self.read([RULES_FOLDER]) if (self._root / RULES_FOLDER).is_dir() else {}
+        """Everything under expectations/ (suites and gates.toml); empty where there is none.
+
+        A link has the name that it has there. Raises InputError for one that leads outside, or to
+        a folder below: rules that are passed over in silence are rules that are taken off.
+        """
+        folder = self._root / RULES_FOLDER
+        with _translate_errors():
+            return dict(self._rules(folder)) if folder.is_dir() else {}
+
+    def _rules(self, folder: Path) -> Iterator[tuple[str, bytes]]:
+        self._inside(folder)
+        for path, entry in _entries(folder, f"{RULES_FOLDER}/", links=True):
+            file = Path(entry.path)
+            self._inside(file)
+            if file.is_dir():
+                raise InputError(
+                    f"{path} is a link to a folder, and rules are no links to folders.",
+                    hint="Copy what is in it.",
+                )
+            yield path, file.read_bytes()
 
     def guidelines(self) -> str:
         """What the project tells annotators, in Markdown; empty where it says nothing.
@@ -139,15 +157,17 @@ class ProjectFolder:
             ) from error
 
 
-def _entries(folder: Path | str, above: str) -> Iterator[tuple[str, os.DirEntry[str]]]:
-    """Files below a folder, with their names after `above`."""
+def _entries(
+    folder: Path | str, above: str, *, links: bool = False
+) -> Iterator[tuple[str, os.DirEntry[str]]]:
+    """Files below a folder, with their names after `above`; `links`: also links to no file."""
     with os.scandir(folder) as scan:
         visible = (entry for entry in scan if not _is_hidden(entry.name))
         entries = sorted(visible, key=lambda entry: entry.name)
     for entry in entries:
         if entry.is_dir(follow_symlinks=False):
-            yield from _entries(entry.path, f"{above}{entry.name}/")
-        elif entry.is_file():
+            yield from _entries(entry.path, f"{above}{entry.name}/", links=links)
+        elif entry.is_file() or (links and entry.is_symlink()):
             yield above + entry.name, entry
 
 

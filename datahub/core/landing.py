@@ -108,6 +108,7 @@ def _check_named(candidate: Candidate, verdict: Verdict, head_rules: Objects) ->
             ("content", verdict.content_id, candidate.content_id),
             ("source commit", verdict.source, candidate.source),
             ("head", verdict.judged_head, candidate.judged_head),
+            ("branch", verdict.into or candidate.into, candidate.into),
         )
         if claim != actual
     ]

@@ -23,7 +23,16 @@ TABLES = ("labels", "rows", "soft_labels")
 VERDICT_FORMAT = 1
 SIGNED_FORMAT = 2  # the same, with a signature
 KEYS_TOLD = 20
-_TEXTS = ("content_id", "source", "judged_head", "suite_hash", "kind", "reason", "signature")
+_TEXTS = (
+    "content_id",
+    "source",
+    "judged_head",
+    "suite_hash",
+    "kind",
+    "reason",
+    "signature",
+    "into",
+)
 
 
 @dataclass(frozen=True)
@@ -68,7 +77,8 @@ def refusing(failures: Iterable[CheckFailure]) -> list[CheckFailure]:
 class Verdict:
     """What was said of one candidate: `kind` rules means that only rules changed, for `reason`.
 
-    `signature` (core.signing) is there where the rules of the branch ask for one.
+    `into` is the branch whose gate said it; a verdict of an earlier datahub names none. `signature`
+    (core.signing) is there where the rules of the branch ask for one.
     """
 
     passed: bool
@@ -82,6 +92,7 @@ class Verdict:
     checks: int = 0
     reason: str = ""
     signature: str = ""
+    into: str = ""
 
     def to_json(self) -> str:
         """Write as canonical JSON."""
@@ -89,6 +100,8 @@ class Verdict:
         if not self.signature:
             raw["format"] = VERDICT_FORMAT
             del raw["signature"]
+        if not self.into:
+            del raw["into"]
         return to_canonical_json(raw)
 
     @classmethod

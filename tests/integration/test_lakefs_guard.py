@@ -87,6 +87,7 @@ def test_the_verdict_of_an_earlier_merge_is_not_enough(guarded: Lake) -> None:
         ({"passed": False}, "its verdict is a refusal"),
         ({"content_id": "0" * 64}, "its verdict is of other content"),
         ({"suite_hash": "0" * 64}, "its verdict is by other rules"),
+        ({"into": "loose"}, "its verdict is of another branch"),
         ({"kind": "rules", "reason": "because"}, "its verdict is of another kind of merge"),
     ],
 )

@@ -34,6 +34,7 @@ OTHERWISE: dict[str, Any] = {
     "failures": (CheckFailure("labels", "expect_x", "bad"),),
     "checks": 4,
     "reason": "because",
+    "into": "loose",
     "signature": f"{key_id(SECRET)}:{'0' * 64}",
 }
 

@@ -23,6 +23,10 @@ _FIELDS = frozenset(
     {"type", "kwargs", "meta", "notes", "description", "severity", "id", "rendered_content"}
     | {"expectation_context", "success_on_last_run"}
 )
+_SUITE_FIELDS = frozenset(
+    {"name", "expectations", "suite_parameters", "meta", "notes", "id"}
+    | {"expectation_suite_name", "data_asset_type", "ge_cloud_id"}
+)
 # These look at the names of columns and at no row.
 _NAMES_ONLY = frozenset(
     {"expect_column_to_exist", "expect_table_columns_to_match_set"}
@@ -98,6 +102,13 @@ def read_suite(suite: bytes, *, name: str) -> list[Check]:
     if not entries:
         raise GateError(
             f"Suite {name!r} has no expectations, so everything would pass.", hint=_EXAMPLE
+        )
+    unknown = sorted(set(raw) - _SUITE_FIELDS)
+    if unknown:
+        raise GateError(
+            f"Suite {name!r} does not know {', '.join(map(repr, unknown))}: what is in it would "
+            "not be checked.",
+            hint=_EXAMPLE,
         )
     parameters = raw.get("suite_parameters") or {}
     return [

@@ -159,7 +159,7 @@ class Walk:
             self._note_rules(commit, before=before, after=after)
 
     def _judge(self, commit: Commit) -> None:
-        why = faults_of(self._store, commit)
+        why = faults_of(self._store, commit, self._branch)
         seal: _Seal = ""
         if not why:
             why, seal = self._signature(commit)
@@ -174,7 +174,7 @@ class Walk:
         """Whether a commit puts the branch back under guard, and does nothing else."""
         changes = self._store.changes(commit.parents[0], commit.id)
         rules, data = touches(change.path for change in changes)
-        return rules and not data and not faults_of(self._store, commit)
+        return rules and not data and not faults_of(self._store, commit, self._branch)
 
     def _note_rules(self, commit: Commit, *, before: bool, after: bool) -> None:
         parents = commit.parents
@@ -213,7 +213,7 @@ def is_guarded(store: VersionStore, ref: str, branch: str) -> bool:
         return True
 
 
-def faults_of(store: VersionStore, commit: Commit) -> list[str]:
+def faults_of(store: VersionStore, commit: Commit, branch: str) -> list[str]:
     """What is wrong with how a commit came onto a guarded branch; nothing when it was judged."""
     verdict = own_verdict(store, commit)
     if verdict is None:
@@ -226,6 +226,7 @@ def faults_of(store: VersionStore, commit: Commit) -> list[str]:
         "its verdict is a refusal": not verdict.passed,
         "its verdict is of other content": verdict.content_id != store.content_of(commit.id),
         "its verdict is of another head": verdict.judged_head != head,
+        "its verdict is of another branch": verdict.into not in ("", branch),
         "its verdict is by other rules": of_data
         and verdict.suite_hash != suite_hash(store.objects(head, RULES)),
         "it changes rules together with data": rules and data,

@@ -63,6 +63,7 @@ def judge(
         failures=tuple(failures),
         checks=checks,
         reason=reason,
+        into=candidate.into,
     )
 
 

@@ -65,7 +65,10 @@ class CheckFailure(Shape):
 
 @dataclass(frozen=True)
 class Verdict(Shape):
-    """What a gate said of a merge. `kind` is data or rules; `checks` counts the expectations."""
+    """What a gate said of a merge. `kind` is data or rules; `checks` counts the expectations.
+
+    `into` is the branch whose gate it was; empty in a verdict of an earlier datahub.
+    """
 
     passed: bool
     content_id: str
@@ -78,6 +81,7 @@ class Verdict(Shape):
     checks: int
     reason: str
     signature: str
+    into: str
 
 
 @dataclass(frozen=True)
