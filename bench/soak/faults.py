@@ -36,7 +36,8 @@ SECONDS = 60
 class Proxy(ThreadingHTTPServer):
     """Listens on loopback and passes on to `target`. `spoilt` counts by kind of fault.
 
-    `script` are faults for the next requests, one each ("": none), before chance comes in.
+    `script` are faults for the next requests, one each ("": none), before chance comes in. There,
+    a request can be "revoked", too: its token counts no more.
     """
 
     daemon_threads = True
@@ -126,6 +127,10 @@ class _Handler(BaseHTTPRequestHandler):
         if kind == "dropped before":
             self._hang_up()
             return
+        if kind == "revoked":  # the server itself says no
+            nobody = {"authorization": "Bearer revoked", "content-type": "application/json"}
+            token = b'{"refresh": "revoked"}' if "token" in self.path else b""
+            request = httpx.Request(self.command, request.url, headers=nobody, content=token)
         if kind == "5xx before":
             self._fail(much)
             return
