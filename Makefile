@@ -20,6 +20,9 @@ export PIP_CONSTRAINT := constraints.txt
 export PIP_BUILD_CONSTRAINT := constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
+# Where an environment forbids it, every start would compile all that it imports: twice the time.
+export PYTHONDONTWRITEBYTECODE :=
+
 # uv takes a third of pip's time, and goes where pip would: pip's own index settings are handed on.
 PIP_SETTING = $(BIN)/python -m pip config get global.$(1) 2>/dev/null || true
 INSTALL_WITH_UV = $(BIN)/python -m pip install --quiet uv 2>/dev/null \
@@ -74,4 +77,6 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@$(BIN)/python -m pip install --quiet pip
 	@$(INSTALL_WITH_UV) || { echo "uv is not to be had or failed here; installing with pip." >&2; \
 		$(BIN)/python -m pip install --quiet $(PIP_ARGS) --editable '.[demo,dev]'; }
+	@$(BIN)/python -m compileall -q datahub
+	@$(BIN)/python -c 'import datahub.cli.commands, polars, pyarrow.parquet, sqlmodel, dulwich.repo'
 	@touch $@

@@ -51,6 +51,11 @@ class Settings:
     lf_environment: str = ""  # names of variables; these and the next: lists in datahub.toml
     lf_readable: str = ""  # paths that LFs read beside the project
     lf_memory: str = ""  # of one process that runs LFs; "none": no limit
+    embed_model: str = ""  # a folder with model.onnx and tokenizer.json; a name at the endpoint
+    embed_column: str = ""
+    embed_max_tokens: int = 256
+    embed_endpoint: str = ""
+    embed_api_key: str = field(default="", repr=False)
     budget: int = 100
     audit_share: float = 0.2
     overlap: int = 1

@@ -12,6 +12,7 @@ from datahub.cli import (
     audit,
     branch,
     database,
+    embed,
     gate,
     git,
     history_edit,
@@ -66,6 +67,8 @@ history_edit.add_to(app)
 upkeep.add_to(app)
 app.command()(audit.audit)
 app.command()(why.why)
+app.command()(embed.embed)
+app.command()(embed.similar)
 app.add_typer(branch.app, name="branch")
 app.add_typer(tag.app, name="tag")
 app.add_typer(git.app, name="git")

@@ -8,6 +8,8 @@ datasets/<name>/votes/<2 of fingerprint>/<fingerprint>/<part sha>.int8   one byt
 datasets/<name>/label_model.json
 datasets/<name>/triage.json             policy and accept thresholds
 datasets/<name>/pair_counts.bin         what a label model of pairs learned from
+datasets/<name>/vectors.json            by which model a column was embedded
+datasets/<name>/vectors/<2 of space>/<space>/<part sha>.f16      a vector for each row
 datasets/<name>/soft_labels/<2>/<part sha>.parquet
 datasets/<name>/labels/<2>/<part sha>.parquet
 datasets/<name>/labels/patches/<number>-<step>.parquet    lines that go before those of the parts
@@ -74,6 +76,16 @@ def lfs_file(dataset: str) -> str:
 def votes_file(dataset: str, fingerprint: str, part_sha256: str) -> str:
     """Path of one LF's votes on one part."""
     return f"{DATASETS}{dataset}/votes/{fingerprint[:2]}/{fingerprint}/{part_sha256}.int8"
+
+
+def vectors_manifest(dataset: str) -> str:
+    """Path of what the dataset's vectors are."""
+    return f"{DATASETS}{dataset}/vectors.json"
+
+
+def vectors_file(dataset: str, space: str, part_sha256: str) -> str:
+    """Path of the vectors of one part."""
+    return f"{DATASETS}{dataset}/vectors/{space[:2]}/{space}/{part_sha256}.f16"
 
 
 def label_model_file(dataset: str) -> str:

@@ -21,6 +21,7 @@ from datahub import config
 from datahub.core.dataset import checked_name
 from datahub.core.errors import ConfigError
 from datahub.flow.steps import Progress, quiet
+from datahub.hub.embedding import Embedding
 from datahub.hub.labeling import Labeling
 from datahub.hub.publishing import Publishing
 from datahub.hub.reading import Reading
@@ -32,7 +33,7 @@ from datahub.hub.wiring import Warn, unheard
 from datahub.machine.installed import shared_folder
 
 
-class Hub(Labeling, Reading, Reviewing, Publishing, Versioning):
+class Hub(Labeling, Embedding, Reading, Reviewing, Publishing, Versioning):
     """One project: its settings, its adapters, its use cases."""
 
     @classmethod

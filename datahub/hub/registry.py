@@ -16,6 +16,10 @@ REGISTRY: dict[str, dict[str, str]] = {
         "majority": "datahub.adapters.model_majority:MajorityLabelModel",
     },
     "end_model": {"sklearn": "datahub.adapters.endmodel_sklearn:LogisticEndModel"},
+    "embedder": {
+        "onnx": "datahub.adapters.embedder_onnx:OnnxEmbedder",
+        "openai": "datahub.adapters.embedder_openai:OpenAIEmbedder",
+    },
     "review_queue": {
         "embedded": "datahub.adapters.review_embedded:EmbeddedReviewQueue",
         "label-studio": "datahub.adapters.review_labelstudio:LabelStudioReviewQueue",

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from datahub import config
 from datahub.core import signing
@@ -38,6 +38,9 @@ from datahub.ports import (
     Run,
     VersionStore,
 )
+
+if TYPE_CHECKING:
+    from datahub.adapters.vector_cache import CachedEmbedder
 
 Warn = Callable[[str], None]
 
@@ -167,6 +170,30 @@ class Wiring:
             progress=lambda stage, count, total: self.progress(stage, count, total),
         )
         return prompts
+
+    @once
+    def embedder(self) -> CachedEmbedder:
+        """What makes vectors of texts; each text is asked for once. Raises ConfigError."""
+        settings = self.settings
+        if settings.embed_endpoint:
+            embedder = adapter("embedder", "openai")(
+                endpoint=settings.embed_endpoint,
+                model=settings.embed_model,
+                api_key=settings.embed_api_key,
+            )
+        elif settings.embed_model:
+            folder = (settings.root / Path(settings.embed_model).expanduser()).resolve()
+            embedder = adapter("embedder", "onnx")(folder, max_tokens=settings.embed_max_tokens)
+        else:
+            raise ConfigError(
+                "No embedding model is named.",
+                hint="Set embed_model to a folder with model.onnx and tokenizer.json, or "
+                "embed_endpoint and a model that it has.",
+            )
+        cached: CachedEmbedder = load("datahub.adapters.vector_cache:CachedEmbedder")(
+            embedder, settings.own_folder / "vectors.db"
+        )
+        return cached
 
     @property
     def spending(self) -> Spending | None:

@@ -11,7 +11,7 @@ from datahub.ports.git import GitCommit, GitHistory, GitRepositories
 from datahub.ports.history import Adopting, History, Remembering
 from datahub.ports.labeling import FoundLF, LeftOut, LFSet, LFSource, LFWorkers, Prompts
 from datahub.ports.landing import Landing
-from datahub.ports.models import EndModel, LabelModel, LabelModelFit, Opinion
+from datahub.ports.models import Embedder, EndModel, LabelModel, LabelModelFit, Opinion
 from datahub.ports.refs import Refs
 from datahub.ports.review import (
     FORGOTTEN,
@@ -30,6 +30,7 @@ __all__ = [
     "Adopting",
     "Bytes",
     "Catalog",
+    "Embedder",
     "EndModel",
     "Files",
     "FoundLF",

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from datahub.core.features import Features
 from datahub.core.labels import LabelMatrix, SoftLabels, Votes
 from datahub.core.paircounts import PairCounts
+from datahub.core.vectors import Vectors
 
 
 @dataclass(frozen=True)
@@ -86,5 +87,23 @@ class EndModel(Protocol):
 
         Too few rows or classes are no error. Raises InputError: fewer than 2 folds, unequal
         lengths.
+        """
+        ...
+
+
+class Embedder(Protocol):
+    """Texts to vectors. `id` names all that decides a vector, `name` is how people call it.
+
+    `destination` is the address that texts are sent to; empty where none leaves the machine.
+    """
+
+    id: str
+    name: str
+    destination: str
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        """A vector of length 1 for each text [n, d], the same whatever texts are beside it.
+
+        Raises ConfigError, InputError (no such model), Unavailable, AuthenticationError, Rejected.
         """
         ...

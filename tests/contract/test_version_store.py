@@ -199,7 +199,9 @@ def test_many_are_put_as_each_would_be(store: VersionStore, tmp_path: Path) -> N
     assert [Path(str(path)).exists() for path in contents[-2:]] == [True, False]
 
 
-@pytest.mark.parametrize("content", [b"", b"\0\r\n", os.urandom(100_000)])
+@pytest.mark.parametrize(
+    "content", [b"", b"\0\r\n", os.urandom(100_000)], ids=["empty", "short", "random"]
+)
 def test_bytes_come_back_as_they_were(store: VersionStore, content: bytes) -> None:
     oid = store.put(content)
 

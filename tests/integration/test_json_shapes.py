@@ -13,6 +13,7 @@ import polars as pl
 from datahub.hub.results import COMMANDS, Failed, Problem
 from datahub.hub.results.page import page, shapes
 from datahub.hub.results.shape import hints
+from tests import embedding_model
 from tests.integration.conftest import CARELESS, GATES, LFS, SUITE, Datahub, mail
 from tests.shapes import breaches
 from tests.unit.test_commands import EVERY
@@ -97,6 +98,12 @@ def _label(walk: Walk, folder: Path) -> None:
     assert walk("lf conflicts", "short", "faulty")["shown"]
     walk("label compare", "--seeds", "2")
     walk("label score")
+    embedding_model.make(folder / "mini")
+    with (folder / "datahub.toml").open("a") as settings:
+        settings.write('embed_model = "mini"\n')
+    assert walk("embed --dry-run")["missing"] == mail().height
+    assert walk("embed")["embedded"] == mail().height
+    assert walk("similar", "0", "-n", "3")[0]["similarity"] > 0
 
 
 def _publish(walk: Walk, folder: Path) -> None:

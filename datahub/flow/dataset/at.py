@@ -25,7 +25,7 @@ from pathlib import Path
 import polars as pl
 
 from datahub.core.dataset import Dataset, Key, Part
-from datahub.core.errors import DatasetNotFound, NotFound
+from datahub.core.errors import DatasetNotFound, InputError, NotFound
 from datahub.core.layout import (
     DATASETS,
     annotations_prefix,
@@ -38,12 +38,15 @@ from datahub.core.layout import (
     table_part,
     table_prefix,
     triage_file,
+    vectors_file,
+    vectors_manifest,
 )
 from datahub.core.manifest import ModelManifest, VotesManifest
 from datahub.core.outcome import NO_THRESHOLDS, Triage
 from datahub.core.parts import places, within
 from datahub.core.relabel import Annotation
 from datahub.core.triage import Batch
+from datahub.core.vectors import Vectors, VectorsManifest, from_bytes
 from datahub.core.versions import Commit, ObjectId, Objects
 from datahub.flow.dataset.contents import Contents
 from datahub.flow.dataset.patches import Patches
@@ -141,6 +144,43 @@ class At:
     def model(self) -> ModelManifest | None:
         """The label model that the labels came from; None where there is none."""
         return self.contents.read_as(label_model_file(self.name), ModelManifest.from_json)
+
+    @property
+    def vectors(self) -> VectorsManifest | None:
+        """By which model a column was embedded; None where none was."""
+        return self.contents.read_as(vectors_manifest(self.name), VectorsManifest.from_json)
+
+    @property
+    def rows_without_vectors(self) -> int:
+        """How many rows are in parts that have no vectors; of all, where there are none."""
+        return sum(part.rows for part in self.dataset.parts if self._vectors_id(part) is None)
+
+    @property
+    def current_vectors(self) -> VectorsManifest:
+        """The manifest of the vectors of all rows. Raises NotFound, InputError (some have none)."""
+        _ = self.dataset  # without a dataset, that is what is said
+        if self.vectors is None:
+            raise NotFound(f"{self.name!r} has no vectors.", hint="Run `datahub embed`.")
+        if self.rows_without_vectors:
+            raise InputError(
+                f"{self.rows_without_vectors} of {self.dataset.rows} rows of {self.name!r} have "
+                "no vectors yet.",
+                hint="Run `datahub embed`: it embeds these alone.",
+            )
+        return self.vectors
+
+    def part_vectors(self, part: Part) -> Vectors:
+        """The vectors of a part [rows, d], in the order of its rows. Raises InputError: cut off."""
+        oid = self._vectors_id(part)
+        assert oid is not None  # see current_vectors
+        assert self.vectors is not None
+        content = self.store.read(oid)
+        return from_bytes(content, rows=part.rows, dimension=self.vectors.dimension)
+
+    def _vectors_id(self, part: Part) -> ObjectId | None:
+        if self.vectors is None:
+            return None
+        return self.contents.find(vectors_file(self.name, self.vectors.space, part.sha256))
 
     @property
     def triage(self) -> Triage:

@@ -124,6 +124,13 @@ def _state(at: At) -> DatasetState:
 
 
 def _stale_dataset(at: At, lfs: Sequence[FoundLF]) -> list[Stale]:
+    name = at.name
+    missing = at.rows_without_vectors if at.vectors else 0
+    unembedded = [Stale(f"{missing} rows of {name} have no vectors yet", "`datahub embed`")]
+    return (unembedded if missing else []) + _stale_labels(at, lfs)
+
+
+def _stale_labels(at: At, lfs: Sequence[FoundLF]) -> list[Stale]:
     name, manifest = at.name, at.votes
     following = "`datahub label fit`" if at.votes_are_current else FIT
     unfit = [Stale(gap, following) for gap in label_gaps(at)]

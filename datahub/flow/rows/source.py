@@ -294,6 +294,13 @@ def _watch(frames: Iterator[pl.DataFrame], count: int, step: Step) -> Iterator[p
         step.progress("import", rows, count)
 
 
+def _vectors_of_others(at: At, dataset: Dataset) -> list[str]:
+    """Vectors of parts that are no more; the others' stay, since they are named by their part."""
+    parts = {part.sha256 for part in dataset.parts}
+    paths = at.objects("vectors")
+    return [path for path in paths if path.rpartition("/")[2].removesuffix(".f16") not in parts]
+
+
 def _leavings(at: At, dataset: Dataset, *, labels: bool) -> dict[str, ObjectId | None]:
     """What was derived from rows that are no more; votes on parts that are still there stay.
 
@@ -306,6 +313,7 @@ def _leavings(at: At, dataset: Dataset, *, labels: bool) -> dict[str, ObjectId |
     changes: dict[str, ObjectId | None] = {
         path: None for path in at.objects() if path.startswith(prefixes) or path in files
     }
+    changes |= dict.fromkeys(_vectors_of_others(at, dataset))
     if at.votes is None:
         return changes
     manifest = at.votes.only_parts({part.sha256 for part in dataset.parts})

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from datahub.hub.results.demo import Demo, DemoAccuracy, DemoAudit
+from datahub.hub.results.embed import Embedded, EmbedPlan, SimilarRow
 from datahub.hub.results.history import (
     Branch,
     Change,
@@ -112,6 +113,9 @@ COMMANDS: dict[str, Any] = {
     "label fit": Fitted,
     "label compare": Comparison,
     "label score": Score,
+    "embed": Embedded,
+    "embed --dry-run": EmbedPlan,
+    "similar": list[SimilarRow],
     "review push": Pushed,
     "review answer": list[OpenTask],
     "review answer --csv": Answered,
@@ -184,6 +188,8 @@ __all__ = [
     "DemoAudit",
     "Difference",
     "Disagreement",
+    "EmbedPlan",
+    "Embedded",
     "Estimate",
     "Event",
     "Exported",
@@ -228,6 +234,7 @@ __all__ = [
     "Shape",
     "Shown",
     "Sight",
+    "SimilarRow",
     "SliceScore",
     "Spending",
     "Stale",

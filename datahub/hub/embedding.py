@@ -1,0 +1,77 @@
+"""Vectors of texts as calls: embed them, and find what is like what."""
+
+from __future__ import annotations
+
+from datahub.core.dataset import Key
+from datahub.core.errors import ConfigError, InputError, NotFound
+from datahub.flow.label import embed as vectors
+from datahub.hub.wiring import Wiring
+
+
+class Embedding(Wiring):
+    """texts -> vectors -> similar rows."""
+
+    def embed(
+        self, dataset: str | None = None, *, column: str | None = None
+    ) -> vectors.EmbedReport:
+        """Give each row without one a vector of its text, and commit them."""
+        step = self.step()
+        column = column or self.settings.embed_column or None
+        report = vectors.embed(self.at_head(step, dataset), self.embedder, step, column=column)
+        self.ran("embed", step, report.commit, {"rows": report.rows, "embedded": report.embedded})
+        return report
+
+    def embed_plan(
+        self, dataset: str | None = None, *, column: str | None = None
+    ) -> vectors.EmbedPlan:
+        """What `embed` would do, and where texts would go; nothing is computed or sent."""
+        column = column or self.settings.embed_column or None
+        return vectors.plan(self.at(dataset), self.embedder, column=column)
+
+    def similar(
+        self,
+        key: Key | None = None,
+        *,
+        text: str | None = None,
+        dataset: str | None = None,
+        ref: str | None = None,
+        limit: int = 10,
+    ) -> list[vectors.SimilarRow]:
+        """Rows whose texts are most like that of a row, or like a text; best first.
+
+        Raises NotFound (no such row, no vectors), InputError (rows without vectors), ConfigError
+        (a text, and the vectors are of another model than the settings name).
+        """
+        at = self.at(dataset, ref=ref)
+        if text is None:
+            if key is None:
+                raise ConfigError("Like what?", hint="Give a key, or a text.")
+            query = vectors.vector_of(at, key)
+            if not query.any():
+                raise InputError(
+                    f"The row {key!r} of {at.name!r} has no text, so nothing is like it.",
+                    hint="Name another row, or a text.",
+                )
+            rows = vectors.similar(at, query, limit=limit + 1)
+            return [row for row in rows if row.key != key][:limit]
+        manifest = at.current_vectors
+        if self.embedder.id != manifest.model:
+            raise ConfigError(
+                f"The vectors of {at.name!r} are by {manifest.name!r}, and the settings name "
+                f"another model, {self.embedder.name!r}.",
+                hint="Run `datahub embed` again, or set embed_model to the earlier one.",
+            )
+        return vectors.similar(at, self.embedder.embed([text])[0], limit=limit)
+
+    def row_key(self, word: str, dataset: str | None = None, *, ref: str | None = None) -> Key:
+        """The key that a word is, in the dataset's type. Raises NotFound: no row has it."""
+        at = self.at(dataset, ref=ref)
+        key: Key = word
+        if at.dataset.parts and isinstance(at.dataset.parts[0].first_key, int):
+            digits = word.removeprefix("-")
+            if not (digits.isascii() and digits.isdigit()):
+                raise NotFound(f"{at.name!r} has no row {word!r}.", hint="Its keys are numbers.")
+            key = int(word)
+        if not any(frame.height for frame in at.lines("rows", [key], columns=[at.key])):
+            raise NotFound(f"{at.name!r} has no row {word!r}.", hint="`datahub head` shows keys.")
+        return key
