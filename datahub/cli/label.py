@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from datahub.core.scoring import Accuracy, Judged, SliceScore
     from datahub.flow.label.compare import Comparison, ModelLine
+    from datahub.flow.label.dev import ByDev
     from datahub.flow.label.fit import Alike, Balance, FitReport
     from datahub.flow.label.score import Score
 
@@ -67,12 +68,21 @@ def fit(
         float | None,
         typer.Option(help="Share of accepted labels that may be wrong (default: the project's)."),
     ] = None,
+    dev: Annotated[
+        str | None,
+        typer.Option(
+            help="gold or audit: choose model, class balance and temperature by some rows of it."
+        ),
+    ] = None,
+    dev_rows: Annotated[int, typer.Option(help="How many labeled rows may be spent on it.")] = 100,
     dataset: Dataset = None,
     branch: Branch = None,
     json: Json = False,
 ) -> None:
     """Fit the label model and the end model to the votes, commit soft labels and labels."""
     shares, options = _balance(class_balance), _options(option or ())
+    if dev is not None and model is not None:
+        raise ConfigError("--dev chooses the label model.", hint="Leave --model out.")
     with open_hub(
         branch,
         label_model=model,
@@ -82,7 +92,9 @@ def fit(
         embedding_column=embedding,
         max_error=max_error,
     ) as hub:
-        report = hub.label_fit(dataset, class_balance=shares, options=options)
+        report = hub.label_fit(
+            dataset, class_balance=shares, options=options, dev=dev, dev_rows=dev_rows
+        )
     if json:
         emit_json(results.Fitted.of(report))
         return
@@ -217,6 +229,8 @@ def _print_groups(report: Score) -> None:
         for name, group in groups
     ]
     table(["group", "rows with gold", "labeled", "right of labeled", "right of all"], rows)
+    if report.spent:
+        line(f"{report.spent} rows that the label model was chosen by are not among them")
 
 
 def print_comparison(comparison: Comparison) -> None:
@@ -294,9 +308,26 @@ def print_fit(report: FitReport) -> None:
         line(f"the end model looks at {', '.join(report.features)}")
         line(f"the end model changed {report.changed_by_end_model} labels of the label model")
     line(balance(report.balance_from, report.class_balance))
+    if report.chosen is not None:
+        _print_choice(report.chosen)
     print_alike(report.correlated)
     for warning in report.warnings:
         line(f"warning: {warning.message} {warning.hint}")
+
+
+def _print_choice(chosen: ByDev) -> None:
+    """What labeled rows chose, how sure that is, and what is left to measure with."""
+    low, high = chosen.interval
+    line(
+        f"{chosen.rows} rows of {chosen.source} chose {chosen.model}, class balance "
+        f"{chosen.balance}, temperature {chosen.temperature:g}; {chosen.folds} of 5 folds agree"
+    )
+    line(
+        f"right on rows that did not choose: {share(chosen.right)} "
+        f"({share(low)}-{share(high)}), the default {share(chosen.default_right)}; "
+        f"gain {100 * chosen.gain[0]:+.1f} to {100 * chosen.gain[1]:+.1f} points"
+    )
+    line(f"{chosen.left} labeled rows of {chosen.source} are left to measure with")
 
 
 def _balance(text: str) -> Balance:

@@ -7,13 +7,14 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from datahub.core.dataset import to_canonical_json
+from datahub.core.dataset import Key, to_canonical_json
 from datahub.core.errors import InputError
 from datahub.core.labeling import Fault
 
 # Of label_model.json. In format 1 the end model only gave an opinion; up to format 2 its opinion
-# had the sizes of classes in it that it learned.
+# had the sizes of classes in it that it learned. Format 4 is of a model chosen by labeled rows.
 MANIFEST_FORMAT = 3
+CHOSEN_FORMAT = 4
 TUPLES = ("class_balance", "weights", "shares", "features")
 VOTES_FORMAT = 2  # of lfs.json; format 1 counted faults of all parts together
 
@@ -95,6 +96,21 @@ class VotesManifest:
 
 
 @dataclass(frozen=True)
+class ChosenBy:
+    """Labeled rows that model, class balance and temperature were chosen by, and what for.
+
+    `source` is gold or audit. These rows (`keys`) measure nothing any more. `right` is how often
+    labels of rows were right that had no part in the choice, `default_right` those of the default.
+    """
+
+    source: str
+    keys: tuple[Key, ...]
+    temperature: float
+    right: float
+    default_right: float
+
+
+@dataclass(frozen=True)
 class ModelManifest:
     """label_model.json: what was learned, from which votes (object id of lfs.json).
 
@@ -103,6 +119,8 @@ class ModelManifest:
     object id of what a model of pairs learned from; `options` are those that were given to the
     label model (Snorkel's `lr`, `n_epochs`, `l2`), where it was not fitted with its defaults.
     `even_end`: the end model's opinion is taken without the sizes of classes that it learned.
+    `chosen_by`, where given: the label model was fitted under uniform classes, and the class
+    balance and a temperature were put to what it says.
     """
 
     model: str
@@ -120,6 +138,7 @@ class ModelManifest:
     features: tuple[str, ...] = ()  # columns that the end model looked at
     options: Mapping[str, float] = field(default_factory=dict)
     even_end: bool = False
+    chosen_by: ChosenBy | None = None
 
     @property
     def name(self) -> str:
@@ -128,16 +147,23 @@ class ModelManifest:
 
     def to_json(self) -> str:
         """Write as canonical JSON."""
-        return to_canonical_json({"format": MANIFEST_FORMAT, **asdict(self)})
+        raw = {"format": CHOSEN_FORMAT, **asdict(self)}
+        if self.chosen_by is None:  # as an earlier datahub reads and writes it
+            raw["format"] = MANIFEST_FORMAT
+            del raw["chosen_by"]
+        return to_canonical_json(raw)
 
     @classmethod
     def from_json(cls, text: str | bytes) -> ModelManifest:
         """Read what `to_json` wrote."""
         first = json.loads(text).get("format") == 1
-        raw = _read(text, "label_model.json", formats=(1, 2, MANIFEST_FORMAT))
+        raw = _read(text, "label_model.json", formats=(1, 2, MANIFEST_FORMAT, CHOSEN_FORMAT))
         raw |= {"end_model": "none"} if first else {}
         lists = {name: tuple(raw.get(name, ())) for name in TUPLES}
         groups = tuple(map(tuple, raw.get("correlated", ())))
+        if raw.get("chosen_by"):
+            keys = tuple(raw["chosen_by"]["keys"])
+            raw["chosen_by"] = ChosenBy(**{**raw["chosen_by"], "keys": keys})
         return cls(**{**raw, **lists, "correlated": groups})
 
 

@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from inspect import Parameter, signature
 
 from datahub.core.errors import InputError
-from datahub.hub.registry import adapter
+from datahub.flow.label.dev import Dev
+from datahub.flow.label.fit import Balance
+from datahub.hub.registry import REGISTRY, adapter
 from datahub.ports import LabelModel
 
 _MAY_BE_ZERO = {"l2"}
@@ -32,6 +34,24 @@ def label_model(name: str, options: Mapping[str, float] | None = None) -> LabelM
         arguments[option] = _check(has[option], value)
     model: LabelModel = kind(**arguments)
     return model
+
+
+def dev_by(
+    source: str | None, most: int, class_balance: Balance, options: Mapping[str, float] | None
+) -> Dev | None:
+    """How labeled rows choose, where a source is named: among all models but Snorkel's.
+
+    Raises InputError where a class balance or options are given, too.
+    """
+    if source is None:
+        return None
+    if class_balance is not None or options:
+        raise InputError(
+            "A class balance or options were given, and labeled rows are to choose them.",
+            hint="Leave out one of the two.",
+        )
+    models = {name: label_model(name) for name in REGISTRY["label_model"] if name != "snorkel"}
+    return Dev(source, models, most)
 
 
 def _check(option: Parameter, value: float) -> float:

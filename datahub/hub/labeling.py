@@ -26,11 +26,12 @@ from datahub.flow.label import compare, score
 from datahub.flow.label import fit as label
 from datahub.flow.label import run as lfs
 from datahub.flow.label import views as lf_views
+from datahub.flow.label.dev import MOST
 from datahub.flow.label.here import LFsHere
 from datahub.flow.label.report import LFReport
 from datahub.flow.rows import export, source
 from datahub.flow.rows.in_place import import_in_place as in_place_import
-from datahub.hub.label_models import label_model
+from datahub.hub.label_models import dev_by, label_model
 from datahub.hub.lf_scaffold import lf_file
 from datahub.hub.registry import REGISTRY
 from datahub.hub.wiring import Wiring, named_end_model
@@ -295,12 +296,18 @@ class Labeling(Wiring):
         class_balance: label.Balance = None,
         options: Mapping[str, float] | None = None,
         end_model: str | None = None,
+        dev: str | None = None,
+        dev_rows: int = MOST,
     ) -> label.FitReport:
         """Fit the label model and the end model, make labels of both.
 
         `end_model` is `sklearn` or `none`; without it the project's setting.
         `class_balance` is a share a class, "estimated" from the majority vote, or uniform (None).
         `options` are the label model's own: Snorkel's `lr`, `n_epochs`, `l2`, ...
+
+        `dev` ("gold" or "audit") chooses model, class balance and temperature by at most `dev_rows`
+        labeled rows, which measure nothing afterwards. Raises InputError: beside `class_balance`
+        or `options`, or too few rows.
         """
         step = self.step()
         self._say_edits(self.at_head(step, dataset))
@@ -314,6 +321,7 @@ class Labeling(Wiring):
             seed=self.settings.seed,
             class_balance=class_balance,
             policy=self.policy,
+            dev=dev_by(dev, dev_rows, class_balance, options),
         )
         report = label.label_fit(self.at_head(step, dataset), fitting, step)
         self.ran("label fit", step, report.commit, {"rows": report.rows, **report.statuses})

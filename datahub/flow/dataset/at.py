@@ -204,6 +204,12 @@ class At:
         tasks = (task for batch in self.batches for task in batch.tasks)
         return frozenset(task.key for task in tasks if task.slice == "audit")
 
+    @property
+    def spent_keys(self) -> frozenset[Key]:
+        """Keys of labeled rows that the label model was chosen by: they measure nothing."""
+        chosen_by = None if self.model is None else self.model.chosen_by
+        return frozenset(() if chosen_by is None else chosen_by.keys)
+
     @cached_property
     def patches(self) -> Patches:
         """The lines of labels that go before those of the parts."""

@@ -11,6 +11,8 @@ from typing import Literal
 import numpy as np
 import polars as pl
 
+from datahub.core.choosing import adjust
+from datahub.core.dataset import Key
 from datahub.core.dependence import Dependence, measure_dependence
 from datahub.core.in_html import InHTML
 from datahub.core.label_warnings import LabelSample, LabelWarning
@@ -18,12 +20,14 @@ from datahub.core.labels import LabelMatrix, SoftLabels, estimated_balance
 from datahub.core.layout import label_model_file, pair_counts_file, triage_file
 from datahub.core.manifest import ModelManifest, VotesManifest
 from datahub.core.outcome import Policy, Triage
+from datahub.core.relabel import Decision
 from datahub.core.versions import Commit
 from datahub.flow.dataset.annotations import decisions_at
 from datahub.flow.dataset.at import At
 from datahub.flow.dataset.draft import Draft
 from datahub.flow.dataset.features import FeatureReader, features_at
 from datahub.flow.dataset.votes import VotesAt, current_votes
+from datahub.flow.label.dev import ByDev, Chosen, Dev, choose_by, dev_rows
 from datahub.flow.label.judging import JudgedPart, Judgment, judge, lines_of
 from datahub.flow.label.judging_again import made_by
 from datahub.flow.label.pairs import columns_of, earlier_counts, keep_counts
@@ -75,6 +79,7 @@ class FitReport(InHTML):
     commit: Commit
     changed: bool  # whether a commit was made: the same labels again make none
     warnings: tuple[LabelWarning, ...] = ()
+    chosen: ByDev | None = None
 
 
 @dataclass
@@ -125,6 +130,7 @@ class Fitting:
     embedding: str | None = None
     policy: Policy = DEFAULT
     options: Mapping[str, float] = field(default_factory=dict)
+    dev: Dev | None = None
 
 
 def label_fit(at: At, fitting: Fitting, step: Step) -> FitReport:
@@ -137,19 +143,26 @@ def label_fit(at: At, fitting: Fitting, step: Step) -> FitReport:
     votes, draft = VotesAt(at, manifest), Draft(at)
     reader = features_at(at, columns=fitting.columns, embedding=fitting.embedding)
     majority = _majority(fitting, votes, len(at.dataset.classes))
-    fit, alike = _fit(at, fitting, votes, majority, manifest, draft)
+    decisions = decisions_at(at)
+    if fitting.dev is None:
+        chosen, (fit, alike) = None, _fit(at, fitting, votes, majority, manifest, draft)
+    else:
+        chosen, alike = _choose(at, fitting, fitting.dev, votes, majority, reader, decisions)
+        fit = chosen.fit
+        fitting = replace(fitting, model=chosen.model, options={})
     step.progress("label model", len(votes), len(votes))
-    model = _model_manifest(at, fitting, fit, alike, reader, draft)
+    model = _model_manifest(at, fitting, fit, alike, reader, draft, chosen)
     draft.put(label_model_file(at.name), model.to_json())
     labels = judge(
         at.dataset,
         votes,
-        lambda part, votes: fitting.model.predict(fit, votes),
+        lambda part, votes: _says(fitting.model, fit, votes, chosen),
         reader,
         lfs=manifest.names,
         end_model=fitting.end_model,
-        decisions=decisions_at(at),
+        decisions=decisions,
         audit_keys=at.audit_keys,
+        spent=() if chosen is None else chosen.rows.keys,
         policy=fitting.policy,
         model=made_by(model),
         seed=fitting.seed,
@@ -172,7 +185,8 @@ def label_fit(at: At, fitting: Fitting, step: Step) -> FitReport:
         }
         | {f"rows {status}": str(n) for status, n in sorted(tally.statuses.items())},
     )
-    return _report(at, manifest, model, alike, tally, warnings, labels.triage, commit)
+    report = _report(at, manifest, model, alike, tally, warnings, labels.triage, commit)
+    return report if chosen is None else replace(report, chosen=ByDev.of(chosen))
 
 
 def _majority(fitting: Fitting, votes: VotesAt, cardinality: int) -> Majority:
@@ -206,6 +220,43 @@ def _fit(
     keep_counts(draft, fit.counts, names)
     fit = replace(fit, balance_from=balance_from) if balance_from else fit
     return fit, replace(alike, shares=fit.arrays.get("shares", np.ones(votes.shape[1])))
+
+
+def _choose(
+    at: At,
+    fitting: Fitting,
+    dev: Dev,
+    votes: VotesAt,
+    majority: Majority,
+    reader: FeatureReader,
+    decisions: Mapping[Key, Decision],
+) -> tuple[Chosen, Dependence]:
+    """The label model that labeled rows choose, and which LFs repeat one another."""
+    rows = dev_rows(at, dev.source, votes, decisions, most=dev.most, seed=fitting.seed)
+    alike = measure_dependence(votes, len(at.dataset.classes), seed=fitting.seed)
+    chosen = choose_by(
+        at,
+        rows,
+        {fitting.model.name: fitting.model} | dict(dev.models),
+        default=fitting.model.name,
+        majority=majority,
+        votes=votes,
+        end_model=fitting.end_model,
+        reader=reader,
+        shares=alike.shares.tolist(),
+        seed=fitting.seed,
+    )
+    return chosen, replace(alike, shares=chosen.fit.arrays.get("shares", np.ones(votes.shape[1])))
+
+
+def _says(
+    model: LabelModel, fit: LabelModelFit, votes: LabelMatrix, chosen: Chosen | None
+) -> SoftLabels:
+    """What the label model says, under the class balance and temperature that were chosen."""
+    soft = model.predict(fit, votes)
+    if chosen is None:
+        return soft
+    return adjust(soft, chosen.choice.class_balance, chosen.choice.setting.temperature)
 
 
 def _write(
@@ -266,6 +317,7 @@ def _model_manifest(
     alike: Dependence,
     reader: FeatureReader,
     draft: Draft,
+    chosen: Chosen | None,
 ) -> ModelManifest:
     assert at.votes is not None  # LFs voted
     assert at.votes_id is not None
@@ -276,8 +328,10 @@ def _model_manifest(
         votes=at.votes_id,
         seed=fit.seed,
         cardinality=fit.cardinality,
-        class_balance=tuple(map(float, fit.class_balance)),
-        balance_from=fit.balance_from,
+        class_balance=tuple(map(float, fit.class_balance))
+        if chosen is None
+        else chosen.choice.class_balance,
+        balance_from=fit.balance_from if chosen is None else chosen.choice.setting.balance,
         weights=tuple(None if math.isnan(w) else float(w) for w in fit.weights),
         arrays={name: array.tolist() for name, array in fit.arrays.items()},
         end_model="none" if end_model is None or not features else end_model.name,
@@ -287,6 +341,7 @@ def _model_manifest(
         pair_counts=draft.changes.get(pair_counts_file(at.name)),
         options=fitting.options,
         even_end=end_model is not None and bool(features),
+        chosen_by=None if chosen is None else chosen.to_manifest(),
     )
 
 

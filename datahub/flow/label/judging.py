@@ -112,6 +112,7 @@ def judge(
     end_model: EndModel | None,
     decisions: dict[Key, Decision],
     audit_keys: Collection[Key],
+    spent: Collection[Key] = (),
     policy: Policy,
     model: str,
     seed: int,
@@ -121,13 +122,14 @@ def judge(
     """Put an end model's word and people's to the label model's `soft`, and apply the policy.
 
     Answers to rows of the audit slice (`audit_keys`) have no part in any other row's label: they
-    measure, and what measures may not teach. Rows are read a part at a time, twice where there is
+    measure, and what measures may not teach. Those `spent` on choosing the label model do neither.
+    Rows are read a part at a time, twice where there is
     an end model: first what it learns from, then all that it is asked about. `even`: its opinion
     is taken without the sizes of classes that it learned.
     """
     rows = _Rows(dataset, reader, votes, soft, lfs, Numbering.of(votes), policy.min_text)
     answers = {key: d.label for key, d in decisions.items() if d.label is not None}
-    audit = {key: label for key, label in answers.items() if key in audit_keys}
+    audit = {key: label for key, label in answers.items() if key in audit_keys and key not in spent}
     teaching = {key: label for key, label in answers.items() if key not in audit_keys}
     number = {name: i for i, name in enumerate(dataset.classes)}
     lessons_of = {key: number[label] for key, label in teaching.items()}

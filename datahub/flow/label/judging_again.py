@@ -106,6 +106,7 @@ def judge_again(
         end_model=None if model.end_model == "none" else end_model,
         decisions=decisions,
         audit_keys=audit_keys,
+        spent=at.spent_keys,
         policy=at.triage.policy,
         model=made_by(model),
         seed=model.seed,

@@ -30,7 +30,8 @@ class Score(InHTML):
     `accepted` are by a measured threshold alone, whatever the policy does before that. `gold` has
     all rows by class and what was taken for what, None where there is no gold. `audit` has the
     same of the models' labels on audited rows, which were drawn at random, against what people
-    said of them; None where nobody answered one.
+    said of them; None where nobody answered one. `spent` rows, by which the label model was chosen,
+    are in none of these.
     """
 
     everything: Accuracy
@@ -39,6 +40,7 @@ class Score(InHTML):
     gold: Judged | None = None
     audit: Judged | None = None
     slices: tuple[SliceScore, ...] = ()
+    spent: int = 0
 
 
 def score_labels(at: At, workers: LFWorkers | None = None, progress: Progress = quiet) -> Score:
@@ -62,10 +64,17 @@ def _score(at: At) -> Score:
         if audited is None:
             _check_gold(at)
         none = accuracy({})
-        return Score(none, none, none, audit=audited)
+        return Score(none, none, none, audit=audited, spent=len(at.spent_keys))
     every, not_asked, accepted = _gold_pairs(at)
     groups = accuracy(every), accuracy(not_asked), accuracy(accepted)
-    return Score(groups[0], groups[1], groups[2], gold=judge(every, classes), audit=audited)
+    return Score(
+        groups[0],
+        groups[1],
+        groups[2],
+        gold=judge(every, classes),
+        audit=audited,
+        spent=len(at.spent_keys),
+    )
 
 
 def _check_gold(at: At) -> None:
@@ -85,8 +94,7 @@ def _gold_pairs(at: At) -> tuple[Pairs, Pairs, Pairs]:
         gold = at.part("gold", part, [at.key, GOLD_LABEL])
         if gold is None:
             continue
-        gold_lines = gold.rename({GOLD_LABEL: "gold"}).drop_nulls("gold")
-        lines = labels.join(gold_lines, on=at.key, how="inner")
+        lines = labels.join(_gold_lines(at, gold), on=at.key, how="inner")
         has_answer = pl.col("annotations").list.len() > 0
         kept = (pl.lit(True), ~has_answer, pl.col("status") == "accepted")
         for pairs, group in zip(groups, kept, strict=True):
@@ -134,8 +142,14 @@ def _truth(at: At, part: Part) -> pl.DataFrame:
     if labels is None or gold is None:
         empty = {at.key: pl.Null, "label": pl.String, "gold": pl.String}
         return pl.DataFrame(schema=empty)
+    return labels.join(_gold_lines(at, gold), on=at.key, how="inner")
+
+
+def _gold_lines(at: At, gold: pl.DataFrame) -> pl.DataFrame:
+    """Key and gold of the rows that have it, and had no part in choosing the label model."""
+    spent = pl.Series(list(at.spent_keys), dtype=gold.schema[at.key])
     lines = gold.rename({GOLD_LABEL: "gold"}).drop_nulls("gold")
-    return labels.join(lines, on=at.key, how="inner")
+    return lines.filter(~pl.col(at.key).is_in(spent.implode()))
 
 
 def _models(at: At, part: Part, answers: Mapping[Key, str]) -> pl.DataFrame:
@@ -156,7 +170,8 @@ def _audit_answers(at: At) -> dict[Key, str]:
     if not at.audit_keys or not at.has("soft_labels"):
         return {}
     decided = {key: d.label for key, d in decisions_at(at).items() if d.label is not None}
-    return {key: label for key, label in decided.items() if key in at.audit_keys}
+    measuring = at.audit_keys - at.spent_keys
+    return {key: label for key, label in decided.items() if key in measuring}
 
 
 def _audit_pairs(at: At) -> Pairs:

@@ -196,6 +196,27 @@ class LabelWarning(Shape):
 
 
 @dataclass(frozen=True)
+class ByDev(Shape):
+    """What `rows` labeled rows of gold or audit chose; `left` others remain to measure with.
+
+    `right` is of rows that had no part in the choice, beside `default_right` of the default; `gain`
+    is the 95% interval of the difference. `folds` of 5 choose the same.
+    """
+
+    source: str
+    rows: int
+    left: int
+    model: str
+    balance: str
+    temperature: float
+    right: float
+    interval: tuple[float, float]
+    default_right: float
+    gain: tuple[float, float]
+    folds: int
+
+
+@dataclass(frozen=True)
 class Fitted(Shape):
     """What fitting came to. `statuses`, `classes` and `outcomes` count rows."""
 
@@ -217,6 +238,7 @@ class Fitted(Shape):
     outcomes: dict[str, int]
     triage: Triage
     warnings: list[LabelWarning]
+    chosen: ByDev | None
     commit: Commit
     changed: bool
 
@@ -320,7 +342,8 @@ class Score(Shape):
     """Labels against gold: of all rows, of those nobody was asked about, of accepted ones.
 
     `gold` has all rows by class, null without gold. `audit` has the models' labels of audited rows
-    against what people said of them, null where nobody answered one.
+    against what people said of them, null where nobody answered one. `spent` rows, by which the
+    label model was chosen, are in none of these.
     """
 
     everything: Accuracy
@@ -329,3 +352,4 @@ class Score(Shape):
     gold: Judged | None
     audit: Judged | None
     slices: list[SliceScore]
+    spent: int
