@@ -21,6 +21,7 @@ from bench.lakefs import Requests, _fresh, _hub, _without_server
 TIME = datetime(2026, 1, 2, tzinfo=UTC)
 ROWS, RELABELED, REMOTE_ROWS, REMOTE_RELABELED = 100_000, 40, 2_000, 20
 DATASETS, OBJECTS = 1_000, 100_000
+ANSWERED = "answered.txt"
 LFS = """\
 from datahub import keywords
 
@@ -84,6 +85,27 @@ def labeled(rows: int, count: int) -> Setup:
         relabel(hub, count)
 
     return make
+
+
+def asked(hub: Any) -> None:
+    """A labeled dataset, of which people answered for some rows that no pull has brought."""
+    mail(hub, REMOTE_ROWS)
+    hub.review_push(budget=2)
+    for task_id, _ in hub.review_open():
+        hub.review_answer([(task_id, "ham")])
+
+
+def answered(hub: Any) -> None:
+    """The same after the pull; the key of such a row is in a file."""
+    asked(hub)
+    hub.review_pull()
+    key = hub.at("news").log[0].key
+    (Path(hub.settings.root) / ANSWERED).write_text(str(key), encoding="utf-8")
+
+
+def why_of_answer(hub: Any) -> Any:
+    """Why such a row has its label."""
+    return hub.why((Path(hub.settings.root) / ANSWERED).read_text(encoding="utf-8"))
 
 
 def many_datasets(hub: Any) -> None:
@@ -151,6 +173,8 @@ REMOTE = (
         30,
     ),
     Walk("status", lambda hub: mail(hub, REMOTE_ROWS), lambda hub: hub.status(), 12),
+    Walk("why, a row that was answered", answered, why_of_answer, 30),
+    Walk("review pull", asked, lambda hub: hub.review_pull(), 25),
 )
 
 
@@ -178,11 +202,11 @@ def requests(watch: Watch) -> Figures:
     Each is asked by a process's first command, which knows nothing of the commits yet.
     """
     rows = []
+    counter = Requests()
     for walk in REMOTE:
-        with _hub(watch, "walk") as hub:
-            walk.make(hub)
-            counter = Requests()
-            for state in ("objects here", "no object here"):
+        for state in ("objects here", "no object here"):
+            with _hub(watch, "walk") as hub:
+                walk.make(hub)
                 if state == "no object here":
                     shutil.rmtree(Path(hub.settings.root) / ".datahub" / "objects")
                 clone = type(hub)(hub.settings)

@@ -12,7 +12,8 @@ from datahub.cli.output import emit_json, expectations, line, table
 from datahub.hub import results
 
 if TYPE_CHECKING:
-    from datahub.flow.history.why import Event, Why
+    from datahub.flow.history.events import Event
+    from datahub.flow.history.why import Why
 
 SHOWN_LENGTH = 200  # characters of a column
 

@@ -32,9 +32,10 @@ class Step:
 
 def begin(store: VersionStore, step: Step) -> Commit:
     """The head the step starts from. Raises Guarded at once, before any work is done."""
-    if step.branch not in store.branches():
+    branches = store.branches()
+    if step.branch not in branches:
         raise BranchNotFound(step.branch)
-    head = store.commit_at(step.branch)
+    head = store.commit_at(branches[step.branch])
     gates = store.objects(head.id, GATES).get(GATES)
     if gates is not None and guards(gates_of(store.read(gates)), step.branch):
         raise Guarded(step.branch)

@@ -1,4 +1,4 @@
-"""A pull lists what it needs of a commit once: on a server each listing is a request."""
+"""A pull, and a why, list what they need of a commit once: on a server each is a request."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import urllib3.connectionpool
 from datahub.hub import Hub
 from tests.lakefs_server import LakeFSServer
 
-MOST = 31  # it was 65
+OF_A_PULL, OF_A_WHY = 21, 25  # they were 65 and 70
 LFS = """\
 from datahub import keywords
 
@@ -48,19 +48,31 @@ def answered(lakefs: LakeFSServer, tmp_path: Path) -> Hub:
     return hub
 
 
-def test_a_pull_of_two_answers_takes_few_requests(
-    answered: Hub, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The commit is among them, which alone takes a few."""
-    requests = Counter[str]()
+@pytest.fixture
+def requests(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """Every request from now on."""
+    counts = Counter[str]()
     send = urllib3.connectionpool.HTTPConnectionPool.urlopen
 
     def counted(pool: Any, method: str, url: str, *args: Any, **more: Any) -> Any:
-        requests[f"{method} {url.partition('?')[0]}"] += 1
+        counts[f"{method} {url.partition('?')[0]}"] += 1
         return send(pool, method, url, *args, **more)
 
     monkeypatch.setattr(urllib3.connectionpool.HTTPConnectionPool, "urlopen", counted)
+    return counts
 
+
+def test_a_pull_and_a_why_of_what_it_brought_take_few_requests(
+    answered: Hub, requests: Counter[str]
+) -> None:
+    """The pull's commit is among them, which alone takes a few; the why knows no commit yet."""
     assert answered.review_pull().annotations == 2
 
-    assert 0 < requests.total() <= MOST, requests
+    assert 0 < requests.total() <= OF_A_PULL, requests
+
+    key = str(answered.at().log[0].key)
+    requests.clear()
+
+    assert len(Hub(answered.settings).why(key).history) == 4
+
+    assert 0 < requests.total() <= OF_A_WHY, requests

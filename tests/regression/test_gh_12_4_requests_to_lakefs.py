@@ -85,3 +85,34 @@ def test_what_differs_between_two_commits_is_asked_once(
     assert requests(lambda: store.changes(old.id, new.id)) == 0
     changes.clear()
     assert [change.path for change in store.changes(old.id, new.id)] == ["a/1"]
+
+
+def test_a_log_of_a_folder_asks_about_merges_and_the_beginning_alone(
+    store: LakeFSVersionStore, requests: Callable[[Callable[[], object]], int]
+) -> None:
+    """Of other commits the server says in one page which of them touched the folder."""
+    for number in range(10):
+        commit(store, {f"b/{number}": b"b"})
+    store.log("main")
+
+    assert requests(lambda: store.log("main", prefix="a/")) == 3  # the ref, a page, the beginning
+    assert [entry.message for entry in store.log("main", prefix="a/")] == ["m", "m"]
+
+
+def test_a_commit_asks_for_no_folder_that_was_listed_nor_for_those_above_it(
+    store: LakeFSVersionStore, requests: Callable[[Callable[[], object]], int]
+) -> None:
+    commit(store, {"x/y/z/file": b"1"})
+    taken = requests(lambda: commit(store, {"x/y/z/more": b"2"}))
+    store.objects("main", "x/y/z/")
+
+    listed = requests(lambda: commit(store, {"x/y/z/third": b"3"}))
+
+    assert listed == taken - 1
+
+
+def commit(store: LakeFSVersionStore, contents: dict[str, bytes]) -> None:
+    """Put contents on main, as another process would that knows the head."""
+    changes = {path: store.put(content) for path, content in contents.items()}
+    head = store.branches()["main"]
+    store.commit("main", changes, message="other", author="ann", time=START, expected=head)

@@ -7,8 +7,9 @@ from typing import Any
 from datahub.adapters.versions_lakefs.building import Builder
 from datahub.adapters.versions_lakefs.history import History
 from datahub.adapters.versions_lakefs.leases import Leases
+from datahub.adapters.versions_lakefs.places import Around, Places
 from datahub.adapters.versions_lakefs.server import Server
-from datahub.adapters.versions_lakefs.trees import Around, Trees
+from datahub.adapters.versions_lakefs.trees import Trees
 from datahub.core.errors import NotFound, ObjectNotFound
 from datahub.core.versions import Candidate, Changes, CommitId
 
@@ -17,11 +18,18 @@ class Candidates:
     """The merges of one repository that have not landed."""
 
     def __init__(
-        self, server: Server, history: History, trees: Trees, builder: Builder, leases: Leases
+        self,
+        server: Server,
+        history: History,
+        trees: Trees,
+        places: Places,
+        builder: Builder,
+        leases: Leases,
     ) -> None:
         self._server = server
         self._history = history
         self._trees = trees
+        self._places = places
         self._builder = builder
         self._leases = leases
 
@@ -31,8 +39,8 @@ class Candidates:
         """Merge `source` into a copy of `into`, whose head `statement` names, and do `changes`."""
         head = statement["on"]
         self._check_known(changes, head, source)
-        around = self._trees.around(head, changes)
-        self._trees.check_places(head, around, changes)
+        around = self._places.around(head, changes)
+        self._places.check(head, around, changes)
         temporary = self._leases.take(into, head)
         record = {"into": into, "source": source, "head": head, "branch": temporary}
         try:
@@ -99,7 +107,7 @@ class Candidates:
         }
         back = differences.keys() - changes.keys()
         if back:
-            objects = self._trees.around(head, back).files
+            objects = self._places.around(head, back).files
             wrong |= {path: objects.get(path) for path in back}
         if wrong:
             self._builder.write(temporary, wrong)

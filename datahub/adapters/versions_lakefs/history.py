@@ -164,6 +164,17 @@ class History:
                 if children[parent] == 0:
                     heapq.heappush(ready, (-commits[parent].time.timestamp(), parent))
 
+    def touching(self, start: CommitId, prefix: str) -> set[CommitId]:
+        """Those of a commit and its ancestors that changed something under a prefix: no merges."""
+        path = f"refs/{start}/commits"
+        return {raw["id"] for raw in self._server.pages("read the log", path, prefixes=prefix)}
+
+    def is_plain(self, commit: Commit) -> bool:
+        """Whether a commit is to the server what it is to us: one on top of another."""
+        raw = self.raw(commit.id)
+        is_copy = _PICK_ORIGIN in (raw.metadata or {})
+        return len(raw.parents) == 1 and commit.parents == tuple(raw.parents) and not is_copy
+
     def merge_base(self, ours: CommitId, theirs: CommitId) -> CommitId:
         """The best common ancestor, the same whichever side asks. Raises InputError."""
         commits = self._ancestors(ours) | self._ancestors(theirs)

@@ -17,6 +17,7 @@ from datahub.adapters.versions_lakefs.history import History, exact
 from datahub.adapters.versions_lakefs.leases import Leases
 from datahub.adapters.versions_lakefs.memory import Memory
 from datahub.adapters.versions_lakefs.names import TEMPORARY, decode
+from datahub.adapters.versions_lakefs.places import Places
 from datahub.adapters.versions_lakefs.protection import Protection
 from datahub.adapters.versions_lakefs.refs import Refs
 from datahub.adapters.versions_lakefs.server import Server
@@ -69,13 +70,14 @@ class LakeFSVersionStore(Contents):
         self._history = History(server, check=lambda commit: setup.is_known(server, commit))
         self._memory = Memory(memory)
         self._trees = Trees(server, self._history, self._memory, hash_object=self._hash_object)
+        self._places = Places(server, self._trees)
         super().__init__(server, files, self._trees, heads=lambda: self.branches().values())
         self._builder = Builder(server, self._history, self._trees, files)
         self._leases = Leases(server, self._history)
         self._refs = Refs(server)
         self._protection = Protection(server)
         self._candidates = Candidates(
-            server, self._history, self._trees, self._builder, self._leases
+            server, self._history, self._trees, self._places, self._builder, self._leases
         )
 
     @classmethod
@@ -188,9 +190,10 @@ class LakeFSVersionStore(Contents):
 
     def log(self, ref: str, *, limit: int | None = None, prefix: str = "") -> list[Commit]:
         """History, children before parents, else the newest first."""
-        history = self._history.log(self._history.resolve(ref))
+        start = self._history.resolve(ref)
+        history = self._history.log(start)
         if prefix:
-            history = (commit for commit in history if self._trees.is_touched(commit, prefix))
+            history = filter(self._trees.touching(start, prefix), history)
         return list(islice(history, limit))
 
     def merge_base(self, ours: str, theirs: str) -> Commit:
@@ -237,8 +240,8 @@ class LakeFSVersionStore(Contents):
         head = self._check_head(branch, expected, changes.keys)
         if self._is_guarded(branch, head):
             raise Guarded(branch)
-        around = self._trees.around(head, changes)
-        self._trees.check_places(head, around, changes)
+        around = self._places.around(head, changes)
+        self._places.check(head, around, changes)
         new = {path: oid for path, oid in changes.items() if around.files.get(path) != oid}
         if not new:
             raise NothingToCommit(branch)

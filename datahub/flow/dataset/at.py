@@ -96,6 +96,14 @@ class At:
         """Another dataset at the same commit."""
         return At(self.store, self.rows, self.commit, name, ref=self.ref, contents=self.contents)
 
+    def on(self, commit: Commit) -> At:
+        """The same dataset at another commit of the history; only what differs is listed.
+
+        It costs what differs between the two: meant for neighbours.
+        """
+        contents = self.contents.on(commit, f"{DATASETS}{self.name}/")
+        return At(self.store, self.rows, commit, self.name, contents=contents)
+
     def __repr__(self) -> str:
         return f"At({self.name!r}, {self.commit.id[:12]})"
 
@@ -190,7 +198,12 @@ class At:
     @cached_property
     def log(self) -> Sequence[Annotation]:
         """All lines of the annotation log, in the order of their time."""
-        return log_of(self.store, self.contents.under(annotations_prefix(self.name)))
+        return log_of(self.store, self.log_files)
+
+    @property
+    def log_files(self) -> Objects:
+        """Path -> object id of the annotation log's files, by path."""
+        return self.contents.under(annotations_prefix(self.name))
 
     @cached_property
     def batches(self) -> Sequence[Batch]:
@@ -213,8 +226,13 @@ class At:
     @cached_property
     def patches(self) -> Patches:
         """The lines of labels that go before those of the parts."""
-        files = self.contents.under(patches_prefix(self.name)).values()
+        files = self.patch_files.values()
         return Patches.read(self.rows, [self.store.fetch(oid) for oid in files], self.key)
+
+    @property
+    def patch_files(self) -> Objects:
+        """Path -> object id of the patches of labels, in their order."""
+        return self.contents.under(patches_prefix(self.name))
 
     # Tables: rows, gold, votes, soft_labels, labels
 

@@ -8,11 +8,11 @@ hundreds of thousands of objects.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import takewhile
 from typing import Any, TypeVar
 
-from datahub.core.versions import Commit, ObjectId, Objects
+from datahub.core.versions import Change, Commit, ObjectId, Objects
 from datahub.ports import VersionStore
 
 T = TypeVar("T")
@@ -57,6 +57,20 @@ class Contents:
         value: T | None = self._values[name]
         return value
 
+    def on(self, commit: Commit, folder: str) -> Contents:
+        """The contents of another commit; what is listed of a folder here is not listed again.
+
+        What differs between the two commits is asked for instead.
+        """
+        if commit.id == self.commit.id:
+            return self
+        contents = Contents(self.store, commit)
+        changes = self.store.changes(self.commit.id, commit.id, folder)
+        for prefix, listing in self._listings.items():
+            if prefix.startswith(folder):
+                contents._listings[prefix] = _changed(listing, changes, prefix)
+        return contents
+
     def _within(self, wider: str, prefix: str) -> Objects:
         """What of a listing lies under a longer prefix."""
         listing = self._listings[wider]
@@ -68,6 +82,19 @@ class Contents:
         return {
             path: listing[path] for path in takewhile(lambda p: p.startswith(prefix), following)
         }
+
+
+def _changed(listing: Objects, changes: Sequence[Change], prefix: str) -> Objects:
+    """A listing of what a prefix has after changes; itself where none is about it.
+
+    >>> dict(_changed({"a/1": "x", "a/2": "y"}, [Change("a/1", "x", None)], "a/"))
+    {'a/2': 'y'}
+    """
+    about = {change.path: change.new for change in changes if change.path.startswith(prefix)}
+    if not about:
+        return listing
+    objects = {**listing, **about}
+    return {path: oid for path, oid in sorted(objects.items()) if oid is not None}
 
 
 def _folders(path: str) -> Iterator[str]:

@@ -8,22 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from itertools import islice
 from typing import Any
 
 from datahub.core.dataset import Dataset, Key
 from datahub.core.errors import RowNotFound
 from datahub.core.labels import ABSTAIN
-from datahub.core.layout import DATASETS
 from datahub.core.manifest import ModelManifest, VotesManifest
 from datahub.core.relabel import Annotation, answers_by_row, counts
-from datahub.core.verdict import Verdict
-from datahub.core.versions import Commit
 from datahub.flow.dataset.annotations import Hashes, hashes_of
 from datahub.flow.dataset.at import At
 from datahub.flow.dataset.row import OneRow
-from datahub.flow.publish.verdicts import own_verdict
+from datahub.flow.history.events import Event, events
 from datahub.ports import Rows, VersionStore
 
 
@@ -74,23 +70,6 @@ class Question:
 
 
 @dataclass(frozen=True)
-class Event:
-    """A commit that changed something about the row, against its first parent.
-
-    `changed` are (what, before, after). A merge that has the row just as its other parent has it
-    changed nothing of its own: `taken_from` is that parent. `verdict`: what the commit landed by.
-    """
-
-    commit: str
-    message: str
-    author: str
-    time: datetime
-    changed: tuple[tuple[str, str | None, str | None], ...]
-    taken_from: str | None
-    verdict: Verdict | None
-
-
-@dataclass(frozen=True)
 class Why:
     """All that made a row's label, as of a commit; `history` is newest first.
 
@@ -118,8 +97,8 @@ def why(
     DatasetNotFound, RefNotFound.
     """
     at = At.of(store, rows, ref, dataset)
-    row = OneRow(dataset, _parse_key(key, at), store, rows)
-    state = row.at(at.id)
+    row = OneRow(at, _parse_key(key, at))
+    state = row.at(at.commit)
     if state.content is None:
         raise RowNotFound(key, dataset, ref)
     return Why(
@@ -132,7 +111,7 @@ def why(
         label=state.label,
         asked=tuple(_questions(at, row.key)),
         annotations=tuple(_answers(at, row.key)),
-        history=tuple(_history(row, at, limit)),
+        history=tuple(islice(events(row, at), limit)),
     )
 
 
@@ -214,50 +193,3 @@ def _questions(at: At, key: Key) -> Iterator[Question]:
         for task in batch.tasks:
             if task.key == key:
                 yield Question(batch.id, batch.queue, task.slice, task.reason, task.prediction)
-
-
-def _history(row: OneRow, at: At, limit: int | None) -> Iterator[Event]:
-    events = (_event(row, commit) for commit in _candidates(at))
-    return islice((event for event in events if _is_about(event, row)), limit)
-
-
-def _candidates(at: At) -> Iterator[Commit]:
-    """Commits that can have changed the row, or landed it; newest first."""
-    prefix = f"{DATASETS}{at.name}/"
-    changing = {commit.id for commit in at.store.log(at.id, prefix=prefix)}
-    for commit in at.store.log(at.id):
-        is_merge = len(commit.parents) > 1 or "verdict" in commit.metadata
-        if is_merge or commit.id in changing:
-            yield commit
-
-
-def _is_about(event: Event, row: OneRow) -> bool:
-    if event.changed or event.taken_from:
-        return True
-    is_landing = event.verdict is not None and event.verdict.kind == "data"
-    return is_landing and row.at(event.commit).content is not None
-
-
-def _event(row: OneRow, commit: Commit) -> Event:
-    first, other_parents = (commit.parents[0], commit.parents[1:]) if commit.parents else (None, ())
-    differences: tuple[tuple[str, str | None, str | None], ...] = ()
-    source = None
-    if row.may_differ(first, commit.id):
-        before, after = (
-            {} if first is None else row.at(first).describe(),
-            row.at(commit.id).describe(),
-        )
-        if before != after:
-            source = next(
-                (parent for parent in other_parents if row.at(parent).describe() == after), None
-            )
-        differences = tuple(
-            (topic, before.get(topic), after.get(topic))
-            for topic in dict.fromkeys([*before, *after])
-            if source is None and before.get(topic) != after.get(topic)
-        )
-    is_event = "verdict" in commit.metadata or differences or source
-    verdict = own_verdict(row.store, commit) if is_event else None
-    return Event(
-        commit.id, commit.message, commit.author, commit.time, differences, source, verdict
-    )
