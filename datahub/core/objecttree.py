@@ -14,6 +14,7 @@ import hashlib
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 NodeId = str
 Keys = list[str]
@@ -53,11 +54,17 @@ def decode(body: bytes) -> Node:
     count = int.from_bytes(body[1:5], "big")
     end = 5 + _ID * count
     digits = body[5:end].hex()
-    prefix, *rests = body[end:].decode().split("\0")
-    if len(rests) != count or len(digits) != 2 * _ID * count:
+    keys = _decode_keys(body[end:])
+    if len(keys) != count or len(digits) != 2 * _ID * count:
         raise ValueError("A node holds another number of entries than it says.")
-    ids = [digits[i : i + 2 * _ID] for i in range(0, len(digits), 2 * _ID)]
-    return Node(body[0], [prefix + rest for rest in rests], ids)
+    return Node(body[0], keys, [digits[i : i + 2 * _ID] for i in range(0, len(digits), 2 * _ID)])
+
+
+@lru_cache(maxsize=256)
+def _decode_keys(text: bytes) -> Keys:
+    """The keys of a node; a node that a commit put in place of another mostly has the same ones."""
+    prefix, *rests = text.decode().split("\0")
+    return [prefix + rest for rest in rests]
 
 
 def node_id(body: bytes) -> NodeId:
@@ -141,11 +148,13 @@ def differ(old: NodeId, new: NodeId, read: Read, prefix: str = "") -> bool:
     if old == new:
         return False
     was, now = read(old), read(new)
-    before, after = _span(was, prefix), _span(now, prefix)
+    before = after = _span(now, prefix)
+    if was.keys is not now.keys:
+        before = _span(was, prefix)
     if was.level != now.level or was.keys[before] != now.keys[after]:
         return bool(differences(old, new, read, prefix))
     keys, pairs = now.keys[after], list(zip(was.ids[before], now.ids[after], strict=True))
-    places = [place for place, (old_id, new_id) in enumerate(pairs) if old_id != new_id]
+    places = [place for place, pair in enumerate(pairs) if pair[0] != pair[1]]
     if now.level == 0:
         return bool(places)
     if any(keys[place].startswith(prefix) and place + 1 < len(keys) for place in places):

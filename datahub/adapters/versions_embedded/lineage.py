@@ -47,11 +47,11 @@ def merge_base(graph: Transaction, ours: CommitId, theirs: CommitId) -> CommitId
         if mark == _LEFT | _RIGHT:
             bases.append((-rank, commit_id))
             mark |= _BELOW
-        for parent in _parents(graph, commit_id):
-            before = marks.get(parent)
-            marks[parent] = after = (before or 0) | mark
+        for ranked in _ranked(graph, commit_id):
+            before = marks.get(ranked[1])
+            marks[ranked[1]] = after = (before or 0) | mark
             if before is None:
-                heapq.heappush(waiting, (-graph.link(parent).generation, parent))
+                heapq.heappush(waiting, ranked)
                 pending += not after & _BELOW
             else:
                 pending -= bool(after & _BELOW) and not before & _BELOW
@@ -64,15 +64,21 @@ def merge_base(graph: Transaction, ours: CommitId, theirs: CommitId) -> CommitId
 
 
 def _parents(graph: Transaction, commit_id: CommitId) -> Sequence[CommitId]:
-    """A commit's parents. Raises StorageError for a generation that the walks cannot rest on.
+    """A commit's parents. Raises StorageError as `_ranked` does."""
+    return [parent for _, parent in _ranked(graph, commit_id)]
+
+
+def _ranked(graph: Transaction, commit_id: CommitId) -> list[tuple[int, CommitId]]:
+    """(generation, parent), negative: for a heap. Raises StorageError for a wrong generation.
 
     Where it is not below that of a child, a history would lack commits, and say nothing.
     """
     link = graph.link(commit_id)
-    for parent in link.parents:
-        if graph.link(parent).generation >= link.generation:
+    ranked = [(-graph.link(parent).generation, parent) for parent in link.parents]
+    for rank, _ in ranked:
+        if -rank >= link.generation:
             raise damage_error(f"The history has a wrong generation for commit {commit_id}.")
-    return link.parents
+    return ranked
 
 
 class Children:
@@ -92,10 +98,9 @@ class Children:
     def _look(self, generation: int) -> None:
         """Count the parents of all commits above a generation: no other is a child of one in it."""
         while self._waiting and -self._waiting[0][0] > generation:
-            for parent in _parents(self._graph, heapq.heappop(self._waiting)[1]):
+            for rank, parent in _ranked(self._graph, heapq.heappop(self._waiting)[1]):
                 if parent not in self._count:
                     self._count[parent] = 0
-                    rank = -self._graph.link(parent).generation
                     heapq.heappush(self._waiting, (rank, parent))
                 self._count[parent] += 1
 

@@ -159,7 +159,7 @@ class EmbeddedVersionStore:
         with self._graph.reading() as graph:
             ids = lineage.history(graph, resolve(graph, ref))
             if prefix:
-                ids = filter(trees.ChangeFilter(graph, prefix), ids)
+                ids = trees.ChangeFilter(graph, prefix).of(ids)
             return [commits.read(graph, commit_id) for commit_id in islice(ids, limit)]
 
     def merge_base(self, ours: str, theirs: str) -> Commit:

@@ -24,7 +24,8 @@ _STOOD = "CREATE TABLE IF NOT EXISTS stood (branch TEXT NOT NULL, head TEXT NOT 
 _NODE_LIMIT = 2000  # nodes in memory: some 50 MB
 _LINK_LIMIT = 50_000  # commits in memory: some 50 MB
 _ONE_BY_ONE = 16  # commits that a walk reads each by itself; then it reads many at a time
-_GENERATIONS = 128  # that it reads at a time, and twice as many each time after
+_GENERATIONS = 128  # that it reads at a time, and four times as many each time after
+_AT_ONCE = 500  # nodes that are read together
 _NOW = "strftime('%Y-%m-%dT%H:%M:%S+00:00', 'now')"
 
 
@@ -63,10 +64,13 @@ class Transaction:
         self._alone = 0  # commits that were read each by itself
         self._unchecked: dict[CommitId, tuple[int, object]] = {}  # read with others
         self._generations = _GENERATIONS
+        self._bodies: dict[NodeId, object] = {}  # of nodes that were read with others
 
     def body(self, node_id: NodeId) -> bytes:
         """What is stored under an id, checked against it. Raises StorageError."""
-        body = self._value("SELECT body FROM node WHERE id = ?", node_id)
+        body = self._bodies.pop(node_id, None)
+        if body is None:
+            body = self._value("SELECT body FROM node WHERE id = ?", node_id)
         if not isinstance(body, bytes):
             raise damage_error(f"The history lacks node {node_id}.")
         if objecttree.node_id(body) != node_id:
@@ -87,6 +91,15 @@ class Transaction:
                 self._nodes.clear()
             self._nodes[node_id] = node
         return node
+
+    def read_ahead(self, node_ids: Iterable[NodeId]) -> None:
+        """Read nodes together that will be asked for. Each is checked when it is."""
+        ids = [node_id for node_id in dict.fromkeys(node_ids) if node_id not in self._nodes]
+        self._bodies.clear()
+        for start in range(0, len(ids), _AT_ONCE):
+            chunk = ids[start : start + _AT_ONCE]
+            query = f"SELECT id, body FROM node WHERE id IN ({', '.join('?' * len(chunk))})"
+            self._bodies.update(self._connection.execute(query, chunk))
 
     def add_bodies(self, bodies: Mapping[NodeId, bytes]) -> None:
         """Add what is not there."""
@@ -279,8 +292,8 @@ class Transaction:
             'SELECT id, generation, body FROM "commit" WHERE generation BETWEEN ? AND ?',
             (generation - self._generations, generation - 1),
         )
-        self._unchecked.update((commit_id, (number, body)) for commit_id, number, body in rows)
-        self._generations *= 2
+        self._unchecked.update({row[0]: row[1:] for row in rows})
+        self._generations *= 4
 
     def _forget(self, table: str, key: str, target: str, name: str) -> int:
         """Delete a name, and remember what it named and when it went."""
@@ -298,11 +311,11 @@ class Transaction:
 
 def _parse(commit_id: CommitId, generation: int, body: bytes) -> Link | None:
     """A commit as git writes one, if these are the bytes that its id names."""
-    if hashlib.sha256(b"commit %d\0" % len(body) + body).hexdigest() != commit_id:
+    if hashlib.sha256(b"commit %d\0%b" % (len(body), body)).hexdigest() != commit_id:
         return None
-    parents: list[CommitId] = []
+    parents: tuple[CommitId, ...] = ()
     at = 70  # after "tree", its id and the end of that line
-    while body.startswith(b"parent ", at):
-        parents.append(body[at + 7 : at + 71].decode())
+    while body[at : at + 7] == b"parent ":
+        parents += (body[at + 7 : at + 71].decode(),)
         at += 72
-    return Link(generation, body[5:69].decode(), tuple(parents), body)
+    return Link(generation, body[5:69].decode(), parents, body)

@@ -7,8 +7,9 @@ the first is the content id. Nodes are those of core.objecttree.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from dulwich.objects import ObjectID
 
@@ -18,6 +19,8 @@ from datahub.core.errors import InputError
 from datahub.core.layout import OWN
 from datahub.core.versions import Change, Changes, CommitId, ObjectId
 from datahub.machine.faults import damage_error
+
+_MOST = 256  # commits that are looked at together
 
 
 @dataclass(frozen=True)
@@ -103,21 +106,33 @@ class ChangeFilter:
         self._prefix = prefix
         self._roots: dict[str, objecttree.NodeId] = {}  # by tree: a parent is soon asked itself
 
-    def __call__(self, commit_id: CommitId) -> bool:
-        """Whether a commit does; a first one: whether it holds anything there."""
+    def of(self, commit_ids: Iterator[CommitId]) -> Iterator[CommitId]:
+        """Those of these commits, in order; more and more of them are looked at together."""
+        size = 1
+        while chunk := list(islice(commit_ids, size)):
+            links = [self._graph.link(commit_id) for commit_id in chunk]
+            links += [self._graph.link(parent) for link in links for parent in link.parents]
+            self._read_roots([link.tree for link in links])
+            yield from filter(self._is_touched, chunk)
+            size = min(2 * size, _MOST)
+
+    def _is_touched(self, commit_id: CommitId) -> bool:
+        """Whether a commit is one; a first one: whether it holds anything there."""
         link = self._graph.link(commit_id)
-        root = self._root(link.tree)
+        root = self._roots[link.tree]
         if not link.parents:
             return _holds(self._graph, root, self._prefix)
-        before = (self._root(self._graph.link(parent).tree) for parent in link.parents)
+        before = (self._roots[self._graph.link(parent).tree] for parent in link.parents)
         return all(objecttree.differ(old, root, self._graph.node, self._prefix) for old in before)
 
-    def _root(self, tree: str) -> objecttree.NodeId:
-        """The root of the tree that a path with this prefix is in."""
-        if tree not in self._roots:
-            pair = roots(self._graph, ObjectID(tree.encode()))
-            self._roots[tree] = pair.own if self._prefix.startswith(OWN) else pair.content
-        return self._roots[tree]
+    def _read_roots(self, names: Sequence[str]) -> None:
+        """The roots of the trees that a path with this prefix is in, with their nodes."""
+        new = [name for name in dict.fromkeys(names) if name not in self._roots]
+        self._graph.read_ahead(new)
+        for name in new:
+            pair = roots(self._graph, ObjectID(name.encode()))
+            self._roots[name] = pair.own if self._prefix.startswith(OWN) else pair.content
+        self._graph.read_ahead(self._roots[name] for name in names)
 
 
 def edit(graph: Transaction, tree: ObjectID | None, changes: Changes) -> ObjectID:
