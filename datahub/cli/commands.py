@@ -15,6 +15,7 @@ from datahub.cli import (
     embed,
     gate,
     git,
+    helps,
     history_edit,
     label,
     labelstudio,
@@ -32,7 +33,10 @@ from datahub.cli.state import state
 
 
 class Escape(BaseException):
-    """What typer would make an exit code of by itself: Ctrl-C, the end of input, a broken pipe."""
+    """What ends a command and is none of ours: Ctrl-C, the end of input, a broken pipe, an exit.
+
+    typer would make an exit code of some by itself.
+    """
 
     def __init__(self, error: BaseException) -> None:
         super().__init__()
@@ -46,7 +50,7 @@ class Root(Verbs):
         """Run the command. Raises Escaped."""
         try:
             return super().invoke(ctx)
-        except (KeyboardInterrupt, EOFError, OSError) as error:
+        except (KeyboardInterrupt, EOFError, OSError, SystemExit) as error:
             raise Escape(error) from error
 
 
@@ -56,7 +60,8 @@ app = typer.Typer(
     help="Label data with labeling functions, review what they doubt, merge through gates.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    rich_markup_mode=None,  # help is plain text: rich takes half a second to load
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Exit codes: 0 ok, 1 gate refused or findings, 2 bad input or settings, 3 conflict, "
     "4 authentication, 5 not found, 6 unavailable (retry), 7 could not run, 70 bug, "
     "130 interrupted.",
@@ -105,9 +110,14 @@ def run() -> int:
         command = typer.main.get_command(app)
         verbose.show(0)
         verbose.add_to(command)
+        helps.show_whole(command)
         outcome = command.main(standalone_mode=False)
     except Escape as escape:
         error = escape.error
+    except SystemExit as end:  # typer's own, after it completed a line
+        if isinstance(end.__context__, BrokenPipeError) or not isinstance(end.code, int):
+            raise
+        return end.code
     else:
         return outcome if isinstance(outcome, int) else 0
     raise error

@@ -44,9 +44,7 @@ def is_usage(error: BaseException) -> bool:
 def emit_usage(error: Any, *, as_json: bool) -> None:
     """Say what is wrong with the command line."""
     if not as_json:
-        from typer import rich_utils
-
-        rich_utils.rich_format_error(error)
+        error.show()
         return
     where = error.ctx.command_path if getattr(error, "ctx", None) else "datahub"
     content = {"code": "usage", "message": error.format_message(), "hint": f"Try `{where} --help`."}

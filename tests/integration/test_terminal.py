@@ -129,6 +129,30 @@ def test_without_a_terminal_answering_points_to_a_file(datahub: Datahub, labeled
     assert "--csv" in ran.stderr
 
 
+def test_a_line_is_completed_and_nothing_else_is_said(tmp_path: Path) -> None:
+    """As the shell asks at each press of Tab: what is on stderr would be on the screen."""
+    asked = {"_DATAHUB_COMPLETE": "complete_bash", "COMP_WORDS": "datahub st", "COMP_CWORD": "1"}
+    ask = "import sys; sys.argv = ['datahub']; from datahub.cli.app import main; main()"
+
+    ran = subprocess.run(
+        [sys.executable, "-c", ask],
+        cwd=tmp_path,
+        env={**os.environ, **asked},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (ran.returncode, ran.stdout.split(), ran.stderr) == (0, ["status"], "")
+
+
+def test_a_list_of_commands_has_whole_sentences(datahub: Datahub) -> None:
+    listed = " ".join(datahub("lf", "--help").out.split())
+
+    assert "Try one labeling function on real rows: its hits, misses and conflicts." in listed
+    assert "..." not in listed.replace("[ARGS]...", "")
+
+
 def test_help_lists_every_command(tmp_path: Path) -> None:
     """From outside any project."""
     ran = subprocess.run(

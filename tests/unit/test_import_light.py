@@ -30,3 +30,18 @@ def test_help_waits_for_no_table_library() -> None:
     told = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, check=True)
 
     assert (SLOW | {"polars", "numpy"}) & set(json.loads(told.stdout)) == set()
+
+
+def test_help_is_drawn_without_rich() -> None:
+    """rich, and what it loads, takes longer than all else of `datahub --help`."""
+    ask = (
+        "import json, sys; from datahub.cli.app import main; sys.argv = ['datahub', '--help']\n"
+        "try: main()\n"
+        "finally: print(json.dumps(sorted(sys.modules)), file=sys.stderr)"
+    )
+
+    told = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, check=True)
+
+    assert "Commands:" in told.stdout
+    slow = SLOW | {"polars", "numpy", "rich", "pygments", "markdown_it", "attr"}
+    assert slow & set(json.loads(told.stderr)) == set()
