@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
 from datahub.adapters.labelstudio_server import ServerInfo
+from datahub.core.layout import votes_file
+from datahub.flow.dataset.at import At
+from datahub.hub import Hub
 from tests.integration.conftest import Datahub
 from tests.lakefs_server import LakeFSServer
 
 pytestmark = pytest.mark.slow
+
+
+# What today's demo comes to. A change of these is a change of the format or of what it labels:
+# it needs a line in the changelog, and where objects change, a migration.
+ROWS = "ff834f1b11a0aa73d6f5a99877d07453bb2f6d2b2a813cfab5edebd5eec666ab"
+GOLD = "73b7fbad91f19defccb6a4ff365fccb91387ea90ef7b3934f0b6f4fb59edd7f4"
+VOTES = "27dacfe00915d455a0fc3ce15c64d65681985d59279032d4c1d039689f11ab42"
+LABELS = "60f7e8f51d55f62d882498a2ce25d988bbbe677bff4d63d3ab1b97abcf3bb069"
 
 
 def figures(datahub: Datahub, *words: str) -> dict[str, Any]:
@@ -37,7 +50,25 @@ def test_the_demo_tells_what_it_did_and_the_same_twice(datahub: Datahub) -> None
     assert after["accepted"]["rows"] > 2225 / 2
     assert after["accepted"]["accuracy"] >= 0.95
     assert after["not asked"]["rows"] == 2225 - 240
+    assert digests(Hub.open("demo-news").at(ref="main")) == (ROWS, GOLD, VOTES, LABELS)
     assert figures(datahub) == first
+
+
+def digests(at: At) -> tuple[str, str, str, str]:
+    """The ids of the rows and the gold labels, one of all votes by LF, and one of all labels."""
+    assert at.votes is not None
+    ((_, rows),) = at.objects("rows").items()
+    ((_, gold),) = at.objects("gold").items()
+    votes = {lf.name: votes_file(at.name, lf.fingerprint, rows) for lf in at.votes.lfs}
+    lines = "".join(f"{lf} {at.objects('votes')[votes[lf]]}\n" for lf in sorted(votes))
+    labels = pl.concat(frame for _, frame in at.parts("labels"))
+    table = labels.select(at.key, "label", "status", "source").write_csv()
+    return rows, gold, digest(lines), digest(table)
+
+
+def digest(text: str) -> str:
+    """Its SHA-256."""
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def test_label_studio_gives_the_figures_of_the_embedded_queue(
