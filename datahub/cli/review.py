@@ -141,7 +141,7 @@ def report(
 
 
 def _say_found(findings: Discrepancies) -> None:
-    """Print what the queue held against the ledger."""
+    """Print how the queue differs from the ledger."""
     counts = (
         (findings.deleted, "tasks were deleted in the queue"),
         (findings.doubled, "tasks were there twice, and were taken back"),

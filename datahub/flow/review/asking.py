@@ -27,7 +27,7 @@ AGAIN = "-again"  # ends the id of a batch of rows that changed after they were 
 
 @dataclass(frozen=True)
 class Discrepancies:
-    """What a queue held against the ledger: counts of tasks, and sentences for a person."""
+    """How a queue differs from the ledger: counts of tasks, and sentences for a person."""
 
     deleted: int = 0
     doubled: int = 0

@@ -165,7 +165,7 @@ class Policy(Shape):
 
 @dataclass(frozen=True)
 class Threshold(Shape):
-    """From which trust on labels are accepted. `state` is held, unmeasured or exceeded."""
+    """The trust from which labels are accepted. `state` is held, unmeasured or exceeded."""
 
     state: str
     at: float | None
@@ -218,7 +218,7 @@ class ByDev(Shape):
 
 @dataclass(frozen=True)
 class Fitted(Shape):
-    """What fitting came to. `statuses`, `classes` and `outcomes` count rows."""
+    """The outcome of a fit. `statuses`, `classes` and `outcomes` count rows."""
 
     dataset: str
     rows: int

@@ -43,8 +43,8 @@ class RowConflict(Shape):
 class Problem(Shape):
     """An error: its stable code, what happened, what to do next.
 
-    `verdict` stands in it where a gate refused, `conflicts` where a merge, revert or cherry-pick
-    has some, `set_aside` where answers of people would no longer count; else they are absent.
+    `verdict` is present where a gate refused, `conflicts` where a merge, revert or cherry-pick has
+    conflicts, `set_aside` where people's answers would no longer count. Otherwise they are absent.
     """
 
     code: str

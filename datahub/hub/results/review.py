@@ -11,7 +11,7 @@ from datahub.hub.results.shape import Key, Shape
 
 @dataclass(frozen=True)
 class Reconciled(Shape):
-    """What a queue held against the ledger: tasks deleted, doubled, or not datahub's."""
+    """How a queue differs from the ledger: tasks deleted, present twice, or not datahub's."""
 
     deleted: int
     doubled: int

@@ -46,7 +46,7 @@ class Dataset(Shape):
 
 @dataclass(frozen=True)
 class SetAside(Shape):
-    """Answers of people that count no more, and open tasks whose rows changed."""
+    """People's answers that no longer count, and open tasks whose rows changed."""
 
     dataset: str
     answers: int
@@ -109,7 +109,7 @@ class Stale(Shape):
 
 @dataclass(frozen=True)
 class DatasetState(Shape):
-    """Where a dataset stands."""
+    """The state of a dataset."""
 
     name: str
     rows: int
@@ -121,7 +121,7 @@ class DatasetState(Shape):
 
 @dataclass(frozen=True)
 class Status(Shape):
-    """Where the project stands. `refused`: LFs may not run here without a sandbox."""
+    """The state of the project. `refused`: LFs may not run here without a sandbox."""
 
     branch: str
     head: Commit
