@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from datahub.flow.dataset.tables import check_table, dataset_at, read_parts
+from datahub.flow.dataset.at import At
 from datahub.ports import Rows, VersionStore
 
 
@@ -12,7 +12,6 @@ def read_table(
     store: VersionStore, rows: Rows, ref: str, dataset: str, table: str, *, made_by: str
 ) -> pl.DataFrame:
     """A whole table in part order. Raises NotFound, saying which step makes it."""
-    check_table(store, ref, dataset, table, made_by=made_by)
-    known = dataset_at(store, ref, dataset)
-    frames = [frame for _, frame in read_parts(store, rows, ref, known, table)]
-    return pl.concat(frames)
+    at = At.of(store, rows, ref, dataset)
+    at.check(table, made_by=made_by)
+    return pl.concat(frame for _, frame in at.parts(table))

@@ -30,7 +30,6 @@ from datahub.adapters.labelstudio_server import LabelStudioServer, ServerInfo
 from datahub.adapters.review_labelstudio.answers import Cursor
 from datahub.core.errors import DatahubError, Unavailable
 from datahub.core.relabel import Annotation, current
-from datahub.flow.dataset.annotations import log_at
 
 COUNT = 1_000
 ROWS = 400
@@ -155,7 +154,7 @@ class Run:
         self._try("push", calm=True)
         self.people.project = self._project()
         hub = Hub.open(self.project)
-        log = log_at(hub.store, "work", "mail")
+        log = list(hub.at("mail", ref="work").log)
         self._check_answers(log)
         self._check_refused(hub, log)
         self._check_tasks(hub, log)
@@ -220,7 +219,7 @@ class Run:
     def _seldom(self) -> None:
         draw = self.random.random()
         if draw < 0.006:
-            log = current(log_at(Hub.open(self.project).store, "work", "mail"))
+            log = current(Hub.open(self.project).at("mail", ref="work").log)
             taken = {number_of(e): Said(e.key, e.label, False, e.annotator) for e in log}
             self.people.delete_project(taken)
         elif draw < 0.012:

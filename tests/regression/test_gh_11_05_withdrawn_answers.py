@@ -11,7 +11,6 @@ import pytest
 
 from datahub import Hub
 from datahub.core.relabel import Annotation
-from datahub.flow.dataset.annotations import log_at
 from tests.contract.test_review_queue import signed_in
 from tests.integration.conftest import Datahub
 
@@ -51,7 +50,7 @@ def answer_ids(web: httpx.Client, project: Path) -> dict[int, int]:
 
 def withdrawn(project: Path) -> list[Annotation]:
     hub = Hub.open(project)
-    return [entry for entry in log_at(hub.store, hub.branch, "mail") if entry.withdrawn]
+    return [entry for entry in hub.at("mail", ref=hub.branch).log if entry.withdrawn]
 
 
 def test_what_is_deleted_emptied_or_skipped_is_an_entry_once_and_later_pulls_work(

@@ -14,7 +14,6 @@ import pytest
 
 from datahub import Hub
 from datahub.core.relabel import current
-from datahub.flow.dataset.annotations import log_at
 from tests.contract.test_review_queue import signed_in
 from tests.integration.conftest import LFS, Datahub, mail
 
@@ -99,7 +98,7 @@ class Studio:
 def answers(project: Path) -> dict[object, str | None]:
     """Row -> label of the answers that stand."""
     hub = Hub.open(project)
-    return {entry.key: entry.label for entry in current(log_at(hub.store, hub.branch, "mail"))}
+    return {entry.key: entry.label for entry in current(hub.at("mail", ref=hub.branch).log)}
 
 
 def ran(datahub: Datahub, *words: str, code: int = 0) -> Any:

@@ -26,8 +26,8 @@ from datahub.core.shown import columns_of
 from datahub.core.triage import Batch, Task
 from datahub.core.versions import Changes, Commit
 from datahub.flow.dataset import parts
-from datahub.flow.dataset.annotations import hashes_of, log_at
-from datahub.flow.dataset.tables import dataset_at
+from datahub.flow.dataset.annotations import hashes_of
+from datahub.flow.dataset.at import At
 from datahub.flow.history.edit import restore
 from datahub.flow.merge.merge import merge_commits
 from datahub.flow.rows.setaside import Caution
@@ -79,7 +79,7 @@ class Walk:
     def matching(self, ref: str = "") -> set[str]:
         """The reference: answers in the log that saw just the values that are there."""
         rows = self.now(ref)
-        there = {entry.id for entry in log_at(self.store, ref or self.branch, "mail")}
+        there = {entry.id for entry in At.of(self.store, self.rows, ref or self.branch, "mail").log}
         return {
             name
             for name, (key, saw) in self.saw.items()
@@ -93,10 +93,8 @@ class Walk:
 
     def counting(self) -> set[str]:
         """What datahub says."""
-        log = log_at(self.store, self.branch, "mail")
-        known = dataset_at(self.store, self.branch, "mail")
-        hashes = hashes_of(self.store, self.rows, [self.branch], known, log)
-        found = answers_by_row(log, hashes, classes=known.classes)
+        at = At.of(self.store, self.rows, self.branch, "mail")
+        found = answers_by_row(at.log, hashes_of(at, at.log), classes=at.dataset.classes)
         return {entry.id for entries in found.values() for entry in entries}
 
     def answer(self, *, as_before: bool) -> None:
@@ -300,7 +298,11 @@ def _merge(walk: Walk) -> None:
             _restored(walk, walk.chance.choice(walk.earlier), True)
         if walk.chance.random() < 0.7:
             walk.answer(as_before=walk.chance.random() < 0.3)
-    had = {entry.id for ref in ("main", base) for entry in log_at(walk.store, ref, "mail")}
+    had = {
+        entry.id
+        for ref in ("main", base)
+        for entry in At.of(walk.store, walk.rows, ref, "mail").log
+    }
     before = walk.counting() | (walk.matching(name) - had)
     with suppress(InputError):  # columns of two types, and a value that is of one alone
         walk.carefully(lambda consent: walk.merge(name, consent), before=before)

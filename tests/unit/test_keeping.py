@@ -19,7 +19,7 @@ from datahub.flow.dataset import parts
 from datahub.flow.dataset import patching as relabel
 from datahub.flow.dataset.at import At
 from datahub.flow.dataset.patching import patch_labels
-from datahub.flow.dataset.tables import dataset_at, has_table, write_part
+from datahub.flow.dataset.tables import dataset_at, write_part
 from datahub.flow.merge.merge import merge_commits
 from datahub.flow.publish.consistency import key_mismatches, label_gaps, mismatches
 from datahub.flow.rows.keeping import rows_without_label
@@ -138,7 +138,7 @@ class Mail:
 
     def labels(self) -> Labels:
         """Labels of all rows that have a line which is not that of a new row."""
-        if not has_table(self.store, self.branch, "mail", "labels"):
+        if not At.of(self.store, self.rows, self.branch, "mail").has("labels"):
             return {}
         table = read_table(
             self.store, self.rows, self.branch, "mail", "labels", made_by="label fit"
@@ -209,7 +209,7 @@ def test_labels_after_an_import_are_those_of_the_rows_that_stay(
                 continue
             assert mismatches(At.of(mail.store, mail.rows, "main", "mail")) == []
             assert key_mismatches(At.of(mail.store, mail.rows, "main", "mail")) == []
-            assert has_table(mail.store, "main", "mail", "labels") == bool(held)
+            assert At.of(mail.store, mail.rows, "main", "mail").has("labels") == bool(held)
             if held:
                 assert (made.kept, made.unlabeled) == (len(held), len(now) - len(held))
                 left = rows_without_label(At.of(mail.store, mail.rows, "main", "mail"))

@@ -19,13 +19,8 @@ from datahub.core.versions import ObjectId
 from datahub.flow.dataset import parts
 from datahub.flow.dataset import patching as relabel
 from datahub.flow.dataset.at import At
-from datahub.flow.dataset.patches import patch_paths
 from datahub.flow.dataset.patching import patch_labels
 from datahub.flow.dataset.tables import (
-    dataset_at,
-    read_keys,
-    read_range,
-    table_files,
     write_part,
 )
 from datahub.flow.publish.consistency import key_mismatches, mismatches
@@ -91,8 +86,12 @@ class Labeled:
         return made
 
     @property
+    def at(self) -> At:
+        return At.of(self.store, self.rows, "main", "mail")
+
+    @property
     def known(self) -> Dataset:
-        return dataset_at(self.store, "main", "mail")
+        return self.at.dataset
 
     def commit(self, changes: dict[str, str | None]) -> None:
         self.steps += 1
@@ -131,14 +130,14 @@ def test_patched_labels_are_those_of_a_table_written_anew(rounds: list[dict[int,
             made.patch(lines.sample(fraction=1.0, shuffle=True, seed=7))
 
             assert made.read().equals(labels(plain))
-            assert len(patch_paths(made.store, "main", "mail")) <= relabel.MOST_PATCHES
+            assert len(made.at.patch_files) <= relabel.MOST_PATCHES
         assert mismatches(At.of(made.store, made.rows, "main", "mail")) == []
         assert key_mismatches(At.of(made.store, made.rows, "main", "mail")) == []
-        some = read_range(made.store, made.rows, "main", made.known, "labels", 7, 31)
+        some = made.at.between("labels", 7, 31)
         assert pl.concat(list(some)).equals(labels(plain)[7:32])
-        keyed = read_keys(made.store, made.rows, "main", made.known, "labels", [59, 0, 99])
+        keyed = made.at.lines("labels", [59, 0, 99])
         assert pl.concat(list(keyed)).equals(labels(plain)[[0, 59]])
-        files, instead = table_files(made.store, made.rows, "main", "mail", "labels")
+        files, instead = made.at.patched_files("labels")
         assert instead is not None
         read = [made.rows.read([path]) for path in files]
         put = pl.concat([labels(plain).clear(), *instead.lines.values()])
@@ -163,7 +162,7 @@ def test_a_part_that_is_mostly_patched_is_written_anew(tmp_path: Path) -> None:
 
     changes = made.patch(labels(["c"] * first.rows))
 
-    assert patch_paths(made.store, "main", "mail") == {}
+    assert made.at.patch_files == {}
     assert [path for path, oid in changes.items() if oid] == [
         f"datasets/mail/labels/{first.sha256[:2]}/{first.sha256}.parquet"
     ]

@@ -22,7 +22,6 @@ from datahub.core.labeling import LFOutput, apply
 from datahub.core.manifest import VotesManifest
 from datahub.flow.dataset import parts
 from datahub.flow.dataset.at import At
-from datahub.flow.dataset.votes import manifest_at
 from datahub.flow.history.status import status
 from datahub.flow.label import run as lfs
 from datahub.flow.label.report import LFReport, Reuse
@@ -314,7 +313,7 @@ def test_a_fault_says_where_from_the_project_on(project: Project) -> None:
 
     project.run([found("called_a", 0)])
 
-    manifest = manifest_at(project.store, "main", "mail")
+    manifest = At.of(project.store, project.rows, "main", "mail").votes
 
     assert manifest is not None
     assert {fault.where.partition(":")[0] for fault in manifest.all_faults} == {Path(__file__).name}
@@ -334,7 +333,7 @@ def test_an_earlier_format_is_read_and_its_faulty_lfs_run_again(project: Project
     assert [(lf.faults, lf.fault_total) for lf in manifest.lfs] == [({}, 0), (None, 7)]
     assert [fault.key for fault in manifest.all_faults] == [1]
     assert VotesManifest.from_json(manifest.to_json()) == manifest
-    assert manifest_at(project.store, "main", "mail") is None
+    assert At.of(project.store, project.rows, "main", "mail").votes is None
 
 
 FILE = """\

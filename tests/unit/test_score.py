@@ -10,7 +10,6 @@ import pytest
 from datahub.core.errors import NotFound
 from datahub.flow.dataset import parts
 from datahub.flow.dataset.at import At
-from datahub.flow.dataset.tables import dataset_at, gold_at
 from datahub.flow.label.fit import Fitting, label_fit
 from datahub.flow.label.score import score_labels
 from datahub.flow.rows import source
@@ -60,13 +59,13 @@ def test_parts_add_up_to_all_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     """As one join of both tables would count them."""
     monkeypatch.setattr(parts, "ROWS_PER_PART", 7)
     made = labeled(tmp_path, gold=True)
-    known = dataset_at(made.store, "main", "mail")
-    assert len(known.parts) > 5
+    at = At.of(made.store, made.rows, "main", "mail")
+    assert len(at.dataset.parts) > 5
 
-    found = score_labels(At.of(made.store, made.rows, "main", "mail"))
+    found = score_labels(at)
 
     labels = read_table(made.store, made.rows, "main", "mail", "labels", made_by="label fit")
-    gold = gold_at(made.store, made.rows, "main", known).select("id", gold="label")
+    gold = made.rows.read(at.files("gold")).select("id", gold="label")
     joined = labels.join(gold, on="id").drop_nulls("gold")
     told = joined.drop_nulls("label")
     whole = found.everything

@@ -18,7 +18,7 @@ or name beside it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -198,7 +198,7 @@ class At:
     @cached_property
     def log(self) -> Sequence[Annotation]:
         """All lines of the annotation log, in the order of their time."""
-        return log_of(self.store, self.log_files)
+        return log_lines(self.store.read(oid) for oid in self.log_files.values())
 
     @property
     def log_files(self) -> Objects:
@@ -348,15 +348,26 @@ class At:
 
         Only parts that may hold them are read. Columns, where given, must have the key.
         """
-        if not keys or not self.dataset.parts:
-            return
-        series = pl.Series(list(keys), strict=False)
-        if series.dtype.is_integer() == isinstance(self.dataset.parts[0].first_key, str):
-            return
-        numbers = places(self.dataset.parts, series).unique().sort().to_list()
-        parts = [self.dataset.parts[number] for number in numbers]
-        for _, frame in self.parts(table, parts, columns=columns):
-            yield frame.filter(pl.col(self.key).is_in(series.implode()))
+        for part, wanted in _parts_with(self.dataset, keys):
+            frame = self.part(table, part, columns)
+            if frame is not None:
+                yield frame.filter(pl.col(self.key).is_in(wanted))
+
+    def values(
+        self, keys: Sequence[Key], columns: Sequence[str], *, of: Dataset | None = None
+    ) -> Iterator[tuple[Key, dict[str, object]]]:
+        """(key, values in these columns) of rows of the dataset; keys that are not there left out.
+
+        Or of the rows that a dataset has (`of`) which need be in no commit yet: its parts are
+        stored. Only parts that may hold the keys are read, one at a time.
+        """
+        dataset = self.dataset if of is None else of
+        read = list(dict.fromkeys([dataset.key, *columns]))
+        for part, wanted in _parts_with(dataset, keys):
+            frame = self.rows.read([self.store.fetch(part.sha256)], columns=read)
+            lines = frame.filter(pl.col(dataset.key).is_in(wanted))
+            for row in lines.iter_rows(named=True):
+                yield row[dataset.key], {name: row[name] for name in columns}
 
     def content(self, keys: Sequence[Key]) -> dict[Key, dict[str, object]]:
         """The content of these rows by key; keys that are not there are left out."""
@@ -368,12 +379,18 @@ class At:
         }
 
 
-def log_of(store: VersionStore, files: Mapping[str, ObjectId]) -> list[Annotation]:
+def _parts_with(dataset: Dataset, keys: Sequence[Key]) -> Iterator[tuple[Part, pl.Series]]:
+    """Parts that may hold these keys, in order, each with all of them for `is_in`."""
+    if not keys or not dataset.parts:
+        return
+    series = pl.Series(list(keys), strict=False)
+    if series.dtype.is_integer() == isinstance(dataset.parts[0].first_key, str):
+        return
+    for number in places(dataset.parts, series).unique().sort().to_list():
+        yield dataset.parts[number], series.implode()
+
+
+def log_lines(contents: Iterable[bytes]) -> list[Annotation]:
     """All lines of these files of an annotation log, in the order of their time."""
-    lines = [
-        Annotation.from_json(line)
-        for path in sorted(files)
-        for line in store.read(files[path]).splitlines()
-        if line
-    ]
+    lines = [Annotation.from_json(line) for text in contents for line in text.splitlines() if line]
     return sorted(lines, key=lambda entry: (entry.time, entry.id))

@@ -13,15 +13,9 @@ from pathlib import Path
 import polars as pl
 
 from datahub.core.dataset import Part
-from datahub.core.layout import patches_prefix
-from datahub.ports import Rows, VersionStore
+from datahub.ports import Rows
 
 OF_PART = "_part"  # the column of a patch that names the part of the rows
-
-
-def patch_paths(store: VersionStore, ref: str, dataset: str) -> dict[str, str]:
-    """Path -> object id of the patches of a commit, in their order."""
-    return dict(sorted(store.objects(ref, patches_prefix(dataset)).items()))
 
 
 class Patches:
@@ -36,12 +30,6 @@ class Patches:
                 str(part): frame
                 for (part,), frame in lines.partition_by(OF_PART, as_dict=True).items()
             }
-
-    @classmethod
-    def at(cls, store: VersionStore, rows: Rows, ref: str, dataset: str, key: str) -> Patches:
-        """The patches as of a ref."""
-        oids = patch_paths(store, ref, dataset).values()
-        return cls.read(rows, [store.fetch(oid) for oid in oids], key)
 
     @classmethod
     def read(cls, rows: Rows, files: Sequence[Path], key: str) -> Patches:

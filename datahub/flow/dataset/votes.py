@@ -11,11 +11,10 @@ import polars as pl
 from datahub.core.dataset import Dataset, Part
 from datahub.core.errors import InputError, NotFound
 from datahub.core.labels import ABSTAIN, Gold, LabelMatrix
-from datahub.core.layout import lfs_file, votes_file
+from datahub.core.layout import votes_file
 from datahub.core.manifest import VotesManifest
 from datahub.flow.dataset.at import At
 from datahub.flow.dataset.parts import GOLD_LABEL
-from datahub.ports import VersionStore
 
 
 class VotesAt:
@@ -106,13 +105,6 @@ def current_votes(at: At) -> VotesManifest:
             f"The votes on {at.name!r} are of earlier rows.", hint="Run `datahub lf run` again."
         )
     return at.votes
-
-
-def manifest_at(store: VersionStore, ref: str, dataset: str) -> VotesManifest | None:
-    """lfs.json of a commit, or None when no LF has voted."""
-    path = lfs_file(dataset)
-    oid = store.objects(ref, path).get(path)
-    return None if oid is None else VotesManifest.from_json(store.read(oid))
 
 
 def gold_numbers(at: At) -> Gold:

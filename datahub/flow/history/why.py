@@ -126,7 +126,7 @@ def _parse_key(key: str, at: At) -> Key:
 def _answers(at: At, key: Key) -> Iterator[Answer]:
     """The lines of the log about a row, and whether each counts."""
     log = [entry for entry in at.log if entry.key == key]
-    hashes = hashes_of(at.store, at.rows, [at.id], at.dataset, log)
+    hashes = hashes_of(at, log)
     counting = answers_by_row(log, hashes, classes=at.dataset.classes).get(key, [])
     for entry in log:
         is_counting = entry in counting

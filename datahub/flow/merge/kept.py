@@ -6,9 +6,8 @@ people said on either side is asked of the joint log. All other rows have no lab
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import polars as pl
 
@@ -18,9 +17,7 @@ from datahub.core.layout import table_part, table_prefix
 from datahub.core.parts import inside, places, within
 from datahub.core.relabel import Annotation, Decision, decide
 from datahub.core.versions import ObjectId
-from datahub.flow.dataset.annotations import hashes_of
 from datahub.flow.dataset.patches import OF_PART
-from datahub.flow.dataset.tables import part_reader
 from datahub.flow.merge.fields import SIDES, Content
 from datahub.flow.merge.sides import Sides
 from datahub.flow.rows.keeping import Carryover, Keeping, keep_lines
@@ -115,16 +112,11 @@ class _Joining:
         if dataset is None:
             return self.no_line
         near = within(dataset.parts, part.first_key, part.last_key)
-        frames = (self._base_labels(part) for part in near)
+        frames = (self._sides.at["base"].part("labels", part) for part in near)
         lines = [
             frame for frame in frames if frame is not None and frame.schema == self.no_line.schema
         ]
         return pl.concat([self.no_line, *lines]).filter(inside(part, key=self._dataset.key))
-
-    @cached_property
-    def _base_labels(self) -> Callable[..., pl.DataFrame | None]:
-        sides = self._sides
-        return part_reader(sides.store, sides.rows, sides.base.id, sides.datasets["base"], "labels")
 
 
 def _keeping(sides: Sides, side: str, content: Content) -> Keeping | None:
@@ -154,8 +146,7 @@ def _decisions(
     entries = [*log, *logs["ours"], *logs["theirs"]]
     keys = list(dict.fromkeys(entry.key for entry in entries if entry in fresh))
     dataset = content.dataset
-    at = [commit.id for commit in sides.commits.values()]
-    hashes = hashes_of(sides.store, sides.rows, at, dataset, entries, keys=keys)
+    hashes = sides.hashes(dataset, entries, keys)
     keys_by_part: dict[int, list[Key]] = {}
     if hashes:
         for key, number in zip(hashes, places(dataset.parts, pl.Series(list(hashes))), strict=True):

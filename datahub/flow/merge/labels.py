@@ -22,9 +22,7 @@ from datahub.core.relabel import Annotation, Decision, answers_by_row, counts, d
 from datahub.core.rowconflict import MadeBy, RowConflict
 from datahub.core.shown import columns_of, hash_of
 from datahub.core.versions import ObjectId
-from datahub.flow.dataset.annotations import Hashes, hashes_of
 from datahub.flow.dataset.parts import GOLD_LABEL
-from datahub.flow.dataset.tables import contents_of, read_keys, read_parts
 from datahub.flow.label.judging_again import judge_again, relabel
 from datahub.flow.merge.fields import SIDES, Content
 from datahub.flow.merge.kept import join_labels
@@ -83,7 +81,7 @@ def _settle_ties(
     if not keys:
         return []
     classes = content.dataset.classes
-    hashes = _hashes(sides, content.dataset, [*log, *logs["ours"], *logs["theirs"]], keys)
+    hashes = sides.hashes(content.dataset, [*log, *logs["ours"], *logs["theirs"]], keys)
     union = answers_by_row(log, hashes, classes=classes)
     joint = decide(log, hashes, classes=classes)
     decisions = {of: decide(logs[of], hashes, classes=classes) for of in SIDES}
@@ -117,10 +115,8 @@ def _labels_of(sides: Sides, side: str, keys: list[Key]) -> dict[Key, str | None
     """Final labels of these rows, where a side has any."""
     if side not in sides.datasets:
         return {}
-    dataset = sides.datasets[side]
-    at = sides.commits[side].id
-    columns = [dataset.key, "label"]
-    frames = read_keys(sides.store, sides.rows, at, dataset, LABELS, keys, columns=columns)
+    at = sides.at[side]
+    frames = at.lines(LABELS, keys, columns=[at.key, "label"])
     return {key: label for frame in frames for key, label in frame.iter_rows()}
 
 
@@ -177,14 +173,6 @@ def _gold(sides: Sides, content: Content, key: Key) -> str | None:
     return None if not values or values[0] is None else str(values[0])
 
 
-def _hashes(
-    sides: Sides, dataset: Dataset, log: Sequence[Annotation], keys: Sequence[Key]
-) -> Hashes:
-    """Hashes of the rows that a dataset holds; batches of all three say what was shown earlier."""
-    at = [commit.id for commit in sides.commits.values()]
-    return hashes_of(sides.store, sides.rows, at, dataset, log, keys=keys)
-
-
 def _settlements(
     sides: Sides,
     dataset: Dataset,
@@ -197,7 +185,7 @@ def _settlements(
     """
     step = sides.step
     every = dataset.content_columns
-    rows = dict(contents_of(sides.store, sides.rows, dataset, list(choices), columns=every))
+    rows = dict(sides.at["ours"].values(list(choices), every, of=dataset))
     settlements = []
     for key, label in choices.items():
         entries = answers.get(key, ())
@@ -237,7 +225,7 @@ def _settle_differences(
     keys = differ[key].to_list()
     dataset = sides.datasets[side]
     answered_keys = list({entry.key for entry in log} & set(keys))
-    decisions = decide(log, _hashes(sides, dataset, log, answered_keys), classes=dataset.classes)
+    decisions = decide(log, sides.hashes(dataset, log, answered_keys), classes=dataset.classes)
     by_people = {k for k, decision in decisions.items() if decision.outcome == "label"}
     is_open = any(conflict.table == MODEL for conflict in labels.open_conflicts)
     choices: dict[Key, str] = {}
@@ -260,16 +248,15 @@ def _settle_differences(
             label = _check_class(decision.value, sides) if decision.take is None else value
             if label is not None and label != line["label" if side == "ours" else "label_theirs"]:
                 choices[line[key]] = label
-    hashes = _hashes(sides, dataset, log, list(choices))
+    hashes = sides.hashes(dataset, log, list(choices))
     return _settlements(
         sides, dataset, choices, answers_by_row(log, hashes, classes=dataset.classes)
     )
 
 
 def _labels_table(sides: Sides, side: str) -> pl.DataFrame:
-    at, dataset = sides.commits[side].id, sides.datasets[side]
-    columns = [dataset.key, "label", "model", "lfs"]
-    parts = read_parts(sides.store, sides.rows, at, dataset, LABELS, columns=columns)
+    at = sides.at[side]
+    parts = at.parts(LABELS, columns=[at.key, "label", "model", "lfs"])
     return pl.concat([frame for _, frame in parts])
 
 
@@ -281,7 +268,7 @@ def _relabel(
     As if one pull had taken the answers of both: rows alike are informed by all of them.
     """
     at, dataset = sides.at[side], sides.datasets[side]
-    hashes = _hashes(sides, dataset, log, list({entry.key for entry in log}))
+    hashes = sides.hashes(dataset, log, list({entry.key for entry in log}))
     news = set(keys)
     decisions = decide(log, hashes, classes=dataset.classes)
     stale = {e.key for e in log if e.key in news and not counts(e, hashes)}

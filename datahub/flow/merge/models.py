@@ -15,7 +15,6 @@ from datahub.core.layout import label_model_file, lfs_file, table_prefix, votes_
 from datahub.core.manifest import ModelManifest, VotesManifest
 from datahub.core.rowconflict import MadeBy, RowConflict
 from datahub.core.versions import ObjectId
-from datahub.flow.dataset.votes import manifest_at
 from datahub.flow.merge.fields import SIDES, Content
 from datahub.flow.merge.kept import JointLabels
 from datahub.flow.merge.sides import Sides, Unit, labels_unit, model_unit, overlay
@@ -62,12 +61,10 @@ def _derived_unit(name: str) -> Unit:
 
 def _fits(sides: Sides, side: str, dataset: Dataset) -> bool:
     """Whether a side's labels are of exactly these rows and classes."""
-    at = sides.commits[side].id
     own = sides.datasets.get(side)
-    path = label_model_file(sides.name)
     return (
         own is not None
-        and path in sides.store.objects(at, path)
+        and sides.at[side].contents.find(label_model_file(sides.name)) is not None
         and [part.sha256 for part in own.parts] == [part.sha256 for part in dataset.parts]
         and own.classes == dataset.classes
     )
@@ -75,7 +72,7 @@ def _fits(sides: Sides, side: str, dataset: Dataset) -> bool:
 
 def _choose_models(sides: Sides, settling: Settling, labels: Labels) -> str:
     """Both sides fitted models of their own: one side's are taken, if that is decided."""
-    manifests = {side: _model(sides, side) for side in ("base", *SIDES)}
+    manifests = {side: sides.at[side].model for side in ("base", *SIDES)}
     base, our_model, their_model = (None if m is None else _model_id(m) for m in manifests.values())
     by = [_models_made_by(sides, side) for side in SIDES]
     place = (sides.name, MODEL, None, None)
@@ -93,21 +90,14 @@ def _choose_models(sides: Sides, settling: Settling, labels: Labels) -> str:
     return side
 
 
-def _model(sides: Sides, side: str) -> ModelManifest | None:
-    path = label_model_file(sides.name)
-    oid = sides.store.objects(sides.commits[side].id, path).get(path)
-    return None if oid is None else ModelManifest.from_json(sides.store.read(oid))
-
-
 def _model_id(model: ModelManifest) -> str:
     return f"{model.name}@{model.votes[:12]}"
 
 
 def _models_made_by(sides: Sides, side: str) -> MadeBy:
     by = sides.made_by(side, model_unit(sides.name))
-    manifest = manifest_at(sides.store, sides.commits[side].id, sides.name)
+    manifest, model = sides.at[side].votes, sides.at[side].model
     names = tuple(manifest.names) if manifest else ()
-    model = _model(sides, side)
     return MadeBy(
         model=_model_id(model) if model else "", lfs=names, commit=by.commit, author=by.author
     )
@@ -115,14 +105,10 @@ def _models_made_by(sides: Sides, side: str) -> MadeBy:
 
 def drop_models(sides: Sides, content: Content, joint: JointLabels, labels: Labels) -> None:
     """Take away what is of other rows; votes on parts that are still there stay, and labels."""
-    name, store = sides.name, sides.store
+    name = sides.name
     is_derived = _derived_unit(name)
     objects = {
-        side: {
-            path: oid
-            for path, oid in store.objects(sides.commits[side].id, f"datasets/{name}/").items()
-            if is_derived(path)
-        }
+        side: {path: oid for path, oid in sides.at[side].objects().items() if is_derived(path)}
         for side in SIDES
     }
     if not objects["ours"] and not objects["theirs"]:
@@ -131,7 +117,7 @@ def drop_models(sides: Sides, content: Content, joint: JointLabels, labels: Labe
     parts = [part.sha256 for part in content.dataset.parts]
     votes = objects["theirs"] | objects["ours"]
     for side in SIDES:
-        manifest = manifest_at(store, sides.commits[side].id, name)
+        manifest = sides.at[side].votes
         if manifest is None or manifest.cardinality != len(content.dataset.classes):
             continue
         voted_parts = [

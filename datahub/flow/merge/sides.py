@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 import polars as pl
 
-from datahub.core.dataset import Dataset
+from datahub.core.dataset import Dataset, Key
 from datahub.core.layout import (
     dataset_file,
     label_model_file,
@@ -17,8 +17,10 @@ from datahub.core.layout import (
     table_prefix,
     triage_file,
 )
+from datahub.core.relabel import Annotation
 from datahub.core.rowconflict import MadeBy
 from datahub.core.versions import Change, Changes, Commit, ObjectId, Objects
+from datahub.flow.dataset.annotations import Hashes, hashes_of
 from datahub.flow.dataset.at import At
 from datahub.flow.dataset.parts import gold_reader
 from datahub.flow.steps import Step
@@ -71,6 +73,13 @@ class Sides:
     def gold(self) -> dict[str, Objects]:
         """Where the gold of each state lies."""
         return {side: at.objects("gold") for side, at in self.at.items()}
+
+    def hashes(
+        self, dataset: Dataset, log: Collection[Annotation], keys: Collection[Key]
+    ) -> Hashes:
+        """Hashes of rows as a dataset holds them; batches of all three say what was shown."""
+        base, *others = self.at.values()
+        return hashes_of(base, log, of=dataset, also=others, keys=keys)
 
     def file_of(self, side: str) -> ObjectId | None:
         """The object that says what the dataset is, in a state."""

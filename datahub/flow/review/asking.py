@@ -62,7 +62,7 @@ class Asking:
         """The same on top of what was committed since."""
         if commit.id == self.at.id:
             return self
-        return replace(self, at=At(self.at.store, self.at.rows, commit, self.at.name))
+        return replace(self, at=self.at.on(commit))
 
     def ledger(self) -> list[LedgerEntry]:
         """What people were asked, as far as is known."""

@@ -37,7 +37,7 @@ def as_shown(at: At, tasks: Collection[Task]) -> set[tuple[Key, str]]:
         Annotation("", t.key, t.row_hash, None, "", "", "", columns=columns_of(t.fields))
         for t in tasks
     ]
-    hashes = hashes_of(at.store, at.rows, [], at.dataset, lines)
+    hashes = hashes_of(at, lines)
     return {(line.key, line.row_hash) for line in lines if counts(line, hashes)}
 
 

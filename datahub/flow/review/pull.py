@@ -70,15 +70,14 @@ def pull(asking: Asking, *, end_model: EndModel | None = None) -> PullReport:
     check_fitted(asking.at)
     commit, label_changes = _take(asking, answers.log_lines, end_model)
     missing = _keep(asking, response, answers, refusals)
-    again, head = (
-        ((), commit) if response.reconciliation.is_closed else ask_again(asking.on(commit))
-    )
+    after = asking.on(commit)
+    again, head = ((), commit) if response.reconciliation.is_closed else ask_again(after)
     return PullReport(
         dataset=asking.at.name,
         annotations=len(answers.log_lines),
         refused=refusals_to_report(answers.refusals, refusals),
         asked_again=again,
-        statuses=_statuses(asking.on(commit).at),
+        statuses=_statuses(after.at),
         changed=label_changes,
         commit=head,
         withdrawn=sum(entry.withdrawn for entry in answers.log_lines),
@@ -92,7 +91,7 @@ def _sort_answers(at: At, response: NewAnswers, refusals: Mapping[str, str]) -> 
     lines = (*response.annotations, *(answer.entry for answer in waiting if answer.entry))
     log_lines = {replace(entry, columns=None) for entry in at.log}
     fresh = [entry for entry in lines if replace(entry, columns=None) not in log_lines]
-    hashes = hashes_of(at.store, at.rows, [at.id], at.dataset, fresh)
+    hashes = hashes_of(at, fresh)
     answers = AnswerSorter(refusals=[*response.refusals, *(a for a in waiting if a.entry is None)])
     last = latest(at.log)
     for entry in fresh:

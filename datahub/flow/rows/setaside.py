@@ -28,10 +28,9 @@ from datahub.core.setaside import Consent, SetAside
 from datahub.core.setting_aside import reason, summed_up
 from datahub.core.shown import Columns, columns_of
 from datahub.core.triage import Batch
-from datahub.core.versions import Changes, Commit, Objects
+from datahub.core.versions import Changes, Commit, ObjectId
 from datahub.flow.dataset.annotations import hashes_of
-from datahub.flow.dataset.at import log_of
-from datahub.flow.dataset.tables import dataset_at
+from datahub.flow.dataset.at import At, log_lines
 from datahub.ports import LedgerEntry, Rows, VersionStore
 
 WAITING = ("intent", "asked")  # states of the ledger in which no answer was pulled
@@ -68,9 +67,10 @@ class Caution:
         """
         names = sorted({p.split("/")[1] for p in changes if p.startswith(DATASETS)})
         losses = [
-            _Change(name, store, rows, head, changes, tasks).set_aside(sources, whole_log=whole_log)
-            for name in names
-            for tasks in [self._waiting(store, head, name, branch)]
+            _Change(at, changes, self._waiting(at, branch)).set_aside(
+                [at.on(source) for source in sources], whole_log=whole_log
+            )
+            for at in (At(store, rows, head, name) for name in names)
         ]
         serious = tuple(loss for loss in losses if loss.answers or loss.tasks)
         if serious and not self._has_consent(serious):
@@ -80,15 +80,13 @@ class Caution:
     def _has_consent(self, losses: Sequence[SetAside]) -> bool:
         return self.consent if isinstance(self.consent, bool) else self.consent(losses)
 
-    def _waiting(
-        self, store: VersionStore, head: Commit, name: str, branch: str
-    ) -> list[Annotation]:
+    def _waiting(self, at: At, branch: str) -> list[Annotation]:
         """Open tasks of a branch, as answers that say nothing."""
-        if not store.objects(head.id, review_prefix(name)):
+        if not at.contents.under(review_prefix(at.name)):
             return []
         return [
             Annotation("", entry.key, entry.row_hash, None, "", "", entry.batch)
-            for entry in self.ledger(name, branch)
+            for entry in self.ledger(at.name, branch)
             if entry.state in WAITING
         ]
 
@@ -101,60 +99,53 @@ WITH_CONSENT = Caution(consent=True)
 class _Change:
     """One dataset of a branch as it is, and as it is to be; `tasks` are open."""
 
-    name: str
-    store: VersionStore
-    rows: Rows
-    head: Commit
+    head: At
     changes: Changes
     tasks: Sequence[Annotation]
 
-    def set_aside(self, sources: Sequence[Commit], *, whole_log: bool) -> SetAside:
+    def set_aside(self, sources: Sequence[At], *, whole_log: bool) -> SetAside:
         """What the change takes of what counts on the branch, and of what comes from others."""
         if not self._may_lose(sources):
-            return SetAside(self.name)
-        log = log_of(self.store, self._files(self.head))
-        source_logs = [(source, log_of(self.store, self._files(source))) for source in sources]
-        if not (log or any(lines for _, lines in source_logs) or self.tasks):
-            return SetAside(self.name)
-        after, remaining = self._after(log)
+            return SetAside(self.head.name)
+        log = self.head.log
+        if not (log or any(source.log for source in sources) or self.tasks):
+            return SetAside(self.head.name)
+        after, remaining = self._dataset_after(), self._log_after()
         last = set(current(remaining))
         before = current(log)
         counting = [entry for entry in before if whole_log or entry in last]
-        losses = self._losses(self.head, log, counting, after, last)
+        losses = self._losses(self.head, counting, after, last)
         present = set(log)
-        for source, lines in source_logs:
-            new = [entry for entry in current(lines) if entry in last and entry not in present]
-            losses |= self._losses(source, lines, new, after, last)
-        return summed_up(self.name, losses, self._idle(after))
+        for source in sources:
+            new = [e for e in current(source.log) if e in last and e not in present]
+            losses |= self._losses(source, new, after, last)
+        return summed_up(self.head.name, losses, self._idle(after))
 
-    def _may_lose(self, sources: Sequence[Commit]) -> bool:
+    def _may_lose(self, sources: Sequence[At]) -> bool:
         """Whether rows change, or the log does other than by answers to rows as they are here."""
-        path, prefix = dataset_file(self.name), annotations_prefix(self.name)
+        path = dataset_file(self.head.name)
         if path in self.changes:
             return True
-        news = {p: oid for p, oid in self.changes.items() if p.startswith(prefix)}
-        if any(oid is None or p in self._files(self.head) for p, oid in news.items()):
+        news = self._new_log_files()
+        if any(oid is None or p in self.head.log_files for p, oid in news.items()):
             return True
-        head_id, *source_ids = (
-            self.store.objects(c.id, path).get(path) for c in (self.head, *sources)
-        )
+        head_id, *source_ids = (at.contents.find(path) for at in (self.head, *sources))
         return bool(news) and any(oid != head_id for oid in source_ids)
 
     def _losses(
         self,
-        commit: Commit,
-        log: Sequence[Annotation],
+        at: At,
         entries: Sequence[Annotation],
         after: Dataset | None,
         remaining: Collection[Annotation],
     ) -> dict[Annotation, str]:
         """Which of these answers count at a commit and will not, each with the reason.
 
-        `log` is that of the commit, `remaining` the last words of the one to be.
+        `remaining` are the last words of the log to be.
         """
-        before = self._dataset(commit)
-        if before is None or not entries:
+        if not at.exists or not entries:
             return {}
+        before = at.dataset
         suspect_keys = _affected_keys(before, after, {entry.key for entry in entries})
         classes = after.classes if after else ()
         suspects = [
@@ -164,11 +155,10 @@ class _Change:
             or entry not in remaining
             or entry.label not in (None, *classes)
         ]
-        refs = [self.head.id, commit.id]
-        reasons = self._reasons(suspects, after, remaining, refs)
+        reasons = self._reasons(suspects, after, remaining, at)
         keys = {entry.key for entry in reasons}
-        near = [entry for entry in log if entry.key in keys]
-        hashes = hashes_of(self.store, self.rows, refs, before, near)
+        near = [entry for entry in at.log if entry.key in keys]
+        hashes = hashes_of(at, near, also=[self.head])
         by_row = answers_by_row(near, hashes, classes=before.classes)
         counting = {entry for answers in by_row.values() for entry in answers}
         return {entry: why for entry, why in reasons.items() if entry in counting}
@@ -178,54 +168,53 @@ class _Change:
         entries: Sequence[Annotation],
         after: Dataset | None,
         log: Collection[Annotation],
-        refs: Sequence[str],
+        at: At,
     ) -> dict[Annotation, str]:
         """Entries that will not count, each with the reason."""
-        hashes = hashes_of(self.store, self.rows, refs, after, entries) if after else {}
+        hashes = hashes_of(at, entries, of=after, also=[self.head]) if after else {}
         reasons = {entry: reason(entry, after, log, hashes) for entry in entries}
         return {entry: why for entry, why in reasons.items() if why}
 
     def _idle(self, after: Dataset | None) -> list[Annotation]:
         """Open tasks that are about rows as they are, and will not be."""
-        before = self._dataset(self.head)
-        if before is None or not self.tasks:
+        if not self.head.exists or not self.tasks:
             return []
-        suspect_keys = _affected_keys(before, after, {task.key for task in self.tasks})
+        suspect_keys = _affected_keys(self.head.dataset, after, {task.key for task in self.tasks})
         near = self._with_columns([task for task in self.tasks if task.key in suspect_keys])
-        refs = [self.head.id]
-        idle = list(self._reasons(near, after, set(near), refs))
-        hashes = hashes_of(self.store, self.rows, refs, before, idle)
+        idle = list(self._reasons(near, after, set(near), self.head))
+        hashes = hashes_of(self.head, idle)
         return [task for task in idle if counts(task, hashes)]
 
     def _with_columns(self, tasks: Sequence[Annotation]) -> list[Annotation]:
         """The same, with the columns that their batches show."""
         columns: dict[tuple[str, Key], Columns] = {}
         for batch in {task.batch for task in tasks}:
-            path = review_file(self.name, batch)
-            oid = self.store.objects(self.head.id, path).get(path)
-            batch_tasks = Batch.from_json(self.store.read(oid)).tasks if oid else ()
-            columns |= {(batch, task.key): columns_of(task.fields) for task in batch_tasks}
+            path = review_file(self.head.name, batch)
+            shown = self.head.contents.read_as(path, Batch.from_json)
+            for task in shown.tasks if shown else ():
+                columns[batch, task.key] = columns_of(task.fields)
         return [replace(task, columns=columns.get((task.batch, task.key))) for task in tasks]
 
-    def _dataset(self, commit: Commit) -> Dataset | None:
-        path = dataset_file(self.name)
-        exists = path in self.store.objects(commit.id, path)
-        return dataset_at(self.store, commit.id, self.name) if exists else None
+    def _new_log_files(self) -> dict[str, ObjectId | None]:
+        """Files of the log that are written, or go (None)."""
+        prefix = annotations_prefix(self.head.name)
+        return {path: oid for path, oid in self.changes.items() if path.startswith(prefix)}
 
-    def _files(self, commit: Commit) -> Objects:
-        return self.store.objects(commit.id, annotations_prefix(self.name))
+    def _dataset_after(self) -> Dataset | None:
+        """The dataset as it is to be."""
+        path = dataset_file(self.head.name)
+        if path not in self.changes:
+            return self.head.dataset if self.head.exists else None
+        oid = self.changes[path]
+        return None if oid is None else Dataset.from_json(self.head.store.read(oid))
 
-    def _after(self, log: list[Annotation]) -> tuple[Dataset | None, list[Annotation]]:
-        """The dataset as it is to be, and its log; `log` is the one that is there."""
-        path = dataset_file(self.name)
-        oid = self.changes.get(path, self.store.objects(self.head.id, path).get(path))
-        dataset = None if oid is None else Dataset.from_json(self.store.read(oid))
-        prefix = annotations_prefix(self.name)
-        news = {p: oid for p, oid in self.changes.items() if p.startswith(prefix)}
+    def _log_after(self) -> Sequence[Annotation]:
+        """The log as it is to be."""
+        news = self._new_log_files()
         if not news:
-            return dataset, log
-        files = {**self._files(self.head), **news}
-        return dataset, log_of(self.store, {p: oid for p, oid in files.items() if oid is not None})
+            return self.head.log
+        files = {**self.head.log_files, **news}
+        return log_lines(self.head.store.read(oid) for oid in files.values() if oid is not None)
 
 
 def _affected_keys(
