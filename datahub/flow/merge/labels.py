@@ -9,6 +9,7 @@ answer in the log, so that no later step undoes it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import polars as pl
 
@@ -84,31 +85,32 @@ def _settle_ties(
     hashes = sides.hashes(content.dataset, [*log, *logs["ours"], *logs["theirs"]], keys)
     union = answers_by_row(log, hashes, classes=classes)
     joint = decide(log, hashes, classes=classes)
-    decisions = {of: decide(logs[of], hashes, classes=classes) for of in SIDES}
-    old_labels = _labels_of(sides, "base", keys)
+    ties = [key for key in keys if key in joint and joint[key].outcome == "tie"]
+    decisions = [decide(logs[of], hashes, classes=classes) for of in SIDES]
+    old_labels = _labels_of(sides, "base", ties)
     choices: dict[Key, str] = {}
-    for key in keys:
-        if key not in joint or joint[key].outcome != "tie":
+    for key in ties:
+        conflict = _tie(sides.name, key, old_labels.get(key), decisions, union[key])
+        if conflict.ours == conflict.theirs:
             continue
-        our_decision, their_decision = decisions["ours"].get(key), decisions["theirs"].get(key)
-        if _label(our_decision) == _label(their_decision):
-            continue
-        conflict = RowConflict(
-            sides.name,
-            LABELS,
-            key,
-            "label",
-            "people disagree",
-            old_labels.get(key),
-            _label(our_decision),
-            _label(their_decision),
-            _people(our_decision, union[key]),
-            _people(their_decision, union[key]),
-        )
         label, is_decided = _decide_label(sides, content, conflict, union[key], settling, labels)
         if is_decided and label is not None:
             choices[key] = label
     return _settlements(sides, content.dataset, choices, union)
+
+
+def _tie(
+    name: str,
+    key: Key,
+    base: str | None,
+    decisions: Sequence[Mapping[Key, Decision]],
+    answers: Sequence[Annotation],
+) -> RowConflict:
+    """What the answers of ours and of theirs come to for a row, each by itself."""
+    ours, theirs = (by_key.get(key) for by_key in decisions)
+    place = (name, LABELS, key, "label")
+    by = _people(ours, answers), _people(theirs, answers)
+    return RowConflict(*place, "people disagree", base, _label(ours), _label(theirs), *by)
 
 
 def _labels_of(sides: Sides, side: str, keys: list[Key]) -> dict[Key, str | None]:
@@ -218,13 +220,10 @@ def _settle_differences(
     """
     if not any(conflict.table == MODEL for conflict in labels.conflicts):
         return []
-    frames = [_labels_table(sides, of) for of in SIDES]
-    key = sides.datasets["ours"].key
-    pairs = frames[0].join(frames[1], on=key, how="inner", suffix="_theirs")
-    differ = pairs.filter(pl.col("label").ne_missing(pl.col("label_theirs")))
-    keys = differ[key].to_list()
+    differ = _differing_labels(sides)
     dataset = sides.datasets[side]
-    answered_keys = list({entry.key for entry in log} & set(keys))
+    key = dataset.key
+    answered_keys = list({entry.key for entry in log} & set(differ[key]))
     decisions = decide(log, sides.hashes(dataset, log, answered_keys), classes=dataset.classes)
     by_people = {k for k, decision in decisions.items() if decision.outcome == "label"}
     is_open = any(conflict.table == MODEL for conflict in labels.open_conflicts)
@@ -232,26 +231,38 @@ def _settle_differences(
     for line in differ.iter_rows(named=True):
         if line[key] in by_people:
             continue
-        by = [
-            MadeBy(model=line[f"model{s}"] or "", lfs=tuple(line[f"lfs{s}"]))
-            for s in ("", "_theirs")
-        ]
-        values = None, line["label"], line["label_theirs"]
-        place = (sides.name, LABELS, line[key], "label")
-        conflict = RowConflict(*place, "models disagree", *values, *by)
+        conflict = _difference(sides.name, line[key], line)
         labels.conflicts.append(conflict)
         decision = settling.of(conflict)
         if decision is None and is_open:
             labels.open_conflicts.append(conflict)
         elif decision is not None:
-            value = line["label" if decision.take == "ours" else "label_theirs"]
-            label = _check_class(decision.value, sides) if decision.take is None else value
-            if label is not None and label != line["label" if side == "ours" else "label_theirs"]:
+            values = {"ours": line["label"], "theirs": line["label_theirs"]}
+            take = decision.take
+            label = _check_class(decision.value, sides) if take is None else values[take]
+            if label is not None and label != values[side]:
                 choices[line[key]] = label
     hashes = sides.hashes(dataset, log, list(choices))
     return _settlements(
         sides, dataset, choices, answers_by_row(log, hashes, classes=dataset.classes)
     )
+
+
+def _differing_labels(sides: Sides) -> pl.DataFrame:
+    """Rows that both sides label, each otherwise: ours, and theirs with the suffix `_theirs`."""
+    ours, theirs = (_labels_table(sides, side) for side in SIDES)
+    pairs = ours.join(theirs, on=sides.at["ours"].key, how="inner", suffix="_theirs")
+    return pairs.filter(pl.col("label").ne_missing(pl.col("label_theirs")))
+
+
+def _difference(name: str, key: Key, line: Mapping[str, Any]) -> RowConflict:
+    """What the models of both sides say of a row."""
+    by = [
+        MadeBy(model=line[f"model{suffix}"] or "", lfs=tuple(line[f"lfs{suffix}"]))
+        for suffix in ("", "_theirs")
+    ]
+    place = (name, LABELS, key, "label")
+    return RowConflict(*place, "models disagree", None, line["label"], line["label_theirs"], *by)
 
 
 def _labels_table(sides: Sides, side: str) -> pl.DataFrame:
