@@ -44,7 +44,12 @@ def _small_parts() -> Iterator[None]:
 
 def labels(names: list[str]) -> pl.DataFrame:
     """Lines of labels of rows 0, 1, 2, ..."""
-    return pl.DataFrame({"id": range(len(names)), "label": names, "lfs": [[n] for n in names]})
+    return pl.DataFrame({"id": range(len(names)), "label": names}).with_columns(
+        pl.lit("accepted").alias("status"),
+        pl.lit("label_model").alias("source"),
+        pl.concat_list("label").alias("lfs"),
+        pl.lit([], dtype=pl.List(pl.String)).alias("annotations"),
+    )
 
 
 def written(
