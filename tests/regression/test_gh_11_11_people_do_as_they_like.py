@@ -23,7 +23,6 @@ from datahub import Hub
 from datahub.adapters.review_labelstudio import LabelStudioReviewQueue
 from datahub.core.errors import AuthenticationError
 from datahub.core.triage import Task
-from datahub.flow.dataset.annotations import log_at
 from tests.integration.conftest import Datahub
 from tests.regression import test_gh_11_11_ledger_and_label_studio as ledger
 from tests.regression.test_gh_11_11_ledger_and_label_studio import Studio, answers, ran
@@ -38,7 +37,7 @@ made, web, project = ledger.made, ledger.web, ledger.project
 def lines(project: Path) -> Counter[tuple[object, str | None, bool]]:
     """(row, label, whether withdrawn) of every line of the log."""
     hub = Hub.open(project)
-    log = log_at(hub.store, hub.branch, "mail")
+    log = hub.at("mail", ref=hub.branch).log
     return Counter((line.key, line.label, line.withdrawn) for line in log)
 
 
@@ -133,7 +132,7 @@ def test_clocks_that_differ_lose_nothing(
     hub.clock = lambda: dt.datetime(2099, 1, 1, tzinfo=dt.UTC)
     assert hub.review_pull().annotations == 0
     assert lines(project) == Counter((key_of(task), "ham", False) for task in tasks)
-    log = log_at(hub.store, hub.branch, "mail")
+    log = hub.at("mail", ref=hub.branch).log
     assert {line.annotator for line in log} == {email}
 
 
