@@ -73,22 +73,22 @@ def run(
     json: Json = False,
 ) -> None:
     """Judge a merge without landing it: exits 0 passed, 1 refused, 7 could not run."""
-    from datahub.hub.reporting import Reports, places_of
+    from datahub.hub import Hub
 
-    reports = Reports(report or [], source=source, into=into, keys_only=keys_only)
+    reports = Hub.gate_reports(report or [], source=source, into=into, keys_only=keys_only)
     try:
         with reports.running(), open_hub() as hub:
-            folder = hub.settings.root
             verdict = reports.judged(
                 hub.gate_run(source, into=into, ungated=without_gate, keys_only=keys_only),
                 source=source or hub.branch,
             )
+            places = hub.gate_places(reports.outcome) if github else {}
     except DatahubError:
         if github:
             _annotate(reports.outcome, {})
         raise
     if github:
-        _annotate(reports.outcome, places_of(reports.outcome, folder))
+        _annotate(reports.outcome, places)
     if json:
         emit_json(results.Verdict.of(verdict))
     else:

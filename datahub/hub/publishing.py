@@ -13,15 +13,16 @@ from datahub.core.errors import (
     LabelingFunctionError,
     NotFound,
 )
+from datahub.core.gate_outcome import Outcome, Place
 from datahub.core.setaside import Consent, SetAside
-from datahub.core.verdict import Verdict
+from datahub.core.verdict import CheckFailure, Verdict
 from datahub.flow.history import status as history
 from datahub.flow.history import why as reasons
 from datahub.flow.publish import audit, publish
 from datahub.flow.review import open_rows
 from datahub.flow.steps import Step
 from datahub.hub.registry import REGISTRY
-from datahub.hub.reporting import Reports
+from datahub.hub.reporting import Reports, places_of
 from datahub.hub.settling import conflicts_written, settling_of
 from datahub.hub.wiring import Wiring
 from datahub.ports import (
@@ -153,6 +154,20 @@ class Publishing(Wiring):
             )
             verdict = publisher.gate_run(self.ref(source), into=self.ref(into), ungated=ungated)
             return report.judged(verdict, source=self.ref(source))
+
+    @staticmethod
+    def gate_reports(
+        paths: Sequence[Path | str], *, source: str | None, into: str, keys_only: bool = False
+    ) -> Reports:
+        """Reports that say "could not run" also where the project cannot be opened.
+
+        Raises ConfigError: no such report.
+        """
+        return Reports(paths, source=source, into=into, keys_only=keys_only)
+
+    def gate_places(self, outcome: Outcome) -> Mapping[CheckFailure, Place]:
+        """Where the expectations that failed stand in the project's files, if they are there."""
+        return places_of(outcome, self.settings.root)
 
     def _record_refusal(self, refusal: Refusal) -> None:
         """Record it for `refusals`. Where the catalog cannot, the verdict stands all the same."""

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from datahub import config
 from datahub.core import signing
@@ -27,6 +27,7 @@ from datahub.hub.parts import Parts, once
 from datahub.hub.registry import REGISTRY, adapter, load
 from datahub.ports import (
     Catalog,
+    Embedder,
     EndModel,
     GateEngine,
     LedgerEntry,
@@ -38,9 +39,6 @@ from datahub.ports import (
     Run,
     VersionStore,
 )
-
-if TYPE_CHECKING:
-    from datahub.adapters.vector_cache import CachedEmbedder
 
 Warn = Callable[[str], None]
 
@@ -172,7 +170,7 @@ class Wiring:
         return prompts
 
     @once
-    def embedder(self) -> CachedEmbedder:
+    def embedder(self) -> Embedder:
         """What makes vectors of texts; each text is asked for once. Raises ConfigError."""
         settings = self.settings
         if settings.embed_endpoint:
@@ -190,7 +188,7 @@ class Wiring:
                 hint="Set embed_model to a folder with model.onnx and tokenizer.json, or "
                 "embed_endpoint and a model that it has.",
             )
-        cached: CachedEmbedder = load("datahub.adapters.vector_cache:CachedEmbedder")(
+        cached: Embedder = load("datahub.adapters.vector_cache:CachedEmbedder")(
             embedder, settings.own_folder / "vectors.db"
         )
         return cached
