@@ -120,4 +120,6 @@ def run() -> int:
         return end.code
     else:
         return outcome if isinstance(outcome, int) else 0
+    finally:
+        verbose.show(0)  # the process may go on without us
     raise error

@@ -106,9 +106,12 @@ def test_a_server_never_started_has_no_status(tmp_path: Path) -> None:
     assert not (tmp_path / "none").exists()
 
 
-def test_what_is_secret_is_for_the_owner_alone(labelstudio_folder: Path) -> None:
+def test_what_is_secret_is_for_the_owner_alone(
+    labelstudio: ServerInfo, labelstudio_folder: Path
+) -> None:
     modes = {path.name: path.stat().st_mode & 0o777 for path in labelstudio_folder.iterdir()}
 
+    assert labelstudio.running
     assert labelstudio_folder.stat().st_mode & 0o077 == 0
     assert modes["credentials.json"] == modes["server.json"] == modes["label-studio.log"] == 0o600
 

@@ -52,7 +52,7 @@ def test_mu_weights_and_probabilities_are_snorkels(k: int, balanced: bool) -> No
     )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(st.data())
 def test_wherever_snorkel_can_run_mu_is_snorkels(data: st.DataObject) -> None:
     """Any votes of LFs that all voted, any options, any seed: to the bit, or no answer in both."""
