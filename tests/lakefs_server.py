@@ -10,7 +10,7 @@ import os
 import shutil
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +39,15 @@ class LakeFSServer:
             "files": ObjectFiles(folder / ".datahub"),
             "memory": folder / ".datahub" / "content_ids",
         }
+
+
+def as_settings(access: Mapping[str, Any]) -> dict[str, str]:
+    """The environment in which every command works on this repository."""
+    names = ("endpoint", "repository", "access_key_id", "secret_access_key")
+    return {
+        "DATAHUB_STORE": "lakefs",
+        **{f"DATAHUB_LAKEFS_{name.upper()}": access[name] for name in names},
+    }
 
 
 def missing() -> str:

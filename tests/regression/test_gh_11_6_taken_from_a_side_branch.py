@@ -15,6 +15,7 @@ import pytest
 from datahub import Hub
 from datahub.core.versions import Commit
 from tests.integration.conftest import Datahub
+from tests.lakefs_server import LakeFSServer, as_settings
 from tests.tampering import TIME, by_hand
 
 LOG = "datasets/mail/annotations/forged.jsonl"
@@ -27,6 +28,21 @@ LINE = {
     "time": "2026-01-02T00:00:00+00:00",
     "batch": "none",
 }
+
+
+@pytest.fixture(params=["embedded", "lakefs"])
+def datahub(
+    request: pytest.FixtureRequest,
+    datahub: Datahub,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Datahub:
+    """The command line, on projects of either store."""
+    if request.param == "lakefs":
+        server: LakeFSServer = request.getfixturevalue("lakefs")
+        for name, value in as_settings(server.new_repository(tmp_path)).items():
+            monkeypatch.setenv(name, value)
+    return datahub
 
 
 @pytest.fixture

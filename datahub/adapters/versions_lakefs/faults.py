@@ -72,6 +72,11 @@ def _of_status(
         )
     if status == 403 and "protected" in message:
         return Guarded(branch, f"lakeFS protects {branch!r}: {message}.")
+    if status == 403 and "default branch" in message:
+        return Conflict(
+            f"{branch!r} is the default branch of the repository, which lakeFS does not delete.",
+            hint="Make another branch the repository's default on the server first.",
+        )
     if status == 403:
         return AuthenticationError(
             refusal, hint="Ask the server's administrator for a policy that allows it."
