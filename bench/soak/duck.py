@@ -41,6 +41,9 @@ def is_for_duckdb(kind: Any, theirs: Any) -> bool:
             for of, to in ((kind.key_type, theirs.key_type), (kind.item_type, theirs.item_type))
         )
     if types.is_struct(kind):
+        names = {kind.field(n).name.casefold() for n in range(kind.num_fields)}
+        if len(names) < kind.num_fields:  # DuckDB tells names apart without case, and renames one
+            return False
         return types.is_struct(theirs) and all(
             is_for_duckdb(kind.field(n).type, theirs.field(n).type) for n in range(kind.num_fields)
         )
