@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.hostile_names import walk
-from tests.integration.conftest import Datahub
+from tests.integration.conftest import Datahub, mail
 
 KEYS = (
     "*",
@@ -49,3 +49,18 @@ def test_answers_are_taken_where_no_column_is_for_an_end_model(
     rows, wanted = walk(datahub, tmp_path, key="the key", keys=KEYS, text="", more=more)
 
     assert rows == wanted
+
+
+def test_a_column_may_have_a_very_long_name(datahub: Datahub, tmp_path: Path) -> None:
+    """An LF that reads it was told as one that sent an invalid answer."""
+    name = "x" * 5000
+    assert datahub("init", "--dataset", "mail").code == 0
+    frame = mail().rename({"text": name}).select("id", name, "kind")
+    frame.write_parquet(tmp_path / "mail.parquet")
+    lf = f"from datahub import keywords\nfree = keywords('free', ['free'], 1, column={name!r})\n"
+    (tmp_path / "labeling_functions" / "first.py").write_text(lf)
+    assert datahub("import", "mail.parquet", "--key", "id", "--gold", "kind").code == 0
+
+    ran = datahub("lf", "run")
+
+    assert ran.code == 0, ran.err

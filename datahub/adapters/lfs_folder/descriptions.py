@@ -24,6 +24,7 @@ from datahub.core.prompt_lf import PromptLF
 from datahub.ports import FoundLF, LeftOut
 
 _MOST = 10_000  # LFs of a folder
+_LONGEST_NAME = 65_536  # of a column or a class
 _KIND = re.compile(r"[A-Za-z][A-Za-z _-]{0,39}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _PLAIN = MOST_TEXT // 2  # bytes of plain data of all LFs together
@@ -137,4 +138,4 @@ def _label(value: object) -> Label | None:
 def _texts(values: object) -> tuple[str, ...]:
     if not isinstance(values, list) or len(values) > _MOST:
         raise BadMessage("no list of texts")
-    return tuple(text(value) for value in values)
+    return tuple(text(value, most=_LONGEST_NAME) for value in values)
