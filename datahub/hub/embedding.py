@@ -66,12 +66,7 @@ class Embedding(Wiring):
     def row_key(self, word: str, dataset: str | None = None, *, ref: str | None = None) -> Key:
         """The key that a word is, in the dataset's type. Raises NotFound: no row has it."""
         at = self.at(dataset, ref=ref)
-        key: Key = word
-        if at.dataset.parts and isinstance(at.dataset.parts[0].first_key, int):
-            digits = word.removeprefix("-")
-            if not (digits.isascii() and digits.isdigit()):
-                raise NotFound(f"{at.name!r} has no row {word!r}.", hint="Its keys are numbers.")
-            key = int(word)
+        key = at.parse_key(word)
         if not any(frame.height for frame in at.lines("rows", [key], columns=[at.key])):
             raise NotFound(f"{at.name!r} has no row {word!r}.", hint="`datahub head` shows keys.")
         return key

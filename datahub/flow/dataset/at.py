@@ -132,6 +132,13 @@ class At:
         """The name of the key column."""
         return self.dataset.key
 
+    def parse_key(self, word: str) -> Key:
+        """What a person typed, as keys of the dataset are: text, or a whole number."""
+        parts = self.dataset.parts
+        digits = word.removeprefix("-")
+        is_number = digits.isascii() and digits.isdigit()
+        return int(word) if parts and isinstance(parts[0].first_key, int) and is_number else word
+
     @property
     def votes(self) -> VotesManifest | None:
         """Which LFs voted; None where none has."""

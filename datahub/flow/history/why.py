@@ -97,7 +97,7 @@ def why(
     DatasetNotFound, RefNotFound.
     """
     at = At.of(store, rows, ref, dataset)
-    row = OneRow(at, _parse_key(key, at))
+    row = OneRow(at, at.parse_key(key))
     state = row.at(at.commit)
     if state.content is None:
         raise RowNotFound(key, dataset, ref)
@@ -113,14 +113,6 @@ def why(
         annotations=tuple(_answers(at, row.key)),
         history=tuple(islice(events(row, at), limit)),
     )
-
-
-def _parse_key(key: str, at: At) -> Key:
-    """What a person typed, as keys of the dataset are: text, or a whole number."""
-    parts = at.dataset.parts
-    digits = key.removeprefix("-")
-    is_number = digits.isascii() and digits.isdigit()
-    return int(key) if parts and isinstance(parts[0].first_key, int) and is_number else key
 
 
 def _answers(at: At, key: Key) -> Iterator[Answer]:
