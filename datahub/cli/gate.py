@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from datahub.cli.context import Json, open_hub
-from datahub.cli.output import emit_json, expectations, failures, line, table, talk
+from datahub.cli.output import (
+    emit_json,
+    expectations,
+    failures,
+    line,
+    other_results,
+    table,
+    talk,
+)
 from datahub.core.errors import DatahubError
 from datahub.hub import results
 
@@ -86,6 +94,8 @@ def run(
     except DatahubError:
         if github:
             _annotate(reports.outcome, {})
+        if not json:
+            _print_results(reports.outcome)
         raise
     if github:
         _annotate(reports.outcome, places)
@@ -96,8 +106,19 @@ def run(
         line(f"{outcome.state}: {outcome.source} into {into}, {expectations(verdict.checks)}")
         for detail in failures(verdict):
             line(detail)
+        for detail in other_results(verdict.results):
+            line(detail)
     if not verdict.passed:
         raise typer.Exit(1)
+
+
+def _print_results(outcome: Outcome) -> None:
+    """Print the results of a gate that could not run, if it has any."""
+    for result in outcome.results:
+        if result.state == "failed":
+            line(f"  {result.severity} {result.suite} {result.expectation}: {result.message}")
+    for detail in other_results(outcome.results):
+        line(detail)
 
 
 def _annotate(outcome: Outcome, places: Mapping[CheckFailure, Place]) -> None:

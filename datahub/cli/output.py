@@ -9,7 +9,7 @@ import re
 import shutil
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime, timedelta
 from datetime import time as dtime
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from datahub.hub.results.shape import Shape, plain
 
 if TYPE_CHECKING:
+    from datahub.core.check_result import CheckResult
     from datahub.core.verdict import Verdict
 
 CONFLICTS_SHOWN = 10
@@ -121,6 +122,16 @@ def failures(verdict: Verdict | None) -> Iterator[str]:
         yield f"  {failure.severity} {failure.suite} {failure.expectation}: {failure.message}"
         if failure.keys:
             yield f"    {rows_of(failure)}"
+
+
+def other_results(found: Iterable[CheckResult]) -> Iterator[str]:
+    """What could not run, and what passed with what was observed."""
+    for result in found:
+        if result.state == "failed":
+            continue
+        state = "met" if result.state == "passed" else result.state
+        notes = f" ({result.notes})" if result.notes else ""
+        yield f"  {state} {result.suite} {result.expectation}: {result.message}{notes}"
 
 
 @contextmanager

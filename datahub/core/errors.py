@@ -6,6 +6,9 @@ that no import goes in a circle. Nothing here loads a table library.
 
 from __future__ import annotations
 
+from datahub.core.check_result import (
+    ChecksNotRun,
+)
 from datahub.core.error_kinds import (
     AnnotationError,
     AuthenticationError,
@@ -64,6 +67,7 @@ __all__ = [
     "BranchExists",
     "BranchNotFound",
     "ChangedSince",
+    "ChecksNotRun",
     "ConfigError",
     "Conflict",
     "DatahubError",

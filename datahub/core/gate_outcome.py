@@ -9,9 +9,11 @@ import json
 import re
 from dataclasses import dataclass, replace
 
+from datahub.core.check_result import CheckResult, ChecksNotRun
 from datahub.core.error_kinds import DatahubError, GateError
 from datahub.core.verdict import KEYS_TOLD, CheckFailure, Verdict
 
+_COULD_NOT_RUN = "The gate could not run."
 _COUNTS = re.compile(r"[\d,]+ of [\d,]+ values \([\d.]+%\) are (?:null|unexpected)")
 
 
@@ -36,6 +38,13 @@ class Outcome:
         """What failed; nothing where nothing was judged."""
         return self.verdict.failures if self.verdict else ()
 
+    @property
+    def results(self) -> tuple[CheckResult, ...]:
+        """What became of each expectation, also where some could not run."""
+        if self.verdict is not None:
+            return self.verdict.results
+        return self.error.results if isinstance(self.error, ChecksNotRun) else ()
+
 
 @dataclass(frozen=True)
 class Place:
@@ -45,7 +54,7 @@ class Place:
     line: int
 
 
-def rows_of(failure: CheckFailure) -> str:
+def rows_of(failure: CheckFailure | CheckResult) -> str:
     """The rows that failed, by key, in one line; empty where there is none to name.
 
     >>> rows_of(CheckFailure("s", "expect_x", "no", keys=("7", "9")))
@@ -59,16 +68,21 @@ def rows_of(failure: CheckFailure) -> str:
 
 def without_cells(verdict: Verdict) -> Verdict:
     """The same verdict without any value of the data: of what was observed, only counts stay."""
-    return replace(verdict, failures=tuple(map(_without_cells, verdict.failures)))
+    return replace(
+        verdict,
+        failures=tuple(map(_without_cells, verdict.failures)),
+        results=tuple(map(_result_without_cells, verdict.results)),
+    )
 
 
 def error_without_cells(error: DatahubError) -> DatahubError:
     """An error of the gate may quote the value that it stumbled over: then without its text."""
     if not isinstance(error, GateError):
         return error
-    return GateError(
-        "The gate could not run.", hint="Run it without --keys-only where values may be shown."
-    )
+    text, hint = _COULD_NOT_RUN, "Run it without --keys-only where values may be shown."
+    if isinstance(error, ChecksNotRun):
+        return ChecksNotRun(map(_result_without_cells, error.results), text, hint=hint)
+    return GateError(text, hint=hint)
 
 
 def line_of(failure: CheckFailure, suite: str) -> int:
@@ -90,11 +104,25 @@ def line_of(failure: CheckFailure, suite: str) -> int:
 
 
 def _without_cells(failure: CheckFailure) -> CheckFailure:
-    if failure.observed is None:
-        return failure
-    counts = _COUNTS.match(failure.observed)
-    observed = counts[0] if counts else "not met"
-    message = failure.message.removesuffix(f"; {failure.observed}.")
-    if message == failure.message:  # a message of another form: its expectation is named beside it
-        message = "The expectation"
-    return replace(failure, message=f"{message}; {observed}.", observed=observed)
+    message, observed = _counts_alone(failure.message, failure.observed, "not met")
+    return replace(failure, message=message, observed=observed)
+
+
+def _result_without_cells(result: CheckResult) -> CheckResult:
+    if result.state == "could not run":
+        return replace(result, message="It could not run.", observed=None, hint="")
+    instead = "met" if result.state == "passed" else "not met"
+    message, observed = _counts_alone(result.message, result.observed, instead)
+    return replace(result, message=message, observed=observed)
+
+
+def _counts_alone(message: str, observed: str | None, instead: str) -> tuple[str, str | None]:
+    """The message and what was observed, of which only counts stay."""
+    if observed is None:
+        return message, None
+    counts = _COUNTS.match(observed)
+    told = counts[0] if counts else instead
+    asked = message.removesuffix(f"; {observed}.")
+    if asked == message:  # a message of another form: its expectation is named beside it
+        asked = "The expectation"
+    return f"{asked}; {told}.", told

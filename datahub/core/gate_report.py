@@ -11,9 +11,10 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from xml.sax.saxutils import escape, quoteattr
 
+from datahub.core.check_result import CheckResult, not_run, passed
 from datahub.core.error_kinds import DatahubError
 from datahub.core.gate_outcome import Outcome, Place, rows_of
 from datahub.core.verdict import CheckFailure, Verdict, refusing
@@ -38,43 +39,49 @@ def markdown(outcome: Outcome) -> str:
     if verdict is None:
         message, hint = _words(outcome.error)
         text += f"{_code(outcome.source)} was not judged, so it has not passed: {_code(message)}\n"
-        return text + (f"\n{_code(hint)}\n" if hint else "")
-    text += (
-        f"{_code(outcome.source)} ({verdict.source[:12]}) met {_met(verdict)} of "
-        f"{verdict.checks} expectations.\n"
-    )
-    return text + _table(verdict.failures, COMMENT_LIMIT - len(text)) if verdict.failures else text
+        text += f"\n{_code(hint)}\n" if hint else ""
+    else:
+        text += (
+            f"{_code(outcome.source)} ({verdict.source[:12]}) met {_met(verdict)} of "
+            f"{verdict.checks} expectations.\n"
+        )
+    results = outcome.results
+    tables: list[Sequence[CheckResult | CheckFailure]]
+    tables = [not_run(results), _failed_first(outcome), passed(results)]
+    for entries in filter(None, tables):
+        text += _table(entries, COMMENT_LIMIT - len(text) - 40)
+    return text
 
 
 def junit(outcome: Outcome) -> str:
-    """For whatever shows test results: a case for each expectation that failed, one for the rest.
+    """For whatever shows test results: a case for each expectation.
 
-    What refuses is a failure; a warning is a case that passed, with its words; a gate that could
-    not run is an error.
+    What refuses is a failure; a warning is a case that passed, with its words; what could not run
+    is an error. Expectations of which nothing is known but that they are met are one case.
     """
     into = outcome.into
-    if outcome.verdict is None:
+    failed, rest = _failed(outcome), [*not_run(outcome.results), *passed(outcome.results)]
+    entries = [*failed, *rest]
+    names = _unique([_case_name(entry) for entry in entries])
+    tags = [_tag(entry) for entry in entries]
+    cases = [_case(*one) for one in zip(entries, names, tags, strict=True)]
+    errors = tags.count("error")
+    if outcome.verdict is None and not errors:
         message, hint = _words(outcome.error)
         words = escape(_plain("\n".join(filter(None, (message, hint)))))
-        cases = [
+        cases.append(
             f'  <testcase classname={_attr(into)} name="could not run">\n'
             f"    <error message={_attr(message)}>{words}</error>\n  </testcase>\n"
-        ]
-        return _suite(outcome, cases, failures=0, errors=1)
-    refusals = refusing(outcome.refused)
-    names = _unique([_case_name(failure) for failure in outcome.refused])
-    cases = [
-        _case(failure, name, refuses=failure in refusals)
-        for failure, name in zip(outcome.refused, names, strict=True)
-    ]
-    if _met(outcome.verdict) or not cases:
-        met = _attr(f"{_met(outcome.verdict)} met")
-        cases.append(f"  <testcase classname={_attr(into)} name={met}/>\n")
-    return _suite(outcome, cases, failures=len(refusals), errors=0)
+        )
+        errors = 1
+    met = _met(outcome.verdict) - len(rest) if outcome.verdict else 0
+    if met > 0 or not cases:
+        cases.append(f"  <testcase classname={_attr(into)} name={_attr(f'{met} met')}/>\n")
+    return _suite(outcome, cases, failures=tags.count("failure"), errors=errors)
 
 
 def json_report(outcome: Outcome) -> str:
-    """One object: `state`, `source`, `into`, and the `verdict` or the `error`."""
+    """One object: `state`, `source`, `into`, the `verdict` or the `error`, and all `results`."""
     verdict, error = outcome.verdict, None
     if outcome.error is not None:
         message, hint = _words(outcome.error)
@@ -83,8 +90,9 @@ def json_report(outcome: Outcome) -> str:
         "state": outcome.state,
         "source": outcome.source,
         "into": outcome.into,
-        "verdict": {**asdict(verdict), "time": str(verdict.time)} if verdict else None,
+        "verdict": _verdict(verdict) if verdict else None,
         "error": error,
+        "results": [asdict(result) for result in outcome.results],
     }
     return json.dumps(content, ensure_ascii=False, indent=1) + "\n"
 
@@ -121,6 +129,34 @@ REPORTS: Mapping[str, Callable[[Outcome], str]] = {
 }
 
 
+def _verdict(verdict: Verdict) -> dict[str, object]:
+    fields = asdict(replace(verdict, results=()))
+    del fields["results"]  # they stand beside it
+    return {**fields, "time": str(verdict.time)}
+
+
+def _failed(outcome: Outcome) -> Sequence[CheckResult | CheckFailure]:
+    """What failed: as its result, which has the suite's notes, where there is one."""
+    failed = [result for result in outcome.results if result.state == "failed"]
+    return failed or outcome.refused
+
+
+def _failed_first(outcome: Outcome) -> list[CheckResult | CheckFailure]:
+    """What failed, what refuses first."""
+    return sorted(_failed(outcome), key=lambda entry: not _refuses(entry))
+
+
+def _refuses(entry: CheckResult | CheckFailure) -> bool:
+    return entry.severity not in ("warning", "info")
+
+
+def _tag(entry: CheckResult | CheckFailure) -> str:
+    """What a case of JUnit has in it."""
+    if isinstance(entry, CheckResult) and entry.state != "failed":
+        return "error" if entry.state == "could not run" else "system-out"
+    return "failure" if _refuses(entry) else "system-out"
+
+
 def _words(error: DatahubError | None) -> tuple[str, str]:
     return ("It did not finish.", "") if error is None else (error.message, error.hint)
 
@@ -129,21 +165,28 @@ def _met(verdict: Verdict) -> int:
     return max(verdict.checks - len(verdict.failures), 0)
 
 
-def _table(failures: Sequence[CheckFailure], room: int) -> str:
-    """A line for each failure, what refuses first, as far as there is room; then how many more."""
-    refusals = refusing(failures)
+def _table(entries: Sequence[CheckResult | CheckFailure], room: int) -> str:
+    """A line for each, as far as there is room; then how many more."""
     head = ["severity", "dataset", "suite", "expectation", "what was found", "first rows"]
+    first = entries[0]
+    if isinstance(first, CheckResult) and first.state != "failed":
+        head[0] = first.state
     text = f"\n| {' | '.join(head)} |\n|{' --- |' * len(head)}\n"
-    ordered = refusals + [failure for failure in failures if failure not in refusals]
-    for number, failure in enumerate(ordered):
-        cells = [failure.severity, failure.dataset, failure.suite, failure.expectation]
-        cells += [failure.message, ", ".join(failure.keys)]
+    for number, entry in enumerate(entries):
+        cells = [entry.severity, entry.dataset, entry.suite, entry.expectation]
+        cells += [_found(entry), ", ".join(entry.keys)]
         line = f"| {' | '.join(_code(cell, in_table=True) for cell in cells)} |\n"
-        rest = f"\n{len(ordered) - number} more did not fit here.\n"
+        rest = f"\n{len(entries) - number} more did not fit here.\n"
         if len(text) + len(line) + len(rest) > room:
-            return text + rest
+            return rest if number == 0 else text + rest
         text += line
     return text
+
+
+def _found(entry: CheckResult | CheckFailure) -> str:
+    """What was found, and the suite's own words about it."""
+    notes = entry.notes if isinstance(entry, CheckResult) else ""
+    return entry.message + (f" Notes: {notes}" if notes else "")
 
 
 def _code(text: str, *, in_table: bool = False) -> str:
@@ -175,7 +218,7 @@ def _suite(outcome: Outcome, cases: Sequence[str], *, failures: int, errors: int
     )
 
 
-def _case_name(failure: CheckFailure) -> tuple[str, str]:
+def _case_name(failure: CheckFailure | CheckResult) -> tuple[str, str]:
     """The class and the name of a test case."""
     about = ".".join(filter(None, (failure.dataset, failure.suite)))
     return about, " of ".join(filter(None, (failure.expectation, failure.column)))
@@ -196,10 +239,10 @@ def _unique(names: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
     return unique
 
 
-def _case(failure: CheckFailure, name: tuple[str, str], *, refuses: bool) -> str:
-    tag = "failure" if refuses else "system-out"
-    message = f" message={_attr(failure.message)}" if refuses else ""
-    words = "\n".join(filter(None, (failure.severity, failure.message, rows_of(failure))))
+def _case(entry: CheckFailure | CheckResult, name: tuple[str, str], tag: str) -> str:
+    message = f" message={_attr(entry.message)}" if tag != "system-out" else ""
+    severity = "" if isinstance(entry, CheckResult) and entry.state == "passed" else entry.severity
+    words = "\n".join(filter(None, (severity, _found(entry), rows_of(entry))))
     return (
         f"  <testcase classname={_attr(name[0])} name={_attr(name[1])}>\n"
         f"    <{tag}{message}>{escape(_plain(words))}</{tag}>\n"

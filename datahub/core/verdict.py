@@ -12,9 +12,10 @@ import json
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
+from datahub.core.check_result import CheckResult, ChecksNotRun, not_run
 from datahub.core.dataset import to_canonical_json
 from datahub.core.error_kinds import ConfigError, DatahubError
 from datahub.core.layout import RULES
@@ -73,12 +74,39 @@ def refusing(failures: Iterable[CheckFailure]) -> list[CheckFailure]:
     return [failure for failure in failures if failure.severity not in ("warning", "info")]
 
 
+def failures_of(results: Iterable[CheckResult]) -> list[CheckFailure]:
+    """What failed. Raises ChecksNotRun (a GateError) where any expectation could not run.
+
+    >>> failures_of([CheckResult("labels", "expect_x", "passed", "fine")])
+    []
+    """
+    results = list(results)
+    if not_run(results):
+        raise ChecksNotRun(results)
+    return [
+        CheckFailure(
+            suite=result.suite,
+            expectation=result.expectation,
+            message=result.message,
+            dataset=result.dataset,
+            column=result.column,
+            observed=result.observed,
+            severity=result.severity,
+            keys=result.keys,
+        )
+        for result in results
+        if result.state != "passed"
+    ]
+
+
 @dataclass(frozen=True)
 class Verdict:
     """What was said of one candidate: `kind` rules means that only rules changed, for `reason`.
 
     `into` is the branch whose gate said it; a verdict of an earlier datahub names none. `signature`
-    (core.signing) is there where the rules of the branch ask for one.
+    (core.signing) is there where the rules of the branch ask for one. `results` are all that the
+    gate found, passed expectations too; no object on disk holds them, so a verdict that was read
+    has none.
     """
 
     passed: bool
@@ -93,10 +121,13 @@ class Verdict:
     reason: str = ""
     signature: str = ""
     into: str = ""
+    results: tuple[CheckResult, ...] = field(default=(), compare=False)
 
     def to_json(self) -> str:
         """Write as canonical JSON."""
-        raw = {"format": SIGNED_FORMAT, **asdict(self), "time": self.time.isoformat()}
+        plain = asdict(replace(self, results=()))
+        raw = {"format": SIGNED_FORMAT, **plain, "time": self.time.isoformat()}
+        del raw["results"]
         if not self.signature:
             raw["format"] = VERDICT_FORMAT
             del raw["signature"]
@@ -116,7 +147,11 @@ class Verdict:
                 hint="Upgrade datahub.",
             )
         texts = {name: raw.get(name, "") for name in _TEXTS}
-        if type(raw.get("passed")) is not bool or {*map(type, texts.values())} != {str}:
+        if (
+            "results" in raw
+            or type(raw.get("passed")) is not bool
+            or {*map(type, texts.values())} != {str}
+        ):
             raise ValueError("This is no verdict.")
         "".join(texts.values()).encode()  # half a letter is a ValueError
         return cls(

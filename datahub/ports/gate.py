@@ -9,7 +9,7 @@ from typing import Protocol
 
 import polars as pl
 
-from datahub.core.verdict import CheckFailure
+from datahub.core.check_result import CheckResult
 
 
 @dataclass(frozen=True)
@@ -35,13 +35,13 @@ class GateEngine(Protocol):
         name: str,
         key: str | None = None,
         instead: Instead | None = None,
-    ) -> list[CheckFailure]:
-        """What failed, each with its severity; empty when everything passed.
+    ) -> list[CheckResult]:
+        """What became of every expectation, in the suite's order.
 
-        `core.verdict.refusing` says which of them refuse. `paths` are Parquet or ORC files
-        of one table with equal schemas, judged with the lines `instead` of theirs. Rows that
-        failed are named by their `key`, a column. Raises GateError
-        when any expectation could not be computed (a missing column, an unknown expectation), or
-        when there is no row to judge.
+        One that could not be computed (a missing column, say) is a result, too: it has not
+        passed, and `core.verdict.failures_of` raises for it. `paths` are Parquet or ORC files of
+        one table with equal schemas, judged with the lines `instead` of theirs. Rows that failed
+        are named by their `key`, a column. Raises GateError when the suite or the files cannot be
+        read, or when there is no row to judge.
         """
         ...

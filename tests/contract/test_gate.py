@@ -17,7 +17,7 @@ import pytest
 from pyarrow import orc
 
 from datahub.core.errors import GateError
-from datahub.core.verdict import CheckFailure, refusing
+from datahub.core.verdict import CheckFailure, failures_of, refusing
 from datahub.hub import REGISTRY
 from datahub.ports import GateEngine, Instead
 
@@ -50,9 +50,10 @@ def suite(*expectations: tuple[str, dict[str, Any]], **fields: Any) -> bytes:
 
 
 def judged(gate: GateEngine, path: Path, kind: str, **kwargs: Any) -> list[CheckFailure]:
-    return gate.judge([path], suite((kind, kwargs)), name="labels")
+    return failures_of(gate.judge([path], suite((kind, kwargs)), name="labels"))
 
 
+KEYS = [f"k{i}" for i in range(10)]
 IN_SET = "expect_column_values_to_be_in_set"
 KL = "expect_column_kl_divergence_to_be_less_than"
 
@@ -64,7 +65,7 @@ def test_a_suite_that_is_met_has_no_failures(gate: GateEngine, labels: Path) -> 
         ("expect_column_values_to_be_between", {"column": "score", "min_value": 0}),
     )
 
-    assert gate.judge([labels], met, name="labels") == []
+    assert failures_of(gate.judge([labels], met, name="labels")) == []
 
 
 def test_expectations_are_counted(gate: GateEngine) -> None:
@@ -170,14 +171,16 @@ def test_a_quantile_check_that_is_met_passes(gate: GateEngine, labels: Path) -> 
 
 
 def test_failures_keep_the_order_of_the_suite(gate: GateEngine, labels: Path) -> None:
-    failures = gate.judge(
-        [labels],
-        suite(
-            ("expect_column_max_to_be_between", {"column": "score", "max_value": 0}),
-            (IN_SET, {"column": "label", "value_set": []}),
-            ("expect_column_min_to_be_between", {"column": "score", "min_value": 1}),
-        ),
-        name="labels",
+    failures = failures_of(
+        gate.judge(
+            [labels],
+            suite(
+                ("expect_column_max_to_be_between", {"column": "score", "max_value": 0}),
+                (IN_SET, {"column": "label", "value_set": []}),
+                ("expect_column_min_to_be_between", {"column": "score", "min_value": 1}),
+            ),
+            name="labels",
+        )
     )
 
     assert [f.column for f in failures] == ["score", "label", "score"]
@@ -212,7 +215,9 @@ def test_several_files_are_one_table(gate: GateEngine, tmp_path: Path) -> None:
         pl.DataFrame({"key": ["same"]}).write_parquet(tmp_path / f"{part}.parquet")
     unique = suite(("expect_column_values_to_be_unique", {"column": "key"}))
 
-    (failure,) = gate.judge([tmp_path / "a.parquet", tmp_path / "b.parquet"], unique, name="labels")
+    (failure,) = failures_of(
+        gate.judge([tmp_path / "a.parquet", tmp_path / "b.parquet"], unique, name="labels")
+    )
 
     assert "2 of 2 values" in failure.message
 
@@ -231,8 +236,10 @@ def test_lines_go_before_those_of_the_file_they_are_for(gate: GateEngine, tmp_pa
         ("expect_table_row_count_to_equal", {"value": 4}),
     )
 
-    assert gate.judge(paths, checks, name="labels") == []
-    (failure,) = gate.judge(paths, checks, name="labels", instead=Instead("key", {paths[0]: lines}))
+    assert failures_of(gate.judge(paths, checks, name="labels")) == []
+    (failure,) = failures_of(
+        gate.judge(paths, checks, name="labels", instead=Instead("key", {paths[0]: lines}))
+    )
 
     assert "1 of 4 values" in failure.message
 
@@ -251,7 +258,7 @@ def test_files_of_both_formats_are_one_table(gate: GateEngine, tmp_path: Path) -
         ("expect_table_row_count_to_equal", {"value": 3}),
     )
 
-    (failure,) = gate.judge(paths, unique, name="labels")
+    (failure,) = failures_of(gate.judge(paths, unique, name="labels"))
 
     assert "3 of 3 values" in failure.message
 
@@ -261,8 +268,8 @@ def test_severity_tells_what_refuses(gate: GateEngine, labels: Path) -> None:
     minor = suite((IN_SET, {"column": "label", "value_set": ["tech"]}), severity="warning")
     major = suite((IN_SET, {"column": "label", "value_set": ["tech"]}))
 
-    warned = gate.judge([labels], minor, name="labels")
-    failed = gate.judge([labels], major, name="labels")
+    warned = failures_of(gate.judge([labels], minor, name="labels"))
+    failed = failures_of(gate.judge([labels], major, name="labels"))
 
     assert [f.severity for f in warned + failed] == ["warning", "critical"]
     assert refusing(warned + failed) == failed
@@ -294,7 +301,7 @@ def test_categories_lists_and_large_integers_are_judged_by_value(
         ("expect_column_values_to_be_unique", {"column": "id"}),
     )
 
-    assert gate.judge([path], checks, name="rows") == []
+    assert failures_of(gate.judge([path], checks, name="rows")) == []
 
 
 def test_a_failure_lists_a_few_values_however_many_fail(gate: GateEngine, tmp_path: Path) -> None:
@@ -329,7 +336,9 @@ def test_an_empty_table_is_no_pass(gate: GateEngine, tmp_path: Path) -> None:
 
 def test_no_file_is_no_pass(gate: GateEngine) -> None:
     with pytest.raises(GateError, match="no file"):
-        gate.judge([], suite((IN_SET, {"column": "a", "value_set": []})), name="labels")
+        failures_of(
+            gate.judge([], suite((IN_SET, {"column": "a", "value_set": []})), name="labels")
+        )
 
 
 @pytest.mark.parametrize(
@@ -360,7 +369,7 @@ def test_a_suite_that_cannot_be_read_is_no_pass(
     with pytest.raises(GateError):
         gate.check_suite(broken, name="labels")
     with pytest.raises(GateError):
-        gate.judge([labels], broken, name="labels")
+        failures_of(gate.judge([labels], broken, name="labels"))
 
 
 @pytest.mark.parametrize(
@@ -418,7 +427,7 @@ def test_what_cannot_be_computed_is_no_pass(
     checks = suite(("expect_column_to_exist", {"column": "label"}), (kind, kwargs))
 
     with pytest.raises(GateError, match=why):
-        gate.judge([labels], checks, name="labels")
+        failures_of(gate.judge([labels], checks, name="labels"))
 
 
 def test_a_file_that_cannot_be_read_is_no_pass(
@@ -451,8 +460,12 @@ def test_files_of_unequal_schemas_are_no_table(
     pl.DataFrame({"label": [1]}).write_parquet(other)
 
     with pytest.raises(GateError, match="another schema"):
-        gate.judge(
-            [labels, other], suite(("expect_column_to_exist", {"column": "label"})), name="labels"
+        failures_of(
+            gate.judge(
+                [labels, other],
+                suite(("expect_column_to_exist", {"column": "label"})),
+                name="labels",
+            )
         )
 
 
@@ -533,9 +546,9 @@ def test_the_first_rows_that_failed_are_named_by_their_key(
         ),
     )
 
-    failed = gate.judge(paths, asked, name="labels", key="key")
-    nameless = gate.judge(paths, asked, name="labels")
-    absent = gate.judge(paths, asked, name="labels", key="nowhere")
+    failed = failures_of(gate.judge(paths, asked, name="labels", key="key"))
+    nameless = failures_of(gate.judge(paths, asked, name="labels"))
+    absent = failures_of(gate.judge(paths, asked, name="labels", key="nowhere"))
 
     assert [one.keys for one in failed] == [
         (*(f"é0-{i}" for i in range(1, 30, 2)), *(f"é1-{i}" for i in range(1, 10, 2))),
@@ -554,6 +567,44 @@ def test_a_row_that_failed_under_a_patch_is_named_by_its_key(
     put = Instead("key", {labels: lines.with_columns(label=pl.lit("odd"))})
     asked = suite((IN_SET, {"column": "label", "value_set": ["tech", "sport"]}))
 
-    (failure,) = gate.judge([labels], asked, name="labels", key="key", instead=put)
+    (failure,) = failures_of(gate.judge([labels], asked, name="labels", key="key", instead=put))
 
     assert failure.keys == ("k1", "k4")
+
+
+def test_every_expectation_answers_in_the_order_of_the_suite(
+    gate: GateEngine, labels: Path
+) -> None:
+    """Passed ones with what was observed; one that cannot run takes no other away."""
+    checks = suite(
+        ("expect_column_mean_to_be_between", {"column": "score", "max_value": 1}),
+        ("expect_column_mean_to_be_between", {"column": "label", "max_value": 1}),
+        (IN_SET, {"column": "nowhere", "value_set": ["tech"]}),
+        (IN_SET, {"column": "label", "value_set": ["tech"]}),
+        (IN_SET, {"column": "label", "value_set": ["tech", "sport"]}),
+        ("expect_column_to_exist", {"column": "label"}),
+        ("expect_column_distinct_values_to_be_in_set", {"column": "key", "value_set": KEYS}),
+        description="Ask Ada.",
+    )
+
+    results = gate.judge([labels], checks, name="labels")
+
+    assert [result.state for result in results] == [
+        "passed",
+        "could not run",
+        "could not run",
+        "failed",
+        "passed",
+        "passed",
+        "passed",
+    ]
+    assert [results[at].observed for at in (0, 4, 5)] == [
+        "observed 0.45",
+        "0 of 9 values (0.0%) are unexpected; nulls passed over: 1",
+        "it is there",
+    ]
+    assert 'no column "nowhere"' in results[2].message
+    assert {result.notes for result in results} == {"Ask Ada."}
+    assert all(result.engine for result in results)
+    with pytest.raises(GateError, match="could not be computed"):
+        failures_of(results)

@@ -18,6 +18,7 @@ import polars as pl
 import pytest
 
 from datahub.adapters.gate_gx import GreatExpectationsGate
+from datahub.core.verdict import failures_of
 
 KINDS = {
     "i": pl.Int64(),
@@ -117,8 +118,10 @@ def by_the_gate(path: Path, entry: dict[str, Any]) -> Any:
     from datahub.core.errors import GateError
 
     try:
-        failed = GreatExpectationsGate().judge(
-            [path], json.dumps({"name": "s", "expectations": [entry]}).encode(), name="s"
+        failed = failures_of(
+            GreatExpectationsGate().judge(
+                [path], json.dumps({"name": "s", "expectations": [entry]}).encode(), name="s"
+            )
         )
     except GateError:
         return "cannot"

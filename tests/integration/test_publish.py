@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from datahub import Hub
+from datahub.core.check_result import CheckResult
 from datahub.core.errors import GateError, GateRefused, Guarded, StaleHead
-from datahub.core.verdict import CheckFailure, Verdict
+from datahub.core.verdict import Verdict
 from datahub.ports import GateEngine, Instead
 from tests.integration.conftest import CARELESS, GATES, LFS, Datahub
 
@@ -32,7 +33,7 @@ class Interrupted:
         name: str,
         key: str | None = None,
         instead: Instead | None = None,
-    ) -> list[CheckFailure]:
+    ) -> list[CheckResult]:
         found = self._gate.judge(paths, suite, name=name, key=key, instead=instead)
         assert callable(self._meanwhile)
         self._meanwhile()

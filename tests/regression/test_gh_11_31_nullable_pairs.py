@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 
 from datahub.adapters.gate_gx import GreatExpectationsGate
+from datahub.core.verdict import failures_of
 
 ROWS = {"a": [1, None, 3, None], "b": [1, None, 2, 4]}
 
@@ -40,8 +41,10 @@ def test_whole_numbers_with_nulls_are_judged(
     columns = pair if "pair" in kind else {"column_list": ["a", "b"]}
     entry = {"type": kind, "kwargs": {**columns, "ignore_row_if": rule}}
 
-    failed = GreatExpectationsGate().judge(
-        [path], json.dumps({"name": "s", "expectations": [entry]}).encode(), name="s"
+    failed = failures_of(
+        GreatExpectationsGate().judge(
+            [path], json.dumps({"name": "s", "expectations": [entry]}).encode(), name="s"
+        )
     )
 
     assert [str(failure.observed)[: len(said or "")] for failure in failed] == [said] * bool(said)

@@ -11,6 +11,7 @@ import pytest
 
 from datahub.adapters.gate_gx import GreatExpectationsGate
 from datahub.core.errors import GateError
+from datahub.core.verdict import failures_of
 
 LARGE = {"a": [2**62] * 3}
 
@@ -20,7 +21,9 @@ def refusals(folder: Path, frame: pl.DataFrame, kind: str, **kwargs: Any) -> lis
     path = folder / "rows.parquet"
     frame.write_parquet(path)
     suite = {"name": "s", "expectations": [{"type": kind, "kwargs": {"column": "a", **kwargs}}]}
-    failed = GreatExpectationsGate().judge([path], json.dumps(suite).encode(), name="s")
+    failed = failures_of(
+        GreatExpectationsGate().judge([path], json.dumps(suite).encode(), name="s")
+    )
     return [str(failure.observed) for failure in failed]
 
 

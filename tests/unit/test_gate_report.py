@@ -5,10 +5,12 @@ from __future__ import annotations
 import datetime as dt
 import json
 import re
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import pytest
 
+from datahub.core.check_result import CheckResult, ChecksNotRun, State
 from datahub.core.errors import Conflict, GateError
 from datahub.core.gate_outcome import (
     Outcome,
@@ -224,3 +226,66 @@ def test_with_keys_alone_no_value_of_the_data_is_told() -> None:
     quoted = error_without_cells(GateError("could not convert 'secret'", hint="secret"))
     assert "secret" not in quoted.message + quoted.hint
     assert error_without_cells(Conflict("x")).message == "x"
+
+
+def result(state: State, message: str, notes: str = "") -> CheckResult:
+    return CheckResult(
+        "expectations/labels.json",
+        "expect_x",
+        state,
+        message,
+        "mail",
+        "label",
+        observed=message,
+        notes=notes,
+        engine="polars",
+    )
+
+
+def test_passed_expectations_are_listed_with_what_was_observed() -> None:
+    results = (result("passed", "observed 0.45", "Since May."), result("passed", "0 of 9 values"))
+    outcome = Outcome("w", "main", replace(verdict(checks=2), results=results))
+
+    suite = ElementTree.fromstring(junit(outcome))
+    told = json.loads(json_report(outcome))
+
+    assert [case.get("name") for case in suite] == ["expect_x of label", "expect_x of label (2)"]
+    assert (suite.get("tests"), suite.get("failures"), suite.get("errors")) == ("2", "0", "0")
+    assert "observed 0.45 Notes: Since May." in markdown(outcome)
+    assert [one["observed"] for one in told["results"]] == ["observed 0.45", "0 of 9 values"]
+    assert "results" not in told["verdict"]
+
+
+def test_what_could_not_run_stands_beside_the_other_results() -> None:
+    found = [result("passed", "met"), result("could not run", "no column"), result("failed", "bad")]
+    outcome = Outcome("w", "main", error=ChecksNotRun(found))
+
+    suite = ElementTree.fromstring(junit(outcome))
+
+    assert outcome.state == "could not run"
+    assert (suite.get("tests"), suite.get("failures"), suite.get("errors")) == ("3", "1", "1")
+    assert sorted(case[0].tag for case in suite) == ["error", "failure", "system-out"]
+    for report in REPORTS.values():
+        assert all(word in report(outcome) for word in ("no column", "bad", "met"))
+
+
+def test_with_keys_alone_results_hold_no_value_either() -> None:
+    seen = CheckResult("s", "e", "passed", "Expected y; observed 4711.", observed="observed 4711")
+    broke = CheckResult("s", "e", "could not run", "cannot read 'secret'", hint="secret")
+
+    told = without_cells(replace(verdict(), results=(seen,)))
+    error = error_without_cells(ChecksNotRun([seen, broke]))
+
+    for outcome in (Outcome("w", "main", told), Outcome("w", "main", error=error)):
+        for report in REPORTS.values():
+            assert not {"secret", "4711"} & set(re.findall(r"\w+", report(outcome)))
+
+
+def test_a_verdict_on_disk_holds_failures_alone() -> None:
+    """As it did when it had no results: an earlier datahub reads it, signatures hold."""
+    made = replace(verdict(failure()), results=(result("passed", "met"),))
+
+    assert made.to_json() == verdict(failure()).to_json()
+    assert Verdict.from_json(made.to_json()) == made
+    with pytest.raises(ValueError, match="no verdict"):
+        Verdict.from_json(made.to_json().replace('"kind"', '"results":[],"kind"'))

@@ -17,8 +17,9 @@ from typing import Any
 from datahub.adapters.gate_gx import frames, words
 from datahub.adapters.gate_gx.suite import Check, read_suite
 from datahub.adapters.gate_gx.vacuous import nothing_judged
+from datahub.core.check_result import CheckResult, State
 from datahub.core.errors import GateError
-from datahub.core.verdict import KEYS_TOLD, CheckFailure
+from datahub.core.verdict import KEYS_TOLD
 from datahub.machine.quiet import quiet
 from datahub.ports import Instead
 
@@ -30,7 +31,8 @@ _RESULT_FORMAT = {
 _ONE_AT_A_TIME = threading.RLock()
 
 _Group = tuple[frozenset[str] | None, frames.Form]
-_Failure = tuple[CheckFailure, list[int]]  # with the places of the first rows that failed it
+_Result = tuple[CheckResult, list[int]]  # with the places of the first rows that failed it
+ENGINE = "Great Expectations"
 
 
 class GreatExpectationsGate:
@@ -49,10 +51,10 @@ class GreatExpectationsGate:
         name: str,
         key: str | None = None,
         instead: Instead | None = None,
-    ) -> list[CheckFailure]:
-        """What failed, in the suite's order and with its severity; empty when everything passed.
+    ) -> list[CheckResult]:
+        """What became of every expectation, in the suite's order.
 
-        Raises GateError when any expectation could not be computed, or there is no row.
+        Raises GateError when the suite or a file cannot be read, or there is no row.
         """
         with _quiet():
             checks = read_suite(suite, name=name)
@@ -62,17 +64,22 @@ class GreatExpectationsGate:
                     f"Suite {name!r} has nothing to check: the table has no rows.",
                     hint="An empty table meets nearly every expectation, so it is not a pass.",
                 )
-            for check in checks:
-                _needs(check, schema.names, name)
-            failures: dict[int, _Failure] = {}
-            for (columns, form), places in _by_columns(checks, schema.names).items():
+            results: dict[int, _Result] = {}
+            able = []
+            for place, check in enumerate(checks):
+                problem = _lacks(check, schema.names, name)
+                if problem is None:
+                    able.append(place)
+                else:
+                    results[place] = _could_not_run(check, problem, name), []
+            for (columns, form), places in _by_columns(checks, able, schema.names).items():
                 members = {place: checks[place] for place in places}
-                failures |= _judge_group(members, paths, columns, form, schema, name, instead)
-            pairs = [failures[place] for place in sorted(failures)]
+                results |= _judge_group(members, paths, columns, form, schema, name, instead)
+            pairs = [results[place] for place in range(len(checks))]
             if key is None or key not in schema.names or not any(at for _, at in pairs):
-                return [failure for failure, _ in pairs]
+                return [result for result, _ in pairs]
             keys = frames.frame_of(paths, [key], schema, instead)[key]  # in the order of the rows
-        return [replace(failure, keys=(*map(str, keys.iloc[at]),)) for failure, at in pairs]
+        return [replace(result, keys=(*map(str, keys.iloc[at]),)) for result, at in pairs]
 
 
 def _judge_group(
@@ -83,39 +90,50 @@ def _judge_group(
     schema: Any,
     suite: str,
     instead: Instead | None,
-) -> dict[int, _Failure]:
-    with _translate_errors(f"Suite {suite!r}"):
-        if columns is None:
-            frame = frames.empty_frame(schema)
-        else:
-            frame = frames.frame_of(paths, columns, schema, instead, form)
-        validator = _validator(frame)
-    results = {
-        place: _judge_check(check, validator, frame, suite) for place, check in members.items()
-    }
-    return {place: failure for place, failure in results.items() if failure is not None}
+) -> dict[int, _Result]:
+    try:
+        with _translate_errors(f"Suite {suite!r}"):
+            if columns is None:
+                frame = frames.empty_frame(schema)
+            else:
+                frame = frames.frame_of(paths, columns, schema, instead, form)
+            validator = _validator(frame)
+    except GateError as error:
+        return {place: (_could_not_run(one, error, suite), []) for place, one in members.items()}
+    results = {}
+    for place, check in members.items():
+        try:
+            results[place] = _judge_check(check, validator, frame, suite)
+        except GateError as error:
+            results[place] = _could_not_run(check, error, suite), []
+    return results
 
 
-def _by_columns(checks: Sequence[Check], names: Sequence[str]) -> dict[_Group, list[int]]:
+def _by_columns(
+    checks: Sequence[Check], able: Sequence[int], names: Sequence[str]
+) -> dict[_Group, list[int]]:
     """Places of checks by the columns they need, so that one group at a time is in memory.
 
     None stands for the names of columns and no row.
     """
     groups: dict[_Group, list[int]] = {}
-    for place, check in enumerate(checks):
+    for place in able:
+        check = checks[place]
         need = frozenset(names) if check.columns is None else check.columns
         columns = None if check.names_only else need or frozenset(names[:1])
         groups.setdefault((columns, check.form), []).append(place)
     return groups
 
 
-def _needs(check: Check, names: Sequence[str], suite: str) -> None:
+def _lacks(check: Check, names: Sequence[str], suite: str) -> GateError | None:
+    """The error of a check that names columns which are not there."""
     missing = sorted((check.columns or frozenset()) - set(names))
-    if missing:
-        raise GateError(
-            f"Suite {suite!r}, {check.kind}: the table has no column {words.list_values(missing)}.",
-            hint=f"Its columns are {words.list_values(names, 20)}.",
-        )
+    if not missing:
+        return None
+    return GateError(
+        f"Suite {suite!r}, {check.kind}: the table has no column {words.list_values(missing)}.",
+        hint=f"Its columns are {words.list_values(names, 20)}.",
+    )
 
 
 def _validator(frame: Any) -> Any:
@@ -147,31 +165,49 @@ def _validator(frame: Any) -> Any:
     return Validator(whole, result_format=_RESULT_FORMAT, batch_parameters={"dataframe": frame})
 
 
-def _judge_check(check: Check, validator: Any, frame: Any, suite: str) -> _Failure | None:
+def _judge_check(check: Check, validator: Any, frame: Any, suite: str) -> _Result:
     where = f"Suite {suite!r}, {check.kind} of {words.column_of(check.kwargs) or 'the table'}"
     with _translate_errors(where):
         result = validator.validate_expectation(check.expectation)
     for message in _exception_messages(result.exception_info or {}):
         raise _not_computed(where, message)
-    if not bool(result.success):  # the quantile check answers numpy.bool
+    with _translate_errors(where):
+        if bool(result.success):  # the quantile check answers numpy.bool
+            if empty := _vacuous(check, validator, frame, result.result):
+                return _judged(check, empty, suite, state="failed"), []
+            seen = words.describe_result(check.kind, check.kwargs, result.result, met=True)
+            return _judged(check, seen, suite, state="passed"), []
         bad_rows = result.result.get("unexpected_rows")
         rows = [] if bad_rows is None or not len(frame) else [int(at) for at in bad_rows.index]
-        return _failure(
-            check, words.describe_result(check.kind, check.kwargs, result.result), suite
-        ), rows
-    with _translate_errors(where):
-        empty = _vacuous(check, validator, frame, result.result)
-    return (_failure(check, empty, suite), []) if empty else None
+        seen = words.describe_result(check.kind, check.kwargs, result.result)
+        return _judged(check, seen, suite, state="failed"), rows
 
 
-def _failure(check: Check, observation: str, suite: str) -> CheckFailure:
-    return CheckFailure(
+def _judged(check: Check, observation: str, suite: str, *, state: State) -> CheckResult:
+    return CheckResult(
         suite=suite,
         expectation=check.kind,
+        state=state,
         message=f"Expected {words.describe_expectation(check.kind, check.kwargs)}; {observation}.",
         column=words.column_of(check.kwargs),
         observed=observation,
         severity=check.severity,
+        notes=check.notes,
+        engine=ENGINE,
+    )
+
+
+def _could_not_run(check: Check, error: GateError, suite: str) -> CheckResult:
+    return CheckResult(
+        suite=suite,
+        expectation=check.kind,
+        state="could not run",
+        message=error.message,
+        column=words.column_of(check.kwargs),
+        severity=check.severity,
+        notes=check.notes,
+        engine=ENGINE,
+        hint=error.hint,
     )
 
 

@@ -17,6 +17,7 @@ from typing import Any
 from datahub.adapters.gate_gx.frames import Form
 from datahub.adapters.gate_gx.numbers import SAFE, Exact
 from datahub.adapters.gate_gx.vacuous import asks_nothing
+from datahub.adapters.gate_gx.words import describe_notes
 from datahub.core.errors import GateError
 
 _FIELDS = frozenset(
@@ -70,6 +71,7 @@ class Check:
     columns: frozenset[str] | None
     names_only: bool
     expectation: Any  # a great_expectations Expectation
+    notes: str = ""
 
     @property
     def form(self) -> Form:
@@ -178,6 +180,7 @@ def _check(entry: Mapping[str, Any], parameters: Mapping[str, Any], where: str) 
         columns=_columns(entry["type"], config.kwargs, condition, where),
         names_only=entry["type"] in _NAMES_ONLY and condition is None,
         expectation=expectation,
+        notes=describe_notes(entry),
     )
 
 

@@ -62,9 +62,28 @@ def describe_expectation(kind: str, kwargs: Mapping[str, Any]) -> str:
     return _cut(f"{subject} to {_ask(ask, kwargs)}{share}{among}", EXPECTED_LIMIT)
 
 
-def describe_result(kind: str, kwargs: Mapping[str, Any], result: Mapping[str, Any]) -> str:
+def describe_result(
+    kind: str, kwargs: Mapping[str, Any], result: Mapping[str, Any], *, met: bool = False
+) -> str:
     """What was seen, with figures, in at most OBSERVED_LIMIT characters."""
-    return _cut(_observation(kind, kwargs, result), OBSERVED_LIMIT)
+    return _cut(_observation(kind, kwargs, result, met=met), OBSERVED_LIMIT)
+
+
+def describe_notes(entry: Mapping[str, Any]) -> str:
+    """What a suite says about one of its expectations: its description, its notes.
+
+    >>> describe_notes({"description": "No nulls.", "meta": {"notes": ["since May", "ask Ada"]}})
+    'No nulls. since May ask Ada'
+    """
+    meta = entry.get("meta")
+    said = [entry.get("description"), entry.get("notes")]
+    said += [meta.get("notes")] if isinstance(meta, Mapping) else []
+    texts: list[str] = []
+    for note in said:
+        content = note.get("content") if isinstance(note, Mapping) else note
+        lines = content if isinstance(content, list) else [content]
+        texts += [_printable(line.strip()) for line in lines if isinstance(line, str)]
+    return _cut(" ".join(dict.fromkeys(filter(None, texts))), EXPECTED_LIMIT)
 
 
 def list_values(values: Iterable[Any], limit: int = SHOWN_VALUES) -> str:
@@ -78,19 +97,21 @@ def list_values(values: Iterable[Any], limit: int = SHOWN_VALUES) -> str:
     return ", ".join(_value(value) for value in values[:limit]) + more
 
 
-def _observation(kind: str, kwargs: Mapping[str, Any], result: Mapping[str, Any]) -> str:
+def _observation(
+    kind: str, kwargs: Mapping[str, Any], result: Mapping[str, Any], *, met: bool
+) -> str:
     details = result.get("details") or {}
     if "observed_partition" in details:
-        return _divergence(kwargs, result, details)
+        return _divergence(kwargs, result, details, met=met)
     value = result.get("observed_value")
     if isinstance(value, Mapping) and "quantiles" in value:
         return _quantiles(kwargs, value)
     if kind == "expect_column_to_exist":
-        return "the column is missing, or in another position"
+        return "it is there" if met else "the column is missing, or in another position"
     if "element_count" in result:
         return _unexpected_share(result, "null" if kind.endswith("_not_be_null") else "unexpected")
     if "partial_unexpected_list" in result or "partial_missing_list" in result:
-        return _distinct(result)
+        return _distinct(result) or f"observed {_value(result.get('observed_value'))}"
     mismatches = details.get("mismatched")
     if isinstance(mismatches, Mapping):
         return "; ".join(
@@ -119,11 +140,15 @@ def _distinct(result: Mapping[str, Any]) -> str:
         for group in ("unexpected", "missing")
         if (values := result.get(f"partial_{group}_list"))
     ]
-    return "distinct values " + "; ".join(parts)
+    return "distinct values " + "; ".join(parts) if parts else ""
 
 
 def _divergence(
-    kwargs: Mapping[str, Any], result: Mapping[str, Any], details: Mapping[str, Any]
+    kwargs: Mapping[str, Any],
+    result: Mapping[str, Any],
+    details: Mapping[str, Any],
+    *,
+    met: bool,
 ) -> str:
     observation, expectation = details["observed_partition"], details["expected_partition"]
     divergence, threshold = result.get("observed_value"), kwargs.get("threshold")
@@ -142,7 +167,8 @@ def _divergence(
     if divergence is None:
         figure = "is infinite (a value occurs that has no expected share)"
     else:
-        figure = f"{_value(divergence)} > threshold {_value(threshold)}"
+        sign = "within" if met else ">"
+        figure = f"{_value(divergence)} {sign} threshold {_value(threshold)}"
     return f"observed divergence {figure}; shares: {text}"
 
 

@@ -6,17 +6,17 @@ The rules are the destination's own: what a candidate brings under expectations/
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime
 from typing import Literal
 
+from datahub.core.check_result import CheckResult, of_dataset
 from datahub.core.errors import ConfigError, GateError, SuiteNotFound
 from datahub.core.layout import GATES, RULES, VERDICT
 from datahub.core.signing import Secrets, secret_for, sign_verdict
 from datahub.core.verdict import (
-    CheckFailure,
     Gate,
     Verdict,
+    failures_of,
     gates_of,
     guards,
     refusing,
@@ -42,16 +42,20 @@ def judge(
     time: datetime,
     reason: str,
 ) -> Verdict:
-    """The verdict of the destination's rules on exactly this candidate."""
+    """The verdict of the destination's rules on exactly this candidate.
+
+    Raises ChecksNotRun, with the results there are, where an expectation could not be computed.
+    """
     head_rules = store.objects(candidate.judged_head, RULES)
     changes = store.changes(candidate.judged_head, candidate.id)
     rules, content = touches(change.path for change in changes)
     kind: Literal["data", "rules"] = "rules" if rules and not content else "data"
     if kind == "rules":
-        failures: list[CheckFailure] = []
+        results: list[CheckResult] = []
         checks = _check_rules(store.objects(candidate.id, RULES), store=store, gate=gate)
     else:
-        checks, failures = _judge_data(candidate, head_rules, store=store, rows=rows, gate=gate)
+        checks, results = _judge_data(candidate, head_rules, store=store, rows=rows, gate=gate)
+    failures = failures_of(results)
     return Verdict(
         passed=not refusing(failures),
         content_id=candidate.content_id,
@@ -64,6 +68,7 @@ def judge(
         checks=checks,
         reason=reason,
         into=candidate.into,
+        results=tuple(results),
     )
 
 
@@ -74,22 +79,25 @@ def _judge_data(
     store: VersionStore,
     rows: Rows,
     gate: GateEngine,
-) -> tuple[int, list[CheckFailure]]:
-    """How many expectations the destination's gates have, and what failed of them."""
+) -> tuple[int, list[CheckResult]]:
+    """How many expectations the destination's gates have, and what became of each."""
     bindings = gates_at(store, candidate.judged_head, candidate.into)
     merge = {
         name: At.of(store, rows, candidate.id, name)
         for name in sorted({binding.dataset for binding in bindings})
     }
-    failures = _apart(bindings, merge)
-    apart = {failure.dataset for failure in failures}  # of those there is nothing to judge
+    results = _apart(bindings, merge)
+    apart = {result.dataset for result in results}  # of those there is nothing to judge
     checks = 0
     for binding in (binding for binding in bindings if binding.dataset not in apart):
         at = merge[binding.dataset]
-        count, faults = _judge_one(binding, at, head_rules, into=candidate.into, gate=gate)
-        checks += count
-        failures += faults
-    return checks, failures
+        try:
+            found = _judge_one(binding, at, head_rules, into=candidate.into, gate=gate)
+        except GateError as error:  # the other gates judge all the same; failures_of raises it
+            found = [_not_run(binding, error)]
+        checks += len(found)
+        results += found
+    return checks, results
 
 
 def sign(
@@ -146,12 +154,12 @@ def verdict_at(store: VersionStore, ref: str) -> Verdict | None:
     return None if oid is None else Verdict.from_json(store.read(oid))
 
 
-def _apart(bindings: list[Gate], merge: Mapping[str, At]) -> list[CheckFailure]:
+def _apart(bindings: list[Gate], merge: Mapping[str, At]) -> list[CheckResult]:
     """Failures for datasets whose labels are not of their rows, or not of their votes.
 
     Rows that have no label yet are one only where a gate asks about labels.
     """
-    failures = []
+    failures: list[CheckResult] = []
     for name, at in merge.items():
         if not at.exists:
             continue
@@ -160,9 +168,10 @@ def _apart(bindings: list[Gate], merge: Mapping[str, At]) -> list[CheckFailure]:
             faults += label_gaps(at)
         faults = faults or key_mismatches(at) or label_mismatches(at)
         failures += [
-            CheckFailure(
+            CheckResult(
                 "datahub",
                 "tables_belong_together",
+                "failed",
                 f"{fault}: run `datahub lf run` and `datahub label fit` on the source branch.",
                 name,
             )
@@ -173,18 +182,26 @@ def _apart(bindings: list[Gate], merge: Mapping[str, At]) -> list[CheckFailure]:
 
 def _judge_one(
     binding: Gate, at: At, head_rules: Objects, *, into: str, gate: GateEngine
-) -> tuple[int, list[CheckFailure]]:
-    """How many expectations a gate has, and what failed of them."""
+) -> list[CheckResult]:
+    """What became of each expectation of a gate."""
     if binding.suite not in head_rules:
         missing = f"The suite is not committed on {into!r}: what is missing refuses."
-        return 1, [CheckFailure(binding.suite, "suite", missing, binding.dataset)]
+        return [CheckResult(binding.suite, "suite", "failed", missing, binding.dataset)]
     suite = at.store.read(head_rules[binding.suite])
     checks = gate.check_suite(suite, name=binding.suite)
     if not at.has(binding.table):
         raise _no_table(binding, into, exists=at.exists)
     paths, instead = at.patched_files(binding.table)
-    failures = gate.judge(paths, suite, name=binding.suite, key=at.key, instead=instead)
-    return checks, [replace(failure, dataset=binding.dataset) for failure in failures]
+    results = gate.judge(paths, suite, name=binding.suite, key=at.key, instead=instead)
+    if len(results) != checks:
+        raise GateError(f"Of {checks} expectations of {binding.suite!r}, {len(results)} answered.")
+    return of_dataset(results, binding.dataset)
+
+
+def _not_run(binding: Gate, error: GateError) -> CheckResult:
+    return CheckResult(
+        binding.suite, "suite", "could not run", error.message, binding.dataset, hint=error.hint
+    )
 
 
 def _no_table(binding: Gate, into: str, *, exists: bool) -> GateError:

@@ -64,8 +64,32 @@ class CheckFailure(Shape):
 
 
 @dataclass(frozen=True)
+class CheckResult(Shape):
+    """What became of an expectation: `state` is passed, failed or could not run.
+
+    `message` says what was asked and observed, or why it could not run; `notes` are the suite's
+    own words; `engine` names what judged it.
+    """
+
+    suite: str
+    expectation: str
+    state: str
+    message: str
+    dataset: str
+    column: str | None
+    observed: str | None
+    severity: str
+    keys: list[str]
+    notes: str
+    engine: str
+    hint: str
+
+
+@dataclass(frozen=True)
 class Verdict(Shape):
     """What a gate said of a merge. `kind` is data or rules; `checks` counts the expectations.
+
+    `results` are all of them where it was just given; one that was read from history has none.
 
     `into` is the branch whose gate it was; empty in a verdict of an earlier datahub.
     """
@@ -82,6 +106,7 @@ class Verdict(Shape):
     reason: str
     signature: str
     into: str
+    results: list[CheckResult]
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from datahub.core.errors import DatahubError
-from datahub.hub.results.history import Verdict
+from datahub.hub.results.history import CheckResult, Verdict
 from datahub.hub.results.rows import SetAside
 from datahub.hub.results.shape import Cell, Key, Shape
 
@@ -44,7 +44,8 @@ class Problem(Shape):
     """An error: its stable code, what happened, what to do next.
 
     `verdict` is present where a gate refused, `conflicts` where a merge, revert or cherry-pick has
-    conflicts, `set_aside` where people's answers would no longer count. Otherwise they are absent.
+    conflicts, `set_aside` where people's answers would no longer count, `results` where
+    expectations could not run (all results, theirs too). Otherwise they are absent.
     """
 
     code: str
@@ -53,6 +54,7 @@ class Problem(Shape):
     verdict: Verdict | None = None
     conflicts: list[RowConflict] | None = None
     set_aside: list[SetAside] | None = None
+    results: list[CheckResult] | None = None
 
     @classmethod
     def of(cls, value: Any, **more: Any) -> Self:
@@ -66,6 +68,7 @@ class Problem(Shape):
             None if verdict is None else Verdict.of(verdict),
             RowConflict.list_of(getattr(error, "conflicts", ())) or None,
             None if losses is None else SetAside.list_of(losses),
+            CheckResult.list_of(getattr(error, "results", ())) or None,
         )
 
     def to_json(self) -> dict[str, Any]:
