@@ -137,11 +137,12 @@ def many_objects(hub: Any) -> None:
 
 def first_step(hub: Any) -> Any:
     """What `lf run` does to the repository where every vote is there already."""
+    from datahub.core.lf_code import LFFiles
     from datahub.flow.label.run import _draft, _Run
 
     at = hub.at("news")
     run = _Run(at, [], "")
-    return _draft(at, run, {})
+    return _draft(at, run, LFFiles({}))
 
 
 def _few() -> Any:

@@ -6,17 +6,21 @@ No port: only hub asks, and there is one kind of folder.
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from datahub.core.errors import Conflict, InputError, NotFound, StorageError
+from datahub.core.layout import LF_FOLDER
+from datahub.core.lf_code import LFFiles
 from datahub.machine.disk import using_spare
 
 RULES_FOLDER = "expectations"
 GUIDELINES = "guidelines.md"
+_PROSE = (".md", ".rst", ".ipynb")  # no LF is made of it
 
 
 class ProjectFolder:
@@ -70,6 +74,25 @@ class ProjectFolder:
         files = self.files(paths)
         with _translate_errors():
             return {path: _check_exists(path, file).read_bytes() for path, file in files.items()}
+
+    def lf_files(self, models: Collection[str] = ()) -> LFFiles:
+        """What LFs come from: all of labeling_functions/ but texts for people, and ONNX `models`.
+
+        Files are by their path in the project; what is hidden is left out.
+        """
+        hashes, texts = {}, {}
+        inside = [path for path in models if self._is_inside(self._root / path)]
+        with _translate_errors():
+            for path, file in self.files([LF_FOLDER.rstrip("/"), *inside]).items():
+                if file is None or not _is_code(path):
+                    continue
+                if path.endswith(".py"):
+                    texts[path] = file.read_bytes()
+                    hashes[path] = hashlib.sha256(texts[path]).hexdigest()
+                else:
+                    with file.open("rb") as content:
+                        hashes[path] = hashlib.file_digest(content, "sha256").hexdigest()
+        return LFFiles(hashes, texts)
 
     def rules(self) -> dict[str, bytes]:
         """Everything under expectations/ (suites and gates.toml); empty where there is none.
@@ -148,6 +171,9 @@ class ProjectFolder:
         target = (self._root if start is None else start.absolute()) / path
         return target if target.exists() or not (self._root / path).exists() else self._root / path
 
+    def _is_inside(self, file: Path) -> bool:
+        return file.resolve().is_relative_to(self._root.resolve())
+
     def _inside(self, file: Path) -> str:
         try:
             return file.resolve().relative_to(self._root.resolve()).as_posix()
@@ -185,6 +211,13 @@ def _put(file: Path, branch: str) -> None:
         beside.replace(file)
     finally:  # a full disk leaves it empty
         beside.unlink(missing_ok=True)
+
+
+def _is_code(path: str) -> bool:
+    """Whether an LF can be made of a file; what is hidden, and text for people, is none."""
+    is_name = path == path.encode(errors="ignore").decode()  # else no commit can hold it
+    hidden = any(map(_is_hidden, path.split("/")))
+    return is_name and not hidden and not path.endswith(_PROSE)
 
 
 def _is_hidden(piece: str) -> bool:

@@ -29,6 +29,13 @@ Branch = Annotated[
 Dataset = Annotated[
     str | None, typer.Option("--dataset", "-d", help="Dataset (default: the project's).")
 ]
+CommittedLFs = Annotated[
+    bool,
+    typer.Option(
+        "--committed-lfs",
+        help="Hold labels to the LFs of the merge alone, not to those in labeling_functions/.",
+    ),
+]
 Ref = Annotated[str | None, typer.Option("--ref", help="Branch or commit (default: the branch).")]
 
 

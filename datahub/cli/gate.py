@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from datahub.cli.context import Json, open_hub
+from datahub.cli.context import CommittedLFs, Json, open_hub
 from datahub.cli.output import (
     emit_json,
     expectations,
@@ -78,6 +78,7 @@ def run(
             "--ungated", help="For a branch without a gate: only check whether it merges."
         ),
     ] = False,
+    committed_lfs: CommittedLFs = False,
     json: Json = False,
 ) -> None:
     """Judge a merge without landing it: exits 0 passed, 1 refused, 7 could not run."""
@@ -87,7 +88,13 @@ def run(
     try:
         with reports.running(), open_hub() as hub:
             verdict = reports.judged(
-                hub.gate_run(source, into=into, ungated=without_gate, keys_only=keys_only),
+                hub.gate_run(
+                    source,
+                    into=into,
+                    ungated=without_gate,
+                    keys_only=keys_only,
+                    committed_lfs=committed_lfs,
+                ),
                 source=source or hub.branch,
             )
             places = hub.gate_places(reports.outcome) if github else {}

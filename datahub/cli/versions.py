@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from datahub.cli.consent import Yes, consent, say_set_aside
-from datahub.cli.context import Branch, Json, open_hub
+from datahub.cli.context import Branch, CommittedLFs, Json, open_hub
 from datahub.cli.output import brief, emit_json, expectations, failures, line, pager, table, talk
 from datahub.cli.settling import (
     Conflicts,
@@ -223,6 +223,7 @@ def merge(
             "--squash", help="Make one commit with one parent, without the branch's history."
         ),
     ] = False,
+    committed_lfs: CommittedLFs = False,
     yes: Yes = False,
     json: Json = False,
 ) -> None:
@@ -241,6 +242,7 @@ def merge(
             reason=reason,
             squash=squash,
             set_aside=consent(yes=yes),
+            committed_lfs=committed_lfs,
             **settling,
         )
         into = into or hub.branch

@@ -4,6 +4,7 @@ datasets/<name>/dataset.json            schema, key, classes, parts
 datasets/<name>/rows/<2 of part sha>/<part sha>.parquet
 datasets/<name>/gold/<2>/<part sha>.parquet    key, label: nothing in labeling reads it
 datasets/<name>/lfs.json                which LFs voted, with fingerprints and faults
+datasets/<name>/lf_code.json            which files those LFs came from, by hash
 datasets/<name>/votes/<2 of fingerprint>/<fingerprint>/<part sha>.int8   one byte a row
 datasets/<name>/label_model.json
 datasets/<name>/triage.json             policy and accept thresholds
@@ -24,6 +25,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 DATASETS = "datasets/"
+LF_FOLDER = "labeling_functions/"
 OWN = "_datahub/"
 VERDICT = "_datahub/verdict.json"
 RULES = "expectations/"
@@ -71,6 +73,11 @@ def patch_number(path: str) -> int:
 def lfs_file(dataset: str) -> str:
     """Path of the manifest of the LFs that voted."""
     return f"{DATASETS}{dataset}/lfs.json"
+
+
+def lf_code_file(dataset: str) -> str:
+    """Path of the record of the files that those LFs came from."""
+    return f"{DATASETS}{dataset}/lf_code.json"
 
 
 def votes_file(dataset: str, fingerprint: str, part_sha256: str) -> str:

@@ -141,7 +141,7 @@ class Labeling(Wiring):
                 workers,
                 step,
                 max_fault_share=self.settings.max_fault_share,
-                sources=self.project.read,
+                files=self.project.lf_files,
                 root=self.settings.root.resolve(),
                 leave_out=leave_out,
             )

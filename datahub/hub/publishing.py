@@ -19,6 +19,7 @@ from datahub.core.verdict import CheckFailure, Verdict
 from datahub.flow.history import status as history
 from datahub.flow.history import why as reasons
 from datahub.flow.publish import audit, publish
+from datahub.flow.publish.reviewed import Checkout
 from datahub.flow.review import open_rows
 from datahub.flow.steps import Step
 from datahub.hub.registry import REGISTRY
@@ -138,22 +139,30 @@ class Publishing(Wiring):
         ungated: bool = False,
         reports: Sequence[Path | str] = (),
         keys_only: bool = False,
+        committed_lfs: bool = False,
     ) -> Verdict:
         """Judge the merge of a branch (default: the current) without landing it.
 
         `reports` are files to write: .md (Markdown), .xml (JUnit) or .json; where nothing can be
         judged, they say so. With `keys_only` neither they nor the verdict hold a value of the data.
         Where there is no gate, NoGate is raised, unless `ungated` asks only whether the two merge.
-        Answers that the merge would set aside are a warning.
+        Answers that the merge would set aside are a warning. Labels must be of the LFs that stand
+        in labeling_functions/, unless `committed_lfs` holds them to those of the merge alone.
         """
         with Reports(reports, source=source, into=into, keys_only=keys_only).running() as report:
             publisher = replace(
                 self._publisher(self.step()),
                 end_model=self.end_model,
                 caution=self.caution(self._warn_losses),
+                checkout=self._checkout(committed_lfs=committed_lfs),
             )
             verdict = publisher.gate_run(self.ref(source), into=self.ref(into), ungated=ungated)
             return report.judged(verdict, source=self.ref(source))
+
+    def _checkout(self, *, committed_lfs: bool) -> Checkout | None:
+        """What reads the LFs of the project's folder; None where it has none, or is not asked."""
+        has_lfs = not committed_lfs and self.project.lf_files().texts
+        return self.project.lf_files if has_lfs else None
 
     @staticmethod
     def gate_reports(
@@ -194,6 +203,7 @@ class Publishing(Wiring):
         reason: str = "",
         squash: bool = False,
         set_aside: Consent = False,
+        committed_lfs: bool = False,
     ) -> publish.MergeResult:
         """Merge into a branch (default: the current) if its gate passes.
 
@@ -204,7 +214,8 @@ class Publishing(Wiring):
         the side; what is left raises MergeConflict, and is written to the file `conflicts`.
 
         `set_aside` agrees that answers of people no longer count where what they were shown
-        changes; or it is asked, with what would be lost. Else AnswersSetAside is raised.
+        changes; or it is asked, with what would be lost. Else AnswersSetAside is raised. A gate
+        holds labels to the LFs in labeling_functions/, but with `committed_lfs`.
         """
         settling = settling_of(side, rule, decisions, rows=self.rows)
         step = self.step()
@@ -214,6 +225,7 @@ class Publishing(Wiring):
                 secrets=self.verdict_secrets,
                 end_model=self.end_model,
                 caution=self.caution(set_aside),
+                checkout=self._checkout(committed_lfs=committed_lfs),
             )
             report = publisher.merge(
                 self.ref(source),

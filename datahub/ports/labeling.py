@@ -34,6 +34,7 @@ class FoundLF:
     safe: bool  # the fingerprint covers all that decides its votes
     label: Label | None = None  # the only class that it votes, where it has one
     class_names: tuple[str, ...] | None = ()  # that it votes by; None: it tells them as it runs
+    model_file: str = ""  # relative to the project: the ONNX file that it names, if it does
 
     def voting(self, classes: Sequence[str]) -> FoundLF:
         """The same on a dataset with these classes: it may vote by their names.

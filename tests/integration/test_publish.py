@@ -156,7 +156,7 @@ def test_merging_the_destination_in_settles_a_conflict(datahub: Datahub, labeled
     (labeled / "labeling_functions" / "first.py").write_text(LFS.replace("< 25", "< 30"))
     hub.lf_run()
     hub.label_fit()
-    hub.merge("work", into="main")
+    hub.merge("work", into="main", committed_lfs=True)  # the checkout is of `other`
     conflict = datahub("merge", "other", "--into", "main")
     assert conflict.code == 3
     assert "label_model" in conflict.err

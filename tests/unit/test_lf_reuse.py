@@ -19,6 +19,7 @@ from datahub import ABSTAIN, keywords
 from datahub.adapters.lfs_folder.discovery import discover_lfs
 from datahub.core.errors import InputError, LabelingFunctionError
 from datahub.core.labeling import LFOutput, apply
+from datahub.core.lf_code import LFFiles
 from datahub.core.manifest import VotesManifest
 from datahub.flow.dataset import parts
 from datahub.flow.dataset.at import At
@@ -141,7 +142,7 @@ class Project:
             Here(known),
             step,
             max_fault_share=share,
-            sources=lambda files: {},
+            files=lambda models: LFFiles({}),
             root=Path(__file__).parent,
         )
 

@@ -26,6 +26,7 @@ from datahub.ports import FoundLF, LeftOut
 _MOST = 10_000  # LFs of a folder
 _LONGEST_NAME = 65_536  # of a column or a class
 _KIND = re.compile(r"[A-Za-z][A-Za-z _-]{0,39}")
+_MODEL_FILE = re.compile(r"(?:[^\x00]*\.onnx)?")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _PLAIN = MOST_TEXT // 2  # bytes of plain data of all LFs together
 
@@ -93,6 +94,7 @@ def _parse_lf(message: object, files: Collection[str]) -> RemoteLF:
         safe=message.get("safe") is True,
         label=_label(message.get("label")),
         class_names=None if names is None else _texts(names),
+        model_file=text(message.get("model_file", ""), _MODEL_FILE),
     )
     if facts.file not in files:
         raise BadMessage("an LF that stands in no file of the folder")

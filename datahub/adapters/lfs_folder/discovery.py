@@ -167,6 +167,7 @@ class _Discovery:
             safe=safe,
             label=lf.label if isinstance(lf, DeclarativeLF) else None,
             class_names=lf.class_names if isinstance(lf, DeclarativeLF | BatchLF) else None,
+            model_file=_model_file(place.lf),
         )
         return LiveLF(lf, facts)
 
@@ -188,6 +189,11 @@ def with_files(lf: LabelingFunction, project: Path) -> LabelingFunction:
     if isinstance(lf, ModelLF) and isinstance(lf.predictor, PurePath):
         return replace(lf, predictor=OnnxPredictor(project / lf.predictor, lf=lf.name))
     return lf
+
+
+def _model_file(lf: LabelingFunction) -> str:
+    is_file = isinstance(lf, ModelLF) and isinstance(lf.predictor, PurePath)
+    return lf.predictor.as_posix() if is_file and isinstance(lf, ModelLF) else ""
 
 
 def display_path(path: Path, project: Path) -> str:

@@ -7,7 +7,7 @@ the cache, and there is no other. What is held in memory is one part's votes at 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,9 +19,11 @@ from datahub.core.errors import LabelingFunctionError
 from datahub.core.labeling import FAULTS_KEPT, Fault, LFOutput
 from datahub.core.labels import Gold, LabelMatrix, Tally
 from datahub.core.layout import lfs_file, votes_file
+from datahub.core.lf_code import LFFiles
 from datahub.core.manifest import LFEntry, VotesManifest
 from datahub.core.versions import ObjectId, Objects
 from datahub.flow.dataset.at import At
+from datahub.flow.dataset.code import check_unchanged, put_code
 from datahub.flow.dataset.draft import Draft
 from datahub.flow.dataset.parts import GOLD_LABEL
 from datahub.flow.dataset.votes import class_numbers
@@ -31,7 +33,7 @@ from datahub.ports import FoundLF, LFWorkers
 
 BATCH = 20_000  # rows that LFs see at a time
 
-Sources = Callable[[Sequence[str]], Mapping[str, bytes]]
+Files = Callable[[Collection[str]], LFFiles]  # those of LFs, with the models that they name
 
 
 def run_lfs(
@@ -40,7 +42,7 @@ def run_lfs(
     step: Step,
     *,
     max_fault_share: float,
-    sources: Sources,
+    files: Files,
     root: Path,
     leave_out: Collection[str] = (),
 ) -> LFReport:
@@ -48,20 +50,24 @@ def run_lfs(
 
     `at` is the head that the step starts from. Raises LabelingFunctionError when an LF returns no
     class, or raises on more than `max_fault_share` of the rows; ConfigError when the dataset has
-    no classes. `sources` gives the contents of LFs' files. Faults inside `root` are told from
-    there. `leave_out` are names of LFs that do not run.
+    no classes. `files` reads what LFs come from: their votes are committed with it, unless it
+    changes meanwhile. Faults inside `root` are told from there. `leave_out` are names of LFs that
+    do not run.
     """
+    before = files(())
     dataset = with_classes(at.dataset)
     ready = [lf for lf in workers.lfs if lf.name not in leave_out]
     lfs = [lf.voting(dataset.classes) for lf in ready]
-    texts = sources(sorted({lf.file for lf in lfs}))
+    models = sorted({lf.model_file for lf in lfs} - {""})
     run = _Run(at, lfs, str(root))
     for batch, output in _apply(run.batches(at.files("rows")), workers, dataset):
         run.add(batch, output, step)
     run.finish(step)
     run.check_faults(max_fault_share)
     report = run.report()
-    commit = _draft(at, run, texts).commit(
+    code = files(models)
+    check_unchanged(before.without(models), code.without(models))
+    commit = _draft(at, run, code).commit(
         step,
         message=f"Label {dataset.rows} rows of {at.name} with {len(lfs)} LFs",
         metadata={
@@ -76,15 +82,12 @@ def run_lfs(
     return replace(report, commit=commit, changed=commit != at.commit)
 
 
-def _draft(at: At, run: _Run, texts: Mapping[str, bytes]) -> Draft:
-    """The votes, their manifest and the sources of LFs; what was there of others goes."""
+def _draft(at: At, run: _Run, code: LFFiles) -> Draft:
+    """The votes, their manifest and the code of LFs; what was there of others goes."""
     draft = Draft(at, run.objects)
     draft.put(lfs_file(at.name), run.manifest().to_json())
-    draft.changes |= zip(texts, at.store.put_all(texts.values()), strict=True)
+    put_code(draft, code, run.manifest())
     draft.drop_rest("votes")
-    earlier = {entry.file for entry in at.votes.lfs} if at.votes else set()
-    stale = sorted(earlier - set(texts))
-    draft.remove(path for path in stale if at.contents.find(path) is not None)
     return draft
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datahub.core.conflicts import MODEL, Settling
 from datahub.core.dataset import Dataset
 from datahub.core.kept import FIT
-from datahub.core.layout import label_model_file, lfs_file, table_prefix, votes_file
+from datahub.core.layout import label_model_file, lf_code_file, lfs_file, table_prefix, votes_file
 from datahub.core.manifest import ModelManifest, VotesManifest
 from datahub.core.rowconflict import MadeBy, RowConflict
 from datahub.core.versions import ObjectId
@@ -125,7 +125,8 @@ def drop_models(sides: Sides, content: Content, joint: JointLabels, labels: Labe
             for part in parts
             if all(votes_file(name, lf.fingerprint, part) in votes for lf in manifest.lfs)
         ]
-        kept_votes = _kept_votes(sides, manifest, voted_parts, votes)
+        code = sides.at[side].contents.find(lf_code_file(name))
+        kept_votes = _kept_votes(sides, manifest, voted_parts, votes, code)
         break
     prefix = table_prefix(name, "labels")
     has_labels = joint.labels.rows > 0
@@ -152,7 +153,11 @@ def _label_notes(content: Content, joint: JointLabels) -> list[str]:
 
 
 def _kept_votes(
-    sides: Sides, manifest: VotesManifest, parts: list[str], votes: Mapping[str, ObjectId]
+    sides: Sides,
+    manifest: VotesManifest,
+    parts: list[str],
+    votes: Mapping[str, ObjectId],
+    code: ObjectId | None,
 ) -> dict[str, ObjectId | None]:
     if not parts:
         return {}
@@ -168,4 +173,6 @@ def _kept_votes(
     if voted_parts:
         text = of_parts.to_json().encode()
         objects[lfs_file(sides.name)] = sides.store.put(text)
+        if code is not None:
+            objects[lf_code_file(sides.name)] = code
     return objects

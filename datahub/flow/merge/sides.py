@@ -12,6 +12,7 @@ from datahub.core.dataset import Dataset, Key
 from datahub.core.layout import (
     dataset_file,
     label_model_file,
+    lf_code_file,
     lfs_file,
     pair_counts_file,
     table_prefix,
@@ -135,7 +136,7 @@ def content_unit(name: str) -> Unit:
 
 def model_unit(name: str) -> Unit:
     """What LFs and a label model made: votes and the fit; nothing that people's answers change."""
-    files = {lfs_file(name), label_model_file(name), pair_counts_file(name)}
+    files = {lfs_file(name), lf_code_file(name), label_model_file(name), pair_counts_file(name)}
     return lambda path: path in files or path.startswith(table_prefix(name, "votes"))
 
 

@@ -15,6 +15,7 @@ from datahub.core.layout import (
     DATASETS,
     annotations_prefix,
     label_model_file,
+    lf_code_file,
     lfs_file,
     table_prefix,
 )
@@ -195,6 +196,6 @@ def _is_of(name: str, kind: str, path: str) -> bool:
             table_prefix(name, "soft_labels"),
             label_model_file(name),
         ),
-        "votes": (table_prefix(name, "votes"), lfs_file(name)),
+        "votes": (table_prefix(name, "votes"), lfs_file(name), lf_code_file(name)),
     }
     return path.startswith(prefixes[kind])

@@ -31,6 +31,7 @@ from datahub.core.signing import Secrets
 from datahub.core.verdict import Gate, Verdict, gates_of, guards
 from datahub.core.versions import Candidate, Changes, Commit, checked_branch, touches
 from datahub.flow.merge.merge import Report, merge_commits
+from datahub.flow.publish.reviewed import Checkout
 from datahub.flow.publish.verdicts import check_secret, gates_at, judge, sign
 from datahub.flow.rows.setaside import CAREFUL, Caution
 from datahub.flow.steps import Step, end
@@ -64,7 +65,8 @@ class Publisher:
     """What merges are built, judged and landed with, for one step.
 
     `secrets` sign verdicts where a branch's rules ask for it; `caution` decides where answers of
-    people would be set aside.
+    people would be set aside. `checkout` reads the LFs beside the store, which the votes must
+    be of; None: there are none.
     """
 
     store: VersionStore
@@ -75,6 +77,7 @@ class Publisher:
     secrets: Secrets = field(default_factory=dict)
     end_model: EndModel | None = None
     caution: Caution = CAREFUL
+    checkout: Checkout | None = None
 
     def gate_run(
         self, source: str, *, into: str, settling: Settling = ASK, ungated: bool = False
@@ -175,6 +178,7 @@ class Publisher:
             gate=self.gate,
             time=self.step.time,
             reason=reason,
+            checkout=self.checkout,
         )
 
     def _land(self, candidate: Candidate, source: str, report: Report, reason: str) -> MergeResult:

@@ -30,6 +30,7 @@ from datahub.flow.publish.consistency import (
     label_mismatches,
     mismatches,
 )
+from datahub.flow.publish.reviewed import Checkout, reviewed
 from datahub.ports import GateEngine, Rows, VersionStore
 
 
@@ -41,10 +42,12 @@ def judge(
     gate: GateEngine,
     time: datetime,
     reason: str,
+    checkout: Checkout | None,
 ) -> Verdict:
     """The verdict of the destination's rules on exactly this candidate.
 
     Raises ChecksNotRun, with the results there are, where an expectation could not be computed.
+    `checkout` reads the LFs that people review beside the candidate's, where there are any.
     """
     head_rules = store.objects(candidate.judged_head, RULES)
     changes = store.changes(candidate.judged_head, candidate.id)
@@ -54,7 +57,9 @@ def judge(
         results: list[CheckResult] = []
         checks = _check_rules(store.objects(candidate.id, RULES), store=store, gate=gate)
     else:
-        checks, results = _judge_data(candidate, head_rules, store=store, rows=rows, gate=gate)
+        checks, results = _judge_data(
+            candidate, head_rules, store=store, rows=rows, gate=gate, checkout=checkout
+        )
     failures = failures_of(results)
     return Verdict(
         passed=not refusing(failures),
@@ -79,6 +84,7 @@ def _judge_data(
     store: VersionStore,
     rows: Rows,
     gate: GateEngine,
+    checkout: Checkout | None,
 ) -> tuple[int, list[CheckResult]]:
     """How many expectations the destination's gates have, and what became of each."""
     bindings = gates_at(store, candidate.judged_head, candidate.into)
@@ -88,6 +94,9 @@ def _judge_data(
     }
     results = _apart(bindings, merge)
     apart = {result.dataset for result in results}  # of those there is nothing to judge
+    for name in sorted({b.dataset for b in bindings if b.table != "rows"} - apart):
+        head = At.of(store, rows, candidate.judged_head, name)
+        results += reviewed(merge[name], head, checkout)
     checks = 0
     for binding in (binding for binding in bindings if binding.dataset not in apart):
         at = merge[binding.dataset]

@@ -21,6 +21,7 @@ from datahub.core.in_html import InHTML
 from datahub.core.layout import (
     dataset_file,
     label_model_file,
+    lf_code_file,
     lfs_file,
     pair_counts_file,
     table_prefix,
@@ -309,7 +310,8 @@ def _leavings(at: At, dataset: Dataset, *, labels: bool) -> dict[str, ObjectId |
     name = at.name
     tables = ("votes", "soft_labels", *(("labels",) if labels else ()))
     prefixes = tuple(table_prefix(name, table) for table in tables)
-    files = (lfs_file(name), label_model_file(name), pair_counts_file(name), triage_file(name))
+    files: tuple[str, ...] = (lfs_file(name), lf_code_file(name), label_model_file(name))
+    files += (pair_counts_file(name), triage_file(name))
     changes: dict[str, ObjectId | None] = {
         path: None for path in at.objects() if path.startswith(prefixes) or path in files
     }
@@ -319,6 +321,7 @@ def _leavings(at: At, dataset: Dataset, *, labels: bool) -> dict[str, ObjectId |
     manifest = at.votes.only_parts({part.sha256 for part in dataset.parts})
     if manifest.parts and manifest.cardinality == len(dataset.classes):
         changes[lfs_file(name)] = at.store.put(manifest.to_json().encode())
+        changes.pop(lf_code_file(name), None)
         for lf in manifest.lfs:
             for part in manifest.parts:
                 changes.pop(votes_file(name, lf.fingerprint, part), None)
