@@ -17,6 +17,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from datahub.adapters.versions_overlay import OverlayVersionStore
 from datahub.core.errors import (
     BranchExists,
     BranchNotFound,
@@ -44,6 +45,7 @@ from datahub.core.versions import (
     suite_hash,
 )
 from datahub.hub import REGISTRY
+from datahub.hub.registry import load
 from datahub.machine.bytes.files import ObjectFiles
 from datahub.ports import Remembering, Sharing, VersionStore
 from tests.lakefs_server import LakeFSServer
@@ -83,9 +85,20 @@ def lakefs(request: pytest.FixtureRequest) -> Callable[[Any, Path], VersionStore
 BUILDERS = {"embedded": lambda request: embedded, "lakefs": lakefs}
 
 
-@pytest.fixture(params=sorted(REGISTRY["version_store"]))
+def overlay(folder: Path) -> VersionStore:
+    """A repository over one that has only begun."""
+    made = load(REGISTRY["version_store"]["embedded"])
+    store: VersionStore = OverlayVersionStore(
+        embedded(made, folder), ObjectFiles(folder / "overlay")
+    )
+    return store
+
+
+@pytest.fixture(params=[*sorted(REGISTRY["version_store"]), "overlay"])
 def make(request: pytest.FixtureRequest) -> Make:
     """Builds a new repository, its one branch `main`, with an empty folder on this side."""
+    if request.param == "overlay":
+        return overlay
     module, _, name = REGISTRY["version_store"][request.param].partition(":")
     build = BUILDERS[request.param](request)
     return partial(build, getattr(import_module(module), name))
@@ -460,6 +473,8 @@ def test_a_branch_has_a_plain_name(store: VersionStore, name: str) -> None:
 
 def test_a_store_remembers_where_a_guarded_branch_stood(guarded: VersionStore) -> None:
     """One head, as long as it goes on by commits; none of a branch that was never guarded."""
+    if isinstance(guarded, OverlayVersionStore):
+        pytest.skip("an overlay ends with its process, and is never audited")
     assert isinstance(guarded, Remembering)
     first = guarded.stood("main")
 
