@@ -18,11 +18,13 @@ from tests import browser, lakefs_server, postgres_server
 from tests.browser import Browser
 from tests.lakefs_server import LakeFSServer
 from tests.postgres_server import PostgresServer
+from tests.projects import Projects
 
 if TYPE_CHECKING:
     from datahub.adapters.labelstudio_server import ServerInfo
 
-settings.register_profile("datahub", deadline=None)  # a busy machine is slow, and not wrong
+settings.register_profile("datahub", deadline=None, max_examples=40)  # a busy machine is no fault
+settings.register_profile("thorough", deadline=None, max_examples=1000)
 settings.load_profile("datahub")
 
 
@@ -70,6 +72,12 @@ def no_pipeline_yet(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(NLPLabelingFunction, "_nlp_config", None, raising=False)
     monkeypatch.delattr(NLPLabelingFunction, "_nlp_config")
+
+
+@pytest.fixture(scope="session")
+def projects(tmp_path_factory: pytest.TempPathFactory) -> Projects:
+    """Projects as they stand after some commands, to be copied."""
+    return Projects(tmp_path_factory.mktemp("projects"))
 
 
 @pytest.fixture(scope="session")

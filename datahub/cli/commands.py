@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -104,14 +105,20 @@ def root(
     state.folder = folder
 
 
+@cache
+def _command() -> Any:
+    """The commands as click has them: a tenth of a second to make, and the same at every run."""
+    command = typer.main.get_command(app)
+    verbose.add_to(command)
+    helps.show_whole(command)
+    return command
+
+
 def run() -> int:
     """Run what the command line says; return its exit code, or raise what went wrong."""
     try:
-        command = typer.main.get_command(app)
         verbose.show(0)
-        verbose.add_to(command)
-        helps.show_whole(command)
-        outcome = command.main(standalone_mode=False)
+        outcome = _command().main(standalone_mode=False)
     except Escape as escape:
         error = escape.error
     except SystemExit as end:  # typer's own, after it completed a line

@@ -111,6 +111,7 @@ def binomial_cdf(k: int, n: int, p: float) -> float:
     return min(1.0, math.fsum(map(math.exp, logs)))
 
 
+@lru_cache(maxsize=4096)
 def upper_bound(wrong: int, rows: int, *, confidence: float = 0.95) -> float:
     """One-sided upper bound of an error rate (Clopper and Pearson 1934).
 

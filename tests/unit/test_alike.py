@@ -59,7 +59,7 @@ def test_a_row_is_new_exactly_if_no_new_row_before_it_is_alike(rows: list[frozen
 
 
 @pytest.mark.usefixtures("way")
-@settings(max_examples=12)
+@settings(max_examples=8)
 @given(seed=st.integers(0, 2**32 - 1), size=st.sampled_from([3, 12, 30, 60, 130]))
 def test_nothing_alike_is_missed_among_many_texts_of_any_length(seed: int, size: int) -> None:
     """Also where bits decide, where the commonest words are left out, and where texts grow."""

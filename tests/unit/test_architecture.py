@@ -10,6 +10,8 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import TypeGuard
 
@@ -66,14 +68,15 @@ BREACHES = {
 }
 
 
-@pytest.fixture
-def copy(tmp_path: Path) -> Path:
-    """The code and its rules, where a breach does no harm."""
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The code and its rules, where a breach does no harm and is taken back."""
+    folder = tmp_path_factory.mktemp("copy")
     ignored = shutil.ignore_patterns("__pycache__")
-    for folder in ("datahub", "labeling_functions"):
-        shutil.copytree(HERE / folder, tmp_path / folder, ignore=ignored)
-    shutil.copy(HERE / "pyproject.toml", tmp_path)
-    return tmp_path
+    for name in ("datahub", "labeling_functions"):
+        shutil.copytree(HERE / name, folder / name, ignore=ignored)
+    shutil.copy(HERE / "pyproject.toml", folder)
+    return folder
 
 
 def ran(code: str, *arguments: str, at: Path) -> subprocess.CompletedProcess[str]:
@@ -96,9 +99,26 @@ def broken(at: Path) -> set[str]:
     return {one for one, name in CONTRACTS.items() if name in names}
 
 
-def breached(at: Path, file: str, text: str) -> None:
-    with (at / file).open("a", encoding="utf-8") as opened:
-        opened.write(f"\n{text}\n")
+@contextmanager
+def breached(at: Path, file: str, text: str) -> Iterator[None]:
+    """Text at the end of a file of the copy, which may be a new one, for as long as this lasts."""
+    path = at / file
+    before = path.read_bytes() if path.exists() else None
+    try:
+        with path.open("a", encoding="utf-8") as opened:
+            opened.write(f"\n{text}\n")
+        yield
+    finally:
+        if before is None:
+            path.unlink()
+        else:
+            path.write_bytes(before)
+
+
+@cache
+def parsed(text: str) -> ast.Module:
+    """A file's tree: most files are the same whatever breach is tried."""
+    return ast.parse(text)
 
 
 def test_the_code_as_it_is_keeps_every_contract(copy: Path) -> None:
@@ -108,11 +128,13 @@ def test_the_code_as_it_is_keeps_every_contract(copy: Path) -> None:
 @pytest.mark.parametrize("breach", BREACHES)
 def test_a_breach_breaks_its_contract_and_no_other(copy: Path, breach: str) -> None:
     contract, file, text = BREACHES[breach]
-    breached(copy, file, text)
+
+    with breached(copy, file, text):
+        found = broken(copy)
 
     # What reaches hub from below also reaches every room of flow, by way of hub.
     besides = {"rooms"} if breach == "ports import hub" else set()
-    assert broken(copy) == {contract} | besides
+    assert found == {contract} | besides
 
 
 def test_every_contract_has_a_breach_that_shows_it() -> None:
@@ -131,17 +153,10 @@ def test_every_contract_has_a_breach_that_shows_it() -> None:
 def test_only_the_rows_adapter_may_read_tables(
     copy: Path, file: str, name: str, banned: list[str]
 ) -> None:
-    (copy / file).write_text(f"import polars as pl\n\nframe = pl.{name}('a')\n", encoding="utf-8")
+    options = ("--no-cache", "--select=TID251", "--output-format=concise")
 
-    result = ran(
-        "-m ruff",
-        "check",
-        "--no-cache",
-        "--select=TID251",
-        "--output-format=concise",
-        file,
-        at=copy,
-    )
+    with breached(copy, file, f"import polars as pl\n\nframe = pl.{name}('a')"):
+        result = ran("-m ruff", "check", *options, file, at=copy)
 
     assert re.findall("TID251", result.stdout) == banned, result.stdout + result.stderr
     assert result.returncode == len(banned)
@@ -167,7 +182,7 @@ def past_the_hub(at: Path) -> list[str]:
     return [
         f"{file.name}:{line}: {what}"
         for file in files
-        for line, what in _reaches(ast.parse(file.read_text(encoding="utf-8")))
+        for line, what in _reaches(parsed(file.read_text(encoding="utf-8")))
     ]
 
 
@@ -229,9 +244,8 @@ def _is_hub(value: ast.expr) -> bool:
     ],
 )
 def test_a_command_that_reaches_past_the_hub_is_named(copy: Path, text: str, names: str) -> None:
-    breached(copy, "datahub/cli/branch.py", text)
-
-    reaches = past_the_hub(copy)
+    with breached(copy, "datahub/cli/branch.py", text):
+        reaches = past_the_hub(copy)
 
     assert [reach.partition(": ")[2] for reach in reaches] == [names]
 
@@ -261,7 +275,7 @@ def io_of_paths(at: Path) -> list[str]:
     return [
         f"{file.relative_to(at)}:{node.lineno}: {ast.unparse(node.func)}()"
         for file in files
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        for node in ast.walk(parsed(file.read_text(encoding="utf-8")))
         if isinstance(node, ast.Call) and _is_io(node)
     ]
 
@@ -296,9 +310,8 @@ def _is_io(call: ast.Call) -> bool:
     ],
 )
 def test_io_by_way_of_a_path_is_named(copy: Path, file: str, text: str) -> None:
-    breached(copy, file, text)
-
-    (breach,) = io_of_paths(copy)
+    with breached(copy, file, text):
+        (breach,) = io_of_paths(copy)
 
     assert breach.startswith(f"{file}:")
 

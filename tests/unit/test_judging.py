@@ -20,7 +20,7 @@ from datahub.flow.dataset.features import FeatureReader, FeatureRows
 from datahub.flow.label.judging import judge, lines_of
 from datahub.hub.registry import adapter
 
-ROWS = 240
+ROWS = 120
 CLASSES = ("mail", "news", "spam")
 LFS = [f"lf{j}" for j in range(11)]  # more than go into one word of votes
 POLICY = Policy(max_error=0.4, min_text=4)
@@ -122,7 +122,7 @@ def at_once(end: SoftLabels) -> tuple[pl.DataFrame, pl.DataFrame, object]:
 
 
 @pytest.mark.parametrize("taught_by", ["nobody", "contrary"])
-@pytest.mark.parametrize("size", [1, 7, 64, 239, ROWS])
+@pytest.mark.parametrize("size", [1, 7, 64, 119, ROWS])
 def test_part_by_part_is_as_at_once(size: int, taught_by: str) -> None:
     """However rows are cut, each has the same scores, the same label and the same reasons."""
     end_model = Contrary() if taught_by == "contrary" else None
