@@ -18,6 +18,7 @@ MODULES = (  # each has CASES; the first line of its docstring heads its table
     "bench.models",
     "bench.accuracy",
     "bench.label_models",
+    "bench.embeddings",
     "bench.label_fit",
     "bench.rows",
     "bench.importing",

@@ -38,12 +38,12 @@ def end_model_says(
     return learn_from(end_model, lessons, seed=seed, even=True).of(features)
 
 
-def both_say(soft: SoftLabels, texts: list[str], *, seed: int = 0) -> SoftLabels:
+def both_say(soft: SoftLabels, texts: list[str] | Features, *, seed: int = 0) -> SoftLabels:
     """The label model's opinion times the end model's."""
     from datahub.core.labels import combine
     from datahub.hub.registry import adapter
 
-    features = Features.of_texts(texts)
+    features = texts if isinstance(texts, Features) else Features.of_texts(texts)
     end = end_model_says(adapter("end_model", "sklearn")(), features, soft, seed=seed)
     return combine(soft, end)
 

@@ -26,6 +26,7 @@ COLUMN_KINDS = ("text", "title", "code", "image", "date")
 QUEUES = ("embedded", "label-studio")
 LABEL_MODELS = ("anchored", "dawid-skene", "weighted", "bayes", "snorkel", "majority")
 END_MODELS = ("sklearn", "none")
+LOOKS = ("auto", "words", "vectors", "both")
 SANDBOXES = ("auto", "bwrap", "none")
 OWN = "DATAHUB_"  # variables that begin so hold settings, secrets among them
 MOST_SEED = 2**32 - 1  # what numpy and torch both take
@@ -44,6 +45,7 @@ class Settings:
     end_model: str = "sklearn"
     end_model_columns: str = ""
     embedding_column: str = ""
+    end_model_looks: str = "auto"  # where a dataset has vectors
     seed: int = 0
     max_fault_share: float = 0.01
     jobs: int = 1
@@ -263,6 +265,7 @@ def _checked(settings: Settings) -> Settings:
         ("guesses", settings.guesses, GUESSES),
         ("label_model", settings.label_model, LABEL_MODELS),
         ("end_model", settings.end_model, END_MODELS),
+        ("end_model_looks", settings.end_model_looks, LOOKS),
         ("lf_sandbox", settings.lf_sandbox, SANDBOXES),
     ):
         if value not in allowed:

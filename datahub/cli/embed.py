@@ -8,7 +8,6 @@ import typer
 
 from datahub.cli.context import Branch, Dataset, Json, Ref, open_hub
 from datahub.cli.output import emit_json, line, table
-from datahub.core.errors import NotFound
 from datahub.hub import results
 
 SHOWN_LENGTH = 80
@@ -63,12 +62,10 @@ def similar(
 ) -> None:
     """List the rows that are most like a row, or like a text."""
     with open_hub() as hub:
-        try:
-            key = None if text else hub.row_key(what, dataset, ref=ref)
-        except NotFound:
-            key = None
-        query = {"key": key} if key is not None else {"text": what}
-        rows = hub.similar(**query, dataset=dataset, ref=ref, limit=limit)
+        if text:
+            rows = hub.similar(text=what, dataset=dataset, ref=ref, limit=limit)
+        else:
+            rows = hub.similar_to(what, dataset, ref=ref, limit=limit)
     if json:
         emit_json(results.SimilarRow.list_of(rows))
         return

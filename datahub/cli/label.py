@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from datahub.flow.label.compare import Comparison, ModelLine
     from datahub.flow.label.dev import ByDev
     from datahub.flow.label.fit import Alike, Balance, FitReport
+    from datahub.flow.label.looking import EndModelLooks
     from datahub.flow.label.score import Score
 
 _CLASSES = 20  # that are shown
@@ -306,6 +307,8 @@ def print_fit(report: FitReport) -> None:
     line(f"outcomes: {', '.join(f'{name} {n}' for name, n in report.outcomes.items())}")
     if report.end_model != "none":
         line(f"the end model looks at {', '.join(report.features)}")
+        if report.looks is not None and report.looks.likelihoods:
+            _print_looks(report.looks)
         line(f"the end model changed {report.changed_by_end_model} labels of the label model")
     line(balance(report.balance_from, report.class_balance))
     if report.chosen is not None:
@@ -313,6 +316,15 @@ def print_fit(report: FitReport) -> None:
     print_alike(report.correlated)
     for warning in report.warnings:
         line(f"warning: {warning.message} {warning.hint}")
+
+
+def _print_looks(looks: EndModelLooks) -> None:
+    """How well the label model's labels of held-out rows are foretold, by what is looked at."""
+    told = [f"{name} {value:.3f}" for name, value in looks.likelihoods.items()]
+    line(
+        f"log-likelihood of the label model's labels on {looks.rows} rows, each held out: "
+        f"{', '.join(told)}, class sizes alone {looks.nothing:.3f}; {looks.looks} chosen"
+    )
 
 
 def _print_choice(chosen: ByDev) -> None:

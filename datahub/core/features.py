@@ -1,24 +1,34 @@
-"""What an end model sees of rows: text columns, numbers, and an embedding."""
+"""What an end model sees of rows: text columns, numbers, an embedding, and vectors of texts."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import polars as pl
 
 from datahub.core.dataset import Dataset
 from datahub.core.errors import ConfigError
 
+VECTORS = "vectors of "  # a column's name follows: how the dataset's vectors stand in a frame
+
+# What an end model looks at: columns of the rows, the vectors that `embed` made, or all of them.
+Looks = Literal["words", "vectors", "both"]
+
 
 @dataclass(frozen=True)
 class Features:
-    """One line a row. `embedding` is a column of lists of floats, all of one length."""
+    """One line a row. `embedding` is a column of lists of floats, all of one length.
+
+    `vectors` is the column of the frame that holds the dataset's vectors (arrays of Float32).
+    """
 
     frame: pl.DataFrame
     texts: tuple[str, ...] = ()
     numbers: tuple[str, ...] = ()
     embedding: str | None = None
+    vectors: str | None = None
 
     @classmethod
     def of_texts(cls, texts: Sequence[str | None]) -> Features:
@@ -37,7 +47,23 @@ class Features:
     @property
     def columns(self) -> tuple[str, ...]:
         """All columns that are looked at."""
-        return (*self.texts, *self.numbers, *((self.embedding,) if self.embedding else ()))
+        return (*self.texts, *self.numbers, *filter(None, (self.embedding, self.vectors)))
+
+    def looking_at(self, looks: Looks) -> Features:
+        """The same rows with fewer columns.
+
+        >>> both = replace(Features.of_texts([]), vectors="vectors of text")
+        >>> both.looking_at("words").columns, both.looking_at("vectors").columns
+        (('text',), ('vectors of text',))
+        """
+        if looks == "both":
+            return self
+        if looks == "words":
+            some = replace(self, vectors=None)
+        else:
+            some = replace(self, texts=(), numbers=(), embedding=None)
+        frame = self.frame.select(some.columns) if self.frame.width else self.frame
+        return replace(some, frame=frame)
 
 
 def feature_columns(

@@ -30,9 +30,10 @@ Flags = npt.NDArray[np.bool_]
 class LabelWarning:
     """One reason to distrust labels.
 
-    `code` is departs_from_majority, class_takes_over, lf_below_chance or balance_decides; `share`
-    is of rows with a vote (of the LF's votes that agree with other LFs, for lf_below_chance);
-    `names` are the LFs or classes that it is about.
+    `code` is departs_from_majority, class_takes_over, lf_below_chance, balance_decides, or
+    vectors_missing (flow.label.looking); `share` is of rows with a vote (of the LF's votes that
+    agree with other LFs, for lf_below_chance; of all rows, for vectors_missing); `names` are the
+    LFs or classes that it is about.
     """
 
     code: str

@@ -12,9 +12,11 @@ from datahub.core.errors import InputError
 from datahub.core.labeling import Fault
 
 # Of label_model.json. In format 1 the end model only gave an opinion; up to format 2 its opinion
-# had the sizes of classes in it that it learned. Format 4 is of a model chosen by labeled rows.
+# had the sizes of classes in it that it learned. Format 4 is of a model chosen by labeled rows,
+# format 5 of an end model that looked at vectors.
 MANIFEST_FORMAT = 3
 CHOSEN_FORMAT = 4
+VECTORS_FORMAT = 5
 TUPLES = ("class_balance", "weights", "shares", "features")
 VOTES_FORMAT = 2  # of lfs.json; format 1 counted faults of all parts together
 
@@ -120,7 +122,8 @@ class ModelManifest:
     label model (Snorkel's `lr`, `n_epochs`, `l2`), where it was not fitted with its defaults.
     `even_end`: the end model's opinion is taken without the sizes of classes that it learned.
     `chosen_by`, where given: the label model was fitted under uniform classes, and the class
-    balance and a temperature were put to what it says.
+    balance and a temperature were put to what it says. `vectors`, where given, is the space of the
+    vectors that the end model looked at, beside `features`.
     """
 
     model: str
@@ -139,6 +142,7 @@ class ModelManifest:
     options: Mapping[str, float] = field(default_factory=dict)
     even_end: bool = False
     chosen_by: ChosenBy | None = None
+    vectors: str = ""
 
     @property
     def name(self) -> str:
@@ -147,17 +151,21 @@ class ModelManifest:
 
     def to_json(self) -> str:
         """Write as canonical JSON."""
-        raw = {"format": CHOSEN_FORMAT, **asdict(self)}
-        if self.chosen_by is None:  # as an earlier datahub reads and writes it
-            raw["format"] = MANIFEST_FORMAT
-            del raw["chosen_by"]
+        raw = asdict(self)
+        number = CHOSEN_FORMAT if self.chosen_by else MANIFEST_FORMAT
+        number = VECTORS_FORMAT if self.vectors else number
+        for name in ("chosen_by", "vectors"):
+            if not raw[name]:  # as an earlier datahub reads and writes it
+                del raw[name]
+        raw["format"] = number
         return to_canonical_json(raw)
 
     @classmethod
     def from_json(cls, text: str | bytes) -> ModelManifest:
         """Read what `to_json` wrote."""
         first = json.loads(text).get("format") == 1
-        raw = _read(text, "label_model.json", formats=(1, 2, MANIFEST_FORMAT, CHOSEN_FORMAT))
+        formats = (1, 2, MANIFEST_FORMAT, CHOSEN_FORMAT, VECTORS_FORMAT)
+        raw = _read(text, "label_model.json", formats=formats)
         raw |= {"end_model": "none"} if first else {}
         lists = {name: tuple(raw.get(name, ())) for name in TUPLES}
         groups = tuple(map(tuple, raw.get("correlated", ())))

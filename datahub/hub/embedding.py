@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import numpy as np
+import numpy.typing as npt
+
 from datahub.core.dataset import Key
-from datahub.core.errors import ConfigError, InputError, NotFound
+from datahub.core.errors import ConfigError, InputError
+from datahub.flow.dataset.at import At
 from datahub.flow.label import embed as vectors
 from datahub.hub.wiring import Wiring
+
+Vector = npt.NDArray[np.float32]
 
 
 class Embedding(Wiring):
@@ -46,14 +52,21 @@ class Embedding(Wiring):
         if text is None:
             if key is None:
                 raise ConfigError("Like what?", hint="Give a key, or a text.")
-            query = vectors.vector_of(at, key)
-            if not query.any():
-                raise InputError(
-                    f"The row {key!r} of {at.name!r} has no text, so nothing is like it.",
-                    hint="Name another row, or a text.",
-                )
-            rows = vectors.similar(at, query, limit=limit + 1)
-            return [row for row in rows if row.key != key][:limit]
+            return _like_row(at, key, vectors.vector_of(at, key), limit)
+        return self._like_text(at, text, limit)
+
+    def similar_to(
+        self, what: str, dataset: str | None = None, *, ref: str | None = None, limit: int = 10
+    ) -> list[vectors.SimilarRow]:
+        """As `similar`, of what a person typed: the key of a row, or else a text."""
+        at = self.at(dataset, ref=ref)
+        key = at.parse_key(what)
+        query = vectors.find_vector(at, key)
+        if query is None:
+            return self._like_text(at, what, limit)
+        return _like_row(at, key, query, limit)
+
+    def _like_text(self, at: At, text: str, limit: int) -> list[vectors.SimilarRow]:
         manifest = at.current_vectors
         if self.embedder.id != manifest.model:
             raise ConfigError(
@@ -63,10 +76,12 @@ class Embedding(Wiring):
             )
         return vectors.similar(at, self.embedder.embed([text])[0], limit=limit)
 
-    def row_key(self, word: str, dataset: str | None = None, *, ref: str | None = None) -> Key:
-        """The key that a word is, in the dataset's type. Raises NotFound: no row has it."""
-        at = self.at(dataset, ref=ref)
-        key = at.parse_key(word)
-        if not any(frame.height for frame in at.lines("rows", [key], columns=[at.key])):
-            raise NotFound(f"{at.name!r} has no row {word!r}.", hint="`datahub head` shows keys.")
-        return key
+
+def _like_row(at: At, key: Key, query: Vector, limit: int) -> list[vectors.SimilarRow]:
+    if not query.any():
+        raise InputError(
+            f"The row {key!r} of {at.name!r} has no text, so nothing is like it.",
+            hint="Name another row, or a text.",
+        )
+    rows = vectors.similar(at, query, limit=limit + 1)
+    return [row for row in rows if row.key != key][:limit]

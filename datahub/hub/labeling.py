@@ -28,6 +28,7 @@ from datahub.flow.label import run as lfs
 from datahub.flow.label import views as lf_views
 from datahub.flow.label.dev import MOST
 from datahub.flow.label.here import LFsHere
+from datahub.flow.label.looking import Eyes
 from datahub.flow.label.report import LFReport
 from datahub.flow.rows import export, source
 from datahub.flow.rows.in_place import import_in_place as in_place_import
@@ -318,6 +319,7 @@ class Labeling(Wiring):
             end_model=self.end_model if end_model is None else named_end_model(end_model),
             columns=self.end_model_columns,
             embedding=self.settings.embedding_column or None,
+            looks=self.end_model_looks,
             seed=self.settings.seed,
             class_balance=class_balance,
             policy=self.policy,
@@ -369,9 +371,13 @@ class Labeling(Wiring):
         return compare.compare(
             self.at(dataset, ref=ref),
             models={name: label_model(name) for name in REGISTRY["label_model"]},
-            end_model=self.end_model,
-            columns=self.end_model_columns,
-            embedding=self.settings.embedding_column or None,
+            eyes=Eyes(
+                self.end_model,
+                self.end_model_columns,
+                self.settings.embedding_column or None,
+                self.end_model_looks,
+                self.settings.seed,
+            ),
             default=self.settings.label_model,
             seeds=range(self.settings.seed, self.settings.seed + seeds),
             clock=time.perf_counter,

@@ -9,12 +9,14 @@ from contextlib import contextmanager
 from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from datahub import config
 from datahub.core import signing
 from datahub.core.dataset import Dataset
 from datahub.core.errors import ConfigError, DatahubError
+from datahub.core.features import Looks
+from datahub.core.looks import LOOKS
 from datahub.core.outcome import Policy
 from datahub.core.prompt_lf import Spending
 from datahub.core.setaside import Consent
@@ -224,6 +226,12 @@ class Wiring:
     def end_model_columns(self) -> list[str]:
         """Columns that the end model is to look at; empty: the default."""
         return config.listed(self.settings.end_model_columns)
+
+    @property
+    def end_model_looks(self) -> Looks | Literal["auto"]:
+        """What the end model is to look at where a dataset has vectors."""
+        looks = next((looks for looks in LOOKS if looks == self.settings.end_model_looks), None)
+        return looks or "auto"
 
     def queue(self, dataset: str | None = None) -> ReviewQueue:
         """The review queue of a dataset on this branch."""

@@ -11,12 +11,14 @@ import polars as pl
 
 from datahub.core.dataset import Dataset, Key, Part
 from datahub.core.errors import InputError
-from datahub.core.features import Features, feature_columns
+from datahub.core.features import VECTORS, Features, Looks, feature_columns
 from datahub.core.labels import SoftLabels
 from datahub.core.lessons import Lessons
 from datahub.core.parts import places
 from datahub.flow.dataset.at import At
 from datahub.ports import EndModel
+
+MOST_EMBEDDED = 20_000  # rows with vectors that an end model learns from
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,7 @@ class FeatureRows:
 
     keys: pl.Series
     features: Features
-    letters: npt.NDArray[np.uint32]  # of each row's texts
+    letters: npt.NDArray[np.uint32]  # of each row's texts, also of those that became vectors
 
     def only(self, lines: npt.NDArray[np.integer]) -> FeatureRows:
         """These rows alone, by number."""
@@ -36,10 +38,14 @@ class FeatureRows:
 
     def thin(self, fewest: int) -> npt.NDArray[np.bool_]:
         """Rows whose texts together have fewer characters, where texts are all there is to see."""
-        texts = self.features.texts
-        if not texts or self.features.columns != texts:
+        sees = self.features
+        if not (sees.texts or sees.vectors) or sees.numbers or sees.embedding:
             return np.zeros(len(self.keys), dtype=np.bool_)
         return np.asarray(self.letters < fewest, dtype=np.bool_)
+
+    def looking_at(self, looks: Looks) -> FeatureRows:
+        """The same rows with fewer columns."""
+        return replace(self, features=self.features.looking_at(looks))
 
 
 @dataclass(frozen=True)
@@ -49,18 +55,33 @@ class FeatureReader:
     features: Features
     of: Callable[[Part], FeatureRows]
 
+    def looking_at(self, looks: Looks) -> FeatureReader:
+        """The same of fewer columns."""
+        return FeatureReader(
+            self.features.looking_at(looks), lambda part: self.of(part).looking_at(looks)
+        )
+
 
 def features_at(
-    at: At, *, columns: Sequence[str] = (), embedding: str | None = None
+    at: At,
+    *,
+    columns: Sequence[str] = (),
+    embedding: str | None = None,
+    looks: Looks = "words",
 ) -> FeatureReader:
     """The columns asked for (default: see `feature_columns`), in the order of the rows.
 
-    Raises ConfigError; reading raises InputError (embeddings that are missing or of unequal
-    lengths).
+    Vectors of the dataset are among them if `looks` says so. Raises ConfigError, NotFound and
+    InputError (rows without vectors); reading raises InputError (embeddings that are missing or of
+    unequal lengths).
     """
     schema = at.rows.scan(at.files("rows")).collect_schema()
-    selection = feature_columns(at.dataset, schema, columns, embedding)
-    projection = list(dict.fromkeys([at.key, *selection.columns]))
+    words = feature_columns(at.dataset, schema, columns, embedding)
+    embedded = at.current_vectors.column if looks != "words" else None
+    vectors = f"{VECTORS}{embedded}" if embedded else None
+    selection = replace(words, vectors=vectors).looking_at(looks)
+    texts = [*words.texts, *([embedded] if embedded else [])]
+    projection = list(dict.fromkeys([at.key, *words.columns, *texts]))
     lengths: set[int | None] = set()
 
     def of(part: Part) -> FeatureRows:
@@ -69,8 +90,12 @@ def features_at(
         if embedding:
             lengths.update(frame[embedding].cast(pl.List(pl.Float32)).list.len().unique())
             _check_lengths(lengths, embedding)
+        letters = _letters(frame, list(dict.fromkeys(texts)))
+        keys = frame[at.key]
+        if vectors:
+            frame = frame.with_columns(pl.Series(vectors, at.part_vectors(part)))
         features = replace(selection, frame=frame.select(selection.columns))
-        return FeatureRows(frame[at.key], features, _letters(frame, selection.texts))
+        return FeatureRows(keys, features, letters)
 
     return FeatureReader(selection, of)
 
@@ -91,13 +116,24 @@ def read_rows(reader: FeatureReader, dataset: Dataset, keys: Collection[Key]) ->
     )
 
 
+def lessons_for(end_model: EndModel, features: Features, cardinality: int, *, seed: int) -> Lessons:
+    """A place for what an end model learns from: fewer rows, where each has a vector."""
+    most = end_model.most_rows
+    return Lessons(
+        features,
+        cardinality,
+        most=min(most, MOST_EMBEDDED) if features.vectors else most,
+        seed=seed,
+    )
+
+
 def out_of_fold(
     end_model: EndModel | None, keys: pl.Series, features: Features, soft: SoftLabels, *, seed: int
 ) -> SoftLabels:
     """What an end model that learns from these rows says of each; NaN where there is none."""
     if end_model is None or not features.columns:
         return np.full(soft.shape, np.nan)
-    lessons = Lessons(features, soft.shape[1], most=end_model.most_rows, seed=seed)
+    lessons = lessons_for(end_model, features, soft.shape[1], seed=seed)
     lessons.add(keys, features, soft)
     return end_model.learn(*lessons.contents(), seed=seed).of(features)
 

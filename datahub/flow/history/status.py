@@ -141,6 +141,8 @@ def _stale_labels(at: At, lfs: Sequence[FoundLF]) -> list[Stale]:
     except LabelingFunctionError as error:
         return [Stale(error.message, error.hint), *unfit]
     stale += [Stale(state, FIT) for state in mismatches(at)] + unfit
+    if at.model and at.model.vectors and (not at.vectors or at.vectors.space != at.model.vectors):
+        stale.append(Stale(f"Labels of {name} are by vectors of before", "`datahub label fit`"))
     if not unfit and at.model is None:
         stale.append(Stale(f"No label model is fitted to {name}", "`datahub label fit`"))
     return stale

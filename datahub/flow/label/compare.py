@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache, partial
 
 import numpy as np
 import numpy.typing as npt
@@ -21,14 +22,14 @@ from datahub.core.labels import (
     combine,
     hard_labels,
 )
-from datahub.core.lessons import Lessons
 from datahub.core.trust import interval
 from datahub.flow.dataset.at import At
-from datahub.flow.dataset.features import FeatureReader, features_at
+from datahub.flow.dataset.features import FeatureReader
 from datahub.flow.dataset.votes import current_votes, gold_numbers, read_votes
 from datahub.flow.label.even import learn_from
 from datahub.flow.label.fit import Alike, Balance, name_groups, predict, resolve_balance
 from datahub.flow.label.judging import lines_of
+from datahub.flow.label.looking import Eyes, lessons_of
 from datahub.flow.steps import Progress, quiet
 from datahub.ports import EndModel, LabelModel
 
@@ -102,13 +103,11 @@ def compare(
     at: At,
     *,
     models: Mapping[str, LabelModel],
-    end_model: EndModel | None,
     default: str,
     seeds: Sequence[int],
     clock: Callable[[], float],
     class_balance: Balance = None,
-    columns: Sequence[str] = (),
-    embedding: str | None = None,
+    eyes: Eyes,
     progress: Progress = quiet,
 ) -> Comparison:
     """Fit every model with every seed, alone and with the end model's word put to it.
@@ -120,17 +119,18 @@ def compare(
         raise ConfigError("A comparison needs a seed.", hint="For example `--seeds 3`.")
     manifest = current_votes(at)
     votes, k = read_votes(at, manifest), len(at.dataset.classes)
-    reader = features_at(at, columns=columns, embedding=embedding)
-    end_model = end_model if reader.features.columns else None
-    asking = _Asking(at.dataset, reader, end_model) if end_model else None
     alike = measure_dependence(votes, k, seed=seeds[0])
+    shares = alike.shares.tolist()
     plain = predict(models["majority"], votes, k, seed=seeds[0])
     balance, balance_from = resolve_balance(class_balance, [plain])
+    with_default = partial(predict, models[default], votes, k, seed=seeds[0])
+    soft = cache(lambda: with_default(class_balance=balance, shares=shares))
+    reader = eyes.see(at, lambda lines: soft()[lines]).reader
+    end_model = eyes.end_model if reader.features.columns else None
+    asking = _Asking(at.dataset, reader, end_model) if end_model else None
     trials: dict[str, _Trials] = {}
     for number, (name, model) in enumerate(models.items()):
-        trials |= _try_model(
-            name, model, asking, votes, alike.shares.tolist(), balance, seeds, k, clock
-        )
+        trials |= _try_model(name, model, asking, votes, shares, balance, seeds, k, clock)
         progress("compare", number + 1, len(models))
     rows_with_votes = int((votes != ABSTAIN).any(axis=1).sum())
     product = default if end_model is None else f"{default}*{end_model.name}"
@@ -159,11 +159,9 @@ class _Asking:
 
     def times(self, soft: SoftLabels, *, seed: int) -> Iterator[SoftLabels]:
         """The product of soft labels and what the end model learns from them, part by part."""
-        most = self.end_model.most_rows
-        lessons = Lessons(self.reader.features, soft.shape[1], most=most, seed=seed)
-        for part, lines in lines_of(self.dataset):
-            rows = self.reader.of(part)
-            lessons.add(rows.keys, rows.features, soft[lines])
+        lessons = lessons_of(
+            self.end_model, self.reader, self.dataset, lambda lines: soft[lines], seed=seed
+        )
         opinion = learn_from(self.end_model, lessons, seed=seed, even=True)
         for part, lines in lines_of(self.dataset):
             yield combine(soft[lines], opinion.of(self.reader.of(part).features))

@@ -13,7 +13,6 @@ from datahub.core.choosing import LEAST, Choice, Opinions, choose
 from datahub.core.dataset import Key
 from datahub.core.errors import InputError
 from datahub.core.labels import ABSTAIN, LabelMatrix, SoftLabels, Votes, estimated_balance
-from datahub.core.lessons import Lessons
 from datahub.core.manifest import ChosenBy
 from datahub.core.parts import key_hashes, mix_bits
 from datahub.core.relabel import Decision
@@ -22,6 +21,7 @@ from datahub.flow.dataset.features import FeatureReader, read_rows
 from datahub.flow.dataset.parts import GOLD_LABEL
 from datahub.flow.label.even import learn_from
 from datahub.flow.label.judging import lines_of
+from datahub.flow.label.looking import Eyes, Says, Sees, lessons_of
 from datahub.ports import EndModel, LabelModel, LabelModelFit
 
 MOST = 100  # labeled rows that are spent, unless said
@@ -44,12 +44,16 @@ class DevRows:
 
 @dataclass(frozen=True)
 class Chosen:
-    """The choice, the rows that it was made by, and the fit of the label model under it."""
+    """The choice, the rows that it was made by, and the fit of the label model under it.
+
+    `sees` is what the end model looked at meanwhile.
+    """
 
     choice: Choice
     rows: DevRows
     model: LabelModel
     fit: LabelModelFit
+    sees: Sees
 
     def to_manifest(self) -> ChosenBy:
         """What label_model.json keeps of it."""
@@ -157,16 +161,16 @@ def choose_by(
     default: str,
     majority: Callable[[slice], SoftLabels],
     votes: Votes,
-    end_model: EndModel | None,
-    reader: FeatureReader,
+    eyes: Eyes,
     shares: Sequence[float],
     seed: int,
 ) -> Chosen:
     """Fit all models and choose one, with a class balance and a temperature.
 
     Each is fitted under uniform classes; one that cannot be fitted to these votes is left out.
+    What the end model looks at is chosen by what the default says.
     """
-    fits, candidates = dict[str, LabelModelFit](), dict[str, Opinions]()
+    fits = dict[str, LabelModelFit]()
     for name, model in models.items():
         try:
             fit = model.fit(votes, cardinality=len(at.dataset.classes), seed=seed, shares=shares)
@@ -175,12 +179,22 @@ def choose_by(
                 raise
             continue
         fits[name] = fit
-        end = _end(at, model, fit, votes, end_model, reader, rows.keys, seed=seed)
-        candidates[name] = Opinions(model.predict(fit, rows.votes), end)
+
+    def says(name: str) -> Says:
+        return lambda lines: models[name].predict(fits[name], votes[lines])
+
+    sees = eyes.see(at, says(default))
+    candidates = {
+        name: Opinions(
+            models[name].predict(fit, rows.votes),
+            _end(at, says(name), eyes.end_model, sees.reader, rows.keys, seed=seed),
+        )
+        for name, fit in fits.items()
+    }
     estimated = estimated_balance(majority(lines) for _, lines in lines_of(at.dataset))
     choice = choose(candidates, rows.labels, estimated, default=default)
     name = choice.setting.model
-    return Chosen(choice, rows, models[name], fits[name])
+    return Chosen(choice, rows, models[name], fits[name], sees)
 
 
 def _labeled(
@@ -199,9 +213,7 @@ def _labeled(
 
 def _end(
     at: At,
-    model: LabelModel,
-    fit: LabelModelFit,
-    votes: Votes,
+    says: Says,
     end_model: EndModel | None,
     reader: FeatureReader,
     keys: Collection[Key],
@@ -212,11 +224,8 @@ def _end(
     k = len(at.dataset.classes)
     if end_model is None or not reader.features.columns:
         return np.full((len(keys), k), np.nan)
-    lessons = Lessons(reader.features, k, most=end_model.most_rows, seed=seed)
-    for part, lines in lines_of(at.dataset):
-        content = reader.of(part)
-        lessons.add(content.keys, content.features, model.predict(fit, votes[lines]))
+    lessons = lessons_of(end_model, reader, at.dataset, says, seed=seed)
     asked = read_rows(reader, at.dataset, keys)
-    says = learn_from(end_model, lessons, seed=seed, even=True).of(asked.features)
+    opinion = learn_from(end_model, lessons, seed=seed, even=True).of(asked.features)
     place = {key: row for row, key in enumerate(asked.keys)}
-    return np.asarray(says[[place[key] for key in keys]])
+    return np.asarray(opinion[[place[key] for key in keys]])

@@ -153,8 +153,18 @@ def similar(at: At, query: npt.NDArray[np.float32], *, limit: int) -> list[Simil
 
 def vector_of(at: At, key: Key) -> npt.NDArray[np.float32]:
     """The vector of one row. Raises NotFound: no such row, or none embedded."""
+    vector = find_vector(at, key)
+    if vector is None:
+        raise NotFound(f"{at.name!r} has no row {key!r}.", hint="`datahub head` shows keys.")
+    return vector
+
+
+def find_vector(at: At, key: Key) -> npt.NDArray[np.float32] | None:
+    """The vector of one row, if there is such a row. Raises NotFound: none embedded."""
     _ = at.current_vectors
     for part in at.dataset.parts:
+        if isinstance(key, str) != isinstance(part.first_key, str):
+            return None
         if not part.first_key <= key <= part.last_key:  # type: ignore[operator]
             continue
         frame = at.part("rows", part, [at.key])
@@ -163,7 +173,7 @@ def vector_of(at: At, key: Key) -> npt.NDArray[np.float32]:
         if len(lines):
             vector: npt.NDArray[np.float32] = at.part_vectors(part)[int(lines[0])]
             return vector
-    raise NotFound(f"{at.name!r} has no row {key!r}.", hint="`datahub head` shows keys.")
+    return None
 
 
 def text_column(dataset: Dataset, column: str | None) -> str:

@@ -14,6 +14,7 @@ import polars as pl
 from datahub.core.choosing import adjust
 from datahub.core.dataset import Key
 from datahub.core.dependence import Dependence, measure_dependence
+from datahub.core.features import Looks
 from datahub.core.in_html import InHTML
 from datahub.core.label_warnings import LabelSample, LabelWarning
 from datahub.core.labels import LabelMatrix, SoftLabels, estimated_balance
@@ -25,11 +26,12 @@ from datahub.core.versions import Commit
 from datahub.flow.dataset.annotations import decisions_at
 from datahub.flow.dataset.at import At
 from datahub.flow.dataset.draft import Draft
-from datahub.flow.dataset.features import FeatureReader, features_at
+from datahub.flow.dataset.features import FeatureReader
 from datahub.flow.dataset.votes import VotesAt, current_votes
 from datahub.flow.label.dev import ByDev, Chosen, Dev, choose_by, dev_rows
 from datahub.flow.label.judging import JudgedPart, Judgment, judge, lines_of
 from datahub.flow.label.judging_again import made_by
+from datahub.flow.label.looking import EndModelLooks, Eyes
 from datahub.flow.label.pairs import columns_of, earlier_counts, keep_counts
 from datahub.flow.steps import Step
 from datahub.ports import EndModel, LabelModel, LabelModelFit
@@ -80,6 +82,7 @@ class FitReport(InHTML):
     changed: bool  # whether a commit was made: the same labels again make none
     warnings: tuple[LabelWarning, ...] = ()
     chosen: ByDev | None = None
+    looks: EndModelLooks | None = None
 
 
 @dataclass
@@ -117,7 +120,8 @@ class _Tally:
 class Fitting:
     """What labels are made with: models, and how they are set.
 
-    `columns` and `embedding` are what the end model looks at. `options` are those that `model`
+    `columns` and `embedding` are what the end model looks at, beside or instead of vectors as
+    `looks` says. `options` are those that `model`
     was made with, for the manifest.
     """
 
@@ -131,6 +135,12 @@ class Fitting:
     policy: Policy = DEFAULT
     options: Mapping[str, float] = field(default_factory=dict)
     dev: Dev | None = None
+    looks: Looks | Literal["auto"] = "auto"
+
+    @property
+    def eyes(self) -> Eyes:
+        """What the end model may look at."""
+        return Eyes(self.end_model, self.columns, self.embedding, self.looks, self.seed)
 
 
 def label_fit(at: At, fitting: Fitting, step: Step) -> FitReport:
@@ -141,16 +151,17 @@ def label_fit(at: At, fitting: Fitting, step: Step) -> FitReport:
     """
     manifest = current_votes(at)
     votes, draft = VotesAt(at, manifest), Draft(at)
-    reader = features_at(at, columns=fitting.columns, embedding=fitting.embedding)
     majority = _majority(fitting, votes, len(at.dataset.classes))
     decisions = decisions_at(at)
     if fitting.dev is None:
         chosen, (fit, alike) = None, _fit(at, fitting, votes, majority, manifest, draft)
+        sees = fitting.eyes.see(at, lambda lines: fitting.model.predict(fit, votes[lines]))
     else:
-        chosen, alike = _choose(at, fitting, fitting.dev, votes, majority, reader, decisions)
-        fit = chosen.fit
+        chosen, alike = _choose(at, fitting, fitting.dev, votes, majority, decisions)
+        fit, sees = chosen.fit, chosen.sees
         fitting = replace(fitting, model=chosen.model, options={})
     step.progress("label model", len(votes), len(votes))
+    reader = sees.reader
     model = _model_manifest(at, fitting, fit, alike, reader, draft, chosen)
     draft.put(label_model_file(at.name), model.to_json())
     labels = judge(
@@ -174,6 +185,8 @@ def label_fit(at: At, fitting: Fitting, step: Step) -> FitReport:
     warnings = tally.sample.warnings(
         manifest.names, at.dataset.classes, model.class_balance, model.balance_from
     )
+    missing = sees.why and sees.why.warning(at.dataset.rows)
+    warnings = (*warnings, missing) if missing else warnings
     commit = draft.commit(
         step,
         message=f"Fit {model.name} to the votes on {at.name}",
@@ -186,7 +199,12 @@ def label_fit(at: At, fitting: Fitting, step: Step) -> FitReport:
         | {f"rows {status}": str(n) for status, n in sorted(tally.statuses.items())},
     )
     report = _report(at, manifest, model, alike, tally, warnings, labels.triage, commit)
-    return report if chosen is None else replace(report, chosen=ByDev.of(chosen))
+    return replace(
+        report,
+        features=reader.features.columns if fitting.end_model else (),
+        looks=sees.why,
+        chosen=None if chosen is None else ByDev.of(chosen),
+    )
 
 
 def _majority(fitting: Fitting, votes: VotesAt, cardinality: int) -> Majority:
@@ -228,7 +246,6 @@ def _choose(
     dev: Dev,
     votes: VotesAt,
     majority: Majority,
-    reader: FeatureReader,
     decisions: Mapping[Key, Decision],
 ) -> tuple[Chosen, Dependence]:
     """The label model that labeled rows choose, and which LFs repeat one another."""
@@ -241,8 +258,7 @@ def _choose(
         default=fitting.model.name,
         majority=majority,
         votes=votes,
-        end_model=fitting.end_model,
-        reader=reader,
+        eyes=fitting.eyes,
         shares=alike.shares.tolist(),
         seed=fitting.seed,
     )
@@ -323,6 +339,7 @@ def _model_manifest(
     assert at.votes_id is not None
     features, end_model = reader.features.columns, fitting.end_model
     names = at.votes.names
+    columns = tuple(name for name in features if name != reader.features.vectors)
     return ModelManifest(
         model=fit.model,
         votes=at.votes_id,
@@ -335,13 +352,14 @@ def _model_manifest(
         weights=tuple(None if math.isnan(w) else float(w) for w in fit.weights),
         arrays={name: array.tolist() for name, array in fit.arrays.items()},
         end_model="none" if end_model is None or not features else end_model.name,
-        features=features if end_model is not None else (),
+        features=columns if end_model is not None else (),
         shares=tuple(map(float, alike.shares)),
         correlated=tuple(tuple(names[lf] for lf in group) for group in alike.groups),
         pair_counts=draft.changes.get(pair_counts_file(at.name)),
         options=fitting.options,
         even_end=end_model is not None and bool(features),
         chosen_by=None if chosen is None else chosen.to_manifest(),
+        vectors=at.vectors.space if end_model and reader.features.vectors and at.vectors else "",
     )
 
 

@@ -17,13 +17,12 @@ import polars as pl
 from datahub.core.dataset import Dataset, Key, Part
 from datahub.core.informing import AnswerCounts, by_cell, cells, training_labels, update_by_counts
 from datahub.core.labels import LabelMatrix, SoftLabels, Votes, combine
-from datahub.core.lessons import Lessons
 from datahub.core.outcome import Policy, Triage, find_thresholds
 from datahub.core.parts import places
 from datahub.core.patterns import Numbering, Numbers
 from datahub.core.relabel import Decision, final_labels
 from datahub.core.triage import score
-from datahub.flow.dataset.features import FeatureReader, FeatureRows
+from datahub.flow.dataset.features import FeatureReader, FeatureRows, lessons_for
 from datahub.flow.label.even import learn_from
 from datahub.flow.steps import Progress, quiet
 from datahub.ports import EndModel, Opinion
@@ -176,7 +175,7 @@ def _learn(
     dataset, features = rows.dataset, rows.reader.features
     lessons = None
     if end_model is not None and features.columns:
-        lessons = Lessons(features, len(dataset.classes), most=end_model.most_rows, seed=seed)
+        lessons = lessons_for(end_model, features, len(dataset.classes), seed=seed)
     numbers = {0, *(places(dataset.parts, pl.Series(list(keys))) if keys else ())}
     blocks = []
     for number, (part, lines) in enumerate(lines_of(dataset)):

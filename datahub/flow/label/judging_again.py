@@ -8,7 +8,8 @@ import numpy as np
 import polars as pl
 
 from datahub.core.dataset import Key, Part
-from datahub.core.errors import NotFound
+from datahub.core.errors import InputError, NotFound
+from datahub.core.features import Looks
 from datahub.core.kept import FIT
 from datahub.core.labels import LabelMatrix, SoftLabels
 from datahub.core.layout import triage_file
@@ -116,13 +117,24 @@ def judge_again(
 
 
 def features_as_fitted(at: At) -> FeatureReader:
-    """What the end model of a commit looked at."""
-    features = fitted_model(at).features
+    """What the end model of a commit looked at.
+
+    Raises InputError where these vectors are no longer there: others were put in their place.
+    """
+    model = fitted_model(at)
+    features = model.features
+    if model.vectors and (at.vectors is None or at.vectors.space != model.vectors):
+        raise InputError(
+            f"The labels of {at.name!r} were made by vectors that are no longer there.",
+            hint="`datahub label fit` makes them by those that are. Answers wait until then.",
+        )
+    looks: Looks = "words" if not model.vectors else "both" if features else "vectors"
     lists = {name for name, kind in at.dataset.columns if kind.startswith(("List", "Array"))}
     return features_at(
         at,
         columns=[name for name in features if name not in lists],
         embedding=next((name for name in features if name in lists), None),
+        looks=looks,
     )
 
 

@@ -217,8 +217,27 @@ class ByDev(Shape):
 
 
 @dataclass(frozen=True)
+class EndModelLooks(Shape):
+    """What the end model looks at: words (columns of the rows), vectors or both.
+
+    `likelihoods`: mean log-likelihood of the label model's soft labels of `rows` held-out rows, by
+    what was looked at; `nothing` is that of class sizes alone, null where nothing was compared.
+    `missing` rows have no vectors.
+    """
+
+    looks: str
+    likelihoods: dict[str, float]
+    nothing: float | None
+    rows: int
+    missing: int
+
+
+@dataclass(frozen=True)
 class Fitted(Shape):
-    """The outcome of a fit. `statuses`, `classes` and `outcomes` count rows."""
+    """The outcome of a fit. `statuses`, `classes` and `outcomes` count rows.
+
+    `looks` is null where the dataset has no vectors.
+    """
 
     dataset: str
     rows: int
@@ -239,6 +258,7 @@ class Fitted(Shape):
     triage: Triage
     warnings: list[LabelWarning]
     chosen: ByDev | None
+    looks: EndModelLooks | None
     commit: Commit
     changed: bool
 

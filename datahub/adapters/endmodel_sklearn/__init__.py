@@ -1,7 +1,8 @@
 """EndModel on scikit-learn: logistic regression. The only file that imports `sklearn`.
 
 Texts become TF-IDF, numbers are scaled, embeddings centered and of length 1: blocks of like
-weight. Learns from soft labels by one weighted copy of a row for each class it may be of.
+weight. Learns from soft labels by one weighted copy of a row for each class it may be of; where
+it looks at the dataset's vectors, without copies (soft_logistic).
 Whatever is learned, which words count and how much included, is learned from the
 other folds alone; equal rows share a fold, so that no row is judged by its double.
 Memory follows the rows learned from; others are scored a chunk at a time.
@@ -18,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from datahub.adapters.endmodel_sklearn.soft_logistic import SoftLogistic
 from datahub.core.errors import InputError
 from datahub.core.features import Features
 from datahub.core.labels import SoftLabels
@@ -106,6 +108,13 @@ class LogisticEndModel:
         scales = [_Scale.of(block, self._max_features) for block in raw]
         if not any(len(scale.columns) for scale in scales):
             return None
+        if any(map(_are_vectors, raw)):
+            blocks = [scale.transform(block) for scale, block in zip(scales, raw, strict=True)]
+            with _ONE_THREAD.enter():
+                fit = SoftLogistic.fit(
+                    blocks, soft, regularization=self._regularization, max_iter=self._max_iter
+                )
+            return _FoldModel(scales, fit)
         rows, classes = np.nonzero(soft >= _SMALLEST_SHARE)
         model = LogisticRegression(C=self._regularization, max_iter=self._max_iter)
         with _ONE_THREAD.enter(), quiet():  # one that did not converge is near enough
@@ -169,6 +178,9 @@ class _Scale:
 
     @classmethod
     def of(cls, block: Any, most: int) -> _Scale:
+        if _are_vectors(block):
+            mean = block.mean(axis=0, dtype=np.float64)
+            return cls(np.arange(block.shape[1]), mean=mean, spread=np.ones(block.shape[1]))
         if isinstance(block, np.ndarray):
             columns = np.flatnonzero(~np.isnan(block).all(axis=0))
             numbers = block[:, columns]
@@ -187,6 +199,9 @@ class _Scale:
             return self.weighing.transform(block[:, self.columns])
         if self.mean is None or self.spread is None:  # no words
             return _sparse(np.empty((block.shape[0], 0)))
+        if _are_vectors(block):  # zeros are no text, and tell of no class
+            has_text = block.any(axis=1, keepdims=True)
+            return np.where(has_text, block - self.mean.astype(np.float32), np.float32(0))
         scores = (np.asarray(block)[:, self.columns] - self.mean) / self.spread
         return _sparse(np.nan_to_num(scores) / np.sqrt(max(1, len(self.columns))))
 
@@ -194,9 +209,13 @@ class _Scale:
 @dataclass(frozen=True)
 class _FoldModel:
     scales: Sequence[_Scale]
-    model: LogisticRegression
+    model: LogisticRegression | SoftLogistic
 
     def probabilities(self, raw: Raw, cardinality: int) -> SoftLabels:
+        if isinstance(self.model, SoftLogistic):
+            pairs = zip(self.scales, raw, strict=True)
+            with _ONE_THREAD.enter():
+                return self.model.predict_proba([scale.transform(block) for scale, block in pairs])
         soft = np.zeros((raw[0].shape[0], cardinality))
         soft[:, self.model.classes_] = self.model.predict_proba(_join(self.scales, raw))
         return soft
@@ -243,7 +262,14 @@ class _Blocks:
         if features.embedding:
             lists = frame[features.embedding].cast(pl.List(pl.Float64))
             blocks.append(_unit(np.array(lists.to_list(), dtype=np.float64)))
+        if features.vectors:
+            blocks.append(frame[features.vectors].to_numpy())
         return blocks
+
+
+def _are_vectors(block: Any) -> bool:
+    """Whether a block is the dataset's vectors: they alone are of single precision."""
+    return isinstance(block, np.ndarray) and block.dtype == np.float32
 
 
 def _texts(features: Features, name: str) -> list[str]:
