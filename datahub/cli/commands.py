@@ -12,6 +12,7 @@ from datahub import __version__
 from datahub.cli import (
     audit,
     branch,
+    ci,
     database,
     embed,
     gate,
@@ -71,6 +72,7 @@ project.add_to(app)
 versions.add_to(app)
 history_edit.add_to(app)
 upkeep.add_to(app)
+app.command()(ci.ci)
 app.command()(audit.audit)
 app.command()(why.why)
 app.command()(embed.embed)

@@ -100,12 +100,12 @@ def run(
             places = hub.gate_places(reports.outcome) if github else {}
     except DatahubError:
         if github:
-            _annotate(reports.outcome, {})
+            annotate(reports.outcome, {})
         if not json:
-            _print_results(reports.outcome)
+            print_results(reports.outcome)
         raise
     if github:
-        _annotate(reports.outcome, places)
+        annotate(reports.outcome, places)
     if json:
         emit_json(results.Verdict.of(verdict))
     else:
@@ -119,7 +119,7 @@ def run(
         raise typer.Exit(1)
 
 
-def _print_results(outcome: Outcome) -> None:
+def print_results(outcome: Outcome) -> None:
     """Print the results of a gate that could not run, if it has any."""
     for result in outcome.results:
         if result.state == "failed":
@@ -128,7 +128,7 @@ def _print_results(outcome: Outcome) -> None:
         line(detail)
 
 
-def _annotate(outcome: Outcome, places: Mapping[CheckFailure, Place]) -> None:
+def annotate(outcome: Outcome, places: Mapping[CheckFailure, Place]) -> None:
     """Print GitHub's annotations on stderr."""
     from datahub.core.gate_report import github_lines
 

@@ -8,7 +8,6 @@ none: what could not be judged has not passed, and its report says so. Whatever 
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
@@ -17,18 +16,17 @@ from xml.sax.saxutils import escape, quoteattr
 from datahub.core.check_result import CheckResult, not_run, passed
 from datahub.core.error_kinds import DatahubError
 from datahub.core.gate_outcome import Outcome, Place, rows_of
+from datahub.core.markdown import code as _code
+from datahub.core.markdown import plain as _plain
 from datahub.core.verdict import CheckFailure, Verdict, refusing
 
 COMMENT_LIMIT = 65_536  # characters of a comment on GitHub
-CELL_LIMIT = 1_000
 NAME_LIMIT = 200
 ANNOTATIONS = 10  # of one step, on GitHub
 
-_NO_XML = re.compile(r"[^\t\n\r\x20-\uD7FF\uE000-\uFFFD\U00010000-\U0010FFFF]")
 
-
-def markdown(outcome: Outcome) -> str:
-    r"""For a summary of a job, or a comment under a pull request: COMMENT_LIMIT at most.
+def markdown(outcome: Outcome, *, limit: int = COMMENT_LIMIT) -> str:
+    r"""For a summary of a job, or a comment under a pull request: `limit` characters at most.
 
     >>> passed = Verdict(True, "c", "5" * 64, "h", "s", None, checks=2)
     >>> markdown(Outcome("work", "main", passed))
@@ -49,7 +47,7 @@ def markdown(outcome: Outcome) -> str:
     tables: list[Sequence[CheckResult | CheckFailure]]
     tables = [not_run(results), _failed_first(outcome), passed(results)]
     for entries in filter(None, tables):
-        text += _table(entries, COMMENT_LIMIT - len(text) - 40)
+        text += _table(entries, limit - len(text) - 40)
     return text
 
 
@@ -189,25 +187,6 @@ def _found(entry: CheckResult | CheckFailure) -> str:
     return entry.message + (f" Notes: {notes}" if notes else "")
 
 
-def _code(text: str, *, in_table: bool = False) -> str:
-    r"""A span of code, in which nothing is a link, a mention, an image or markup.
-
-    >>> _code("a|b" + chr(10) + "<c>", in_table=True)
-    '`a\\|b <c>`'
-    >>> print(_code("a `tick`"))
-    `` a `tick` ``
-    """
-    text = " ".join(_plain(text).split())
-    text = text if len(text) <= CELL_LIMIT else text[: CELL_LIMIT - 3] + "..."
-    if not text:
-        return ""
-    fence = "`" * (1 + max(map(len, re.findall("`+", text)), default=0))
-    pad = " " if "`" in text else ""
-    span = f"{fence}{pad}{text}{pad}{fence}"
-    # A bar is escaped in a table, in code too; behind a backslash of the text it would not be.
-    return span.replace("\\|", "\\ |").replace("|", "\\|") if in_table else span
-
-
 def _suite(outcome: Outcome, cases: Sequence[str], *, failures: int, errors: int) -> str:
     name = _attr(f"gate of {outcome.into}: {outcome.source}")
     return (
@@ -260,10 +239,6 @@ def _annotation(
         properties = f"file={_property(place.file)},line={place.line},{properties}"
     words = " ".join(filter(None, (failure.message, rows_of(failure))))
     return f"::{level} {properties}::" + _message(f"{words} ({failure.suite})")
-
-
-def _plain(text: str) -> str:
-    return _NO_XML.sub("\ufffd", text)
 
 
 def _attr(text: str) -> str:

@@ -21,9 +21,8 @@ from datahub import config
 from datahub.core.dataset import checked_name
 from datahub.core.errors import ConfigError
 from datahub.flow.steps import Progress, quiet
+from datahub.hub.ci import Checking
 from datahub.hub.embedding import Embedding
-from datahub.hub.labeling import Labeling
-from datahub.hub.publishing import Publishing
 from datahub.hub.reading import Reading
 from datahub.hub.registry import load
 from datahub.hub.reviewing import Reviewing
@@ -33,7 +32,7 @@ from datahub.hub.wiring import Warn, unheard
 from datahub.machine.installed import shared_folder
 
 
-class Hub(Labeling, Embedding, Reading, Reviewing, Publishing, Versioning):
+class Hub(Checking, Embedding, Reading, Reviewing, Versioning):
     """One project: its settings, its adapters, its use cases."""
 
     @classmethod

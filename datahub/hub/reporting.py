@@ -9,8 +9,11 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
+from datahub.core.ci_outcome import CIResult
+from datahub.core.ci_report import CI_REPORTS
 from datahub.core.errors import ConfigError, DatahubError, StorageError
 from datahub.core.gate_outcome import Outcome, Place, error_without_cells, line_of, without_cells
 from datahub.core.gate_report import REPORTS
@@ -60,16 +63,19 @@ class Reports:
         self._write(Outcome(source, self._into, verdict))
         return verdict
 
+    def checked(self, result: CIResult) -> CIResult:
+        """Write what `datahub ci` found over them; returns it as it may be shown."""
+        if self._keys_only and result.verdict is not None:
+            result = replace(result, verdict=without_cells(result.verdict))
+        self.outcome = Outcome(result.source, result.into, result.verdict)
+        for path in self._paths:
+            _write(path, CI_REPORTS[path.suffix](result))
+        return result
+
     def _write(self, outcome: Outcome) -> None:
         self.outcome = outcome
         for path in self._paths:
-            try:
-                content = REPORTS[path.suffix](outcome)
-                path.write_text(content, encoding="utf-8", errors="backslashreplace")
-            except OSError as error:
-                raise StorageError(
-                    f"{path} cannot be written: {error}.", hint="Look at the folder's permissions."
-                ) from error
+            _write(path, REPORTS[path.suffix](outcome))
 
 
 def places_of(outcome: Outcome, folder: Path) -> Mapping[CheckFailure, Place]:
@@ -84,6 +90,15 @@ def places_of(outcome: Outcome, folder: Path) -> Mapping[CheckFailure, Place]:
             continue  # a check of datahub's own, or a suite that only the destination has
         places[failure] = Place(os.path.relpath(path.resolve(), top.resolve()), line)
     return places
+
+
+def _write(path: Path, content: str) -> None:
+    try:
+        path.write_text(content, encoding="utf-8", errors="backslashreplace")
+    except OSError as error:
+        raise StorageError(
+            f"{path} cannot be written: {error}.", hint="Look at the folder's permissions."
+        ) from error
 
 
 def _checked(paths: Sequence[Path | str]) -> list[Path]:

@@ -46,6 +46,14 @@ def reviewed(at: At, head: At, checkout: Checkout | None) -> list[CheckResult]:
     return failures or [_agreement(at, record, with_checkout=checkout is not None)]
 
 
+def is_of(at: At, checkout: Checkout) -> bool:
+    """Whether the votes of a dataset are of the LFs of a checkout, and of those committed."""
+    record = code_record(at)
+    if record is None and at.votes is not None:
+        return False  # a run makes the record, and reuses the votes
+    return not [*_committed_edits(at, record), *_checkout_edits(at, record, checkout)]
+
+
 def _agreement(at: At, record: CodeRecord | None, *, with_checkout: bool) -> CheckResult:
     place = "the merge and of this checkout" if with_checkout else "the merge"
     count = len(at.votes.lfs) if at.votes else 0

@@ -7,6 +7,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from datahub.hub.results.ci import (
+    CI,
+    DatasetChange,
+    LabelSide,
+    LFLine,
+    LFMove,
+    Move,
+    RulesChange,
+)
 from datahub.hub.results.demo import Demo, DemoAccuracy, DemoAudit
 from datahub.hub.results.embed import Embedded, EmbedPlan, SimilarRow
 from datahub.hub.results.history import (
@@ -133,6 +142,7 @@ COMMANDS: dict[str, Any] = {
     "show": Shown,
     "diff": Difference,
     "merge": Merged,
+    "ci": CI,
     "revert": Commit,
     "cherry-pick": Commit,
     "restore": Commit,
@@ -159,6 +169,7 @@ COMMANDS: dict[str, Any] = {
 }
 
 __all__ = [
+    "CI",
     "COMMANDS",
     "Accuracy",
     "Agreement",
@@ -183,6 +194,7 @@ __all__ = [
     "CurrentBranch",
     "Damage",
     "Dataset",
+    "DatasetChange",
     "DatasetState",
     "Deleted",
     "Demo",
@@ -202,13 +214,17 @@ __all__ = [
     "Imported",
     "Judged",
     "Key",
+    "LFLine",
+    "LFMove",
     "LFReport",
     "LFSummary",
+    "LabelSide",
     "LabelWarning",
     "LeftOut",
     "MadeBy",
     "MergeReport",
     "Merged",
+    "Move",
     "NewLF",
     "NoServer",
     "OpenTask",
@@ -227,6 +243,7 @@ __all__ = [
     "RowConflict",
     "RowLine",
     "RuleChange",
+    "RulesChange",
     "Said",
     "Score",
     "SeenRow",

@@ -1,0 +1,83 @@
+"""`datahub ci`: a pull request's LFs, suites and data, judged in one command."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from datahub.cli.context import Json, open_hub
+from datahub.cli.gate import annotate, print_results
+from datahub.cli.output import emit_json, failures, line, other_results
+from datahub.core.errors import DatahubError
+from datahub.hub import results
+
+if TYPE_CHECKING:
+    from datahub.core.ci_outcome import CIResult
+
+
+def ci(
+    source: Annotated[
+        str | None,
+        typer.Argument(help="Branch with data of the change (default: that of the destination)."),
+    ] = None,
+    into: Annotated[str, typer.Option("--into", help="Branch whose gate judges.")] = "main",
+    report: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Write it to a file: .md (Markdown), .xml (JUnit) or .json; may be repeated."
+        ),
+    ] = None,
+    github: Annotated[
+        bool, typer.Option("--github", help="Also print failures as GitHub Actions annotations.")
+    ] = False,
+    keys_only: Annotated[
+        bool,
+        typer.Option("--keys-only", help="Show no value of the data: keys of rows and counts."),
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Run the LFs of this checkout, and judge what they do to a branch; commit nothing.
+
+    Exits 0 passed, 1 refused, 7 could not run.
+    """
+    from datahub.hub import Hub
+
+    reports = Hub.gate_reports(report or [], source=source or into, into=into, keys_only=keys_only)
+    try:
+        with reports.running(), open_hub() as hub:
+            found = reports.checked(hub.ci(source, into=into))
+            places = hub.gate_places(reports.outcome) if github else {}
+    except DatahubError:
+        if github:
+            annotate(reports.outcome, {})
+        if not json:
+            print_results(reports.outcome)
+        raise
+    if github and found.verdict is not None:
+        annotate(reports.outcome, places)
+    if json:
+        from datahub.core.ci_report import tried_words
+
+        emit_json(results.CI.of(found, tried=tried_words(found)))
+    else:
+        _print(found)
+    if not found.passed:
+        raise typer.Exit(1)
+
+
+def _print(found: CIResult) -> None:
+    from datahub.core.ci_report import summary
+
+    line(f"{found.state}: {found.source} with the LFs of this checkout, into {found.into}")
+    for sentence in summary(found):
+        line(f"  {sentence.replace('`', '')}")
+    if found.rules is not None:
+        for text in found.rules.weaker:
+            line(f"  weaker: {text}")
+    if found.verdict is not None:
+        for detail in failures(found.verdict):
+            line(detail)
+        for detail in other_results(found.verdict.results):
+            line(detail)

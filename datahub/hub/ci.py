@@ -1,0 +1,134 @@
+"""`datahub ci`: what a pull request does to labels, judged before anything is committed."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from datahub.core.ci_outcome import CIResult
+from datahub.core.errors import DatahubError, NoGate, NothingToMerge
+from datahub.core.label_change import DatasetChange
+from datahub.core.layout import DATASETS, RULES, dataset_names
+from datahub.core.rules_change import RulesChange, rules_change
+from datahub.core.verdict import Verdict
+from datahub.flow.publish.label_changes import dataset_change
+from datahub.flow.publish.reviewed import is_of
+from datahub.flow.publish.verdicts import gates_at
+from datahub.hub.labeling import Labeling
+from datahub.hub.publishing import Publishing
+from datahub.hub.registry import load
+from datahub.machine.bytes.files import ObjectFiles
+
+
+class Checking(Labeling, Publishing):
+    """LFs, suites and data of a checkout, held against a branch."""
+
+    def ci(self, source: str | None = None, *, into: str = "main") -> CIResult:
+        """What the LFs and rules of this checkout do to `into`, with the data of `source`.
+
+        In an overlay: reads go through the store, and nothing is written to it. LFs that are not
+        those that voted run, on what they have not seen; labels are fitted where votes changed;
+        the merge is judged by the rules of `into`. Without a `source` the data is that of `into`.
+        Raises NoGate, GateError, LabelingFunctionError, MergeConflict, BranchNotFound, RefNotFound.
+        """
+        into = self.ref(into)
+        start = self.ref(source) if source else into
+        if into in self.store.branches() and not gates_at(self.store, into, into):
+            raise NoGate(into)
+        with self._overlay(start) as overlay:
+            ran = {name: overlay._label(name) for name in overlay._labeled_datasets(into)}
+            verdict = overlay._judge(into)
+            changes = tuple(
+                change
+                for name, steps in ran.items()
+                if (change := overlay._change(name, into, steps)) is not None
+            )
+            rules = self._rules_change(into)
+            tried = overlay._try_rules(into) if rules and not rules.problem else None
+        return CIResult(source or into, into, verdict, changes, rules, tried)
+
+    @contextmanager
+    def _overlay(self, start: str) -> Iterator[Checking]:
+        """This project on a branch of its own, over the store; all that is made of it goes."""
+        name = f"ci/{self.step().id}"
+        with tempfile.TemporaryDirectory(prefix="datahub-ci-") as folder:
+            make: Any = load("datahub.adapters.versions_overlay:OverlayVersionStore")
+            store = make(self.store, ObjectFiles(Path(folder) / "overlay"))
+            store.create_branch(name, at=start)
+            catalog = f"sqlite:///{Path(folder) / 'catalog.db'}"
+            settings = replace(self.settings, catalog_url=catalog)
+            overlay = type(self)(
+                settings, branch=name, progress=self.progress, warn=self.warn, clock=self.clock
+            )
+            overlay._parts.get("store", lambda: store)
+            try:
+                overlay.catalog.upgrade()
+                yield overlay
+            finally:
+                overlay._parts.close()
+                self.warnings += overlay.warnings
+
+    def _labeled_datasets(self, into: str) -> list[str]:
+        """Datasets with votes whose labels a gate of `into` judges."""
+        bound = {gate.dataset for gate in gates_at(self.store, into, into) if gate.table != "rows"}
+        names = dataset_names(self.store.objects(self.branch, DATASETS))
+        return [name for name in names if name in bound and self.at(name).votes is not None]
+
+    def _label(self, name: str) -> tuple[str, ...]:
+        """Bring votes and labels up to the LFs of the checkout; what had to be done for that."""
+        steps: list[str] = []
+        checkout = self._checkout(committed_lfs=False)
+        at = self.at(name)
+        if (checkout and not is_of(at, checkout)) or not at.votes_are_current:
+            self.lf_run(name)
+            steps.append("lf run")
+        at = self.at(name)
+        if at.model is None or at.model.votes != at.votes_id or not at.has("labels"):
+            self.label_fit(name)
+            steps.append("label fit")
+        return tuple(steps)
+
+    def _judge(self, into: str) -> Verdict | None:
+        """The verdict of a merge of this branch; None where there is nothing to merge."""
+        publisher = replace(
+            self._publisher(self.step()),
+            end_model=self.end_model,
+            caution=self.caution(self._warn_losses),
+            checkout=self._checkout(committed_lfs=False),
+        )
+        try:
+            return publisher.gate_run(self.branch, into=into)
+        except NothingToMerge:
+            return None
+
+    def _change(self, name: str, into: str, ran: tuple[str, ...]) -> DatasetChange | None:
+        """What the branch does to the labels of a dataset; None where it does nothing."""
+        before, after = self.at(name, ref=into), self.at(name)
+        if not after.has("labels"):
+            return None
+        same = before.exists and before.objects() == after.objects()
+        return None if same else dataset_change(before, after, ran=ran)
+
+    def _rules_change(self, into: str) -> RulesChange | None:
+        """How the rules of the checkout differ from those of a branch, if it has any."""
+        local = self.project.rules()
+        objects = self.store.objects(into, RULES)
+        committed = {path: self.store.read(oid) for path, oid in objects.items()}
+        return rules_change(committed, local) if local else None
+
+    def _try_rules(self, into: str) -> Verdict | DatahubError | None:
+        """What the rules of the checkout say of the same merge, or why they cannot be used."""
+        publisher = self._publisher(self.step())
+        try:
+            set_ = publisher.gate_set(
+                self.project.rules(), into=into, reason="tried by datahub ci", unguard=True
+            )
+            if not gates_at(self.store, set_.commit.id, into):
+                return None
+            return self._judge(into)
+        except DatahubError as error:
+            return error
