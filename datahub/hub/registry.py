@@ -29,7 +29,10 @@ REGISTRY: dict[str, dict[str, str]] = {
         "lakefs": "datahub.adapters.versions_lakefs:LakeFSVersionStore",
     },
     "prompts": {"openai": "datahub.adapters.prompts_openai:OpenAIPrompts"},
-    "gate": {"great-expectations": "datahub.adapters.gate_gx:GreatExpectationsGate"},
+    "gate": {
+        "polars": "datahub.adapters.gate_polars:PolarsGate",
+        "great-expectations": "datahub.adapters.gate_gx:GreatExpectationsGate",
+    },
     "catalog": {"sql": "datahub.adapters.catalog_sql:SqlCatalog"},
     "lf_source": {"folder": "datahub.adapters.lfs_folder:FolderLFSource"},
 }

@@ -114,7 +114,9 @@ class Wiring:
     @once
     def gate(self) -> GateEngine:
         """The judge of candidates."""
-        gate: GateEngine = adapter("gate", "great-expectations")()
+        whole: GateEngine = adapter("gate", "great-expectations")()  # which loads itself on use
+        folder = self.settings.own_folder / "profiles"
+        gate: GateEngine = adapter("gate", "polars")(self.rows, whole, folder)
         return gate
 
     @once

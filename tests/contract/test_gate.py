@@ -16,6 +16,8 @@ import pyarrow.parquet as pq
 import pytest
 from pyarrow import orc
 
+from datahub.adapters.gate_gx import GreatExpectationsGate
+from datahub.adapters.rows_polars import PolarsRows
 from datahub.core.errors import GateError
 from datahub.core.verdict import CheckFailure, failures_of, refusing
 from datahub.hub import REGISTRY
@@ -24,7 +26,10 @@ from datahub.ports import GateEngine, Instead
 
 @pytest.fixture(params=sorted(REGISTRY["gate"]))
 def gate(request: pytest.FixtureRequest) -> GateEngine:
-    builders = {"great-expectations": lambda made: made()}
+    builders = {
+        "great-expectations": lambda made: made(),
+        "polars": lambda made: made(PolarsRows(), GreatExpectationsGate()),
+    }
     module, _, name = REGISTRY["gate"][request.param].partition(":")
     return cast(GateEngine, builders[request.param](getattr(import_module(module), name)))
 

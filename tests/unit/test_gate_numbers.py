@@ -15,8 +15,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from datahub.adapters.gate_gx import numbers
-from datahub.adapters.gate_gx.numbers import Exact
+from datahub.core import exact_numbers as numbers
+from datahub.core.exact_numbers import Exact
 
 WIDTHS = [8, 16, 32, 64]
 DTYPES = [f"{sign}int{width}" for sign in ("", "u") for width in WIDTHS]

@@ -18,8 +18,8 @@ from great_expectations.core.metric_domain_types import MetricDomainTypes
 from great_expectations.execution_engine import PandasExecutionEngine
 from great_expectations.expectations.registry import get_metric_provider, register_metric
 
-from datahub.adapters.gate_gx import numbers
-from datahub.adapters.gate_gx.numbers import literal_value
+from datahub.core import exact_numbers as numbers
+from datahub.core.exact_numbers import literal_value
 
 _Column = Callable[..., Any]  # (column, arguments of the metric) -> its answer, or None
 

@@ -24,7 +24,7 @@ import pyarrow.compute as pc
 import pyarrow.orc as orc
 import pyarrow.parquet as pq
 
-from datahub.adapters.gate_gx import numbers
+from datahub.core import exact_numbers as numbers
 from datahub.core.errors import GateError
 from datahub.ports import Instead
 

@@ -8,32 +8,18 @@ and a suite that lost a check must not pass.
 from __future__ import annotations
 
 import ast
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from datahub.adapters.gate_gx.frames import Form
-from datahub.adapters.gate_gx.numbers import SAFE, Exact
-from datahub.adapters.gate_gx.vacuous import asks_nothing
-from datahub.adapters.gate_gx.words import describe_notes
+from datahub.core.check_needs import NAMES_ONLY, ROW_COUNTS, asks_nothing
+from datahub.core.check_words import describe_notes
 from datahub.core.errors import GateError
+from datahub.core.exact_numbers import SAFE, Exact
+from datahub.core.gate_suite import suite_of, where
 
-_FIELDS = frozenset(
-    {"type", "kwargs", "meta", "notes", "description", "severity", "id", "rendered_content"}
-    | {"expectation_context", "success_on_last_run"}
-)
-_SUITE_FIELDS = frozenset(
-    {"name", "expectations", "suite_parameters", "meta", "notes", "id"}
-    | {"expectation_suite_name", "data_asset_type", "ge_cloud_id"}
-)
-# These look at the names of columns and at no row.
-_NAMES_ONLY = frozenset(
-    {"expect_column_to_exist", "expect_table_columns_to_match_set"}
-    | {"expect_table_columns_to_match_ordered_list"}
-    | {"expect_table_column_count_to_equal", "expect_table_column_count_to_be_between"}
-)
 # These hold the values of several columns against each other.
 _JOINT = frozenset(
     {"expect_column_pair_values_a_to_be_greater_than_b", "expect_column_pair_values_to_be_equal"}
@@ -47,7 +33,6 @@ _FLOATS = frozenset(
     {"expect_column_value_z_scores_to_be_less_than", "expect_column_values_to_not_be_outliers"}
     | {"expect_column_quantile_values_to_be_between"}
 )
-_ROW_COUNTS = frozenset({"expect_table_row_count_to_equal", "expect_table_row_count_to_be_between"})
 # pandas evaluates a text row_condition as Python: what it may call is listed here.
 _HARMLESS = frozenset(
     {"isnull", "notnull", "isna", "notna", "isin", "between", "abs", "str", "dt", "len"}
@@ -55,10 +40,6 @@ _HARMLESS = frozenset(
 )
 _DIVERGENCE = "expect_column_kl_divergence_to_be_less_than"
 _BOUNDS = ("min_value", "max_value", "sum_total", "threshold")
-_EXAMPLE = (
-    'A suite is JSON as Great Expectations 1.x writes it: {"name": "labels", "expectations": '
-    '[{"type": "expect_column_values_to_not_be_null", "kwargs": {"column": "label"}}]}.'
-)
 
 
 @dataclass(frozen=True)
@@ -84,7 +65,7 @@ class Check:
     @property
     def counts_rows(self) -> bool:
         """Whether no row can be what it asks for."""
-        return self.kind in _ROW_COUNTS
+        return self.kind in ROW_COUNTS
 
     @property
     def conditional(self) -> bool:
@@ -94,55 +75,17 @@ class Check:
 
 def read_suite(suite: bytes, *, name: str) -> list[Check]:
     """All expectations in order. Raises GateError; great_expectations must be importable."""
-    try:
-        raw = json.loads(suite, object_pairs_hook=_names_once, parse_constant=_number)
-    except (ValueError, RecursionError) as error:
-        raise GateError(f"Suite {name!r} is not JSON: {error}", hint=_EXAMPLE) from error
-    entries = raw.get("expectations") if isinstance(raw, dict) else None
-    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-        raise GateError(f"Suite {name!r} has no list of expectations.", hint=_EXAMPLE)
-    if not entries:
-        raise GateError(
-            f"Suite {name!r} has no expectations, so everything would pass.", hint=_EXAMPLE
-        )
-    unknown = sorted(set(raw) - _SUITE_FIELDS)
-    if unknown:
-        raise GateError(
-            f"Suite {name!r} does not know {', '.join(map(repr, unknown))}: what is in it would "
-            "not be checked.",
-            hint=_EXAMPLE,
-        )
-    parameters = raw.get("suite_parameters") or {}
+    read = suite_of(suite, name=name)
     return [
-        _check(entry, parameters, f"{name!r}, expectation {i}")
-        for i, entry in enumerate(entries, 1)
+        _check(entry, read.parameters, where(name, number))
+        for number, entry in enumerate(read.entries, 1)
     ]
 
 
-def _names_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object of JSON. Of two values of one name, a reader may see one, and the gate another."""
-    names = [name for name, _ in pairs]
-    for name in names:
-        if names.count(name) > 1:
-            raise ValueError(f"{name!r} is there twice in one object")
-    return dict(pairs)
-
-
-def _number(name: str) -> float:
-    """A number that JSON has no digits for. Every comparison with NaN is false, or true."""
-    if name == "NaN":
-        raise ValueError("NaN is no number to compare with")
-    return float(name.replace("Infinity", "inf"))
-
-
-def _check(entry: Mapping[str, Any], parameters: Mapping[str, Any], where: str) -> Check:
+def _check(entry: Mapping[str, Any], parameters: Mapping[str, Any], at: str) -> Check:
     from great_expectations.exceptions import ExpectationNotFoundError, GreatExpectationsError
     from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
 
-    unknown = sorted(set(entry) - _FIELDS)
-    if unknown or not isinstance(entry.get("type"), str):
-        fault = f"does not know {', '.join(unknown)}" if unknown else "has no type"
-        raise GateError(f"Suite {where} {fault}.", hint=_EXAMPLE)
     kwargs = {
         key: value
         for key, value in (entry.get("kwargs") or {}).items()
@@ -160,16 +103,16 @@ def _check(entry: Mapping[str, Any], parameters: Mapping[str, Any], where: str) 
         expectation = config.to_domain_obj()
     except ExpectationNotFoundError as error:
         raise GateError(
-            f"Suite {where}: Great Expectations knows no {entry['type']!r}.",
+            f"Suite {at}: Great Expectations knows no {entry['type']!r}.",
             hint="Check the spelling; custom expectations cannot be gates yet.",
         ) from error
     except (GreatExpectationsError, ValueError, TypeError, KeyError, AttributeError) as error:
         text = " ".join(str(error).split())[:300]
-        raise GateError(f"Suite {where} ({entry['type']}) cannot be read: {text}") from error
+        raise GateError(f"Suite {at} ({entry['type']}) cannot be read: {text}") from error
     empty = asks_nothing(entry["type"], config.kwargs)
     if empty:
         raise GateError(
-            f"Suite {where} ({entry['type']}) would let all pass: {empty}.",
+            f"Suite {at} ({entry['type']}) would let all pass: {empty}.",
             hint="Say what it asks of the data, or take it out of the suite.",
         )
     condition = getattr(expectation, "row_condition", None)
@@ -177,8 +120,8 @@ def _check(entry: Mapping[str, Any], parameters: Mapping[str, Any], where: str) 
         kind=entry["type"],
         kwargs=config.kwargs,
         severity=str(config.severity.value),
-        columns=_columns(entry["type"], config.kwargs, condition, where),
-        names_only=entry["type"] in _NAMES_ONLY and condition is None,
+        columns=_columns(entry["type"], config.kwargs, condition, at),
+        names_only=entry["type"] in NAMES_ONLY and condition is None,
         expectation=expectation,
         notes=describe_notes(entry),
     )
@@ -198,13 +141,13 @@ def _exact_bound(value: Any) -> Any:
 def _columns(
     kind: str, kwargs: Mapping[str, Any], condition: Any, where: str
 ) -> frozenset[str] | None:
-    if kind in _NAMES_ONLY:
+    if kind in NAMES_ONLY:
         return None
     names = {kwargs[key] for key in ("column", "column_A", "column_B") if key in kwargs}
     names |= set(kwargs.get("column_list") or ())
     if condition is not None:
         names |= _condition_columns(condition, where)
-    if not names and kind not in _ROW_COUNTS:
+    if not names and kind not in ROW_COUNTS:
         return None
     return frozenset(str(column) for column in names)
 

@@ -101,6 +101,42 @@ def literal_value(number: float | Fraction | Decimal) -> Fraction:
     return Fraction(float(number)) if isinstance(number, np.floating) else Fraction(number)
 
 
+def exact_sum(values: Any) -> Fraction:
+    """The sum of an array of whole numbers, or of finite floats, without any rounding.
+
+    >>> exact_sum(np.array([1e100, 1.0, -1e100]))
+    Fraction(1, 1)
+    """
+    if values.dtype.kind in "iu":
+        return Fraction(_sum(values))
+    pieces = (_exact_sum(piece.astype(np.float64)) for piece in _pieces(values))
+    return sum(pieces, Fraction(0))
+
+
+def _exact_sum(values: Any) -> Fraction:
+    """Whole mantissas by their exponents, in halves that floats add up without loss."""
+    if len(values) == 0:
+        return Fraction(0)
+    mantissas, exponents = np.frexp(values)
+    whole = (mantissas * 2.0**53).astype(np.int64)
+    lowest = int(exponents.min())
+    places = (exponents - lowest).astype(np.intp)
+    high = np.bincount(places, weights=whole >> 27)
+    low = np.bincount(places, weights=whole & (2**27 - 1))
+    number = sum(
+        ((int(above) << 27) + int(below)) << place
+        for place, (above, below) in enumerate(zip(high, low, strict=True))
+        if above or below
+    )
+    shift = lowest - 53
+    return Fraction(number << shift) if shift >= 0 else Fraction(number, 1 << -shift)
+
+
+def rounded(exact: Fraction) -> Fraction:
+    """The sum of floats, rounded once to a float where it is in their range."""
+    return exact if abs(exact) > sys.float_info.max else Fraction(float(exact))
+
+
 def total(column: Any) -> Exact | None:
     """The sum."""
     values = _numbers(column)
@@ -110,17 +146,21 @@ def total(column: Any) -> Exact | None:
 def mean(column: Any) -> Exact | None:
     """The mean: past 2**53, and where it is whole, to the last digit; else the nearest float."""
     values = _numbers(column)
-    return None if values is None else _near(Fraction(_sum(values)) / len(values))
+    return None if values is None else near(Fraction(_sum(values)) / len(values))
 
 
 def median(column: Any) -> Exact | None:
     """The median, in the same way."""
     values = _numbers(column)
-    if values is None:
-        return None
+    return None if values is None else middle_of(values)
+
+
+def middle_of(values: Any) -> Exact:
+    """The median of an array of numbers that is not empty."""
     at = sorted({(len(values) - 1) // 2, len(values) // 2})
-    middle = np.sort(values)[at].tolist()
-    return _near(sum(map(Fraction, middle), Fraction()) / len(middle))
+    ordered = np.sort(values) if values.dtype.kind == "O" else np.partition(values, at)
+    middle = ordered[at].tolist()
+    return near(sum(map(Fraction, middle), Fraction()) / len(middle))
 
 
 def least(column: Any, *, greatest: bool = False) -> Exact | None:
@@ -138,11 +178,11 @@ def deviation(column: Any) -> Exact | None:
     if values is None or len(values) < 2:
         return None
     center = Fraction(_sum(values)) / len(values)
-    apart = np.concatenate([_apart(piece, center) for piece in _pieces(values)])
-    unit = float(np.abs(apart).max())
+    away = np.concatenate([apart(piece, center) for piece in _pieces(values)])
+    unit = float(np.abs(away).max())
     if unit == 0:
         return Exact(0)
-    squares = math.fsum(_floats((apart / unit) ** 2))
+    squares = math.fsum(_floats((away / unit) ** 2))
     return Exact(unit * math.sqrt(squares / (len(values) - 1)))
 
 
@@ -200,7 +240,7 @@ def _sum(values: Any) -> int | float | Fraction | Decimal:
         return sum(values, Decimal(0))
 
 
-def _apart(values: Any, center: Fraction) -> Any:
+def apart(values: Any, center: Fraction) -> Any:
     """How far values are from a number, as floats, rounded once (of whole numbers: twice)."""
     if values.dtype.kind == "O":
         return np.array([float(Fraction(value) - center) for value in values])
@@ -209,12 +249,12 @@ def _apart(values: Any, center: Fraction) -> Any:
     whole = math.floor(center)
     if max(abs(int(values.min()) - whole), abs(int(values.max()) - whole)) < 2**63:
         # The difference fits 64 bits, so it is right even if a value or the mean does not fit.
-        apart = values.astype(np.uint64) - np.uint64(whole % 2**64)
-        return apart.view(np.int64).astype(np.float64) - float(center - whole)
+        steps = values.astype(np.uint64) - np.uint64(whole % 2**64)
+        return steps.view(np.int64).astype(np.float64) - float(center - whole)
     return np.array([float(int(value) - center) for value in values])
 
 
-def _near(number: Fraction) -> Exact:
+def near(number: Fraction) -> Exact:
     """As it is where that is whole or large, else as the nearest float: so people read it."""
     is_large = number.denominator == 1 or abs(number) > SAFE
     return Exact(number if is_large else float(number))

@@ -113,7 +113,7 @@ def _observation(
     if "partial_unexpected_list" in result or "partial_missing_list" in result:
         return _distinct(result) or f"observed {_value(result.get('observed_value'))}"
     mismatches = details.get("mismatched")
-    if isinstance(mismatches, Mapping):
+    if isinstance(mismatches, Mapping) and not met:
         return "; ".join(
             f"{group} {list_values(names)}" for group, names in mismatches.items() if names
         )

@@ -5,7 +5,7 @@ Great Expectations passes both. A gate does not: what was not judged has not pas
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 # Nulls are an answer to these; to all others a column of nothing but nulls gives no answer.
@@ -15,6 +15,13 @@ ASK_OF_NULLS = frozenset(
     | {"expect_column_values_to_be_of_type", "expect_column_values_to_be_in_type_list"}
     | {"expect_column_proportion_of_non_null_values_to_be_between"}
 )
+# These look at the names of columns and at no row.
+NAMES_ONLY = frozenset(
+    {"expect_column_to_exist", "expect_table_columns_to_match_set"}
+    | {"expect_table_columns_to_match_ordered_list"}
+    | {"expect_table_column_count_to_equal", "expect_table_column_count_to_be_between"}
+)
+ROW_COUNTS = frozenset({"expect_table_row_count_to_equal", "expect_table_row_count_to_be_between"})
 # What must be there, and not be empty, for an expectation to ask anything.
 _NEEDS = {
     "expect_column_values_to_not_be_in_set": "value_set",
@@ -56,17 +63,16 @@ def _bounds(kwargs: Mapping[str, Any]) -> list[Any]:
     return [kwargs[name] for name in ("min_value", "max_value") if kwargs.get(name) is not None]
 
 
-def nothing_judged(
-    kind: str, columns: frozenset[str], frame: Any, result: Mapping[str, Any]
-) -> str:
+def nothing_judged(kind: str, result: Mapping[str, Any], *, rows: int, nulls: Iterable[int]) -> str:
     """Why an expectation over all rows passed without judging any; empty where it judged some.
 
-    Pairs and records of columns can be passed over one by one (`ignore_row_if`).
+    `nulls` are how many each of its columns has. Pairs and records of columns can be passed over
+    one by one (`ignore_row_if`).
     """
     if kind in ASK_OF_NULLS:
         return ""
-    if any(bool(frame[column].isna().all()) for column in columns):
-        return f"no value to judge: all {len(frame):,} are null"
+    if any(count == rows for count in nulls):
+        return f"no value to judge: all {rows:,} are null"
     count = result.get("element_count")
     if count and count == result.get("missing_count"):
         return f"no row to judge: all {count:,} are passed over"

@@ -1,0 +1,266 @@
+"""How an expectation is judged: what is measured of each part, and what the measures say.
+
+Results have the form of Great Expectations' own, so that one module of words tells both.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import polars as pl
+
+from datahub.adapters.gate_polars import measures, rowwise, whole
+from datahub.adapters.gate_polars.conditions import Condition, condition_of
+from datahub.adapters.gate_polars.families import OTHER, Families
+from datahub.adapters.gate_polars.kwargs import Asked, NotCovered, is_number
+from datahub.adapters.gate_polars.measures import Bad, Domain, Measure, Measured, Numbers
+from datahub.adapters.gate_polars.outcome import Outcome, is_between, mostly_met
+from datahub.adapters.gate_polars.values import judge_values
+from datahub.core.exact_numbers import Exact, near, rounded
+
+_Finish = Callable[[Sequence[Measured]], Outcome | None]
+_PAIRS = {
+    "expect_column_pair_values_to_be_equal": rowwise.pair_equal,
+    "expect_column_pair_values_a_to_be_greater_than_b": rowwise.pair_greater,
+}
+_RECORDS = {
+    "expect_multicolumn_values_to_be_equal": rowwise.record_equal,
+    "expect_select_column_values_to_be_unique_within_record": rowwise.record_unique,
+    "expect_multicolumn_sum_to_equal": rowwise.record_sum,
+}
+_NULLS = ("expect_column_values_to_not_be_null", "expect_column_values_to_be_null")
+_ORDERS = {
+    "expect_column_values_to_be_increasing": 1,
+    "expect_column_values_to_be_decreasing": -1,
+}
+_NUMBERS = ("min", "max", "mean", "sum", "stdev")
+_OF_VALUES = frozenset(
+    {"expect_column_unique_value_count_to_be_between"}
+    | {"expect_column_proportion_of_unique_values_to_be_between"}
+    | {"expect_column_distinct_values_to_be_in_set"}
+    | {"expect_column_distinct_values_to_contain_set"}
+    | {"expect_column_distinct_values_to_equal_set"}
+    | {"expect_column_most_common_value_to_be_in_set"}
+    | {"expect_column_kl_divergence_to_be_less_than"}
+)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """`finish` says what the measures of all parts say; None where all rows are needed at once."""
+
+    asked: Asked
+    measure: Measure
+    finish: _Finish
+    whole: Callable[[Domain], Outcome] | None = None
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that the expectation is about."""
+        return self.measure.columns
+
+
+def plan_of(asked: Asked, families: Families) -> Plan:
+    """Raises NotCovered; KeyError for a column that is not there."""
+    kind, kwargs = asked.kind, asked.kwargs
+    condition = condition_of(kwargs, families)
+    make = partial(_plan, asked, condition)
+    if "table_row_count" in kind:
+        return make((), "rows", _rows_measure, partial(_row_count, kwargs))
+    columns = _columns(kwargs)
+    if kind in _NULLS:
+        if kind == _NULLS[1] and families[columns[0]] == OTHER:
+            raise NotCovered("values of another type are told")
+        bad = (
+            pl.col(columns[0]).is_null() if kind == _NULLS[0] else pl.col(columns[0]).is_not_null()
+        )
+        return _each(make, kwargs, columns, lambda frame: bad, skip=None, keeps_missing=False)
+    if kind == "expect_column_proportion_of_non_null_values_to_be_between":
+        return make(columns, "nulls", partial(_nulls_measure, columns), partial(_nonnull, kwargs))
+    if any(families[name] == OTHER for name in columns):
+        raise NotCovered("a column of another type")
+    if kind in _PAIRS or kind in _RECORDS:
+        bad_rows = (_PAIRS.get(kind) or _RECORDS[kind])(kwargs, families)
+        return _each(make, kwargs, columns, bad_rows, skip=rowwise.passed_over(kwargs, columns))
+    if kind == "expect_compound_columns_to_be_unique":
+        if any(families[name] == "float" for name in columns) and len(columns) > 8:
+            raise NotCovered("many columns")
+        return _whole_plan(make, columns, partial(whole.compound_unique, kwargs, columns))
+    column = columns[0]
+    if kind == "expect_column_values_to_be_unique":
+        compute = measures.distinct(column)
+        return make(
+            columns,
+            "distinct",
+            compute,
+            _unique_if_apart,
+            partial(whole.unique, kwargs, column),
+        )
+    if kind in _ORDERS:
+        return _ordered(make, kwargs, families, sign=_ORDERS[kind])
+    if kind in _OF_VALUES:
+        finish = partial(_values, asked, families[column])
+        counted = partial(whole.values, asked, column, families[column])
+        return make(columns, "values", measures.values(column), finish, counted)
+    stem = kind.removeprefix("expect_column_").removesuffix("_to_be_between")
+    if stem in (*_NUMBERS, "median", "quantile_values"):
+        if families[column] not in ("int", "float"):
+            raise NotCovered("no numbers")
+        if stem not in _NUMBERS:
+            middle = whole.median if stem == "median" else whole.quantiles
+            return _whole_plan(make, columns, partial(middle, kwargs, column))
+        number = partial(_number, stem, kwargs, is_float=families[column] == "float")
+        return make(columns, "numbers", measures.numbers(column), number)
+    return _each(make, kwargs, columns, _bad(kind, kwargs, families), skip=pl.col(column).is_null())
+
+
+def _plan(
+    asked: Asked,
+    condition: Condition | None,
+    columns: Sequence[str],
+    name: str,
+    compute: Callable[[Domain], Measured],
+    finish: _Finish,
+    all_at_once: Callable[[Domain], Outcome] | None = None,
+    told: Sequence[Any] = (),
+) -> Plan:
+    where = [asked.kwargs.get("row_condition"), asked.kwargs.get("condition_parser")]
+    measure = Measure((name, where, *told), tuple(columns), condition, compute)
+    return Plan(asked, measure, finish, all_at_once)
+
+
+def _columns(kwargs: Mapping[str, Any]) -> tuple[str, ...]:
+    if "column_list" in kwargs:
+        return tuple(kwargs["column_list"])
+    return tuple(kwargs[name] for name in ("column", "column_A", "column_B") if name in kwargs)
+
+
+def _bad(kind: str, kwargs: Mapping[str, Any], families: Families) -> Bad:
+    """The rows that fail a check of one column, each by itself."""
+    stem = kind.removeprefix("expect_column_")
+    wanted = "_not_" not in stem
+    if stem == "values_to_be_between":
+        return rowwise.between(kwargs, families)
+    if stem in ("values_to_be_in_set", "values_to_not_be_in_set"):
+        return rowwise.in_set(kwargs, families, wanted=wanted)
+    if "match_regex" in stem:
+        patterns = kwargs["regex_list"] if "regex_list" in kwargs else [kwargs["regex"]]
+        every = kwargs.get("match_on") == "all"
+        return rowwise.regexes(kwargs, families, patterns, wanted=wanted, every=every)
+    if "value_lengths" in stem:
+        return rowwise.lengths(kwargs, families)
+    if stem == "values_to_be_json_parseable":
+        return rowwise.parsed(kwargs, families, rowwise.is_json)
+    if stem == "values_to_be_dateutil_parseable":
+        return rowwise.parsed(kwargs, families, rowwise.is_date)
+    if stem == "values_to_match_strftime_format":
+        return rowwise.parsed(kwargs, families, rowwise.has_format(kwargs["strftime_format"]))
+    raise NotCovered(kind)
+
+
+def _each(
+    make: Callable[..., Plan],
+    kwargs: Mapping[str, Any],
+    columns: Sequence[str],
+    bad: Bad,
+    *,
+    skip: pl.Expr | None,
+    keeps_missing: bool = True,
+) -> Plan:
+    finish = partial(_each_met, kwargs, columns, keeps_missing=keeps_missing)
+    compute = measures.bad_rows(columns, bad, skip=skip)
+    asked: Asked = make.args[0]  # type: ignore[attr-defined]
+    rest = {name: value for name, value in kwargs.items() if name != "mostly"}
+    return make(columns, "bad", compute, finish, told=[asked.kind, rest])
+
+
+def _each_met(
+    kwargs: Mapping[str, Any],
+    columns: Sequence[str],
+    parts: Sequence[Measured],
+    *,
+    keeps_missing: bool,
+) -> Outcome:
+    return mostly_met(kwargs, columns, measures.add_bad(parts), keeps_missing=keeps_missing)
+
+
+def _ordered(
+    make: Callable[..., Plan], kwargs: Mapping[str, Any], families: Families, *, sign: int
+) -> Plan:
+    column, strictly = kwargs["column"], bool(kwargs.get("strictly"))
+    if families[column] not in ("int", "float"):
+        raise NotCovered("no numbers")
+
+    def finish(parts: Sequence[Measured]) -> Outcome:
+        added = measures.add_order(parts, strictly=strictly, sign=sign)
+        return mostly_met(kwargs, [column], added)
+
+    compute = measures.order(column, strictly=strictly, sign=sign)
+    return make([column], "order", compute, finish, told=[strictly, sign])
+
+
+def _whole_plan(
+    make: Callable[..., Plan], columns: Sequence[str], judge: Callable[[Domain], Outcome]
+) -> Plan:
+    return make(columns, "nulls", partial(_nulls_measure, columns), lambda parts: None, judge)
+
+
+def _rows_measure(domain: Domain) -> Measured:
+    return measures.with_nulls(domain, (), {})
+
+
+def _nulls_measure(columns: Sequence[str], domain: Domain) -> Measured:
+    return measures.with_nulls(domain, columns, {})
+
+
+def _row_count(kwargs: Mapping[str, Any], parts: Sequence[Measured]) -> Outcome:
+    rows = sum(part["rows"] for part in parts)
+    met = rows == kwargs["value"] if "value" in kwargs else is_between(rows, kwargs)
+    return Outcome(met, {"observed_value": rows}, rows, [])
+
+
+def _nonnull(kwargs: Mapping[str, Any], parts: Sequence[Measured]) -> Outcome:
+    rows, nulls = sum(part["rows"] for part in parts), measures.add_nulls(parts)
+    if not rows:
+        raise NotCovered("no row")
+    share = (rows - nulls[0]) / rows
+    return Outcome(is_between(share, kwargs), {"observed_value": share}, rows, nulls)
+
+
+def _unique_if_apart(parts: Sequence[Measured]) -> Outcome | None:
+    if not measures.are_apart(parts):
+        return None
+    nulls, rows = measures.add_nulls(parts), sum(part["rows"] for part in parts)
+    result = {"element_count": rows, "missing_count": nulls[0], "unexpected_count": 0}
+    return Outcome(True, result, rows, nulls)
+
+
+def _values(asked: Asked, family: str, parts: Sequence[Measured]) -> Outcome | None:
+    counts = measures.add_values(parts)
+    if counts is None:
+        return None
+    rows = sum(part["rows"] for part in parts)
+    return judge_values(asked, family, counts, rows, measures.add_nulls(parts))
+
+
+def _number(
+    stem: str, kwargs: Mapping[str, Any], parts: Sequence[Measured], *, is_float: bool
+) -> Outcome:
+    found = Numbers.of(parts)
+    total = rounded(found.sum) if is_float else found.sum
+    if stem in ("min", "max"):
+        value = Exact(found.least if stem == "min" else found.most)
+    elif stem == "sum":
+        value = Exact(total)
+    elif stem == "mean":
+        value = near(total / found.count)
+    elif found.count < 2 or not math.isfinite(found.squares):
+        raise NotCovered("no deviation")
+    else:
+        value = Exact(math.sqrt(found.squares / (found.count - 1)))
+    assert all(is_number(kwargs.get(name, 0)) for name in ("min_value", "max_value"))
+    return Outcome(is_between(value, kwargs), {"observed_value": value}, found.rows, found.nulls)
