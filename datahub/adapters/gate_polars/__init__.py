@@ -3,7 +3,7 @@
 Each part of a table is measured by itself, over the columns that the suite names, and measures
 are kept (`profiles`). What an expectation says is what Great Expectations' pandas engine says of
 it; where that is not certain, the other engine is asked, and the result names it
-(docs/decisions/0033-gates-on-polars.md).
+(docs/decisions/0035-gates-on-polars.md).
 """
 
 from __future__ import annotations
