@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import pytest
+import tqdm  # type: ignore[import-untyped]
 from hypothesis import settings
 
 from datahub.core.errors import Unavailable
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 settings.register_profile("datahub", deadline=None, max_examples=40)  # a busy machine is no fault
 settings.register_profile("thorough", deadline=None, max_examples=1000)
 settings.load_profile("datahub")
+tqdm.tqdm.monitor_interval = 0  # Snorkel's bars leave a thread: its model then trains apart
 
 
 SERVERS = {"labelstudio": "label-studio", "lakefs": "lakefs"}  # fixture -> its word in ids of tests
