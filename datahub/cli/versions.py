@@ -224,6 +224,12 @@ def merge(
         ),
     ] = False,
     committed_lfs: CommittedLFs = False,
+    no_retry: Annotated[
+        bool,
+        typer.Option(
+            "--no-retry", help="Exit 3 where the branch moved meanwhile, and do not judge again."
+        ),
+    ] = False,
     yes: Yes = False,
     json: Json = False,
 ) -> None:
@@ -243,6 +249,7 @@ def merge(
             squash=squash,
             set_aside=consent(yes=yes),
             committed_lfs=committed_lfs,
+            retry=not no_retry,
             **settling,
         )
         into = into or hub.branch

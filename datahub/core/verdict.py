@@ -20,6 +20,7 @@ from datahub.core.dataset import to_canonical_json
 from datahub.core.error_kinds import ConfigError, DatahubError
 from datahub.core.layout import RULES
 
+EVERY = "*"  # as the dataset of a gate: each that there is
 TABLES = ("labels", "rows", "soft_labels")
 VERDICT_FORMAT = 1
 SIGNED_FORMAT = 2  # the same, with a signature
@@ -38,7 +39,10 @@ _TEXTS = (
 
 @dataclass(frozen=True)
 class Gate:
-    """One line of gates.toml: this suite must pass on this table before a merge into `branch`."""
+    """One line of gates.toml: this suite must pass on this table before a merge into `branch`.
+
+    `dataset` may be `*`, which is every one.
+    """
 
     branch: str
     dataset: str

@@ -12,12 +12,12 @@ from typing import Any
 from datahub.core.ci_outcome import CIResult
 from datahub.core.errors import DatahubError, NoGate, NothingToMerge
 from datahub.core.label_change import DatasetChange
-from datahub.core.layout import DATASETS, RULES, dataset_names
+from datahub.core.layout import RULES
 from datahub.core.rules_change import RulesChange, rules_change
 from datahub.core.verdict import Verdict
 from datahub.flow.publish.label_changes import dataset_change
 from datahub.flow.publish.reviewed import is_of
-from datahub.flow.publish.verdicts import gates_at
+from datahub.flow.publish.verdicts import bound_gates, gates_at
 from datahub.hub.labeling import Labeling
 from datahub.hub.publishing import Publishing
 from datahub.hub.registry import load
@@ -74,9 +74,10 @@ class Checking(Labeling, Publishing):
 
     def _labeled_datasets(self, into: str) -> list[str]:
         """Datasets with votes whose labels a gate of `into` judges."""
-        bound = {gate.dataset for gate in gates_at(self.store, into, into) if gate.table != "rows"}
-        names = dataset_names(self.store.objects(self.branch, DATASETS))
-        return [name for name in names if name in bound and self.at(name).votes is not None]
+        gates = bound_gates(self.store, into, into, self.branch)
+        names = sorted({gate.dataset for gate in gates if gate.table != "rows"})
+        datasets = [self.at(name) for name in names]
+        return [at.name for at in datasets if at.exists and at.votes is not None]
 
     def _label(self, name: str) -> tuple[str, ...]:
         """Bring votes and labels up to the LFs of the checkout; what had to be done for that."""

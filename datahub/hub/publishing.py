@@ -204,6 +204,7 @@ class Publishing(Wiring):
         squash: bool = False,
         set_aside: Consent = False,
         committed_lfs: bool = False,
+        retry: bool = True,
     ) -> publish.MergeResult:
         """Merge into a branch (default: the current) if its gate passes.
 
@@ -215,7 +216,9 @@ class Publishing(Wiring):
 
         `set_aside` agrees that answers of people no longer count where what they were shown
         changes; or it is asked, with what would be lost. Else AnswersSetAside is raised. A gate
-        holds labels to the LFs in labeling_functions/, but with `committed_lfs`.
+        holds labels to the LFs in labeling_functions/, but with `committed_lfs`. Where the branch
+        moves while the merge is judged, it is made and judged again, unless `retry` is off; then
+        StaleHead is raised.
         """
         settling = settling_of(side, rule, decisions, rows=self.rows)
         step = self.step()
@@ -234,6 +237,7 @@ class Publishing(Wiring):
                 settling=settling,
                 reason=reason,
                 squash=squash,
+                retry=retry,
             )
         if report.verdict:
             self.ran("merge", step, report.commit, {"checks": report.checks})

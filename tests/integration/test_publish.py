@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from datahub.core.check_result import CheckResult
 from datahub.core.errors import GateError, GateRefused, Guarded, StaleHead
 from datahub.core.verdict import Verdict
 from datahub.ports import GateEngine, Instead
-from tests.integration.conftest import CARELESS, GATES, LFS, Datahub
+from tests.integration.conftest import CARELESS, GATES, LFS, SUITE, Datahub
 
 
 class Interrupted:
@@ -58,11 +59,96 @@ def test_a_merge_whose_head_moved_is_told_and_nothing_lands(
     hub.__dict__["gate"] = Interrupted(hub.gate, lands_first)
 
     with pytest.raises(StaleHead) as caught:
-        hub.merge("work", into="main")
+        hub.merge("work", into="main", retry=False)
 
     assert caught.value.branch == "main"
     assert hub.log("main")[0].message == "Merge second into main"
     assert "again" in caught.value.hint
+
+
+def test_a_merge_whose_head_moved_is_judged_again_by_itself(
+    datahub: Datahub, labeled: Path
+) -> None:
+    """Whoever comes late judges what is there then; here three others land first."""
+    hub, other = open_hub(labeled), open_hub(labeled)
+    others = [f"other-{n}" for n in range(3)]
+    for name in others:
+        other.create_branch(name, at="work")
+        other.switch(name)
+        Path(f"{name}.md").write_text(name)
+        other.commit([f"{name}.md"], message=f"Note {name}")
+    other.switch("work")
+    Path("work.md").write_text("work")
+    other.commit(["work.md"], message="Note work")
+    heads: list[str] = []
+
+    def lands_first() -> None:
+        heads.append(other.store.branches()["main"])
+        if others:
+            other.merge(others.pop(), into="main")
+
+    hub.__dict__["gate"] = Interrupted(hub.gate, lands_first)
+
+    merged = hub.merge("work", into="main")
+
+    assert len(set(heads)) == len(heads) == 4
+    assert merged.verdict is not None
+    assert merged.verdict.judged_head == heads[-1]
+
+
+def suites_of_all(project: Path) -> None:
+    gates = project / "expectations" / "gates.toml"
+    gates.write_text(GATES.replace('"mail"', '"*"'))
+
+
+def test_a_gate_of_every_dataset_judges_one_that_is_new(datahub: Datahub, labeled: Path) -> None:
+    """Nothing is ungated by being new: a second dataset without labels does not pass."""
+    suites_of_all(labeled)
+    assert datahub("gate", "set", "--reason", "all of them").code == 0
+    assert datahub("gate", "run", "work").code == 0
+    assert datahub("import", "mail.parquet", "--dataset", "other", "--key", "id").code == 0
+
+    ran = datahub("gate", "run", "work")
+
+    assert ran.code == 7
+    assert "labels of 'other', which has none" in ran.err
+
+
+def test_a_gate_of_every_dataset_judges_one_that_goes(datahub: Datahub, labeled: Path) -> None:
+    """A merge that takes a dataset away is not one without a gate."""
+    suites_of_all(labeled)
+    assert datahub("gate", "set", "--reason", "all of them").code == 0
+    hub = open_hub(labeled)
+    hub.merge("work", into="main")
+    hub.create_branch("gone", at="main")
+    step, head = hub.step(), hub.store.commit_at("gone")
+    hub.store.commit(
+        "gone",
+        dict.fromkeys(hub.store.objects("gone", "datasets/mail/")),
+        message="Take it away",
+        author=step.author,
+        time=step.time,
+        expected=head.id,
+    )
+
+    with pytest.raises(GateError, match="not there"):
+        hub.gate_run("gone", into="main")
+
+
+def test_a_gate_of_every_dataset_cannot_judge_none(datahub: Datahub, tmp_path: Path) -> None:
+    """No dataset, no pass."""
+    assert datahub("init", "--dataset", "mail").code == 0
+    (tmp_path / "expectations" / "labels.json").write_text(json.dumps(SUITE))
+    suites_of_all(tmp_path)
+    assert datahub("gate", "set", "--reason", "from the start").code == 0
+    Path("notes.md").write_text("x")
+    for words in (["switch", "-c", "work"], ["commit", "notes.md", "-m", "Note"]):
+        assert datahub(*words).code == 0
+
+    ran = datahub("gate", "run", "work")
+
+    assert ran.code == 7
+    assert "every dataset" in ran.err
 
 
 def test_a_gate_that_stops_halfway_has_not_passed(datahub: Datahub, labeled: Path) -> None:

@@ -25,6 +25,7 @@ from datahub.core.errors import (
     InputError,
     NoGate,
     NothingToMerge,
+    StaleHead,
 )
 from datahub.core.layout import GATES, RULES
 from datahub.core.signing import Secrets
@@ -38,6 +39,7 @@ from datahub.flow.steps import Step, end
 from datahub.ports import EndModel, GateEngine, Refusal, Rows, VersionStore
 
 WORK = "gate-set/"  # branches that exist while rules are being set
+RETRIES = 20  # of a merge whose destination moved while it was judged
 WORK_LIVES = timedelta(hours=1)
 
 OnRefusal = Callable[[Refusal], None]  # records it; must not raise where only that fails
@@ -110,14 +112,35 @@ class Publisher:
         settling: Settling = ASK,
         reason: str = "",
         squash: bool = False,
+        retry: bool = True,
     ) -> MergeResult:
         """Merge `source` into a branch if its gate passes: always one merge commit.
 
         `settling` says what becomes of conflicts; `reason` is owed where only rules change. With
         `squash` the commit has one parent; its verdict still names the source. What is merged
-        already changes nothing. Raises GateRefused, GateError, MergeConflict, AnswersSetAside,
-        StaleHead, Guarded, ConfigError.
+        already changes nothing. Where the branch moved meanwhile, the merge is made and judged
+        again, unless `retry` is off. Raises GateRefused, GateError, MergeConflict,
+        AnswersSetAside, StaleHead, Guarded, ConfigError.
         """
+        for _ in range(RETRIES if retry else 0):
+            try:
+                return self._merge(source, into, settling, message, reason, squash=squash)
+            except StaleHead as error:
+                if error.branch != into:
+                    raise
+        return self._merge(source, into, settling, message, reason, squash=squash)
+
+    def _merge(
+        self,
+        source: str,
+        into: str,
+        settling: Settling,
+        message: str,
+        reason: str,
+        *,
+        squash: bool,
+    ) -> MergeResult:
+        """Make, judge and land one merge. Raises StaleHead where the branch moved meanwhile."""
         try:
             candidate, report = self._propose(
                 source, into=into, settling=settling, message=message, squash=squash

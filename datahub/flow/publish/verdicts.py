@@ -6,14 +6,16 @@ The rules are the destination's own: what a candidate brings under expectations/
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Literal
 
 from datahub.core.check_result import CheckResult, of_dataset
 from datahub.core.errors import ConfigError, GateError, SuiteNotFound
-from datahub.core.layout import GATES, RULES, VERDICT
+from datahub.core.layout import DATASETS, GATES, RULES, VERDICT, dataset_names
 from datahub.core.signing import Secrets, secret_for, sign_verdict
 from datahub.core.verdict import (
+    EVERY,
     Gate,
     Verdict,
     failures_of,
@@ -87,7 +89,7 @@ def _judge_data(
     checkout: Checkout | None,
 ) -> tuple[int, list[CheckResult]]:
     """How many expectations the destination's gates have, and what became of each."""
-    bindings = gates_at(store, candidate.judged_head, candidate.into)
+    bindings = bound_gates(store, candidate.judged_head, candidate.into, candidate.id)
     merge = {
         name: At.of(store, rows, candidate.id, name)
         for name in sorted({binding.dataset for binding in bindings})
@@ -141,6 +143,28 @@ def gates_at(store: VersionStore, ref: str, branch: str) -> list[Gate]:
     """The gates that a commit's rules bind to a branch."""
     oid = store.objects(ref, GATES).get(GATES)
     return guards(gates_of(None if oid is None else store.read(oid)), branch)
+
+
+def bound_gates(store: VersionStore, head: str, branch: str, merged: str) -> list[Gate]:
+    """The gates of a branch by the rules of its head, one for each dataset that they speak of.
+
+    Those of every dataset (`*`) speak of what the head has and of what is merged, so that nothing
+    is ungated by being new, or by going. Raises GateError where there is no dataset at all.
+    """
+    gates = gates_at(store, head, branch)
+    if all(gate.dataset != EVERY for gate in gates):
+        return gates
+    names = dataset_names({**store.objects(head, DATASETS), **store.objects(merged, DATASETS)})
+    if not names:
+        raise GateError(
+            f"A gate of {branch!r} asks about every dataset, and there is none.",
+            hint="Import one first: `datahub import`.",
+        )
+    return [
+        replace(gate, dataset=name)
+        for gate in gates
+        for name in (names if gate.dataset == EVERY else [gate.dataset])
+    ]
 
 
 def own_verdict(store: VersionStore, commit: Commit) -> Verdict | None:
