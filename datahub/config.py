@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from datahub.core.errors import ConfigError
+from datahub.core.leaving import Leaving
 
 FILE = "datahub.toml"
 # The environment's alone: files are shared.
@@ -26,6 +27,7 @@ COLUMN_KINDS = ("text", "title", "code", "image", "date")
 QUEUES = ("embedded", "label-studio")
 LABEL_MODELS = ("anchored", "dawid-skene", "weighted", "bayes", "snorkel", "majority")
 END_MODELS = ("sklearn", "none")
+ANY = "*"
 LOOKS = ("auto", "words", "vectors", "both")
 SANDBOXES = ("auto", "bwrap", "none")
 OWN = "DATAHUB_"  # variables that begin so hold settings, secrets among them
@@ -58,6 +60,7 @@ class Settings:
     embed_max_tokens: int = 256
     embed_endpoint: str = ""
     embed_api_key: str = field(default="", repr=False)
+    leaves_columns: str = "*"  # a list under [leaves]; "*": no rule
     budget: int = 100
     audit_share: float = 0.2
     overlap: int = 1
@@ -96,6 +99,12 @@ class Settings:
         """Column -> what people are shown it as, where `column_kinds` says so."""
         pairs = [pair.rpartition("=") for pair in self.column_kinds.split(",") if pair.strip()]
         return {name.strip(): kind.strip() for name, _, kind in pairs}
+
+    @property
+    def leaving(self) -> Leaving:
+        """Which columns may leave the machine."""
+        columns = self.leaves_columns
+        return Leaving() if columns == ANY else Leaving(tuple(listed(columns)))
 
     @property
     def own_folder(self) -> Path:
@@ -187,7 +196,8 @@ def _from_file(path: Path) -> dict[str, Any]:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"{path.name} cannot be read: {error}", hint="Fix the file.") from error
-    raw |= _lf_table(raw.pop("lf", {}), path.name)
+    for table in ("lf", "leaves"):
+        raw |= _table(raw.pop(table, {}), table, path.name)
     _check_names(raw, f"{path.name} has")
     for name in raw.keys() & set(SECRETS):
         raise ConfigError(
@@ -215,15 +225,30 @@ def _check_names(names: Iterable[str], where: str) -> None:
     )
 
 
-def _lf_table(table: object, where: str) -> dict[str, Any]:
-    """What stands under [lf], by the names that settings have."""
+def _table(table: object, name: str, where: str) -> dict[str, Any]:
+    """What stands under [lf] or [leaves], by the names that settings have."""
     if not isinstance(table, dict):
-        raise ConfigError(f"{where}: lf is {table!r}.", hint="Write [lf], and its settings below.")
+        raise ConfigError(
+            f"{where}: {name} is {table!r}.", hint=f"Write [{name}], and its settings below."
+        )
     values = {}
-    for name, value in table.items():
-        listed = isinstance(value, list) and all(isinstance(part, str) for part in value)
-        values[f"lf_{name}"] = ",".join(value) if listed else value
+    for setting, value in table.items():
+        is_list = isinstance(value, list) and all(isinstance(part, str) for part in value)
+        if name == "leaves" and is_list:
+            _check_leaving(value, where)
+        values[f"{name}_{setting}"] = ",".join(value) if is_list else value
     return values
+
+
+def _check_leaving(columns: list[str], where: str) -> None:
+    """Raise ConfigError for names that would be read as others: the rule would be wider."""
+    for column in columns:
+        if not column or column != column.strip() or "," in column or column == ANY:
+            raise ConfigError(
+                f"{where}: [leaves] columns names {column!r}.",
+                hint="Write names of columns, without commas and blanks around them; leave the "
+                "rule out where all may leave.",
+            )
 
 
 def listed(text: str) -> list[str]:

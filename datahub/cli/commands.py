@@ -21,6 +21,7 @@ from datahub.cli import (
     history_edit,
     label,
     labelstudio,
+    leaves,
     lf,
     project,
     review,
@@ -77,6 +78,7 @@ app.command()(audit.audit)
 app.command()(why.why)
 app.command()(embed.embed)
 app.command()(embed.similar)
+app.command()(leaves.leaves)
 app.add_typer(branch.app, name="branch")
 app.add_typer(tag.app, name="tag")
 app.add_typer(git.app, name="git")

@@ -27,6 +27,7 @@ from datahub.core.batch import (
     number_labels,
 )
 from datahub.core.errors import LabelingFunctionError, PromptNotReady, shown
+from datahub.core.leaving import NO_RULE, Leaving
 
 QUOTE_LENGTH = 80  # characters of a wrong answer in a fault
 _MOST_TOKENS = 1_000_000
@@ -87,6 +88,7 @@ class PromptLF(BatchLF):
     system: str
     max_tokens: int
     ask: Ask | None = field(default=None, compare=False, repr=False)
+    leaving: Leaving = field(default=NO_RULE, compare=False, repr=False)
 
     def asking(self, model: str) -> PromptLF:
         """The same that asks `model` where it names none. Raises ConfigError: there is none."""
@@ -98,9 +100,12 @@ class PromptLF(BatchLF):
             )
         return replace(self, model=self.model or model)
 
-    def connect(self, ask: Ask, *, model: str) -> PromptLF:
-        """The same with something that asks, and a model where it names none."""
-        return replace(self.asking(model), ask=ask)
+    def connect(self, ask: Ask, *, model: str, leaving: Leaving = NO_RULE) -> PromptLF:
+        """The same with something that asks, and a model where it names none.
+
+        `leaving` says which columns may be sent.
+        """
+        return replace(self.asking(model), ask=ask, leaving=leaving)
 
     def for_classes(self, classes: Sequence[str]) -> PromptLF:
         """The same for a dataset with these classes. Raises LabelingFunctionError."""
@@ -132,7 +137,10 @@ class PromptLF(BatchLF):
         }
 
     def judge(self, frame: pl.DataFrame) -> BatchVotes:
-        """Ask about all rows; those with a null in a column of the template are not asked."""
+        """Ask about all rows; those with a null in a column of the template are not asked.
+
+        Raises ConfigError, and asks nobody, where a column of the template may not be sent.
+        """
         if self.ask is None:
             raise LabelingFunctionError(
                 f"LF {self.name!r} is a prompt, and has nobody to ask.",
@@ -140,6 +148,7 @@ class PromptLF(BatchLF):
                 "endpoint (DATAHUB_PROMPT_ENDPOINT).",
                 lf=self.name,
             )
+        self.leaving.check(f"The prompt {self.name!r}", self.columns)
         rows = self.present(frame)
         votes, faults = no_votes(frame.height), list[RowFault]()
         texts = [self._render(row) for row in frame[rows].iter_rows(named=True)]

@@ -6,8 +6,9 @@ import numpy as np
 import numpy.typing as npt
 
 from datahub.core.dataset import Key
-from datahub.core.errors import ConfigError, InputError
+from datahub.core.errors import ConfigError, InputError, LabelingFunctionError
 from datahub.flow.dataset.at import At
+from datahub.flow.dataset.leaves import LeavesReport, Way, leaves
 from datahub.flow.label import embed as vectors
 from datahub.hub.wiring import Wiring
 
@@ -23,7 +24,13 @@ class Embedding(Wiring):
         """Give each row without one a vector of its text, and commit them."""
         step = self.step()
         column = column or self.settings.embed_column or None
-        report = vectors.embed(self.at_head(step, dataset), self.embedder, step, column=column)
+        report = vectors.embed(
+            self.at_head(step, dataset),
+            self.embedder,
+            step,
+            column=column,
+            leaving=self.settings.leaving,
+        )
         self.ran("embed", step, report.commit, {"rows": report.rows, "embedded": report.embedded})
         return report
 
@@ -32,7 +39,44 @@ class Embedding(Wiring):
     ) -> vectors.EmbedPlan:
         """What `embed` would do, and where texts would go; nothing is computed or sent."""
         column = column or self.settings.embed_column or None
-        return vectors.plan(self.at(dataset), self.embedder, column=column)
+        leaving = self.settings.leaving
+        return vectors.plan(self.at(dataset), self.embedder, column=column, leaving=leaving)
+
+    def leaves(self, dataset: str | None = None) -> LeavesReport:
+        """What prompts, the embedding endpoint and the review queue would send; nothing is sent."""
+        at = self.at(dataset)
+        return leaves(at, self.settings.leaving, [*self._prompt_ways(), *self._other_ways(at)])
+
+    def _prompt_ways(self) -> list[Way]:
+        """Prompts among the project's LFs; processes of their own say which columns they read."""
+        try:
+            lfs = self.lf_source.discover()
+        except LabelingFunctionError as error:
+            self.warn_once([f"the LFs cannot be read, so that prompts are not listed: {error}"])
+            return []
+        return [
+            Way(
+                "prompt",
+                lf.name,
+                lf.endpoint or self.settings.prompt_endpoint,
+                lf.columns or (),
+                strict=True,
+            )
+            for lf in lfs
+            if lf.kind == "prompt"
+        ]
+
+    def _other_ways(self, at: At) -> list[Way]:
+        settings, ways = self.settings, list[Way]()
+        if settings.embed_endpoint:
+            column = vectors.text_column(at.dataset, settings.embed_column or None)
+            ways.append(Way("embed", column, settings.embed_endpoint, [column], strict=True))
+        if settings.queue != "embedded":
+            name, key = settings.queue, at.key
+            shown = at.dataset.content_columns
+            address = settings.labelstudio_url or "this project's own server, on loopback"
+            ways.append(Way("review", name, address, shown, strict=False, needs=[key]))
+        return ways
 
     def similar(
         self,

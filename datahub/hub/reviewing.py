@@ -116,4 +116,11 @@ class Reviewing(Wiring):
     def _asking(self, step: Step, dataset: str | None) -> Asking:
         """A dataset at the head that a step starts from, and where people are asked about it."""
         at = self.at_head(step, dataset)
-        return Asking(at, self.settings.queue, self.queue(dataset), self.catalog, step)
+        return Asking(
+            at,
+            self.settings.queue,
+            self.queue(dataset),
+            self.catalog,
+            step,
+            leaving=self.queue_leaving,
+        )

@@ -16,6 +16,7 @@ from datahub.core import signing
 from datahub.core.dataset import Dataset
 from datahub.core.errors import ConfigError, DatahubError
 from datahub.core.features import Looks
+from datahub.core.leaving import NO_RULE, Leaving
 from datahub.core.looks import LOOKS
 from datahub.core.outcome import Policy
 from datahub.core.prompt_lf import Spending
@@ -129,6 +130,7 @@ class Wiring:
             folder,
             ask=lambda lf, questions: self.prompts.ask(lf, questions),
             model=self.settings.prompt_model,
+            leaving=self.settings.leaving,
             sandbox=self.settings.lf_sandbox,
             environment=config.listed(self.settings.lf_environment),
             readable=[
@@ -234,6 +236,11 @@ class Wiring:
         """What the end model is to look at where a dataset has vectors."""
         looks = next((looks for looks in LOOKS if looks == self.settings.end_model_looks), None)
         return looks or "auto"
+
+    @property
+    def queue_leaving(self) -> Leaving:
+        """Which columns tasks may show: all, where they stay in this project's folder."""
+        return NO_RULE if self.settings.queue == "embedded" else self.settings.leaving
 
     def queue(self, dataset: str | None = None) -> ReviewQueue:
         """The review queue of a dataset on this branch."""

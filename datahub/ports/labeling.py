@@ -35,6 +35,8 @@ class FoundLF:
     label: Label | None = None  # the only class that it votes, where it has one
     class_names: tuple[str, ...] | None = ()  # that it votes by; None: it tells them as it runs
     model_file: str = ""  # relative to the project: the ONNX file that it names, if it does
+    columns: tuple[str, ...] | None = None  # all that it reads, where that is known
+    endpoint: str = ""  # of a prompt that names its own
 
     def voting(self, classes: Sequence[str]) -> FoundLF:
         """The same on a dataset with these classes: it may vote by their names.

@@ -103,6 +103,7 @@ def _label(walk: Walk, folder: Path) -> None:
         settings.write('embed_model = "mini"\n')
     assert walk("embed --dry-run")["missing"] == mail().height
     assert walk("embed")["embedded"] == mail().height
+    assert walk("leaves")["rule"] is None
     assert walk("similar", "0", "-n", "3")[0]["similarity"] > 0
 
 

@@ -22,6 +22,7 @@ from datahub.adapters.lfs_folder.limits import Limits, memory_of
 from datahub.adapters.lfs_folder.workers import FolderWorkers
 from datahub.core.errors import ConfigError
 from datahub.core.labeling import LabelingFunction
+from datahub.core.leaving import NO_RULE, Leaving
 from datahub.core.prompt_lf import Ask, PromptLF
 from datahub.ports import FoundLF, LFSet
 
@@ -31,7 +32,8 @@ Sandbox = Literal["auto", "bwrap", "none"]
 class FolderLFSource:
     """The LFs of `folder`; files are named relative to `project`.
 
-    Prompts get `ask`, and `model` where they name none; without it they are as they were written.
+    Prompts get `ask`, `leaving` (which columns they may send), and `model` where they name none;
+    without `ask` they are as they were written.
     LFs see the variables in `environment` beside the usual ones, and in a sandbox the paths in
     `readable` beside the project. `memory` is that of one process ("4GB", "none", "": most of
     the machine's).
@@ -44,6 +46,7 @@ class FolderLFSource:
         *,
         ask: Ask | None = None,
         model: str = "",
+        leaving: Leaving = NO_RULE,
         sandbox: Sandbox = "auto",
         environment: Collection[str] = (),
         readable: Sequence[Path] = (),
@@ -51,6 +54,7 @@ class FolderLFSource:
     ) -> None:
         self._ask = ask
         self._model = model
+        self._leaving = leaving
         self._project = project.resolve()
         self._folder = folder.resolve()
         self._sandbox = sandbox
@@ -134,7 +138,7 @@ class FolderLFSource:
 
     def _wire(self, lf: LabelingFunction) -> LabelingFunction:
         if isinstance(lf, PromptLF) and self._ask is not None:
-            return lf.connect(self._ask, model=self._model)
+            return lf.connect(self._ask, model=self._model, leaving=self._leaving)
         return lf
 
     def _is_hidden(self, path: Path) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import polars as pl
@@ -99,7 +99,9 @@ def _parse_lf(message: object, files: Collection[str]) -> RemoteLF:
     if facts.file not in files:
         raise BadMessage("an LF that stands in no file of the folder")
     lf = None if plain is None else _rebuild(facts, plain)
-    return RemoteLF(facts, None if columns is None else _texts(columns), lf)
+    reads = None if columns is None else _texts(columns)
+    endpoint = lf.endpoint if isinstance(lf, PromptLF) else ""
+    return RemoteLF(replace(facts, columns=reads, endpoint=endpoint), reads, lf)
 
 
 def _rebuild(facts: FoundLF, plain: object) -> DeclarativeLF | PromptLF:

@@ -17,6 +17,7 @@ import polars as pl
 from datahub.core.dataset import Dataset, Key, Part
 from datahub.core.errors import ConfigError, InputError, NotFound
 from datahub.core.layout import vectors_file, vectors_manifest
+from datahub.core.leaving import NO_RULE, Leaving
 from datahub.core.vectors import Vectors, VectorsManifest, by_similarity, space_of, to_bytes
 from datahub.core.versions import Commit
 from datahub.flow.dataset.at import At
@@ -70,9 +71,12 @@ class SimilarRow:
     label: str | None
 
 
-def plan(at: At, embedder: Embedder, *, column: str | None = None) -> EmbedPlan:
+def plan(
+    at: At, embedder: Embedder, *, column: str | None = None, leaving: Leaving = NO_RULE
+) -> EmbedPlan:
     """What `embed` would do; nothing is computed, and nothing leaves the machine."""
     column = text_column(at.dataset, column)
+    _check_leaving(embedder, column, leaving)
     parts = [part for part, has in _parts(at, space_of(embedder.id, column)) if not has]
     characters = sum(
         int(frame[column].str.len_chars().sum() or 0)
@@ -89,13 +93,22 @@ def plan(at: At, embedder: Embedder, *, column: str | None = None) -> EmbedPlan:
     )
 
 
-def embed(at: At, embedder: Embedder, step: Step, *, column: str | None = None) -> EmbedReport:
+def embed(
+    at: At,
+    embedder: Embedder,
+    step: Step,
+    *,
+    column: str | None = None,
+    leaving: Leaving = NO_RULE,
+) -> EmbedReport:
     """Commit a vector for each row of the parts that have none of this model, and drop others.
 
-    `at` is the head that the step starts from. Raises ConfigError (no such column of texts), and
-    what the embedder raises; what it gave until then is in its cache.
+    `at` is the head that the step starts from. Raises ConfigError (no such column of texts, or one
+    that may not leave the machine for an endpoint), and what the embedder raises; what it gave
+    until then is in its cache.
     """
     dataset, column = at.dataset, text_column(at.dataset, column)
+    _check_leaving(embedder, column, leaving)
     space = space_of(embedder.id, column)
     draft = Draft(at)
     dimension = at.vectors.dimension if at.vectors and at.vectors.space == space else 0
@@ -195,6 +208,11 @@ def text_column(dataset: Dataset, column: str | None) -> str:
             hint="Texts are embedded. Name a column of texts.",
         )
     return name
+
+
+def _check_leaving(embedder: Embedder, column: str, leaving: Leaving) -> None:
+    if embedder.destination:
+        leaving.check(f"Embedding at {embedder.destination}", [column])
 
 
 def _parts(at: At, space: str) -> Iterator[tuple[Part, bool]]:

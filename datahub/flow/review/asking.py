@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from datahub.core.dataset import Dataset, Key, content_hash
 from datahub.core.errors import DatasetNotFound, NotFound
 from datahub.core.layout import review_file
+from datahub.core.leaving import NO_RULE, Leaving
 from datahub.core.triage import Batch, Task
 from datahub.core.versions import Commit
 from datahub.flow.dataset.at import At
@@ -40,13 +41,17 @@ NOTHING_FOUND = Discrepancies()
 
 @dataclass(frozen=True)
 class Asking:
-    """A queue, and all it takes to ask in it about one dataset at the head of one branch."""
+    """A queue, and all it takes to ask in it about one dataset at the head of one branch.
+
+    `leaving` says which columns may go there.
+    """
 
     at: At
     queue_name: str
     queue: ReviewQueue
     catalog: Catalog
     step: Step
+    leaving: Leaving = NO_RULE
 
     @property
     def where(self) -> Where:
@@ -57,6 +62,18 @@ class Asking:
         """Raise DatasetNotFound, before anybody is asked."""
         if not self.at.exists:
             raise DatasetNotFound(self.at.name, self.at.ref)
+
+    def content(self, keys: Sequence[Key]) -> dict[Key, dict[str, object]]:
+        """What of these rows people may be shown. Raises ConfigError: not the key, or nothing.
+
+        A task names its row by the key.
+        """
+        dataset = self.at.dataset
+        self.leaving.check(f"A task in {self.queue_name}", [dataset.key])
+        if not self.leaving.only(dict.fromkeys(dataset.content_columns)):
+            self.leaving.check(f"A task in {self.queue_name}", dataset.content_columns)
+        rows = self.at.content(keys)
+        return {key: self.leaving.only(row) for key, row in rows.items()}
 
     def on(self, commit: Commit) -> Asking:
         """The same on top of what was committed since."""
@@ -136,7 +153,7 @@ def ask_again(asking: Asking) -> tuple[tuple[Key, ...], Commit]:
     if not entries:
         return (), asking.at.commit
     batches = {batch.id: {task.key: task for task in batch.tasks} for batch in asking.at.batches}
-    content = asking.at.content([entry.key for entry in entries])
+    content = asking.content([entry.key for entry in entries])
     standing: dict[str, list[LedgerEntry]] = defaultdict(list)
     revisions: list[LedgerEntry] = []
     deletions: list[LedgerEntry] = []
@@ -144,7 +161,7 @@ def ask_again(asking: Asking) -> tuple[tuple[Key, ...], Commit]:
         task = batches.get(entry.batch, {}).get(entry.key)
         if entry.state == "intent" and task is None and not entry.batch.endswith(AGAIN):
             deletions.append(entry)  # never committed: the next queue may choose it
-        elif entry.state == "intent" and task is not None:
+        elif entry.state == "intent" and task and not asking.leaving.withheld(task.fields):
             standing[entry.batch].append(entry)
         elif entry.key not in content:
             deletions.append(entry)

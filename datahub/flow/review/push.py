@@ -82,7 +82,7 @@ def _choose_tasks(asking: Asking, *, budget: int, seed: int, audit_share: float)
         words=lambda keys: _read(at, keys),
     )
     keys = queue_rows[at.key].to_list()
-    content, doubts = at.content(keys), _doubts(at, keys)
+    content, doubts = asking.content(keys), _doubts(at, keys)
     return [
         _task(at, line, content[line[at.key]], doubts.get(line[at.key]))
         for line in queue_rows.iter_rows(named=True)

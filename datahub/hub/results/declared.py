@@ -17,7 +17,7 @@ from datahub.hub.results.ci import (
     RulesChange,
 )
 from datahub.hub.results.demo import Demo, DemoAccuracy, DemoAudit
-from datahub.hub.results.embed import Embedded, EmbedPlan, SimilarRow
+from datahub.hub.results.embed import Departure, Embedded, EmbedPlan, Leaves, SimilarRow
 from datahub.hub.results.history import (
     Branch,
     Change,
@@ -125,6 +125,7 @@ COMMANDS: dict[str, Any] = {
     "label score": Score,
     "embed": Embedded,
     "embed --dry-run": EmbedPlan,
+    "leaves": Leaves,
     "similar": list[SimilarRow],
     "review push": Pushed,
     "review answer": list[OpenTask],
@@ -200,6 +201,7 @@ __all__ = [
     "Demo",
     "DemoAccuracy",
     "DemoAudit",
+    "Departure",
     "Difference",
     "Disagreement",
     "EmbedPlan",
@@ -220,6 +222,7 @@ __all__ = [
     "LFSummary",
     "LabelSide",
     "LabelWarning",
+    "Leaves",
     "LeftOut",
     "MadeBy",
     "MergeReport",

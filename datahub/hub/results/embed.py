@@ -48,3 +48,33 @@ class SimilarRow(Shape):
     similarity: float
     text: str
     label: str | None
+
+
+@dataclass(frozen=True)
+class Departure(Shape):
+    """A way out of this machine: `way` is prompt, embed or review.
+
+    `columns` would be sent to `destination`; `withheld` are not in the rule. Where `refused`,
+    nothing is sent. `example` are values of the first row, at most 200 characters of each.
+    """
+
+    way: str
+    name: str
+    destination: str
+    columns: list[str]
+    withheld: list[str]
+    refused: bool
+    example: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Leaves(Shape):
+    """What would leave this machine. `rule` lists the columns that may; null: all may.
+
+    `unknown` are columns of the rule that the dataset does not have.
+    """
+
+    dataset: str
+    rule: list[str] | None
+    unknown: list[str]
+    departures: list[Departure]
