@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from types import TracebackType
 from typing import Protocol, Self
@@ -35,8 +35,9 @@ class FoundLF:
     label: Label | None = None  # the only class that it votes, where it has one
     class_names: tuple[str, ...] | None = ()  # that it votes by; None: it tells them as it runs
     model_file: str = ""  # relative to the project: the ONNX file that it names, if it does
-    columns: tuple[str, ...] | None = None  # all that it reads, where that is known
-    endpoint: str = ""  # of a prompt that names its own
+    # Told by processes of the LFs; of one LF they are the same however it was found.
+    columns: tuple[str, ...] | None = field(default=None, compare=False)  # all that it reads
+    endpoint: str = field(default="", compare=False)  # of a prompt that names its own
 
     def voting(self, classes: Sequence[str]) -> FoundLF:
         """The same on a dataset with these classes: it may vote by their names.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -92,7 +93,7 @@ def replace_row(**values: str) -> object:
 def test_an_endpoint_gets_no_other_column(datahub: Datahub, mails: Path) -> None:
     """The address would refuse the connection: nothing comes as far as that."""
     rule(mails)
-    settings = {"embed_endpoint": "http://127.0.0.1:9/v1", "embed_model": "m"}
+    settings: dict[str, Any] = {"embed_endpoint": "http://127.0.0.1:9/v1", "embed_model": "m"}
     hub = Hub.open(mails, **settings)
 
     for call in (hub.embed, hub.embed_plan):
