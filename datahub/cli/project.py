@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from datahub.cli.consent import Yes, consent, say_set_aside
+from datahub.cli import importing
 from datahub.cli.context import Branch, Dataset, Json, Ref, open_hub
 from datahub.cli.output import brief, emit_json, line, talk, waiting
 from datahub.cli.output import table as table_of
 from datahub.cli.state import state
-from datahub.core.class_names import first_names
-from datahub.core.errors import ConfigError
 from datahub.hub import results
-
-if TYPE_CHECKING:
-    from datahub.flow.rows.source import ImportReport
-
-_MAX_NAMES = 10  # files in a message
 
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands to the root group."""
     app.command()(init)
-    app.command("import")(import_)
+    app.command("import")(importing.import_)
     app.command()(export)
     app.command()(head)
     app.command()(status)
@@ -67,142 +59,6 @@ def init(
     for path in files:
         line(f"  wrote {path}")
     line(f"Next: datahub import FILE --dataset {hub.settings.dataset}")
-
-
-def import_(
-    path: Annotated[
-        Path,
-        typer.Argument(help="Parquet, ORC, CSV or JSONL; or a folder of such files."),
-    ],
-    dataset: Dataset = None,
-    key: Annotated[
-        str | None, typer.Option(help="Column that identifies each row (default: one is made).")
-    ] = None,
-    gold: Annotated[
-        str | None, typer.Option(help="Column of true labels: used only to report accuracy.")
-    ] = None,
-    classes: Annotated[
-        str, typer.Option(help="Class names in order, a,b,c (default: those of --gold).")
-    ] = "",
-    gold_map: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="What a value of gold means, may be repeated: --gold-map no=0 or no=ham; no= is "
-            "no gold."
-        ),
-    ] = None,
-    text: Annotated[
-        str | None, typer.Option(help="Text column that people read (default: the only one).")
-    ] = None,
-    separator: Annotated[
-        str, typer.Option(help="Between values of CSV: one character, or tab (default: a comma).")
-    ] = "",
-    encoding: Annotated[
-        str, typer.Option(help="Of CSV and JSONL, such as latin-1 (default: UTF-8).")
-    ] = "",
-    append: Annotated[
-        bool, typer.Option("--append", help="Add these rows to those of the dataset.")
-    ] = False,
-    upsert: Annotated[
-        bool,
-        typer.Option(
-            "--upsert", help="Like --append, but a row with a known key replaces the old row."
-        ),
-    ] = False,
-    in_place: Annotated[
-        bool,
-        typer.Option(
-            "--in-place",
-            help="Take sorted files as parts without copying them, as clones (reflinks).",
-        ),
-    ] = False,
-    hard_link: Annotated[
-        bool,
-        typer.Option(
-            "--hard-link",
-            help="Where files cannot be cloned: use the files themselves. They become read-only.",
-        ),
-    ] = False,
-    yes: Yes = False,
-    no_partitions: Annotated[
-        bool,
-        typer.Option(
-            "--no-partitions",
-            help="Make no columns from folder names such as klass=spam.",
-        ),
-    ] = False,
-    branch: Branch = None,
-    json: Json = False,
-) -> None:
-    """Make the rows of a file or a folder a dataset, or (by default) all of a dataset's rows."""
-    if append and upsert:
-        raise ConfigError("--append refuses keys that --upsert replaces.", hint="Give one.")
-    names = [name for name in classes.split(",") if name.strip()]
-    with open_hub(branch) as hub:
-        report = hub.import_rows(
-            path,
-            dataset=dataset,
-            key=key,
-            gold=gold,
-            classes=names,
-            text=text,
-            mode="append" if append else "upsert" if upsert else "replace",
-            in_place=in_place,
-            hard_link=hard_link,
-            set_aside=consent(yes=yes),
-            partitions=not no_partitions,
-            separator=separator,
-            encoding=encoding,
-            gold_map=_gold_map(gold_map or ()),
-        )
-    for note in _aside(report, gold=gold):
-        talk(note)
-    if json:
-        emit_json(results.Imported.of(report))
-        return
-    target = report.dataset
-    origin = "made from content" if target.key_made else "given"
-    line(
-        f"{target.rows} rows in {target.name}, key {target.key} ({origin}), {report.commit.id[:12]}"
-    )
-    line(f"classes: {first_names(target.classes) or 'none yet: name them with --classes'}")
-    if report.kept or report.unlabeled:
-        from datahub.core.kept import FIT
-
-        line(f"labels: {report.kept} rows keep theirs, {report.unlabeled} have none yet: {FIT}")
-    say_set_aside(report.set_aside)
-
-
-def _gold_map(texts: Sequence[str]) -> dict[str, str]:
-    mapping: dict[str, str] = {}
-    for text in texts:
-        value, sign, name = text.rpartition("=")
-        if not sign or mapping.setdefault(value, name) != name:
-            raise ConfigError(
-                f"--gold-map {text!r} says no class of a value, or a second one.",
-                hint="Say VALUE=CLASS once for each value: --gold-map no=ham --gold-map yes=spam",
-            )
-    return mapping
-
-
-def _aside(report: ImportReport, *, gold: str | None) -> Iterator[str]:
-    """What of the files is no row and no column, and what could be the key."""
-    if report.left_out:
-        more = report.left_out_count - _MAX_NAMES
-        names = ", ".join(report.left_out[:_MAX_NAMES]) + (f" and {more} more" if more > 0 else "")
-        yield f"left out, as no file of rows: {names}"
-    dataset = report.dataset
-    columns = {name for name, _ in dataset.columns}
-    for name in report.index.columns:
-        if name not in columns and name != gold:
-            yield f"left out: {name!r}, the index of pandas; --key {name} makes it the key"
-        elif name in columns and dataset.key_made:
-            yield f"{name!r} is the index of pandas: --key {name} makes it the key"
-    for name in report.index.ranges:
-        yield (
-            f"{name!r} is no column: pandas kept its index as a mere range. "
-            "Write the file after reset_index() to import it."
-        )
 
 
 def export(

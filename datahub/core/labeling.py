@@ -9,14 +9,13 @@ An LF that returns what is no class breaks its contract and stops the run.
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import PurePath
-from types import CodeType, SimpleNamespace, TracebackType
-from typing import Any, ClassVar, Protocol
+from types import CodeType, TracebackType
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +28,7 @@ from datahub.core.declarative_lf import NO_CLASS, DeclarativeLF, gives_names
 from datahub.core.errors import LabelingFunctionError, shown, told
 from datahub.core.fused import fused_votes, fusible
 from datahub.core.labels import ABSTAIN, LabelMatrix
+from datahub.core.lf_rows import Row, RowsOf
 from datahub.core.memory import forget, remember_apart
 
 _REFUSALS = (pl.exceptions.PolarsError, pl.exceptions.PanicException)  # of an expression
@@ -49,56 +49,6 @@ class LabelingFunction(Protocol):
 
 
 LOOK_OF_ROWS = "2"  # part of what decides votes: another one, and LFs that are called vote again
-
-
-class Row(SimpleNamespace):
-    """One row as LFs see it: columns as attributes, and by name as in a pandas row.
-
-    >>> row = Row(text="hello")
-    >>> row.text == row["text"]
-    True
-    """
-
-    last_change: ClassVar[object] = None  # another object whenever any row has been written to
-
-    def __setattr__(self, name: str, value: object) -> None:
-        Row.last_change = object()
-        super().__setattr__(name, value)
-
-    def __delattr__(self, name: str) -> None:
-        Row.last_change = object()
-        super().__delattr__(name)
-
-    def __setitem__(self, name: str, value: object) -> None:
-        setattr(self, name, value)
-
-    def __getitem__(self, name: str) -> Any:
-        try:
-            return self.__dict__[name]
-        except KeyError:
-            raise KeyError(name) from None
-
-    def __contains__(self, name: object) -> bool:
-        return name in self.__dict__
-
-    def __len__(self) -> int:
-        return len(self.__dict__)
-
-    def get(self, name: str, default: object = None) -> Any:
-        """The column, or `default` where there is none."""
-        return self.__dict__.get(name, default)
-
-    def keys(self) -> list[str]:
-        """Names of the columns, in their order."""
-        return list(self.__dict__)
-
-    def items(self) -> list[tuple[str, Any]]:
-        """Names and values."""
-        return list(self.__dict__.items())
-
-    def to_dict(self) -> dict[str, Any]:
-        """All of it, apart from the row."""
-        return dict(self.__dict__)
 
 
 @dataclass(frozen=True)
@@ -132,6 +82,9 @@ class LFOutput:
     fault_counts: tuple[int, ...]
 
 
+_Column = tuple[int, npt.NDArray[Any], list[Fault]]  # which LF, its votes and its faults
+
+
 def apply(
     frame: pl.DataFrame,
     lfs: Sequence[LabelingFunction],
@@ -151,71 +104,47 @@ def apply(
     [[1], [-1]]
     """
     votes = np.full((frame.height, len(lfs)), ABSTAIN, dtype=np.int8)
-    declarative = [(j, lf) for j, lf in enumerate(lfs) if isinstance(lf, DeclarativeLF)]
     faults: list[Fault] = []
     counts = [0] * len(lfs)
-    for j, column, lf_faults in _run_declarative(frame, declarative, key, cardinality):
+    for j, column, lf_faults in _run_all(frame, list(enumerate(lfs)), key, cardinality, classes):
         votes[:, j] = column
         counts[j] = len(lf_faults)
         faults += lf_faults[:FAULTS_KEPT]
-    for j, lf in enumerate(lfs):
-        if isinstance(lf, BatchLF):
-            votes[:, j], lf_faults = _judge(frame, lf, key=key, cardinality=cardinality)
-            counts[j] = len(lf_faults)
-            faults += lf_faults[:FAULTS_KEPT]
-    python_lfs = [
-        (j, lf) for j, lf in enumerate(lfs) if not isinstance(lf, DeclarativeLF | BatchLF)
-    ]
-    rows = _Rows(frame)
-    for _, lf in python_lfs:
-        remember_apart(getattr(lf, "_pre", ()))
-    for j, lf in python_lfs:
-        lf_votes, lf_faults = _call(lf, rows.fresh(), frame[key], classes)
-        votes[:, j] = _checked_votes(lf_votes, lf.name, frame[key], cardinality)
-        counts[j] = len(lf_faults)
-        faults += lf_faults[:FAULTS_KEPT]
-    for _, lf in python_lfs:
-        forget(getattr(lf, "_pre", ()))
     return LFOutput(votes, tuple(faults), tuple(counts))
 
 
-class _Rows:
-    """A frame as light rows; an LF never sees what another one wrote on them."""
-
-    def __init__(self, frame: pl.DataFrame) -> None:
-        self._frame = frame
-        self._nested = any(kind.is_nested() or kind == pl.Object for kind in frame.dtypes)
-        self._rows: list[Row] | None = None
-        self._change = Row.last_change
-
-    def fresh(self) -> list[Row]:
-        if self._rows is None or self._nested or self._change is not Row.last_change:
-            self._change = Row.last_change
-            self._rows = _light_rows(self._frame)
-        return self._rows
-
-
-def _light_rows(frame: pl.DataFrame) -> list[Row]:
-    names = frame.columns
-    columns = [_values(column) for column in frame]
-    collecting = gc.isenabled()
-    gc.disable()  # or it walks all rows made so far, again and again: half the time
-    try:
-        return [
-            Row(**dict(zip(names, values, strict=True))) for values in zip(*columns, strict=True)
-        ]
-    finally:
-        if collecting:
-            gc.enable()
+def _run_all(
+    frame: pl.DataFrame,
+    lfs: Sequence[tuple[int, LabelingFunction]],
+    key: str,
+    cardinality: int,
+    classes: Sequence[str],
+) -> Iterator[_Column]:
+    """Each kind in its own way: declarative LFs first, then batch LFs, then those on rows."""
+    declarative = [(j, lf) for j, lf in lfs if isinstance(lf, DeclarativeLF)]
+    yield from _run_declarative(frame, declarative, key, cardinality)
+    for j, lf in lfs:
+        if isinstance(lf, BatchLF):
+            yield j, *_judge(frame, lf, key=key, cardinality=cardinality)
+    on_rows = [(j, lf) for j, lf in lfs if not isinstance(lf, DeclarativeLF | BatchLF)]
+    yield from _run_on_rows(frame, on_rows, key, cardinality, classes)
 
 
-def _values(column: pl.Series) -> list[Any]:
-    """Values as an LF that was written for pandas expects them: a number that is null is NaN."""
-    values = column.to_list()
-    if column.null_count() and column.dtype.is_numeric():
-        nan = float("nan")
-        return [nan if value is None else value for value in values]
-    return values
+def _run_on_rows(
+    frame: pl.DataFrame,
+    lfs: Sequence[tuple[int, LabelingFunction]],
+    key: str,
+    cardinality: int,
+    classes: Sequence[str],
+) -> Iterator[_Column]:
+    rows = RowsOf(frame)
+    for _, lf in lfs:
+        remember_apart(getattr(lf, "_pre", ()))
+    for j, lf in lfs:
+        given, faults = _call(lf, rows.fresh(), frame[key], classes)
+        yield j, np.asarray(_checked_votes(given, lf.name, frame[key], cardinality)), faults
+    for _, lf in lfs:
+        forget(getattr(lf, "_pre", ()))
 
 
 def _run_declarative(
@@ -223,7 +152,7 @@ def _run_declarative(
     lfs: Sequence[tuple[int, DeclarativeLF]],
     key: str,
     cardinality: int,
-) -> Iterator[tuple[int, npt.NDArray[np.int8], list[Fault]]]:
+) -> Iterator[_Column]:
     for _, lf in lfs:
         lf.check(frame.schema)
         if lf.label is not None:

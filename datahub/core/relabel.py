@@ -84,6 +84,12 @@ class Decision:
     annotators: int
 
 
+def log_lines(contents: Iterable[bytes]) -> list[Annotation]:
+    """All lines of these files of an annotation log, in the order of their time."""
+    lines = [Annotation.from_json(line) for text in contents for line in text.splitlines() if line]
+    return sorted(lines, key=lambda entry: (entry.time, entry.id))
+
+
 def current(log: Iterable[Annotation]) -> list[Annotation]:
     """The latest line of every annotation, withdrawn ones dropped, in log order of first lines."""
     latest: dict[str, Annotation] = {}

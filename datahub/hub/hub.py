@@ -23,6 +23,7 @@ from datahub.core.errors import ConfigError
 from datahub.flow.steps import Progress, quiet
 from datahub.hub.ci import Checking
 from datahub.hub.embedding import Embedding
+from datahub.hub.importing import Importing
 from datahub.hub.reading import Reading
 from datahub.hub.registry import load
 from datahub.hub.reviewing import Reviewing
@@ -32,7 +33,7 @@ from datahub.hub.wiring import Warn, unheard
 from datahub.machine.installed import shared_folder
 
 
-class Hub(Checking, Embedding, Reading, Reviewing, Versioning):
+class Hub(Importing, Checking, Embedding, Reading, Reviewing, Versioning):
     """One project: its settings, its adapters, its use cases."""
 
     @classmethod

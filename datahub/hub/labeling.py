@@ -1,16 +1,13 @@
-"""Act one as calls: rows in and out, votes, labels, and how right they are."""
+"""Act one as calls: votes, labels, and how right they are."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, replace
-from pathlib import Path
-from typing import Any
 
 from datahub.core.errors import (
     Conflict,
-    InputError,
     LabelingFunctionError,
     NotFound,
     PromptNotReady,
@@ -18,8 +15,7 @@ from datahub.core.errors import (
 from datahub.core.labeling import LabelingFunction, with_numbers
 from datahub.core.lf_sight import Disagreement, Sight, Votes
 from datahub.core.manifest import LFEntry
-from datahub.core.setaside import Consent
-from datahub.flow.dataset import parts, tables
+from datahub.flow.dataset import tables
 from datahub.flow.dataset.at import At
 from datahub.flow.history.status import lf_edits
 from datahub.flow.label import compare, score
@@ -30,8 +26,6 @@ from datahub.flow.label.dev import MOST
 from datahub.flow.label.here import LFsHere
 from datahub.flow.label.looking import Eyes
 from datahub.flow.label.report import LFReport
-from datahub.flow.rows import export, source
-from datahub.flow.rows.in_place import import_in_place as in_place_import
 from datahub.hub.label_models import dev_by, label_model
 from datahub.hub.lf_scaffold import lf_file
 from datahub.hub.registry import REGISTRY
@@ -40,83 +34,7 @@ from datahub.ports import LeftOut, LFWorkers
 
 
 class Labeling(Wiring):
-    """source -> votes -> label model -> labels."""
-
-    def import_rows(
-        self,
-        path: Path | str,
-        *,
-        dataset: str | None = None,
-        key: str | None = None,
-        gold: str | None = None,
-        classes: Sequence[str] = (),
-        text: str | None = None,
-        mode: source.Mode = "replace",
-        in_place: bool = False,
-        hard_link: bool = False,
-        set_aside: Consent = False,
-        partitions: bool = True,
-        separator: str = "",
-        encoding: str = "",
-        gold_map: Mapping[str, str | int | None] | None = None,
-    ) -> source.ImportReport:
-        """Make a Parquet, ORC, CSV or JSONL file, or a folder of them, a dataset, or put it to one.
-
-        `separator` is what stands between values of CSV (a comma; in .tsv a tab), `encoding` that
-        of CSV and JSONL (UTF-8). `gold_map` says which class a value of gold means, by name or
-        number; None: no gold.
-
-        With `in_place` files that are laid out as parts become parts without a copy of their
-        bytes: clones of them, or, with `hard_link` and where the file system has no clones, the
-        files themselves. Raises InputError where that cannot be. Names of folders like
-        `klass=spam` are columns too, unless `partitions` is off.
-
-        `set_aside` agrees that answers of people no longer count where what they were shown
-        changes; or it is asked, with what would be lost. Else AnswersSetAside is raised.
-        """
-        if hard_link and not in_place:
-            raise InputError("A hard link is a way to take files in place.", hint="Add --in-place.")
-        step = self.step()
-        request = source.Import.begin(
-            self.store,
-            self.rows,
-            step,
-            self.dataset_name(dataset),
-            key=key,
-            gold=gold,
-            classes=classes,
-            text=text,
-            mode=mode,
-            caution=self.caution(set_aside),
-            partitions=partitions,
-            separator=separator,
-            encoding=encoding,
-            gold_map=gold_map or {},
-        )
-        if in_place:
-            result = in_place_import(Path(path), request, hard_link=hard_link)
-        else:
-            result = source.import_rows(Path(path), request)
-        self.ran("import", step, result.commit, {"rows": result.dataset.rows})
-        return result
-
-    def export_rows(
-        self,
-        path: Path | str,
-        *,
-        dataset: str | None = None,
-        ref: str | None = None,
-        table: str = "labeled",
-        kind: str | None = None,
-    ) -> export.ExportReport:
-        """Write a table of a dataset to a file, or (with a format) part by part to a folder."""
-        return export.export_rows(
-            self.at(dataset, ref=ref),
-            Path(path),
-            table=table,
-            kind=kind,
-            progress=self.progress,
-        )
+    """votes -> label model -> labels."""
 
     def labeling_functions(self) -> list[LabelingFunction]:
         """The project's LFs, ready to be called: also by Snorkel's appliers.
@@ -407,10 +325,3 @@ class Labeling(Wiring):
         except NotFound:
             return False
         return any(b"slic" in text for path, text in texts.items() if path.endswith(".py"))
-
-    def gold(self, dataset: str | None = None) -> dict[Any, str | None]:
-        """Gold class names by key: for scores and simulated people only."""
-        at = self.at(dataset)
-        at.check_gold()
-        frame = self.rows.read(at.files("gold"))
-        return dict(frame.select(at.key, parts.GOLD_LABEL).iter_rows())

@@ -18,7 +18,8 @@ from snorkel.preprocess import preprocessor
 
 from datahub import ABSTAIN, expression, keywords, lookup, regex, threshold
 from datahub.core.errors import LabelingFunctionError
-from datahub.core.labeling import Row, apply
+from datahub.core.labeling import apply
+from datahub.core.lf_rows import Row
 
 
 @preprocessor(memoize=True)

@@ -44,7 +44,7 @@ from datahub.core.layout import (
 from datahub.core.manifest import ModelManifest, VotesManifest
 from datahub.core.outcome import NO_THRESHOLDS, Triage
 from datahub.core.parts import places, within
-from datahub.core.relabel import Annotation
+from datahub.core.relabel import Annotation, log_lines
 from datahub.core.triage import Batch
 from datahub.core.vectors import Vectors, VectorsManifest, from_bytes
 from datahub.core.versions import Commit, ObjectId, Objects
@@ -395,9 +395,3 @@ def _parts_with(dataset: Dataset, keys: Sequence[Key]) -> Iterator[tuple[Part, p
         return
     for number in places(dataset.parts, series).unique().sort().to_list():
         yield dataset.parts[number], series.implode()
-
-
-def log_lines(contents: Iterable[bytes]) -> list[Annotation]:
-    """All lines of these files of an annotation log, in the order of their time."""
-    lines = [Annotation.from_json(line) for text in contents for line in text.splitlines() if line]
-    return sorted(lines, key=lambda entry: (entry.time, entry.id))

@@ -23,14 +23,14 @@ from datahub.core.layout import (
     review_prefix,
 )
 from datahub.core.parts import places
-from datahub.core.relabel import Annotation, answers_by_row, counts, current
+from datahub.core.relabel import Annotation, answers_by_row, counts, current, log_lines
 from datahub.core.setaside import Consent, SetAside
 from datahub.core.setting_aside import reason, summed_up
 from datahub.core.shown import Columns, columns_of
 from datahub.core.triage import Batch
 from datahub.core.versions import Changes, Commit, ObjectId
 from datahub.flow.dataset.annotations import hashes_of
-from datahub.flow.dataset.at import At, log_lines
+from datahub.flow.dataset.at import At
 from datahub.ports import LedgerEntry, Rows, VersionStore
 
 WAITING = ("intent", "asked")  # states of the ledger in which no answer was pulled
