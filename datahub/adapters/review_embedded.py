@@ -225,7 +225,8 @@ class EmbeddedReviewQueue:
 
     def _connect(self, file: str) -> sqlite3.Connection:
         db, _ = connect_to_read(
-            lambda: sqlite3.connect(file, timeout=BUSY_SECONDS, isolation_level=None)
+            lambda: sqlite3.connect(file, timeout=BUSY_SECONDS, isolation_level=None),
+            None if file == ":memory:" else Path(file),
         )
         try:
             if _version(db) != FORMAT_VERSION:

@@ -12,10 +12,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from datahub.core.errors import StorageError
+
 SPARE = 1 << 20  # some hundred pages of SQLite's log
 _LEAST = 1 << 16
 _PLENTY = 16 * SPARE  # free bytes from which on the file is made
 _NO_ROOM = (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL)
+_NO_WRITING = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM)
+
+State = tuple[int, int, int, int]
 
 
 def keep_spare(folder: Path) -> None:
@@ -51,16 +56,51 @@ def no_room(error: sqlite3.Error) -> bool:
     return getattr(error, "sqlite_errorcode", 0) & 0xFF in _NO_ROOM
 
 
-def connect_to_read(connect: Callable[[], sqlite3.Connection]) -> tuple[sqlite3.Connection, bool]:
+def cannot_write(error: sqlite3.Error) -> bool:
+    """Whether SQLite failed because it may write nothing in the folder, not even shared memory."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in _NO_WRITING
+
+
+def connect_frozen(path: Path) -> tuple[sqlite3.Connection, State]:
+    """A connection that reads a database in a folder that nobody may write to, and its state.
+
+    SQLite then takes no lock and looks at no log, so who reads checks afterwards that the state is
+    the same (`state_of`). Raises StorageError where a log has what the file does not.
+    """
+    state = state_of(path)
+    if state[-1]:
+        raise StorageError(
+            f"{path.name} has a log of writes beside it, which cannot be read in a folder that "
+            "cannot be written.",
+            hint="Run `datahub log` once where the folder can be written; or make it writable.",
+        )
+    uri = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
+    connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+    return connection, state
+
+
+def state_of(path: Path) -> State:
+    """What changes when a database is written to: file, size, time, and the size of its log."""
+    state, log = path.stat(), Path(f"{path}-wal")
+    size = log.stat().st_size if log.exists() else 0
+    return state.st_ino, state.st_size, state.st_mtime_ns, size
+
+
+def connect_to_read(
+    connect: Callable[[], sqlite3.Connection], path: Path | None = None
+) -> tuple[sqlite3.Connection, bool]:
     """A connection that can read, and whether nobody else may have one meanwhile.
 
-    So it is on a full disk.
+    So it is on a full disk. Where the folder cannot be written, the database of `path` is read as
+    it stands.
     """
     connection = connect()
     try:
         connection.execute("PRAGMA user_version").fetchone()
     except sqlite3.Error as error:
         connection.close()
+        if path is not None and path.is_file() and cannot_write(error):
+            return connect_frozen(path)[0], True
         if not no_room(error):
             raise
         alone = connect()

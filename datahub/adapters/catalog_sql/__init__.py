@@ -297,7 +297,7 @@ def _sqlite_engine(url: sa.URL, timeout: float) -> sa.Engine:
     @sa.event.listens_for(engine, "do_connect")
     def connect(dialect: Any, record: Any, words: Any, options: Any) -> sqlite3.Connection:
         connection, record.info["alone"] = connect_to_read(
-            lambda: sqlite3.connect(*words, **options)
+            lambda: sqlite3.connect(*words, **options), Path(url.database or "")
         )
         return connection
 

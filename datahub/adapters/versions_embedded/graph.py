@@ -17,7 +17,7 @@ from pathlib import Path
 from datahub.adapters.versions_embedded.idle import IdleConnections, identity
 from datahub.adapters.versions_embedded.transaction import Read, Transaction
 from datahub.core.errors import ConfigError, Conflict
-from datahub.machine.disk import no_room
+from datahub.machine.disk import State, cannot_write, connect_frozen, no_room, state_of
 from datahub.machine.faults import translate_errors
 
 FORMAT = 3
@@ -115,14 +115,20 @@ class Graph:
         """A connection that has begun to read."""
         file = identity(self.path)
         connection, alone = self._idle.take(file), False
+        frozen: State | None = None
         if connection is None:
-            connection, alone = self._open("BEGIN")
+            connection, alone, frozen = self._open_to_read()
         try:
             if not connection.in_transaction:
                 connection.execute("BEGIN")
                 _format(connection)  # a plain BEGIN has read nothing yet
             yield connection
             connection.execute("ROLLBACK")
+            if frozen is not None and state_of(self.path) != frozen:
+                raise Conflict(
+                    f"{self.path.name} changed while it was read, and cannot be locked here.",
+                    hint="Run the command again.",
+                )
         except BaseException:
             connection.close()
             raise
@@ -130,6 +136,17 @@ class Graph:
             connection.close()
         else:
             self._idle.give(connection, file)
+
+    def _open_to_read(self) -> tuple[sqlite3.Connection, bool, State | None]:
+        """As `_open`; in a folder that cannot be written, the file as it stands, and its state."""
+        try:
+            return *self._open("BEGIN"), None
+        except sqlite3.OperationalError as error:
+            if not cannot_write(error):
+                raise
+            connection, state = connect_frozen(self.path)
+            connection.execute("BEGIN")
+            return connection, True, state
 
     def _open(self, begin: str) -> tuple[sqlite3.Connection, bool]:
         """A connection that has begun, and whether nobody else may have one meanwhile.
