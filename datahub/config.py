@@ -77,6 +77,7 @@ class Settings:
     labelstudio_port: int = 0
     labelstudio_environment: str = ""
     catalog_url: str = ""
+    cache: str = ""  # a folder for what can be had again; `.datahub` without it
     lakefs_endpoint: str = ""
     lakefs_repository: str = ""
     lakefs_storage_namespace: str = ""
@@ -110,6 +111,11 @@ class Settings:
     def own_folder(self) -> Path:
         """Where datahub keeps what is not the user's."""
         return self.root / ".datahub"
+
+    @property
+    def cache_folder(self) -> Path:
+        """Where that goes which can be had again, from a server or for money."""
+        return self.root / Path(self.cache).expanduser() if self.cache else self.own_folder
 
     @property
     def catalog(self) -> str:

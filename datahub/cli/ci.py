@@ -36,6 +36,10 @@ def ci(
         bool,
         typer.Option("--keys-only", help="Show no value of the data: keys of rows and counts."),
     ] = False,
+    cache: Annotated[
+        str | None,
+        typer.Option(help="Folder for what is fetched, where .datahub cannot be written."),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Run the LFs of this checkout, and judge what they do to a branch; commit nothing.
@@ -46,7 +50,7 @@ def ci(
 
     reports = Hub.gate_reports(report or [], source=source or into, into=into, keys_only=keys_only)
     try:
-        with reports.running(), open_hub() as hub:
+        with reports.running(), open_hub(cache=cache) as hub:
             found = reports.checked(hub.ci(source, into=into))
             places = hub.gate_places(reports.outcome) if github else {}
     except DatahubError:

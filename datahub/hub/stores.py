@@ -59,5 +59,5 @@ def lakefs_access(settings: Settings) -> dict[str, Any]:
             f"The store is lakeFS, and lakefs_{missing[0]} is not set.",
             hint=f"Set {variables}; endpoint and repository may stand in datahub.toml.",
         )
-    own = settings.own_folder
+    own = settings.cache_folder
     return {**access, "files": ObjectFiles(own), "memory": own / "content_ids"}

@@ -116,7 +116,7 @@ class Wiring:
     def gate(self) -> GateEngine:
         """The judge of candidates."""
         whole: GateEngine = adapter("gate", "great-expectations")()  # which loads itself on use
-        folder = self.settings.own_folder / "profiles"
+        folder = self.settings.cache_folder / "profiles"
         gate: GateEngine = adapter("gate", "polars")(self.rows, whole, folder)
         return gate
 
@@ -161,7 +161,7 @@ class Wiring:
         """The language model that prompts ask; its limits are for all that this hub spends."""
         settings = self.settings
         prompts: Prompts = adapter("prompts", "openai")(
-            settings.own_folder / "prompts.db",
+            settings.cache_folder / "prompts.db",
             endpoint=settings.prompt_endpoint,
             api_key=settings.prompt_api_key,
             parallel=settings.prompt_parallel,
@@ -195,7 +195,7 @@ class Wiring:
                 "embed_endpoint and a model that it has.",
             )
         cached: Embedder = load("datahub.adapters.vector_cache:CachedEmbedder")(
-            embedder, settings.own_folder / "vectors.db"
+            embedder, settings.cache_folder / "vectors.db"
         )
         return cached
 
