@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from datahub.core.check_result import CheckResult, State
 from datahub.core.errors import GateError
 from datahub.core.verdict import KEYS_TOLD
 from datahub.machine.quiet import quiet
+from datahub.machine.time_limit import time_limit
 from datahub.ports import Instead
 
 _RESULT_FORMAT = {
@@ -37,7 +39,10 @@ ENGINE = "Great Expectations"
 
 
 class GreatExpectationsGate:
-    """Great Expectations 1.x suites over Parquet and ORC files."""
+    """Great Expectations 1.x suites over Parquet and ORC files; `seconds` for each expectation."""
+
+    def __init__(self, seconds: float = 60.0) -> None:
+        self._seconds = seconds
 
     def check_suite(self, suite: bytes, *, name: str) -> int:
         """Number of expectations. Raises GateError when it cannot be read or holds none."""
@@ -75,7 +80,8 @@ class GreatExpectationsGate:
                     results[place] = _could_not_run(check, problem, name), []
             for (columns, form), places in _by_columns(checks, able, schema.names).items():
                 members = {place: checks[place] for place in places}
-                results |= _judge_group(members, paths, columns, form, schema, name, instead)
+                judge = partial(_judge_check, suite=name, seconds=self._seconds)
+                results |= _judge_group(members, paths, columns, form, schema, instead, judge)
             pairs = [results[place] for place in range(len(checks))]
             if key is None or key not in schema.names or not any(at for _, at in pairs):
                 return [result for result, _ in pairs]
@@ -89,9 +95,10 @@ def _judge_group(
     columns: frozenset[str] | None,
     form: frames.Form,
     schema: Any,
-    suite: str,
     instead: Instead | None,
+    judge: partial[_Result],
 ) -> dict[int, _Result]:
+    suite: str = judge.keywords["suite"]
     try:
         with _translate_errors(f"Suite {suite!r}"):
             if columns is None:
@@ -104,7 +111,7 @@ def _judge_group(
     results = {}
     for place, check in members.items():
         try:
-            results[place] = _judge_check(check, validator, frame, suite)
+            results[place] = judge(check, validator, frame)
         except GateError as error:
             results[place] = _could_not_run(check, error, suite), []
     return results
@@ -166,9 +173,11 @@ def _validator(frame: Any) -> Any:
     return Validator(whole, result_format=_RESULT_FORMAT, batch_parameters={"dataframe": frame})
 
 
-def _judge_check(check: Check, validator: Any, frame: Any, suite: str) -> _Result:
+def _judge_check(
+    check: Check, validator: Any, frame: Any, *, suite: str, seconds: float
+) -> _Result:
     where = f"Suite {suite!r}, {check.kind} of {words.column_of(check.kwargs) or 'the table'}"
-    with _translate_errors(where):
+    with _translate_errors(where), time_limit(seconds):  # a regex of Python's may never end
         result = validator.validate_expectation(check.expectation)
     for message in _exception_messages(result.exception_info or {}):
         raise _not_computed(where, message)

@@ -181,9 +181,11 @@ class Numbers:
         count = sum(part["count"] for part in full)
         sums = [Fraction(int(part["sum"][0]), int(part["sum"][1])) for part in full]
         mean = sum(sums, Fraction(0)) / count
+        gaps = [float(own / part["count"] - mean) for part, own in zip(full, sums, strict=True)]
+        if any(gap and not 1 / _SQUARES < abs(gap) < _SQUARES for gap in gaps):
+            raise NotCovered("numbers whose squares are no floats")
         squares = sum(
-            part["squares"] + part["count"] * float(own / part["count"] - mean) ** 2
-            for part, own in zip(full, sums, strict=True)
+            part["squares"] + part["count"] * gap**2 for part, gap in zip(full, gaps, strict=True)
         )
         return cls(
             sum(part["rows"] for part in parts),

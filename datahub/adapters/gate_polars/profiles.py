@@ -13,6 +13,7 @@ import json
 import os
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import polars as pl
@@ -66,7 +67,8 @@ class Profiles:
             fresh.write_bytes(content)
             fresh.replace(file)
         except OSError:  # it is measured again
-            fresh.unlink(missing_ok=True)
+            with suppress(OSError):
+                fresh.unlink()
 
     def _file(self, part: Path) -> Path | None:
         name = _sha256(part)
