@@ -57,6 +57,36 @@ def run(
 
 
 @app.command()
+def suggest(
+    source: Annotated[
+        str, typer.Option("--from", help="Whose labels suggest: gold, or answers of people.")
+    ] = "gold",
+    rows: Annotated[int, typer.Option(min=40, help="Labeled rows at the most.")] = 500,
+    most: Annotated[int, typer.Option(min=1, help="LFs of a class at the most.")] = 5,
+    write: Annotated[
+        str | None, typer.Option(help="Write labeling_functions/NAME.py, if there is none.")
+    ] = None,
+    dataset: Dataset = None,
+    branch: Branch = None,
+    json: Json = False,
+) -> None:
+    """Propose LFs by a few labeled rows: one half chooses them, the other measures them."""
+    with open_hub(branch) as hub:
+        report = hub.lf_suggest(dataset, source=source, most_rows=rows, most=most, write=write)
+    if json:
+        emit_json(results.Suggested.of(report))
+        return
+    if report.file:
+        line(f"{len(report.suggestions)} LFs in {report.file}: read them, then `datahub lf run`")
+    else:
+        line(report.code.rstrip())
+    talk(
+        f"{report.rows} rows of {report.source}: one half chose, the other measured. "
+        "These rows should not measure the labels, too."
+    )
+
+
+@app.command()
 def stats(
     ref: Ref = None,
     gold: Annotated[

@@ -26,6 +26,7 @@ from datahub.flow.label.dev import MOST
 from datahub.flow.label.here import LFsHere
 from datahub.flow.label.looking import Eyes
 from datahub.flow.label.report import LFReport
+from datahub.flow.label.suggest import ROWS, SuggestReport, suggest_lfs
 from datahub.hub.label_models import dev_by, label_model
 from datahub.hub.lf_scaffold import lf_file
 from datahub.hub.registry import REGISTRY
@@ -200,6 +201,34 @@ class Labeling(Wiring):
                 f"There is a labeling function {name!r} already.", hint="Choose another name."
             )
         return path
+
+    def lf_suggest(
+        self,
+        dataset: str | None = None,
+        *,
+        source: str = "gold",
+        most_rows: int = ROWS,
+        most: int = 5,
+        write: str | None = None,
+    ) -> SuggestReport:
+        """Propose LFs by at most `most_rows` labeled rows, measured on the half that chose none.
+
+        `source` is gold or answers. With `write` the code is put into labeling_functions/NAME.py,
+        where no file of that name is; nothing runs by itself. Raises InputError (too few labeled
+        rows), NotFound (no gold), Conflict (there is such a file).
+        """
+        at = self.at(dataset)
+        report = suggest_lfs(
+            at, source=source, most_rows=most_rows, most=most, seed=self.settings.seed
+        )
+        if write is None:
+            return report
+        if not write.isidentifier():
+            raise InputError(f"{write!r} cannot name a file of LFs.", hint="Letters, digits, '_'.")
+        path = f"labeling_functions/{write}.py"
+        if not self.project.scaffold({path: report.code}):
+            raise Conflict(f"There is a file {path} already.", hint="Choose another name.")
+        return replace(report, file=path)
 
     def _lf_names(self) -> list[str]:
         """Names that are taken; none of a folder that is empty or broken just now."""

@@ -104,6 +104,7 @@ def _label(walk: Walk, folder: Path) -> None:
     assert walk("embed --dry-run")["missing"] == mail().height
     assert walk("embed")["embedded"] == mail().height
     assert walk("leaves")["rule"] is None
+    assert walk("lf suggest")["rows"] == mail().height
     assert walk("similar", "0", "-n", "3")[0]["similarity"] > 0
 
 

@@ -92,6 +92,42 @@ class NewLF(Shape):
 
 
 @dataclass(frozen=True)
+class Suggestion(Shape):
+    """An LF as code. `right` of its `votes` on `rows` held-out labeled rows, with 95% intervals.
+
+    `chosen_by` is right and votes on the rows that chose it: they flatter it. `label` is null where
+    it votes several classes, `precision` where it never voted.
+    """
+
+    name: str
+    kind: str
+    column: str
+    label: str | None
+    code: str
+    right: int
+    votes: int
+    rows: int
+    precision: float | None
+    precision_interval: tuple[float, float]
+    coverage: float
+    coverage_interval: tuple[float, float]
+    chosen_by: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Suggested(Shape):
+    """LFs that `rows` labeled rows of a source suggest; `file` is empty where none was written."""
+
+    dataset: str
+    source: str
+    rows: int
+    seed: int
+    suggestions: list[Suggestion]
+    code: str
+    file: str
+
+
+@dataclass(frozen=True)
 class SeenRow(Shape):
     """A row, the votes of LFs on it, and its label."""
 
