@@ -8,6 +8,7 @@ from dataclasses import asdict, replace
 
 from datahub.core.errors import (
     Conflict,
+    InputError,
     LabelingFunctionError,
     NotFound,
     PromptNotReady,
