@@ -71,6 +71,14 @@ def labeled(guarded: Path, projects: Projects) -> Path:
 
 
 @pytest.fixture
+def landed(datahub: Datahub, labeled: Path) -> Path:
+    """The guarded project with its labels on main, which is the branch in hand."""
+    assert datahub("merge", "work", "--into", "main").code == 0
+    assert datahub("switch", "main").code == 0
+    return labeled
+
+
+@pytest.fixture
 def base(project: Path, projects: Projects) -> Path:
     """An unguarded project with labels on main, and two branches cut from it."""
     return projects.put("base", project)

@@ -16,14 +16,6 @@ from tests.integration.conftest import CARELESS, GATES, LFS, SUITE, Datahub
 FIRST = "labeling_functions/first.py"
 
 
-@pytest.fixture
-def landed(datahub: Datahub, labeled: Path) -> Path:
-    """The guarded project with its labels on main."""
-    assert datahub("merge", "work", "--into", "main").code == 0
-    assert datahub("switch", "main").code == 0
-    return labeled
-
-
 def held(hub: Hub) -> dict[str, Any]:
     """All that a repository holds, by name and by byte."""
     files = hub.settings.own_folder / "objects"
