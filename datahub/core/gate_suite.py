@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from datahub.core.check_needs import NAMES_ONLY
 from datahub.core.error_kinds import GateError
 
 MOST_BYTES = 16 << 20
@@ -71,6 +72,25 @@ def suite_of(content: bytes, *, name: str) -> Suite:
 def where(name: str, number: int) -> str:
     """How an expectation of a suite is named in errors."""
     return f"{name!r}, expectation {number}"
+
+
+def columns_asked(suite: Suite) -> dict[str, str]:
+    """Column -> the first expectation that asks about its values.
+
+    >>> columns_asked(Suite("s", [{"type": "expect_x", "kwargs": {"column": "a"}}], {}))
+    {'a': 'expect_x'}
+    """
+    asked: dict[str, str] = {}
+    for entry in suite.entries:
+        kwargs = entry.get("kwargs")
+        if entry["type"] in NAMES_ONLY or not isinstance(kwargs, dict):
+            continue  # whether a column is there is what it asks
+        names = [kwargs.get(name) for name in ("column", "column_A", "column_B")]
+        names += kwargs["column_list"] if isinstance(kwargs.get("column_list"), list) else []
+        for name in names:
+            if isinstance(name, str):
+                asked.setdefault(name, entry["type"])
+    return asked
 
 
 def _check_fields(entry: Mapping[str, Any], where: str) -> None:

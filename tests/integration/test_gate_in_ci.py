@@ -41,7 +41,7 @@ def test_a_refusal_names_dataset_and_rows_wherever_it_is_said(
     listed = ", ".join(keys)
     assert f"\n    rows {listed}" in ran.out
     assert listed in Path("gate.md").read_text()
-    (lfs, case, _) = ElementTree.parse("gate.xml").getroot()
+    (case, lfs, _) = ElementTree.parse("gate.xml").getroot()
     assert "labels_of_reviewed_lfs" in str(lfs.get("name"))
     assert listed in str(case[0].text)
     (annotation,) = [one for one in ran.err.splitlines() if one.startswith("::error ")]

@@ -101,6 +101,38 @@ def suites_of_all(project: Path) -> None:
     gates.write_text(GATES.replace('"mail"', '"*"'))
 
 
+@pytest.mark.parametrize(
+    ("table", "column", "hint"),
+    [("labels", "lable", "Did you mean 'label'"), ("rows", "zz", "It has id, text")],
+)
+def test_rules_that_name_a_missing_column_are_not_set(
+    datahub: Datahub, base: Path, table: str, column: str, hint: str
+) -> None:
+    """They could never run, and whoever merges next would have to find out why."""
+    suite = {"type": "expect_column_values_to_not_be_null", "kwargs": {"column": column}}
+    (base / "expectations" / "labels.json").write_text(json.dumps({"expectations": [suite]}))
+    (base / "expectations" / "gates.toml").write_text(GATES.replace('"labels"', f'"{table}"'))
+
+    ran = datahub("gate", "set", "--reason", "a slip")
+
+    assert ran.code == 2, ran
+    assert f"no column {column!r}" in ran.err
+    assert hint in ran.err
+
+
+def test_rules_may_ask_whether_a_column_is_there(datahub: Datahub, base: Path) -> None:
+    """That is a question of its own; and what has no table yet may come by a merge."""
+    suite = {"type": "expect_column_to_exist", "kwargs": {"column": "topic"}}
+    (base / "expectations" / "labels.json").write_text(json.dumps({"expectations": [suite]}))
+    (base / "expectations" / "gates.toml").write_text(
+        GATES + GATES.replace('"mail"', '"later"').replace("labels.json", "later.json")
+    )
+    later = {"type": "expect_column_values_to_not_be_null", "kwargs": {"column": "topic"}}
+    (base / "expectations" / "later.json").write_text(json.dumps({"expectations": [later]}))
+
+    assert datahub("gate", "set", "--reason", "columns to come").code == 0
+
+
 def test_a_gate_of_every_dataset_judges_one_that_is_new(datahub: Datahub, labeled: Path) -> None:
     """Nothing is ungated by being new: a second dataset without labels does not pass."""
     suites_of_all(labeled)

@@ -5,6 +5,7 @@ The rules are the destination's own: what a candidate brings under expectations/
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -12,6 +13,7 @@ from typing import Literal
 
 from datahub.core.check_result import CheckResult, of_dataset
 from datahub.core.errors import ConfigError, GateError, SuiteNotFound
+from datahub.core.gate_suite import columns_asked, suite_of
 from datahub.core.layout import DATASETS, GATES, RULES, VERDICT, dataset_names
 from datahub.core.signing import Secrets, secret_for, sign_verdict
 from datahub.core.verdict import (
@@ -57,7 +59,7 @@ def judge(
     kind: Literal["data", "rules"] = "rules" if rules and not content else "data"
     if kind == "rules":
         results: list[CheckResult] = []
-        checks = _check_rules(store.objects(candidate.id, RULES), store=store, gate=gate)
+        checks = _check_rules(candidate, store=store, rows=rows, gate=gate)
     else:
         checks, results = _judge_data(
             candidate, head_rules, store=store, rows=rows, gate=gate, checkout=checkout
@@ -247,11 +249,33 @@ def _no_table(binding: Gate, into: str, *, exists: bool) -> GateError:
     )
 
 
-def _check_rules(rules: Objects, *, store: VersionStore, gate: GateEngine) -> int:
-    """New rules must at least be able to run: every bound suite is there and can be read."""
-    checks = 0
-    for binding in gates_of(store.read(rules[GATES]) if GATES in rules else None):
-        if binding.suite not in rules:
+def _check_rules(candidate: Candidate, *, store: VersionStore, rows: Rows, gate: GateEngine) -> int:
+    """How many expectations new rules have, which must be able to run.
+
+    Every bound suite is there, can be read, and names columns that its table has.
+    """
+    checks, objects = 0, store.objects(candidate.id, RULES)
+    for binding in gates_of(store.read(objects[GATES]) if GATES in objects else None):
+        if binding.suite not in objects:
             raise SuiteNotFound(binding.suite, binding.branch)
-        checks += gate.check_suite(store.read(rules[binding.suite]), name=binding.suite)
+        suite = store.read(objects[binding.suite])
+        checks += gate.check_suite(suite, name=binding.suite)
+        if binding.branch == candidate.into and binding.dataset != EVERY:
+            _check_columns(binding, suite, At.of(store, rows, candidate.id, binding.dataset))
     return checks
+
+
+def _check_columns(binding: Gate, suite: bytes, at: At) -> None:
+    """Raise ConfigError where a suite asks about a column that its table does not have."""
+    files = at.files(binding.table) if at.exists else []
+    if not files:
+        return  # it may come by a merge
+    names = list(at.rows.scan(files[:1]).collect_schema())
+    for column, expectation in columns_asked(suite_of(suite, name=binding.suite)).items():
+        if column not in names:
+            near = difflib.get_close_matches(column, names, n=1)
+            raise ConfigError(
+                f"{binding.suite}, {expectation}: {binding.table} of {binding.dataset!r} has no "
+                f"column {column!r}, so this gate could never run.",
+                hint=f"Did you mean {near[0]!r}?" if near else f"It has {', '.join(names[:20])}.",
+            )
