@@ -16,6 +16,7 @@ from datahub.core.dataset import to_canonical_json
 from datahub.core.errors import InputError
 from datahub.core.layout import LF_FOLDER
 from datahub.core.manifest import VotesManifest
+from datahub.core.syntax import parse_module
 
 CODE_FORMAT = 1
 
@@ -123,7 +124,7 @@ def code_edit(before: bytes, now: bytes, names: Collection[str]) -> CodeEdit:
 
 def _statements(text: bytes) -> list[tuple[str, ast.stmt]]:
     """The statements of a file with what each says, without where it stands."""
-    return [(ast.dump(node), node) for node in ast.parse(text).body]
+    return [(ast.dump(node), node) for node in parse_module(text).body]
 
 
 def _names(node: ast.stmt) -> Iterator[str]:

@@ -19,6 +19,7 @@ from datahub.core.check_words import describe_notes
 from datahub.core.errors import GateError
 from datahub.core.exact_numbers import SAFE, Exact
 from datahub.core.gate_suite import suite_of, where
+from datahub.core.syntax import parse_expression
 
 # These hold the values of several columns against each other.
 _JOINT = frozenset(
@@ -174,7 +175,7 @@ def query_columns(query: str, where: str = "") -> set[str]:
         return tokens.setdefault(match[1], f"_quoted_{len(tokens)}_")
 
     try:
-        tree = ast.parse(re.sub(r"`([^`]*)`", stand_in, query.strip()), mode="eval")
+        tree = parse_expression(re.sub(r"`([^`]*)`", stand_in, query.strip()))
     except (SyntaxError, ValueError, RecursionError) as error:
         raise GateError(f"Suite {where}: row_condition {query!r} cannot be read.") from error
     for node in ast.walk(tree):

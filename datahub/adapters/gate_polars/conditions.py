@@ -18,6 +18,7 @@ import polars as pl
 
 from datahub.adapters.gate_polars.families import Families, fits
 from datahub.adapters.gate_polars.kwargs import NotCovered
+from datahub.core.syntax import parse_expression
 
 _COMPARE: dict[str, Callable[[Any, Any], Any]] = {
     "==": operator.eq,
@@ -56,7 +57,7 @@ def condition_of(kwargs: Mapping[str, Any], families: Families) -> Condition | N
     if not isinstance(given, str) or parser != "pandas":
         raise NotCovered("row_condition")
     try:
-        tree = ast.parse(given.strip(), mode="eval").body
+        tree = parse_expression(given.strip()).body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise NotCovered("row_condition") from error
     return Condition(_of_query(tree, families, columns), frozenset(columns))

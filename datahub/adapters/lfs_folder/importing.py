@@ -28,6 +28,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from datahub.core.syntax import parse_module
+
 
 @dataclass(frozen=True)
 class LoadedFile:
@@ -188,7 +190,7 @@ class _Fresh(SourceFileLoader):
         path = Path(self.path)
         linecache.checkcache(self.path)
         text = importlib.util.decode_source(path.read_bytes())
-        tree = ast.parse(text, filename=self.path)
+        tree = parse_module(text, filename=self.path)
         vars(module)["__builtins__"] = {**vars(builtins), "__import__": self._importer}
         exec(compile(tree, self.path, "exec", dont_inherit=True), vars(module))
         if path.parent == self._importer.folder:

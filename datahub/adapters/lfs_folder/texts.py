@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from datahub.adapters.lfs_folder.loading import Sources
+from datahub.core.syntax import parse_module
 
 
 class Texts:
@@ -53,7 +54,7 @@ class Texts:
     def _file(self, name: str) -> tuple[str, ast.Module]:
         if name not in self._files:  # in a subfolder: not loaded by us
             text = importlib.util.decode_source(Path(name).read_bytes())
-            self._files[name] = (text, ast.parse(text))
+            self._files[name] = (text, parse_module(text))
         return self._files[name]
 
 
