@@ -180,6 +180,8 @@ def _figures(change: DatasetChange) -> Iterator[tuple[str, object, object]]:
         sides = getattr(before, judge), getattr(after, judge)
         if any(sides):
             yield f"right by {judge}", _interval(sides[0]), _interval(sides[1])
+    if change.answered:
+        yield "labels that people changed", "", change.answered
     if change.by_people:
         yield "answers of people that no longer decide", "", change.by_people
 

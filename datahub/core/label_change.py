@@ -93,7 +93,8 @@ class DatasetChange:
     """What a change does to one dataset.
 
     `ran` says which steps were made for it here. `compared` rows have a label on both sides;
-    `flipped` of them another one, `by_people` of these were a person's answer before.
+    `flipped` of them another one. Labels that changed because a person answered are `answered`,
+    and are neither flips nor moves. `by_people` labels were people's, and are other now.
     """
 
     dataset: str
@@ -106,6 +107,7 @@ class DatasetChange:
     gained: int
     lost: int
     by_people: int
+    answered: int
     moves: tuple[Move, ...]
     lf_moves: tuple[LFMove, ...]
 
@@ -124,17 +126,20 @@ class LabelMoves:
     gained: int = 0
     lost: int = 0
     by_people: int = 0
+    answered: int = 0
     _pairs: Counter[tuple[str | None, str | None]] = field(default_factory=Counter)
     _keys: dict[object, list[Key]] = field(default_factory=dict)
     _lfs: Counter[str] = field(default_factory=Counter)
 
     def add(self, before: pl.DataFrame, after: pl.DataFrame, key: str) -> pl.Series:
         """Take in lines of the same rows, [key, label, source]; the keys of those that flipped."""
-        pairs = after.select(key, after="label").join(
+        pairs = after.select(key, after="label", by="source").join(
             before.select(key, before="label", source="source"), on=key, how="left"
         )
         old, new = pl.col("before"), pl.col("after")
-        moved = pairs.filter(old.ne_missing(new)).sort(key)
+        changed = pairs.filter(old.ne_missing(new)).sort(key)
+        moved = changed.filter(pl.col("by").ne_missing("annotation"))
+        self.answered += changed.height - moved.height
         flipped = moved.filter(old.is_not_null() & new.is_not_null())
         self.compared += pairs.filter(old.is_not_null() & new.is_not_null()).height
         self.flipped += flipped.height

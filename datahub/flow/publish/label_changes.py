@@ -46,6 +46,7 @@ def dataset_change(before: At, after: At, *, ran: tuple[str, ...]) -> DatasetCha
         gained=moves.gained,
         lost=moves.lost,
         by_people=moves.by_people,
+        answered=moves.answered,
         moves=moves.moves,
         lf_moves=moves.lf_moves,
     )

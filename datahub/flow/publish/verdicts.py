@@ -34,6 +34,7 @@ from datahub.flow.publish.consistency import (
     label_mismatches,
     mismatches,
 )
+from datahub.flow.publish.label_rules import LabelChanges, split_suite
 from datahub.flow.publish.reviewed import Checkout, reviewed
 from datahub.ports import GateEngine, Rows, VersionStore
 
@@ -101,11 +102,13 @@ def _judge_data(
     for name in sorted({b.dataset for b in bindings if b.table != "rows"} - apart):
         head = At.of(store, rows, candidate.judged_head, name)
         results += reviewed(merge[name], head, checkout)
-    checks = 0
+    checks, label_changes = 0, LabelChanges(store, rows, candidate.judged_head)
     for binding in (binding for binding in bindings if binding.dataset not in apart):
         at = merge[binding.dataset]
         try:
-            found = _judge_one(binding, at, head_rules, into=candidate.into, gate=gate)
+            found = _judge_one(
+                binding, at, head_rules, into=candidate.into, gate=gate, changes=label_changes
+            )
         except GateError as error:  # the other gates judge all the same; failures_of raises it
             found = [_not_run(binding, error)]
         checks += len(found)
@@ -216,20 +219,31 @@ def _apart(bindings: list[Gate], merge: Mapping[str, At]) -> list[CheckResult]:
 
 
 def _judge_one(
-    binding: Gate, at: At, head_rules: Objects, *, into: str, gate: GateEngine
+    binding: Gate,
+    at: At,
+    head_rules: Objects,
+    *,
+    into: str,
+    gate: GateEngine,
+    changes: LabelChanges,
 ) -> list[CheckResult]:
     """What became of each expectation of a gate."""
     if binding.suite not in head_rules:
         missing = f"The suite is not committed on {into!r}: what is missing refuses."
         return [CheckResult(binding.suite, "suite", "failed", missing, binding.dataset)]
     suite = at.store.read(head_rules[binding.suite])
-    checks = gate.check_suite(suite, name=binding.suite)
+    own, rest = split_suite(suite, name=binding.suite)
+    checks = gate.check_suite(rest, name=binding.suite) if rest is not None else 0
     if not at.has(binding.table):
         raise _no_table(binding, into, exists=at.exists)
-    paths, instead = at.patched_files(binding.table)
-    results = gate.judge(paths, suite, name=binding.suite, key=at.key, instead=instead)
+    results: list[CheckResult] = []
+    if rest is not None:
+        paths, instead = at.patched_files(binding.table)
+        results = gate.judge(paths, rest, name=binding.suite, key=at.key, instead=instead)
     if len(results) != checks:
         raise GateError(f"Of {checks} expectations of {binding.suite!r}, {len(results)} answered.")
+    for check in own:
+        results.insert(check.number, changes.judge(check, at, suite=binding.suite))
     return of_dataset(results, binding.dataset)
 
 
@@ -259,7 +273,9 @@ def _check_rules(candidate: Candidate, *, store: VersionStore, rows: Rows, gate:
         if binding.suite not in objects:
             raise SuiteNotFound(binding.suite, binding.branch)
         suite = store.read(objects[binding.suite])
-        checks += gate.check_suite(suite, name=binding.suite)
+        own, rest = split_suite(suite, name=binding.suite)
+        checks += len(own)
+        checks += gate.check_suite(rest, name=binding.suite) if rest is not None else 0
         if binding.branch == candidate.into and binding.dataset != EVERY:
             _check_columns(binding, suite, At.of(store, rows, candidate.id, binding.dataset))
     return checks

@@ -57,7 +57,8 @@ class DatasetChange(Shape):
     """What a change does to a dataset. `ran` are the steps that were made for it.
 
     `compared` rows have a label on both sides; `flip_rate` is the share of these that `flipped`.
-    `by_people` counts labels that were people's answers and are other now.
+    `answered` labels changed because a person answered, and are no flips; `by_people` were people's
+    answers and are other now.
     """
 
     dataset: str
@@ -71,6 +72,7 @@ class DatasetChange(Shape):
     gained: int
     lost: int
     by_people: int
+    answered: int
     moves: list[Move]
     lf_moves: list[LFMove]
 
