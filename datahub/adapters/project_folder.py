@@ -78,14 +78,12 @@ class ProjectFolder:
     def lf_files(self, models: Collection[str] = ()) -> LFFiles:
         """What LFs come from: all of labeling_functions/ but texts for people, and ONNX `models`.
 
-        Files are by their path in the project; what is hidden is left out.
+        Files are by their path in the project, links by their own. What is hidden, or leads out of
+        the project, is left out. Raises InputError: the folder itself leads out.
         """
         hashes, texts = {}, {}
-        inside = [path for path in models if self._is_inside(self._root / path)]
         with _translate_errors():
-            for path, file in self.files([LF_FOLDER.rstrip("/"), *inside]).items():
-                if file is None or not _is_code(path):
-                    continue
+            for path, file in [*self._code_files(), *self._model_files(models)]:
                 if path.endswith(".py"):
                     texts[path] = file.read_bytes()
                     hashes[path] = hashlib.sha256(texts[path]).hexdigest()
@@ -170,6 +168,32 @@ class ProjectFolder:
     def _target(self, path: str, start: Path | None) -> Path:
         target = (self._root if start is None else start.absolute()) / path
         return target if target.exists() or not (self._root / path).exists() else self._root / path
+
+    def _code_files(self) -> Iterator[tuple[str, Path]]:
+        folder = self._root / LF_FOLDER
+        if folder.is_dir():
+            yield from self._code_below(folder, f"{self._inside(folder)}/", frozenset())
+
+    def _code_below(
+        self, folder: Path, above: str, seen: frozenset[Path]
+    ) -> Iterator[tuple[str, Path]]:
+        """Files below a folder, with their names after `above`; links to folders are entered."""
+        for entry in sorted(folder.iterdir(), key=lambda entry: entry.name):
+            path, target = f"{above}{entry.name}", entry.resolve()
+            if not _is_code(path) or not self._is_inside(entry):
+                continue
+            if any(map(_is_hidden, self._inside(entry).split("/"))):
+                continue
+            if entry.is_dir() and target not in seen:
+                yield from self._code_below(entry, f"{path}/", seen | {target})
+            elif entry.is_file():
+                yield path, entry
+
+    def _model_files(self, models: Collection[str]) -> Iterator[tuple[str, Path]]:
+        for path in models:
+            file = self._root / path
+            if self._is_inside(file) and file.is_file():
+                yield path, file
 
     def _is_inside(self, file: Path) -> bool:
         return file.resolve().is_relative_to(self._root.resolve())

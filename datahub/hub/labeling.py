@@ -10,7 +10,6 @@ from datahub.core.errors import (
     Conflict,
     InputError,
     LabelingFunctionError,
-    NotFound,
     PromptNotReady,
 )
 from datahub.core.labeling import LabelingFunction, with_numbers
@@ -290,12 +289,7 @@ class Labeling(Wiring):
 
     def _may_be_edited(self, at: At, lfs: Sequence[LFEntry]) -> bool:
         """Whether files of LFs are other than those that voted; told without running any."""
-        folder = "labeling_functions"
-        try:
-            now = {path: text for path, text in self.project.read([folder]).items() if text}
-        except NotFound:
-            return False
-        now = {path: text for path, text in now.items() if path.endswith(".py")}
+        now = {path: text for path, text in self.project.lf_files().texts.items() if text}
         voted = {lf.file for lf in lfs}
         if not now:
             return False
@@ -350,8 +344,4 @@ class Labeling(Wiring):
 
     def _may_slice(self) -> bool:
         """Whether a file of the LFs speaks of slices; told without running any."""
-        try:
-            texts = self.project.read(["labeling_functions"])
-        except NotFound:
-            return False
-        return any(b"slic" in text for path, text in texts.items() if path.endswith(".py"))
+        return any(b"slic" in text for text in self.project.lf_files().texts.values())

@@ -120,6 +120,7 @@ def _publish(walk: Walk, folder: Path) -> None:
     file.write_text(good.replace(*CARELESS))
     walk("lf run", "--branch", "careless")
     walk("label fit", "--branch", "careless")
+    assert walk("ci", "careless", code=1)["changes"][0]["moves"]
     file.write_text(good)
     refused = walk.datahub("merge", "careless", "--into", "main", "--json")
     failed = json.loads(refused.err.splitlines()[-1])

@@ -126,6 +126,48 @@ def test_notes_and_hidden_files_beside_lfs_do_not_count(datahub: Datahub, labele
     assert datahub("gate", "run", "work").code == 0
 
 
+def test_links_are_followed_within_the_project_and_not_out_of_it(
+    datahub: Datahub, labeled: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """A folder of shared modules counts; a file of the machine is nobody's to hash."""
+    folder, shared = labeled / "labeling_functions", labeled / "shared"
+    shared.mkdir()
+    (shared / "words.py").write_text("WORDS = ['dinner']\n")
+    (shared / "again").symlink_to(shared)
+    (folder / "lib").symlink_to(shared)
+    secret = tmp_path_factory.mktemp("elsewhere") / "secret"
+    secret.write_text("1234")
+    (folder / "out").symlink_to(secret)
+    (labeled / ".env").write_text("KEY=1")
+    (folder / "env.txt").symlink_to(labeled / ".env")
+    for words in (["lf", "run"], ["label", "fit"], ["gate", "run", "work"]):
+        assert datahub(*words).code == 0, words
+    record = Hub.open(labeled).at("mail").contents.read("datasets/mail/lf_code.json")
+    assert record is not None
+    assert b"lib/words.py" in record
+    assert not any(name in record for name in (b"out", b"env"))
+
+    (shared / "words.py").write_text("WORDS = []\n")
+
+    assert "lib/words.py" in refused(datahub("gate", "run", "work"))
+
+
+def test_an_lf_whose_file_leads_out_of_the_project_does_not_run(
+    datahub: Datahub, labeled: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Its code could not be committed beside its votes."""
+    elsewhere = tmp_path_factory.mktemp("elsewhere") / "second.py"
+    elsewhere.write_text('from datahub import keywords\nx = keywords("x", ["y"], 1)\n')
+    (labeled / "labeling_functions" / "second.py").symlink_to(elsewhere)
+    with (labeled / "datahub.toml").open("a") as settings:
+        settings.write('\n[lf]\nsandbox = "none"\n')  # in one, nobody can read it
+
+    ran = datahub("lf", "run")
+
+    assert ran.code == 2
+    assert "leads out of the project" in ran.err
+
+
 def test_lfs_committed_apart_from_their_votes_are_refused(datahub: Datahub, labeled: Path) -> None:
     """The branch holds code that nobody ran; there the checkout has it, too, and agrees."""
     edit(labeled, '"prize", "free"', '"prize", "gift"')

@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 
 from datahub.core.dataset import Dataset, Part
-from datahub.core.errors import LabelingFunctionError
+from datahub.core.errors import InputError, LabelingFunctionError
 from datahub.core.labeling import FAULTS_KEPT, Fault, LFOutput
 from datahub.core.labels import Gold, LabelMatrix, Tally
 from datahub.core.layout import lfs_file, votes_file
@@ -58,6 +58,7 @@ def run_lfs(
     dataset = with_classes(at.dataset)
     ready = [lf for lf in workers.lfs if lf.name not in leave_out]
     lfs = [lf.voting(dataset.classes) for lf in ready]
+    _check_inside(lfs, before)
     models = sorted({lf.model_file for lf in lfs} - {""})
     run = _Run(at, lfs, str(root))
     for batch, output in _apply(run.batches(at.files("rows")), workers, dataset):
@@ -80,6 +81,16 @@ def run_lfs(
         },
     )
     return replace(report, commit=commit, changed=commit != at.commit)
+
+
+def _check_inside(lfs: Sequence[FoundLF], code: LFFiles) -> None:
+    """Raise InputError for an LF whose file no commit can hold."""
+    for lf in lfs:
+        if code.texts and lf.file not in code.texts:
+            raise InputError(
+                f"LF {lf.name!r} stands in {lf.file}, which leads out of the project.",
+                hint="Copy the file into labeling_functions/: a commit of votes holds their code.",
+            )
 
 
 def _draft(at: At, run: _Run, code: LFFiles) -> Draft:
