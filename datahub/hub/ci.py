@@ -73,17 +73,19 @@ class Checking(Labeling, Publishing):
                 self.warnings += overlay.warnings
 
     def _labeled_datasets(self, into: str) -> list[str]:
-        """Datasets with votes whose labels a gate of `into` judges."""
+        """Datasets whose labels a gate of `into` judges, and that LFs have labeled or may label."""
         gates = bound_gates(self.store, into, into, self.branch)
         names = sorted({gate.dataset for gate in gates if gate.table != "rows"})
-        datasets = [self.at(name) for name in names]
-        return [at.name for at in datasets if at.exists and at.votes is not None]
+        datasets = [at for at in map(self.at, names) if at.exists]
+        return [at.name for at in datasets if at.votes is not None or not at.has("labels")]
 
     def _label(self, name: str) -> tuple[str, ...]:
         """Bring votes and labels up to the LFs of the checkout; what had to be done for that."""
         steps: list[str] = []
         checkout = self._checkout(committed_lfs=False)
         at = self.at(name)
+        if at.votes is None and checkout is None:
+            return ()  # the gate says what is missing
         if (checkout and not is_of(at, checkout)) or not at.votes_are_current:
             self.lf_run(name)
             steps.append("lf run")

@@ -144,6 +144,17 @@ def test_an_lf_that_does_not_import_leaves_no_report_of_before(
     assert "first.py:1" in ran.err
 
 
+def test_the_first_lfs_of_a_dataset_are_run_too(datahub: Datahub, guarded: Path) -> None:
+    """Before that, the gate has nothing to judge; nothing flips."""
+    ran = datahub("ci", "--json")
+
+    assert ran.code == 0, ran.err
+    (change,) = ran.json["changes"]
+    assert change["ran"] == ["lf run", "label fit"]
+    assert {lf["state"] for lf in change["lfs"]} == {"new"}
+    assert (change["compared"], change["gained"]) == (0, change["after"]["labeled"])
+
+
 def test_a_branch_without_a_gate_judges_nothing(datahub: Datahub, project: Path) -> None:
     """No gate, no pass."""
     assert datahub("ci").code == 7

@@ -49,7 +49,7 @@ def reviewed(at: At, head: At, checkout: Checkout | None) -> list[CheckResult]:
 def is_of(at: At, checkout: Checkout) -> bool:
     """Whether the votes of a dataset are of the LFs of a checkout, and of those committed."""
     record = code_record(at)
-    if record is None and at.votes is not None:
+    if record is None:
         return False  # a run makes the record, and reuses the votes
     return not [*_committed_edits(at, record), *_checkout_edits(at, record, checkout)]
 
