@@ -52,9 +52,10 @@ class Features:
     def looking_at(self, looks: Looks) -> Features:
         """The same rows with fewer columns.
 
-        >>> both = replace(Features.of_texts([]), vectors="vectors of text")
+        >>> frame = pl.DataFrame({"text": ["a"], "v": [[0.5]]})
+        >>> both = Features(frame, ("text",), vectors="v")
         >>> both.looking_at("words").columns, both.looking_at("vectors").columns
-        (('text',), ('vectors of text',))
+        (('text',), ('v',))
         """
         if looks == "both":
             return self

@@ -30,11 +30,16 @@ from tests.contract.test_version_store import (
     make,
     merge,
     propose,
-    store,
 )
 from tests.lakefs_server import LakeFSServer
 
-__all__ = ["make", "opened", "store"]  # fixtures
+__all__ = ["make", "opened"]  # fixtures
+
+
+@pytest.fixture
+def store(make: Make, tmp_path: Path) -> VersionStore:
+    return make(tmp_path)
+
 
 FUTURE = dt.datetime(2100, 1, 1, tzinfo=dt.UTC)
 PAST = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)

@@ -8,7 +8,6 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
-from importlib import import_module
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -94,19 +93,22 @@ def overlay(folder: Path) -> VersionStore:
     return store
 
 
-@pytest.fixture(params=[*sorted(REGISTRY["version_store"]), "overlay"])
-def make(request: pytest.FixtureRequest) -> Make:
+def builder(request: pytest.FixtureRequest, name: str) -> Make:
     """Builds a new repository, its one branch `main`, with an empty folder on this side."""
+    return partial(BUILDERS[name](request), load(REGISTRY["version_store"][name]))
+
+
+@pytest.fixture(params=sorted(REGISTRY["version_store"]))
+def make(request: pytest.FixtureRequest) -> Make:
+    """Builds repositories of each backend."""
+    return builder(request, request.param)
+
+
+@pytest.fixture(params=[*sorted(REGISTRY["version_store"]), "overlay"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> VersionStore:
     if request.param == "overlay":
-        return overlay
-    module, _, name = REGISTRY["version_store"][request.param].partition(":")
-    build = BUILDERS[request.param](request)
-    return partial(build, getattr(import_module(module), name))
-
-
-@pytest.fixture
-def store(make: Make, tmp_path: Path) -> VersionStore:
-    return make(tmp_path)
+        return overlay(tmp_path)
+    return builder(request, request.param)(tmp_path)
 
 
 TICKS = count()
