@@ -42,7 +42,7 @@ def ci(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Run the LFs of this checkout, and judge what they do to a branch; commit nothing.
+    """Run the LFs as they are here, judge what they do to a branch, and commit nothing.
 
     Exits 0 passed, 1 refused, 7 could not run.
     """
