@@ -12,25 +12,32 @@ from datahub.core.error_kinds import DatahubError
 from datahub.core.gate_outcome import Outcome
 from datahub.core.gate_report import COMMENT_LIMIT, json_report, junit, markdown
 from datahub.core.label_change import DatasetChange, LFLine, Side
-from datahub.core.markdown import code, plain, table
+from datahub.core.markdown import code, cut, folded, plain, table
 from datahub.core.scoring import Judged
-from datahub.core.verdict import Verdict
+from datahub.core.verdict import Verdict, refusing
 
 _ROOM = 20_000  # characters of what changed in one dataset
 _RULES_SHOWN = 50
+_WHY = 8  # reasons that are told first
+_WHY_LONG = 300  # characters of one
 
 
 def ci_markdown(result: CIResult) -> str:
-    """For a comment under a pull request: the answer first, COMMENT_LIMIT characters at most."""
-    head = f"### Change of {code(result.into)}: {result.state}\n\n"
-    head += "".join(f"- {line}\n" for line in summary(result))
-    details = "".join(_rules(result))
+    """For a comment under a pull request: the answer first, COMMENT_LIMIT characters at most.
+
+    Then why, what becomes of labels, and folded the rest: all expectations, and all LFs.
+    """
+    text = f"### Change of {code(result.into)}: {result.state}\n\n"
+    text += "".join(f"- {line}\n" for line in summary(result))
+    text += "".join(_why(result)) + "".join(_rules(result))
     for change in result.changes:
-        details += _dataset(change, min(_ROOM, COMMENT_LIMIT // 2 - len(details)))
-    if result.verdict is None:
-        return head + details
-    gate = markdown(_outcome(result), limit=COMMENT_LIMIT - len(head) - len(details) - 1)
-    return f"{head}\n{gate.replace('### ', '#### ', 1)}{details}"
+        text += _dataset(change, min(_ROOM, COMMENT_LIMIT // 2 - len(text)))
+    if result.verdict is not None:
+        title = f"All {result.verdict.checks} expectations"
+        room = COMMENT_LIMIT - len(text) - len(folded(title, "")) - 40
+        gate = markdown(_outcome(result), limit=room)
+        text += folded(title, gate.replace("### ", "#### ", 1))
+    return text
 
 
 def ci_junit(result: CIResult) -> str:
@@ -96,6 +103,20 @@ def tried_words(result: CIResult) -> str:
         refusals = [one.message for one in tried.failures]
         return "would pass" if tried.passed else f"would refuse: {'; '.join(refusals[:5])}"
     return ""
+
+
+def _why(result: CIResult) -> Iterator[str]:
+    """What refuses, and what only warns: a line for each."""
+    failures = result.verdict.failures if result.verdict is not None else ()
+    refusals = refusing(failures)
+    warnings = [failure for failure in failures if failure not in refusals]
+    for title, entries in (("Refused because", refusals), ("Warned of", warnings)):
+        if entries:
+            yield f"\n**{title}**\n\n"
+        for entry in entries[:_WHY]:
+            yield f"- {code(cut(entry.message, _WHY_LONG))} ({code(entry.expectation)})\n"
+        if len(entries) > _WHY:
+            yield f"- and {len(entries) - _WHY} more, below\n"
 
 
 def _outcome(result: CIResult) -> Outcome:
@@ -165,9 +186,14 @@ def _dataset(change: DatasetChange, room: int) -> str:
     if lfs:
         text += "\nLFs whose votes changed where labels flipped:\n"
         text += table(["LF", "rows", "first rows"], lfs, room=room // 4)
-    lines = [_lf_cells(line) for line in change.lfs]
     head = ["LF", "", "coverage", "overlaps", "conflicts", "faults", "right by gold"]
-    return text + "\nLFs, before and after:\n" + table(head, lines, room=room // 3)
+    edited = [_lf_cells(line) for line in change.lfs if line.state != "unchanged"]
+    if edited:
+        text += "\nLFs that change, before and after:\n" + table(head, edited, room=room // 3)
+    rest = [_lf_cells(line) for line in change.lfs if line.state == "unchanged"]
+    if rest:
+        text += folded(f"{len(rest)} other LFs", table(head, rest, room=room // 3))
+    return text
 
 
 def _figures(change: DatasetChange) -> Iterator[tuple[str, object, object]]:
@@ -217,9 +243,9 @@ def _lf_cells(line: LFLine) -> list[str]:
 
 
 def _pair(before: str | None, after: str | None) -> str:
-    if before == after:
-        return before or "-"
-    return f"{before or '-'} to {after or '-'}"
+    if after is None:
+        return f"was {before}" if before else "-"
+    return after if before in (None, after) else f"{before} to {after}"
 
 
 def _label(name: str | None) -> str:

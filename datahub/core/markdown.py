@@ -17,8 +17,7 @@ def code(text: str, *, in_table: bool = False) -> str:
     >>> print(code("a `tick`"))
     `` a `tick` ``
     """
-    text = " ".join(plain(text).split())
-    text = text if len(text) <= CELL_LIMIT else text[: CELL_LIMIT - 3] + "..."
+    text = cut(plain(text), CELL_LIMIT)
     if not text:
         return ""
     fence = "`" * (1 + max(map(len, re.findall("`+", text)), default=0))
@@ -26,6 +25,21 @@ def code(text: str, *, in_table: bool = False) -> str:
     span = f"{fence}{pad}{text}{pad}{fence}"
     # A bar is escaped in a table, in code too; behind a backslash of the text it would not be.
     return span.replace("\\|", "\\ |").replace("|", "\\|") if in_table else span
+
+
+def cut(text: str, most: int) -> str:
+    """A text in one line of at most so many characters.
+
+    >>> cut("a long story", 9)
+    'a long...'
+    """
+    text = " ".join(text.split())
+    return text if len(text) <= most else text[: most - 3].rstrip() + "..."
+
+
+def folded(title: str, content: str) -> str:
+    """Something that is shown when a reader asks for it; `title` is plain text of ours."""
+    return f"\n<details><summary>{title}</summary>\n\n{content.strip()}\n\n</details>\n"
 
 
 def plain(text: str) -> str:

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from datahub.core.error_kinds import DatahubError
+from datahub.core.label_checks import CHECKS
 from datahub.core.layout import GATES
 from datahub.core.verdict import Gate, gates_of
 
-_LOWER = ("mostly", "min_value")  # the lower, the less is asked
-_HIGHER = ("max_value", "threshold")
+_LOWER = ("mostly", "min_value", "confidence")  # the lower, the less is asked
+_HIGHER = ("max_value", "threshold", "warn", "refuse", "class_refuse", "people")
 _SEVERITIES = ("info", "warning", "critical")
 _GONE = object()
 
@@ -98,7 +99,8 @@ def _edits(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[tuple[boo
     if was != now:
         ranks = [_SEVERITIES.index(one) if one in _SEVERITIES else 2 for one in (was, now)]
         yield ranks[1] < ranks[0], f"severity {was} -> {now}"
-    before, after = (entry.get("kwargs") or {} for entry in (old, new))
+    defaults = CHECKS[old["type"]].defaults if old["type"] in CHECKS else {}
+    before, after = ({**defaults, **(entry.get("kwargs") or {})} for entry in (old, new))
     for name in [*before, *(name for name in after if name not in before)]:
         sides = before.get(name, _GONE), after.get(name, _GONE)
         if sides[0] != sides[1]:
@@ -108,6 +110,8 @@ def _edits(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[tuple[boo
 
 def _is_less(name: str, old: Any, new: Any) -> bool:
     """Whether an argument asks less than it did; of those that cannot be ordered: no."""
+    if name == "unclear":
+        return bool(new == "pass")
     if name == "mostly":
         old, new = (1 if side is _GONE else side for side in (old, new))
     if name in ("row_condition", "ignore_row_if"):

@@ -179,6 +179,7 @@ def rules(**changes: Any) -> dict[str, bytes]:
         (rules(kwargs={"min_value": 1}), False),
         (rules(kwargs={"row_condition": "a > 0"}), True),
         (rules(severity="warning"), True),
+        (rules(kwargs={"refuse": 0.3}), False),
         (rules(type="expect_y"), True),
         (rules() | {"expectations/gates.toml": b""}, True),
         (rules() | {"expectations/b.json": b'{"expectations": [{"type": "expect_z"}]}'}, False),
@@ -191,6 +192,29 @@ def test_what_rules_check_less_is_named(after: dict[str, bytes], weaker: bool) -
     assert change is not None
     assert bool(change.weaker) is weaker
     assert change.weaker or change.other
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "weaker"),
+    [
+        ({"refuse": 0.9}, True),
+        ({"refuse": 0.01}, False),
+        ({"people": 3}, True),
+        ({"against": "v1"}, False),
+    ],
+)
+def test_levels_of_labels_are_softer_than_their_defaults(
+    kwargs: dict[str, Any], weaker: bool
+) -> None:
+    """Also where the level was not written down before."""
+    kind = "expect_label_flip_rate_to_be_at_most"
+    before = {"expectations/a.json": json.dumps({"expectations": [{"type": kind}]}).encode()}
+    suite = {"expectations": [{"type": kind, "kwargs": kwargs}]}
+
+    change = rules_change(before, {"expectations/a.json": json.dumps(suite).encode()})
+
+    assert change is not None
+    assert bool(change.weaker) is weaker
 
 
 @pytest.mark.parametrize("suite", [b"[", b"[]", b'{"expectations": 3}', b"[" * 100_000])
