@@ -41,6 +41,7 @@ class Settings:
     root: Path
     dataset: str = ""
     author: str = ""
+    repository: str = ""  # its name on a server; the folder's without it
     store: str = "embedded"
     queue: str = "embedded"
     label_model: str = "anchored"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from alembic import context
 
+from datahub.adapters.catalog_sql import account_tables  # noqa: F401  puts tables there
 from datahub.adapters.catalog_sql.tables import metadata
 
 context.configure(

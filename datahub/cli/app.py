@@ -23,6 +23,8 @@ EXIT_CODES: dict[type[errors.DatahubError], int] = {
     errors.InputError: 2,
     errors.Conflict: 3,
     errors.AuthenticationError: 4,
+    errors.NotSignedIn: 4,
+    errors.Forbidden: 4,
     errors.NotFound: 5,
     errors.Unavailable: 6,
     errors.GateError: 7,

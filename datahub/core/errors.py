@@ -6,6 +6,10 @@ that no import goes in a circle. Nothing here loads a table library.
 
 from __future__ import annotations
 
+from datahub.core.accounts import (
+    Forbidden,
+    NotSignedIn,
+)
 from datahub.core.check_result import (
     ChecksNotRun,
 )
@@ -72,6 +76,7 @@ __all__ = [
     "Conflict",
     "DatahubError",
     "DatasetNotFound",
+    "Forbidden",
     "GateError",
     "GateRefused",
     "Guarded",
@@ -81,6 +86,7 @@ __all__ = [
     "MergeConflict",
     "NoGate",
     "NotFound",
+    "NotSignedIn",
     "NothingToCommit",
     "NothingToMerge",
     "ObjectNotFound",

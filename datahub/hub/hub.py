@@ -13,6 +13,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -21,6 +22,7 @@ from datahub import config
 from datahub.core.dataset import checked_name
 from datahub.core.errors import ConfigError
 from datahub.flow.steps import Progress, quiet
+from datahub.hub.access import Access
 from datahub.hub.ci import Checking
 from datahub.hub.embedding import Embedding
 from datahub.hub.importing import Importing
@@ -33,7 +35,7 @@ from datahub.hub.wiring import Warn, unheard
 from datahub.machine.installed import shared_folder
 
 
-class Hub(Importing, Checking, Embedding, Reading, Reviewing, Versioning):
+class Hub(Access, Importing, Checking, Embedding, Reading, Reviewing, Versioning):
     """One project: its settings, its adapters, its use cases."""
 
     @classmethod
@@ -56,10 +58,13 @@ class Hub(Importing, Checking, Embedding, Reading, Reviewing, Versioning):
         hub.warn_once(config.unknown_variables())
         return hub
 
-    def on(self, branch: str) -> Hub:
-        """This hub on another branch, with the same connections: one for each thread, say."""
+    def on(self, branch: str | None, *, author: str | None = None) -> Hub:
+        """This hub on another branch, with the same connections: one for each thread, say.
+
+        `author` is who commits there; without it, who does here. None is the current branch.
+        """
         view = type(self)(
-            self.settings,
+            self.settings if author is None else replace(self.settings, author=author),
             branch=branch,
             progress=self.progress,
             warn=self.warn,

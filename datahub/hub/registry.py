@@ -34,6 +34,7 @@ REGISTRY: dict[str, dict[str, str]] = {
         "great-expectations": "datahub.adapters.gate_gx:GreatExpectationsGate",
     },
     "catalog": {"sql": "datahub.adapters.catalog_sql:SqlCatalog"},
+    "accounts": {"sql": "datahub.adapters.catalog_sql.accounts:SqlAccounts"},
     "lf_source": {"folder": "datahub.adapters.lfs_folder:FolderLFSource"},
 }
 

@@ -4,6 +4,7 @@ All calls raise only errors of `datahub.core.errors`. The contract suite of each
 port (tests/contract/) runs on every registered backend.
 """
 
+from datahub.ports.accounts import Accounts, Reply
 from datahub.ports.bytes import Bytes, Ranged, Sharing
 from datahub.ports.catalog import Catalog, LedgerEntry, Refusal, Run, Where
 from datahub.ports.gate import GateEngine, Instead
@@ -27,6 +28,7 @@ from datahub.ports.versions import Upkeep, VersionStore
 
 __all__ = [
     "FORGOTTEN",
+    "Accounts",
     "Adopting",
     "Bytes",
     "Catalog",
@@ -62,6 +64,7 @@ __all__ = [
     "RefusedAnswer",
     "Remembering",
     "Remote",
+    "Reply",
     "ReviewQueue",
     "Rows",
     "Run",

@@ -19,7 +19,10 @@ from datahub.core.errors import ConfigError
 from datahub.ports import LedgerEntry, MemoryUpdate, Where
 from tests.postgres_server import PostgresServer
 
-TABLES = {"run", "refusal", "asked", "cursor", "remembered"}
+TABLES = {
+    *("run", "refusal", "asked", "cursor", "remembered"),
+    *("member", "token", "sign_in_code", "session", "write_log", "reply"),
+}
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

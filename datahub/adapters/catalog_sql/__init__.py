@@ -28,7 +28,7 @@ from datahub.machine.installed import shared_folder
 from datahub.ports import LedgerEntry, Memory, MemoryUpdate, Refusal, Run
 
 _LOGGER = logging.getLogger(__name__)
-REVISIONS = ("0001", "0002")  # of migrations/versions, oldest first
+REVISIONS = ("0001", "0002", "0003")  # of migrations/versions, oldest first
 LOCK_TIMEOUT = 30.0  # seconds a writer waits for its turn
 _TURN = 0x64617461687562  # "datahub": the advisory lock that writers on PostgreSQL take
 
@@ -186,6 +186,18 @@ class SqlCatalog:
         query = sa.select(table).order_by(table.c.time.desc(), table.c.id.desc()).limit(limit)
         with self._read() as connection:
             return list(connection.execute(query))
+
+    @contextmanager
+    def reading(self) -> Iterator[sa.Connection]:
+        """A connection for the other stores in this database."""
+        with self._read() as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[sa.Connection]:
+        """The same for what writes, one at a time."""
+        with self._write() as connection:
+            yield connection
 
     @cached_property
     def _engine(self) -> sa.Engine:

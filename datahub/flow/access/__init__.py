@@ -1,0 +1,1 @@
+"""Who asks, and what they wrote: what every door of a server needs."""
