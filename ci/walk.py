@@ -12,6 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from datahub import Hub
+
 Run = Callable[..., int]  # words of a command -> its exit code
 
 LFS = Path("labeling_functions/news.py")
@@ -38,8 +40,6 @@ class Answer:
 
 def prepare(folder: Path, run: Run) -> None:
     """The project that others send pull requests to: articles, LFs, a gate, and labels on main."""
-    from datahub import Hub
-
     hub, _ = Hub.init(folder, dataset="news", end_model="none")
     hub.take_demo_files()
     suite = json.loads((folder / SUITE).read_text())
@@ -94,7 +94,23 @@ def softer(folder: Path, run: Run) -> Answer:
     return _answer(folder, run, "softer", "ci")
 
 
-PULL_REQUESTS = (careless, good, not_run, softer)
+def fork(folder: Path, run: Run) -> Answer:
+    """The good LF, from a stranger: it votes on a snapshot, where there is no store and no key."""
+    run("fork", "snapshot", str(folder / "snapshot"))
+    stranger = folder / "stranger"
+    (stranger / LFS).parent.mkdir(parents=True)
+    (stranger / LFS).write_text((folder / LFS).read_text())
+    (stranger / "datahub.toml").write_text('dataset = "news"\n')
+    _add_lf(stranger, GOOD)
+    votes, report = folder / "votes", folder / "fork.json"
+    run("--project", str(stranger), "fork", "vote", str(folder / "snapshot"), "--out", str(votes))
+    code = run("ci", "--votes", str(votes), "--report", str(report))
+    _, comment = Hub.fork_comment(report)
+    (folder / "fork.md").write_text(comment)
+    return Answer(code, comment)
+
+
+PULL_REQUESTS = (careless, good, not_run, softer, fork)
 
 
 def walk(folder: Path, run: Run) -> dict[str, Answer]:

@@ -36,6 +36,10 @@ def ci(
         bool,
         typer.Option("--keys-only", help="Show no value of the data: keys of rows and counts."),
     ] = False,
+    votes: Annotated[
+        Path | None,
+        typer.Option(help="Judge the votes of a file (`datahub fork vote`), and run no LF."),
+    ] = None,
     cache: Annotated[
         str | None,
         typer.Option(help="Folder for what is fetched, where .datahub cannot be written."),
@@ -48,10 +52,13 @@ def ci(
     """
     from datahub.hub import Hub
 
+    if votes is not None and source is not None:
+        raise typer.BadParameter("votes of a file are on the data of the destination: no SOURCE")
     reports = Hub.gate_reports(report or [], source=source or into, into=into, keys_only=keys_only)
     try:
         with reports.running(), open_hub(cache=cache) as hub:
-            found = reports.checked(hub.ci(source, into=into))
+            judged = hub.ci_of_votes(votes, into=into) if votes else hub.ci(source, into=into)
+            found = reports.checked(judged)
             places = hub.gate_places(reports.outcome) if github else {}
     except DatahubError:
         if github:
@@ -74,7 +81,8 @@ def ci(
 def _print(found: CIResult) -> None:
     from datahub.core.ci_report import summary
 
-    line(f"{found.state}: {found.source} with the LFs of this checkout, into {found.into}")
+    lfs = "the votes of a file" if found.votes else "the LFs of this checkout"
+    line(f"{found.state}: {found.source} with {lfs}, into {found.into}")
     for sentence in summary(found):
         line(f"  {sentence.replace('`', '')}")
     if found.rules is not None:

@@ -15,6 +15,7 @@ from datahub.cli import (
     ci,
     database,
     embed,
+    fork,
     gate,
     git,
     helps,
@@ -86,6 +87,7 @@ app.add_typer(lf.app, name="lf")
 app.add_typer(label.app, name="label")
 app.add_typer(review.app, name="review")
 app.add_typer(gate.app, name="gate")
+app.add_typer(fork.app, name="fork")
 app.add_typer(labelstudio.app, name="labelstudio")
 app.add_typer(database.app, name="db")
 

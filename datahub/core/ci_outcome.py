@@ -16,7 +16,8 @@ class CIResult:
 
     `verdict` is by the branch's own rules; None where nothing is to be merged, since LFs and data
     are as they were. `tried` is what the checkout's rules say of the same, or why they cannot be
-    used; None where they are the branch's, or nothing is left to judge by them.
+    used; None where they are the branch's, or nothing is left to judge by them. Of a report that
+    was read, it is only the words. `votes` is the SHA-256 of a file that the votes came from.
     """
 
     source: str
@@ -24,7 +25,8 @@ class CIResult:
     verdict: Verdict | None
     changes: tuple[DatasetChange, ...]
     rules: RulesChange | None
-    tried: Verdict | DatahubError | None
+    tried: Verdict | DatahubError | str | None
+    votes: str = ""
 
     @property
     def passed(self) -> bool:

@@ -63,6 +63,7 @@ def ci_json(result: CIResult) -> str:
         "changes": [asdict(change) for change in result.changes],
         "rules": asdict(result.rules) if result.rules else None,
         "tried": tried_words(result),
+        "votes": result.votes,
     }
     return json.dumps(content, ensure_ascii=False, indent=1, default=str) + "\n"
 
@@ -84,6 +85,11 @@ def summary(result: CIResult) -> Iterator[str]:
     else:
         failed = sum(one.severity not in ("warning", "info") for one in verdict.failures)
         yield f"Refused by the rules of {code(result.into)}: {failed} failed."
+    if result.votes:
+        yield (
+            f"The votes came in a file ({result.votes[:12]}): these LFs ran apart, and their code "
+            "was not looked at. This verdict lands nothing."
+        )
     for change in result.changes:
         yield _change_words(change)
     if result.rules is not None:
@@ -102,7 +108,7 @@ def tried_words(result: CIResult) -> str:
     if isinstance(tried, Verdict):
         refusals = [one.message for one in tried.failures]
         return "would pass" if tried.passed else f"would refuse: {'; '.join(refusals[:5])}"
-    return ""
+    return tried or ""
 
 
 def _why(result: CIResult) -> Iterator[str]:
@@ -168,7 +174,8 @@ def _rules(result: CIResult) -> Iterator[str]:
         yield f"They {words if len(words) < 12 else code(words)} here.\n"
     yield "".join(f"- weaker: {code(text)}\n" for text in rules.weaker[:_RULES_SHOWN])
     yield "".join(f"- {code(text)}\n" for text in rules.other[:_RULES_SHOWN])
-    yield f"\nTo make them the rules: `datahub gate set --into {result.into} --reason ...`\n"
+    command = code(f"datahub gate set --into {result.into} --reason ...")
+    yield f"\nTo make them the rules: {command}\n"
 
 
 def _dataset(change: DatasetChange, room: int) -> str:

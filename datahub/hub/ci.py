@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from datahub.core.ci_outcome import CIResult
 from datahub.core.errors import DatahubError, NoGate, NothingToMerge
@@ -16,12 +16,13 @@ from datahub.core.layout import RULES
 from datahub.core.rules_change import RulesChange, rules_change
 from datahub.core.verdict import Verdict
 from datahub.flow.publish.label_changes import dataset_change
-from datahub.flow.publish.reviewed import is_of
+from datahub.flow.publish.reviewed import Checkout, is_of
 from datahub.flow.publish.verdicts import bound_gates, gates_at
 from datahub.hub.labeling import Labeling
 from datahub.hub.publishing import Publishing
 from datahub.hub.registry import load
 from datahub.machine.bytes.files import ObjectFiles
+from datahub.ports import VersionStore
 
 
 class Checking(Labeling, Publishing):
@@ -37,40 +38,44 @@ class Checking(Labeling, Publishing):
         """
         into = self.ref(into)
         start = self.ref(source) if source else into
-        if into in self.store.branches() and not gates_at(self.store, into, into):
-            raise NoGate(into)
+        self._check_gate(into)
         with self._overlay(start) as overlay:
             ran = {name: overlay._label(name) for name in overlay._labeled_datasets(into)}
-            verdict = overlay._judge(into)
-            changes = tuple(
-                change
-                for name, steps in ran.items()
-                if (change := overlay._change(name, into, steps)) is not None
-            )
+            verdict = overlay._judge(into, overlay._checkout(committed_lfs=False))
+            changes = overlay._changes(into, ran)
             rules = self._rules_change(into)
             tried = overlay._try_rules(into) if rules and not rules.problem else None
         return CIResult(source or into, into, verdict, changes, rules, tried)
 
+    def _check_gate(self, into: str) -> None:
+        """Raise NoGate where there is nothing that could judge."""
+        if into in self.store.branches() and not gates_at(self.store, into, into):
+            raise NoGate(into)
+
     @contextmanager
-    def _overlay(self, start: str) -> Iterator[Checking]:
+    def _overlay(self, start: str) -> Iterator[Self]:
         """This project on a branch of its own, over the store; all that is made of it goes."""
         name = f"ci/{self.step().id}"
         with tempfile.TemporaryDirectory(prefix="datahub-ci-") as folder:
             make: Any = load("datahub.adapters.versions_overlay:OverlayVersionStore")
             store = make(self.store, ObjectFiles(Path(folder) / "overlay"))
             store.create_branch(name, at=start)
-            catalog = f"sqlite:///{Path(folder) / 'catalog.db'}"
-            settings = replace(self.settings, catalog_url=catalog)
-            overlay = type(self)(
-                settings, branch=name, progress=self.progress, warn=self.warn, clock=self.clock
-            )
-            overlay._parts.get("store", lambda: store)
+            overlay = self._over(store, name, Path(folder))
             try:
-                overlay.catalog.upgrade()
                 yield overlay
             finally:
                 overlay._parts.close()
                 self.warnings += overlay.warnings
+
+    def _over(self, store: VersionStore, branch: str, folder: Path) -> Self:
+        """This project over another store, with a catalog in a folder of its own."""
+        settings = replace(self.settings, catalog_url=f"sqlite:///{folder / 'catalog.db'}")
+        hub = type(self)(
+            settings, branch=branch, progress=self.progress, warn=self.warn, clock=self.clock
+        )
+        hub._parts.get("store", lambda: store)
+        hub.catalog.upgrade()
+        return hub
 
     def _labeled_datasets(self, into: str) -> list[str]:
         """Datasets whose labels a gate of `into` judges, and that LFs have labeled or may label."""
@@ -95,18 +100,23 @@ class Checking(Labeling, Publishing):
             steps.append("label fit")
         return tuple(steps)
 
-    def _judge(self, into: str) -> Verdict | None:
+    def _judge(self, into: str, checkout: Checkout | None) -> Verdict | None:
         """The verdict of a merge of this branch; None where there is nothing to merge."""
         publisher = replace(
             self._publisher(self.step()),
             end_model=self.end_model,
             caution=self.caution(self._warn_losses),
-            checkout=self._checkout(committed_lfs=False),
+            checkout=checkout,
         )
         try:
             return publisher.gate_run(self.branch, into=into)
         except NothingToMerge:
             return None
+
+    def _changes(self, into: str, ran: Mapping[str, tuple[str, ...]]) -> tuple[DatasetChange, ...]:
+        """What the branch does to labels; `ran` says what was done for each dataset."""
+        changes = (self._change(name, into, steps) for name, steps in ran.items())
+        return tuple(change for change in changes if change is not None)
 
     def _change(self, name: str, into: str, ran: tuple[str, ...]) -> DatasetChange | None:
         """What the branch does to the labels of a dataset; None where it does nothing."""
@@ -132,6 +142,6 @@ class Checking(Labeling, Publishing):
             )
             if not gates_at(self.store, set_.commit.id, into):
                 return None
-            return self._judge(into)
+            return self._judge(into, self._checkout(committed_lfs=False))
         except DatahubError as error:
             return error

@@ -23,8 +23,8 @@ from datahub.core.dataset import checked_name
 from datahub.core.errors import ConfigError
 from datahub.flow.steps import Progress, quiet
 from datahub.hub.access import Access
-from datahub.hub.ci import Checking
 from datahub.hub.embedding import Embedding
+from datahub.hub.fork import Forking
 from datahub.hub.importing import Importing
 from datahub.hub.reading import Reading
 from datahub.hub.registry import load
@@ -35,7 +35,7 @@ from datahub.hub.wiring import Warn, unheard
 from datahub.machine.installed import shared_folder
 
 
-class Hub(Access, Importing, Checking, Embedding, Reading, Reviewing, Versioning):
+class Hub(Access, Importing, Forking, Embedding, Reading, Reviewing, Versioning):
     """One project: its settings, its adapters, its use cases."""
 
     @classmethod

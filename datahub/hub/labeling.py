@@ -278,7 +278,9 @@ class Labeling(Wiring):
 
     def _say_edits(self, at: At) -> None:
         """Warn of LFs that were edited since they voted: labels would be those of the old ones."""
-        if at.votes is None or not self._may_be_edited(at, at.votes.lfs):
+        if at.votes is None or not all(lf.file for lf in at.votes.lfs):
+            return  # votes of a file have no code here
+        if not self._may_be_edited(at, at.votes.lfs):
             return
         try:
             edits = lf_edits(at, self.lf_source.discover())

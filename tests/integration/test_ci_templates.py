@@ -19,7 +19,12 @@ from tests.integration.conftest import CARELESS, LFS
 
 ROOT = Path(__file__).parents[2]
 FIRST = Path("labeling_functions/first.py")
-GH = '#!/bin/sh\nprintf \'%s\\n\' "$@" > "$RUNNER_TEMP/gh"\n'
+EXPRESSION = re.compile(r"\$\{\{ (.*?) \}\}")
+# It tells what it was asked last, and answers with a pull request's number.
+GH = """#!/bin/sh
+if [ "$1" = api ]; then echo 7; exit; fi
+printf '%s\\n' "$@" > "$RUNNER_TEMP/gh"
+"""
 
 
 @dataclass(frozen=True)
@@ -82,13 +87,125 @@ def run_step(step: dict[str, Any], project: Path, files: Path, values: dict[str,
 
 def expanded(text: str, values: dict[str, str]) -> str:
     """An expression of GitHub's that names one value."""
-    return re.sub(r"\$\{\{ (.*?) \}\}", lambda match: values[match[1]], text)
+    return EXPRESSION.sub(lambda match: values[match[1]], text)
 
 
 def holds(condition: str, values: dict[str, str]) -> bool:
     """A condition of comparisons that are joined by `&&`."""
     pairs = (part.split(" == ") for part in condition.split(" && "))
     return all(values[name] == text.strip("'") for name, text in pairs)
+
+
+def run_workflow(name: str, folder: Path, files: Path, **values: str) -> None:
+    """The scripts of a workflow's jobs in their order, each of which succeeds.
+
+    Artifacts and downloads lie in `files`, which is the runner's own folder.
+    """
+    workflow = yaml.safe_load((ROOT / "ci/github" / name).read_text())
+    for job in workflow["jobs"].values():
+        for step in job["steps"]:
+            if "run" in step and not step["run"].startswith("pip install"):
+                known = dict.fromkeys(EXPRESSION.findall(str(step)), "")
+                assert run_step(step, folder, files, {**known, **values}) == 0, step["run"]
+
+
+@pytest.mark.slow
+def test_a_fork_is_judged_by_its_votes_and_its_comment_is_rendered_anew(
+    landed: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Three workflows; the number of the pull request comes by the event's head."""
+    files = tmp_path_factory.mktemp("runner")
+    fork = tmp_path_factory.mktemp("fork")
+    shutil.copytree("labeling_functions", fork / "labeling_functions")
+    (fork / "datahub.toml").write_text('dataset = "mail"\nstore = "lakefs"\n')
+    (fork / FIRST).write_text(LFS.replace(*CARELESS))
+
+    run_workflow("fork-snapshot.yml", landed, files)
+    run_workflow("fork-votes.yml", fork, files)
+    (files / "fork").mkdir()
+    (files / "votes").rename(files / "fork" / "votes")
+    run_workflow("fork-judge.yml", landed, files)
+
+    said = (files / "gh").read_text().splitlines()
+    assert said[:3] == ["pr", "comment", "7"]
+    comment = Path(said[said.index("--body-file") + 1]).read_text()
+    assert comment.startswith("### Change of `main`: refused")
+    assert "lands nothing" in comment
+
+
+def test_only_the_jobs_that_need_a_secret_or_a_token_have_one() -> None:
+    """A stranger's code runs where there is neither; what comments cannot read the data."""
+    jobs = {
+        name: (yaml.safe_load(path.read_text()), job)
+        for path in (ROOT / "ci/github").glob("fork-*.yml")
+        for name, job in yaml.safe_load(path.read_text())["jobs"].items()
+    }
+    with_secret = {name for name, (_, job) in jobs.items() if "secrets." in str(job)}
+    may_write = {
+        name
+        for name, (workflow, job) in jobs.items()
+        if "write" in str(job.get("permissions", workflow["permissions"]))
+    }
+    assert with_secret == {"snapshot", "judge"}
+    assert may_write == {"comment"}
+    # `True` is what YAML 1.1 makes of the word `on`.
+    assert jobs["votes"][0][True] == ["pull_request"]
+    checkouts = [
+        step for _, job in jobs.values() for step in job["steps"] if "checkout" in str(step)
+    ]
+    assert all("ref" not in step.get("with", {}) for step in checkouts)
+
+
+CURL = """#!/bin/sh
+while [ "$1" != "-o" ]; do shift; done
+case "$*" in
+  *merge_requests/7/notes) cp comment.md note.md; echo '{}' > "$2" ;;
+  *merge_requests/7) echo '{"source_project_id": 12}' > "$2" ;;
+  *12/jobs/artifacts/ref/merge-requests/7/head/raw/votes*) cp "$FORK/votes" "$2" ;;
+  *main/download*) cp "$ROWS" "$2" ;;
+  *) exit 22 ;;
+esac
+"""
+
+
+@pytest.mark.slow
+def test_the_jobs_of_gitlab_judge_a_fork(
+    landed: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Each in the folder that its runner checked out."""
+    jobs = yaml.safe_load((ROOT / "ci/gitlab.yml").read_text())
+    fork, tools = tmp_path_factory.mktemp("fork"), tmp_path_factory.mktemp("tools")
+    (tools / "curl").write_text(CURL)
+    (tools / "curl").chmod(0o755)
+    shutil.copytree("labeling_functions", fork / "labeling_functions")
+    (fork / "datahub.toml").write_text('dataset = "mail"\nstore = "lakefs"\n')
+    (fork / FIRST).write_text(LFS.replace(*CARELESS))
+    environment = {
+        **os.environ,
+        "PATH": f"{tools}:{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "FORK": str(fork),
+        "ROWS": str(tools / "rows.zip"),
+        "DATAHUB_CI_INTO": "main",
+        "DATAHUB_MR": "7",
+        "CI_API_V4_URL": "https://gitlab.example/api/v4",
+        "CI_PROJECT_ID": "3",
+        "CI_MERGE_REQUEST_PROJECT_ID": "3",
+        "DATAHUB_GITLAB_TOKEN": "t",
+    }
+
+    def run(name: str, folder: Path) -> None:
+        script = "\n".join(jobs[f".datahub-fork-{name}"]["script"])
+        words = ["bash", "-eo", "pipefail", "-c", script]
+        ran = subprocess.run(words, cwd=folder, env=environment, check=False, timeout=120)
+        assert ran.returncode == 0, name
+
+    run("snapshot", landed)
+    shutil.make_archive(str(tools / "rows"), "zip", landed, "snapshot")
+    run("votes", fork)
+    run("judge", landed)
+    run("comment", landed)
+
+    assert (landed / "note.md").read_text().startswith("### Change of `main`: refused")
 
 
 def test_a_careless_lf_fails_the_job_and_comments(landed: Path) -> None:

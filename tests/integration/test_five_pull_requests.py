@@ -36,9 +36,9 @@ def test_five_pull_requests_get_the_right_answers(datahub: Datahub, tmp_path: Pa
     answers = script().walk(tmp_path, lambda *words: datahub(*words).code)
 
     codes = {name: answer.code for name, answer in answers.items()}
-    assert codes == {"careless": 1, "good": 0, "not_run": 1, "softer": 1}
+    assert codes == {"careless": 1, "good": 0, "not_run": 1, "softer": 1, "fork": 0}
     assert all(len(answer.comment) < COMMENT_LIMIT for answer in answers.values())
-    careless, good, not_run, softer = (head(answer.comment) for answer in answers.values())
+    careless, good, not_run, softer, fork = (head(answer.comment) for answer in answers.values())
     assert careless.startswith("### Change of `main`: refused")
     assert "rows on which week conflicts: 14" in careless
     assert "LFs new: `week`" in careless
@@ -52,3 +52,7 @@ def test_five_pull_requests_get_the_right_answers(datahub: Datahub, tmp_path: Pa
     weaker = "weaker: `expectations/labels.json: expect_lf_conflict_rate_to_be_at_most: refuse"
     assert f"{weaker} 0.12 -> 0.9`" in softer
     assert "They would pass here." in softer
+    assert fork.startswith("### Change of `main`: passed")
+    assert "The votes came in a file" in fork
+    assert "lands nothing" in fork
+    assert "LFs new: `on_the_pitch`" in fork

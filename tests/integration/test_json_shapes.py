@@ -128,6 +128,10 @@ def _publish(walk: Walk, folder: Path) -> None:
     assert walk("gate refusals")
     assert walk("merge", "work", "--into", "main")["verdict"]["passed"]
     assert walk("audit", "main")["clean"]
+    assert walk("fork snapshot", "rows apart")["datasets"]
+    assert walk("fork vote", "rows apart")["lfs"]["mail"]
+    walk("ci", "--votes", "votes", "--report", "ci.json")
+    assert walk("fork comment", "ci.json")["markdown"]
 
 
 def _review(walk: Walk, folder: Path) -> None:

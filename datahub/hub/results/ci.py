@@ -95,6 +95,7 @@ class CI(Shape):
     """What `datahub ci` found. `state` is passed, refused or unchanged (`verdict` is then null).
 
     `tried` says what the rules of the checkout would say of it; empty where they are the branch's.
+    `votes` is the SHA-256 of the file that the votes came from; empty where LFs ran here.
     """
 
     state: str
@@ -104,3 +105,30 @@ class CI(Shape):
     changes: list[DatasetChange]
     rules: RulesChange | None
     tried: str
+    votes: str
+
+
+@dataclass(frozen=True)
+class Snapshot(Shape):
+    """Rows that LFs may see elsewhere: a folder, and how many rows of each dataset."""
+
+    folder: str
+    datasets: dict[str, int]
+
+
+@dataclass(frozen=True)
+class VotesFile(Shape):
+    """A file of votes; by dataset, the LFs that voted, and those that could not be asked."""
+
+    path: str
+    sha256: str
+    lfs: dict[str, list[str]]
+    left_out: dict[str, list[str]]
+
+
+@dataclass(frozen=True)
+class Comment(Shape):
+    """A report of `ci` as Markdown. `state` is passed, refused, unchanged or could not run."""
+
+    state: str
+    markdown: str

@@ -9,12 +9,15 @@ from typing import Any
 
 from datahub.hub.results.ci import (
     CI,
+    Comment,
     DatasetChange,
     LabelSide,
     LFLine,
     LFMove,
     Move,
     RulesChange,
+    Snapshot,
+    VotesFile,
 )
 from datahub.hub.results.demo import Demo, DemoAccuracy, DemoAudit
 from datahub.hub.results.embed import Departure, Embedded, EmbedPlan, Leaves, SimilarRow
@@ -147,6 +150,9 @@ COMMANDS: dict[str, Any] = {
     "diff": Difference,
     "merge": Merged,
     "ci": CI,
+    "fork snapshot": Snapshot,
+    "fork vote": VotesFile,
+    "fork comment": Comment,
     "revert": Commit,
     "cherry-pick": Commit,
     "restore": Commit,
@@ -190,6 +196,7 @@ __all__ = [
     "ClassScore",
     "Collected",
     "Collection",
+    "Comment",
     "Commit",
     "Compared",
     "Comparison",
@@ -261,6 +268,7 @@ __all__ = [
     "Sight",
     "SimilarRow",
     "SliceScore",
+    "Snapshot",
     "Spending",
     "Stale",
     "Status",
@@ -275,6 +283,7 @@ __all__ = [
     "Unjudged",
     "Verdict",
     "Vote",
+    "VotesFile",
     "Why",
     "plain",
 ]
