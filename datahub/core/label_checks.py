@@ -7,49 +7,30 @@ Defaults are measured: docs/gates.md.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from datahub.core.accept import fewest, lower_bound, upper_bound
+from datahub.core.check_kinds import (
+    DESTINATION,
+    SLICE,
+    Found,
+    Kind,
+    Kwargs,
+    Unclear,
+    check_value,
+    thin,
+)
 from datahub.core.check_result import CheckResult, State
 from datahub.core.error_kinds import GateError
 from datahub.core.gate_suite import Suite, where
 from datahub.core.label_change import DatasetChange
+from datahub.core.table_checks import NO_COLUMN_NEEDED, OF_TABLES
+from datahub.core.table_view import TableView
 
 ENGINE = "datahub"
-DESTINATION = "destination"
 _SHOWN = 5
-
-
-@dataclass(frozen=True)
-class Found:
-    """One thing that was measured: its value, and the levels from which it warns and refuses."""
-
-    what: str
-    value: float
-    warn: float
-    refuse: float
-    keys: tuple[str, ...] = ()
-
-    @property
-    def severity(self) -> str:
-        """What it comes to; empty where it is within the levels."""
-        return (
-            "critical" if self.value > self.refuse else "warning" if self.value > self.warn else ""
-        )
-
-
-@dataclass(frozen=True)
-class Unclear:
-    """One thing that cannot be told yet; `counts_as` says whether it passes."""
-
-    what: str
-    counts_as: str
-
-
-Kwargs = Mapping[str, Any]
-_Judge = Callable[[DatasetChange, Kwargs], Iterator[Found | Unclear]]
 
 
 @dataclass(frozen=True)
@@ -77,9 +58,18 @@ def label_checks(suite: Suite) -> list[LabelCheck]:
     ]
 
 
-def judge_change(check: LabelCheck, change: DatasetChange, *, suite: str) -> CheckResult:
-    """What became of an expectation."""
+def is_of_table(check: LabelCheck) -> bool:
+    """Whether it is judged by a `TableView`, and not by a `DatasetChange`."""
+    return check.kind in OF_TABLES
+
+
+def judge_change(
+    check: LabelCheck, change: DatasetChange | TableView, *, suite: str
+) -> CheckResult:
+    """What became of an expectation: by the change of a dataset, or by a view of its table."""
     found = list(CHECKS[check.kind].judge(change, check.kwargs))
+    if isinstance(change, DatasetChange):
+        found = thin(check.kwargs, change.after.rows) or found
     bad = [one for one in found if isinstance(one, Found) and one.severity]
     unclear = [one for one in found if isinstance(one, Unclear)]
     refusing = [one for one in bad if one.severity == "critical"]
@@ -108,18 +98,14 @@ def judge_change(check: LabelCheck, change: DatasetChange, *, suite: str) -> Che
 
 def _words(one: Found) -> str:
     level = one.refuse if one.severity == "critical" else one.warn
-    return f"{one.what} {_share(one.value)}, at most {_share(level)}"
-
-
-def _share(value: float) -> str:
-    return f"{value:.2%}"
+    return f"{one.what} {one.told(one.value)}, at most {one.told(level)}"
 
 
 def _best(found: Sequence[Found | Unclear]) -> list[str]:
     """Where all is well: what came nearest to its level."""
     values = [one for one in found if isinstance(one, Found)]
     nearest = max(values, key=lambda one: one.value - one.warn, default=None)
-    return [] if nearest is None else [f"{nearest.what} {_share(nearest.value)}"]
+    return [] if nearest is None else [f"{nearest.what} {nearest.told(nearest.value)}"]
 
 
 def _flips(change: DatasetChange, kwargs: Kwargs) -> Iterator[Found | Unclear]:
@@ -207,44 +193,40 @@ def _precision(change: DatasetChange, kwargs: Kwargs) -> Iterator[Found | Unclea
             yield Unclear(what, kwargs["unclear"])
 
 
-@dataclass(frozen=True)
-class _Kind:
-    asked: str
-    defaults: Kwargs
-    judge: _Judge
-
-
 def _levels(warn: float, refuse: float, **more: Any) -> Kwargs:
     return {"warn": warn, "refuse": refuse, "against": DESTINATION, **more}
 
 
-CHECKS: Mapping[str, _Kind] = {
-    "expect_label_flip_rate_to_be_at_most": _Kind(
-        "few labels to flip", _levels(0.005, 0.02, class_refuse=0.05, people=0), _flips
+_OF_LABELS: Mapping[str, Kind] = {
+    "expect_label_flip_rate_to_be_at_most": Kind(
+        "few labels to flip", _levels(0.005, 0.02, class_refuse=0.05, people=0, **SLICE), _flips
     ),
-    "expect_label_coverage_to_be_between": _Kind(
+    "expect_label_coverage_to_be_between": Kind(
         "labels to cover the rows",
-        _levels(0.01, 0.05, min_value=None, max_value=None),
+        _levels(0.01, 0.05, min_value=None, max_value=None, **SLICE),
         _coverage,
     ),
-    "expect_class_balance_change_to_be_at_most": _Kind(
-        "the shares of classes to stay", _levels(0.01, 0.03), _balance
+    "expect_class_balance_change_to_be_at_most": Kind(
+        "the shares of classes to stay", _levels(0.01, 0.03, **SLICE), _balance
     ),
-    "expect_lf_conflict_rate_to_be_at_most": _Kind(
+    "expect_lf_conflict_rate_to_be_at_most": Kind(
         "LFs to agree with each other", _levels(0.10, 0.20), _conflicts
     ),
-    "expect_lf_coverage_to_be_between": _Kind(
+    "expect_lf_coverage_to_be_between": Kind(
         "each LF to vote",
         {"min_value": 0.001, "max_value": 1.0, "against": DESTINATION},
         _lf_coverage,
     ),
-    "expect_lf_fault_rate_to_be_at_most": _Kind("LFs not to raise", _levels(0.0, 0.01), _faults),
-    "expect_class_precision_on_audit_to_be_at_least": _Kind(
+    "expect_lf_fault_rate_to_be_at_most": Kind("LFs not to raise", _levels(0.0, 0.01), _faults),
+    "expect_class_precision_on_audit_to_be_at_least": Kind(
         "labels of each class to be right on audited rows",
         {"min_value": None, "confidence": 0.95, "unclear": "refuse", "against": DESTINATION},
         _precision,
     ),
 }
+
+
+CHECKS: Mapping[str, Kind] = {**_OF_LABELS, **OF_TABLES}
 
 
 def _check(entry: Mapping[str, Any], number: int, place: str) -> LabelCheck:
@@ -260,8 +242,11 @@ def _check(entry: Mapping[str, Any], number: int, place: str) -> LabelCheck:
         )
     kwargs = {**kind.defaults, **given}
     for name, value in kwargs.items():
-        _check_value(name, value, f"Suite {place} ({entry['type']})")
-    if "confidence" in kwargs and not (kwargs["min_value"] or 1) < 1:
+        check_value(name, value, f"Suite {place} ({entry['type']})")
+    is_bare = kwargs.get("column", "") is None and not kwargs.get("column_list")
+    if is_bare and entry["type"] not in NO_COLUMN_NEEDED:
+        raise GateError(f"Suite {place} ({entry['type']}) names no column.")
+    if "confidence" in kwargs and "min_value" in kwargs and not (kwargs["min_value"] or 1) < 1:
         raise GateError(f"Suite {place} ({entry['type']}) needs a min_value below 1.")
     severity = entry.get("severity") or "critical"
     if severity not in ("critical", "warning", "info"):
@@ -269,20 +254,3 @@ def _check(entry: Mapping[str, Any], number: int, place: str) -> LabelCheck:
     notes = entry.get("notes")
     words = notes if isinstance(notes, str) else ""
     return LabelCheck(number, entry["type"], kwargs, severity, words)
-
-
-def _check_value(name: str, value: object, place: str) -> None:
-    if name == "against":
-        good = isinstance(value, str) and bool(value)
-    elif name == "unclear":
-        good = value in ("refuse", "pass")
-    elif name in ("min_value", "max_value") and value is None:
-        good = True
-    elif name == "confidence":
-        good = isinstance(value, float) and 0.5 <= value <= 0.9999
-    else:
-        most = 1e12 if name == "people" else 1
-        good = isinstance(value, (int, float)) and type(value) is not bool and 0 <= value <= most
-    if not good:
-        kinds = {"against": "a ref", "unclear": "refuse or pass"}
-        raise GateError(f"{place}: {name} is {value!r}, and must be {kinds.get(name, 'a share')}.")

@@ -10,13 +10,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from datahub.core.check_kinds import LEVELS
 from datahub.core.error_kinds import DatahubError
 from datahub.core.label_checks import CHECKS
 from datahub.core.layout import GATES
 from datahub.core.verdict import Gate, gates_of
 
 _LOWER = ("mostly", "min_value", "confidence")  # the lower, the less is asked
-_HIGHER = ("max_value", "threshold", "warn", "refuse", "class_refuse", "people")
+_HIGHER = ("max_value", "threshold", "warn", "refuse", "class_refuse", "people", "exact", "tokens")
 _SEVERITIES = ("info", "warning", "critical")
 _GONE = object()
 
@@ -114,10 +115,13 @@ def _is_less(name: str, old: Any, new: Any) -> bool:
         return bool(new == "pass")
     if name == "mostly":
         old, new = (1 if side is _GONE else side for side in (old, new))
-    if name in ("row_condition", "ignore_row_if"):
-        return old is _GONE or new is not _GONE
+    if name in ("row_condition", "ignore_row_if", "slice"):
+        return old in (_GONE, None) or new not in (_GONE, None)
     if name == "value_set" and isinstance(old, list) and isinstance(new, list):
         return not set(map(json.dumps, new)) <= set(map(json.dumps, old))
+    if name in LEVELS and isinstance(old, list) and isinstance(new, list):
+        pairs = zip(old, new, strict=True)
+        return any(b < a if name == "alpha" else b > a for a, b in pairs)
     if name not in (*_LOWER, *_HIGHER):
         return False
     if new is _GONE or new is None:

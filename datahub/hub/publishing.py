@@ -129,6 +129,7 @@ class Publishing(Wiring):
             gate=self.gate,
             step=step,
             on_refusal=self._record_refusal,
+            profiles=self.part_profiles,
         )
 
     def gate_run(

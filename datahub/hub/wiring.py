@@ -36,6 +36,7 @@ from datahub.ports import (
     LedgerEntry,
     LFSource,
     LFWorkers,
+    PartProfiles,
     Prompts,
     ReviewQueue,
     Rows,
@@ -119,6 +120,13 @@ class Wiring:
         folder = self.settings.cache_folder / "profiles"
         gate: GateEngine = adapter("gate", "polars")(self.rows, whole, folder)
         return gate
+
+    @once
+    def part_profiles(self) -> PartProfiles:
+        """What was measured of parts before."""
+        make = load("datahub.adapters.part_profiles:FolderProfiles")
+        profiles: PartProfiles = make(self.settings.cache_folder / "profiles" / "measures")
+        return profiles
 
     @once
     def lf_source(self) -> LFSource:

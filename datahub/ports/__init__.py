@@ -13,6 +13,7 @@ from datahub.ports.history import Adopting, History, Remembering
 from datahub.ports.labeling import FoundLF, LeftOut, LFSet, LFSource, LFWorkers, Prompts
 from datahub.ports.landing import Landing
 from datahub.ports.models import Embedder, EndModel, LabelModel, LabelModelFit, Opinion
+from datahub.ports.profiles import PartProfiles
 from datahub.ports.refs import Refs
 from datahub.ports.review import (
     FORGOTTEN,
@@ -56,6 +57,7 @@ __all__ = [
     "NewAnswers",
     "Opinion",
     "PandasIndex",
+    "PartProfiles",
     "Prompts",
     "Ranged",
     "Reconciliation",

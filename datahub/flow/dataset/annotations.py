@@ -47,6 +47,13 @@ def agreement_at(at: At) -> Agreement:
     return agreement(by_row)
 
 
+def answers_of(at: At) -> list[list[str]]:
+    """The labels that people gave to each row, as rows are, that two or more named a class of."""
+    by_row = answers_by_row(at.log, hashes_of(at, at.log), classes=at.dataset.classes)
+    labels = ([a.label for a in answers if a.label is not None] for answers in by_row.values())
+    return [unit for unit in labels if len(unit) > 1]
+
+
 def _shown_earlier(ats: Iterable[At], lines: Iterable[Annotation]) -> set[Columns]:
     """Sets of columns that batches showed, where a line does not say what it saw."""
     if all(entry.columns is not None for entry in lines):

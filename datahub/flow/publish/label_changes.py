@@ -15,17 +15,25 @@ from datahub.core.errors import DatahubError, NotFound
 from datahub.core.label_change import DatasetChange, LabelMoves, Side, Voted, lf_lines
 from datahub.core.labels import LabelMatrix
 from datahub.core.layout import votes_file
+from datahub.core.table_view import Slice
 from datahub.flow.dataset.at import At
 from datahub.flow.label.score import score_labels
 from datahub.flow.label.views import lf_stats
+from datahub.flow.publish.slices import in_slice
 
 _COLUMNS = ("label", "source")
 
 
-def dataset_change(before: At, after: At, *, ran: tuple[str, ...]) -> DatasetChange:
-    """A dataset before and after, where it has labels; `ran` says what was done for it."""
+def dataset_change(
+    before: At, after: At, *, ran: tuple[str, ...], only: Slice = None
+) -> DatasetChange:
+    """A dataset before and after, where it has labels; `ran` says what was done for it.
+
+    With `only`, rows of a slice are counted; LFs and accuracy are of all rows.
+    """
     moves, counts = LabelMoves(), [_Counts(), _Counts()]
-    for part, new in after.parts("labels", columns=[after.key, *_COLUMNS]):
+    for part, lines in after.parts("labels", columns=[after.key, *_COLUMNS]):
+        new = lines if only is None else in_slice(lines, after, part, only)
         counts[1].add(new)
         old = _lines_before(before, part, new)
         flipped = moves.add(old, new, after.key)
@@ -33,8 +41,8 @@ def dataset_change(before: At, after: At, *, ran: tuple[str, ...]) -> DatasetCha
             keys = flipped.to_list()
             moves.add_votes(keys, _votes(before, part, flipped), _votes(after, part, flipped))
     if before.exists and before.has("labels"):
-        for _, old in before.parts("labels", columns=[before.key, *_COLUMNS]):
-            counts[0].add(old)
+        for part, lines in before.parts("labels", columns=[before.key, *_COLUMNS]):
+            counts[0].add(lines if only is None else in_slice(lines, before, part, only))
     return DatasetChange(
         dataset=after.name,
         ran=ran,

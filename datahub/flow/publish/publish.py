@@ -36,7 +36,7 @@ from datahub.flow.publish.reviewed import Checkout
 from datahub.flow.publish.verdicts import check_secret, gates_at, judge, sign
 from datahub.flow.rows.setaside import CAREFUL, Caution
 from datahub.flow.steps import Step, end
-from datahub.ports import EndModel, GateEngine, Refusal, Rows, VersionStore
+from datahub.ports import EndModel, GateEngine, PartProfiles, Refusal, Rows, VersionStore
 
 WORK = "gate-set/"  # branches that exist while rules are being set
 RETRIES = 20  # of a merge whose destination moved while it was judged
@@ -68,7 +68,7 @@ class Publisher:
 
     `secrets` sign verdicts where a branch's rules ask for it; `caution` decides where answers of
     people would be set aside. `checkout` reads the LFs beside the store, which the votes must
-    be of; None: there are none.
+    be of; None: there are none. `profiles` keep what was measured of parts.
     """
 
     store: VersionStore
@@ -80,6 +80,7 @@ class Publisher:
     end_model: EndModel | None = None
     caution: Caution = CAREFUL
     checkout: Checkout | None = None
+    profiles: PartProfiles | None = None
 
     def gate_run(
         self, source: str, *, into: str, settling: Settling = ASK, ungated: bool = False
@@ -202,6 +203,7 @@ class Publisher:
             time=self.step.time,
             reason=reason,
             checkout=self.checkout,
+            profiles=self.profiles,
         )
 
     def _land(self, candidate: Candidate, source: str, report: Report, reason: str) -> MergeResult:

@@ -36,7 +36,7 @@ from datahub.flow.publish.consistency import (
 )
 from datahub.flow.publish.label_rules import LabelChanges, split_suite
 from datahub.flow.publish.reviewed import Checkout, reviewed
-from datahub.ports import GateEngine, Rows, VersionStore
+from datahub.ports import GateEngine, PartProfiles, Rows, VersionStore
 
 
 def judge(
@@ -48,6 +48,7 @@ def judge(
     time: datetime,
     reason: str,
     checkout: Checkout | None,
+    profiles: PartProfiles | None = None,
 ) -> Verdict:
     """The verdict of the destination's rules on exactly this candidate.
 
@@ -63,7 +64,13 @@ def judge(
         checks = _check_rules(candidate, store=store, rows=rows, gate=gate)
     else:
         checks, results = _judge_data(
-            candidate, head_rules, store=store, rows=rows, gate=gate, checkout=checkout
+            candidate,
+            head_rules,
+            store=store,
+            rows=rows,
+            gate=gate,
+            checkout=checkout,
+            profiles=profiles,
         )
     failures = failures_of(results)
     return Verdict(
@@ -90,6 +97,7 @@ def _judge_data(
     rows: Rows,
     gate: GateEngine,
     checkout: Checkout | None,
+    profiles: PartProfiles | None,
 ) -> tuple[int, list[CheckResult]]:
     """How many expectations the destination's gates have, and what became of each."""
     bindings = bound_gates(store, candidate.judged_head, candidate.into, candidate.id)
@@ -102,7 +110,7 @@ def _judge_data(
     for name in sorted({b.dataset for b in bindings if b.table != "rows"} - apart):
         head = At.of(store, rows, candidate.judged_head, name)
         results += reviewed(merge[name], head, checkout)
-    checks, label_changes = 0, LabelChanges(store, rows, candidate.judged_head)
+    checks, label_changes = 0, LabelChanges(store, rows, candidate.judged_head, profiles)
     for binding in (binding for binding in bindings if binding.dataset not in apart):
         at = merge[binding.dataset]
         try:
@@ -243,7 +251,9 @@ def _judge_one(
     if len(results) != checks:
         raise GateError(f"Of {checks} expectations of {binding.suite!r}, {len(results)} answered.")
     for check in own:
-        results.insert(check.number, changes.judge(check, at, suite=binding.suite))
+        results.insert(
+            check.number, changes.judge(check, at, suite=binding.suite, table=binding.table)
+        )
     return of_dataset(results, binding.dataset)
 
 
