@@ -291,7 +291,7 @@ def _typed(name: str, value: object, where: str) -> Any:
 
 
 def _checked(settings: Settings) -> Settings:
-    for name, value, allowed in (
+    for name, value, choices in (
         ("store", settings.store, STORES),
         ("queue", settings.queue, QUEUES),
         ("guesses", settings.guesses, GUESSES),
@@ -300,8 +300,8 @@ def _checked(settings: Settings) -> Settings:
         ("end_model_looks", settings.end_model_looks, LOOKS),
         ("lf_sandbox", settings.lf_sandbox, SANDBOXES),
     ):
-        if value not in allowed:
-            raise ConfigError(f"{name} is {value!r}.", hint=f"It is one of {', '.join(allowed)}.")
+        if value not in choices:
+            raise ConfigError(f"{name} is {value!r}.", hint=f"It is one of {', '.join(choices)}.")
     for name in listed(settings.lf_environment):
         if name.upper().startswith(OWN):
             raise ConfigError(

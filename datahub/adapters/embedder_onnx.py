@@ -65,14 +65,14 @@ class OnnxEmbedder:
             return np.zeros((0, 0), dtype=np.float32)
         with ThreadPoolExecutor(os.cpu_count()) as threads:
             vectors = list(threads.map(self._vector, texts))
-        known = next((vector for vector in vectors if vector is not None), None)
-        if known is None and (known := self._vector("a")) is None:
+        example = next((vector for vector in vectors if vector is not None), None)
+        if example is None and (example := self._vector("a")) is None:
             raise InputError(
                 f"The tokenizer of {self.name!r} makes no token of a text.",
                 hint="Is tokenizer.json that of this model?",
             )
-        nothing = np.zeros_like(known)
-        return unit(np.stack([nothing if vector is None else vector for vector in vectors]))
+        zeros = np.zeros_like(example)
+        return unit(np.stack([zeros if vector is None else vector for vector in vectors]))
 
     def _vector(self, text: str) -> Vectors | None:
         """The vector of a text; None where it has no token."""

@@ -142,7 +142,7 @@ class GitCommandLine:
         return [oid for oid, size in zip(ids, sizes, strict=True) if size <= most]
 
     def _read(self, folder: Path, *words: str, stdin: bytes = b"") -> bytes:
-        ran = subprocess.run(
+        process = subprocess.run(
             ["git", "--no-replace-objects", *words],
             cwd=folder,
             env=_environment(folder),
@@ -150,13 +150,13 @@ class GitCommandLine:
             capture_output=True,
             check=False,
         )
-        if ran.returncode != 0:
-            stderr = ran.stderr.decode(errors="replace").strip()
+        if process.returncode != 0:
+            stderr = process.stderr.decode(errors="replace").strip()
             raise InputError(
                 f"git cannot read {folder}: {(stderr.splitlines() or ['nothing'])[0]}",
                 hint="Name a folder that `datahub git export` wrote, or a clone of it.",
             )
-        return ran.stdout
+        return process.stdout
 
     def _feed(self, folder: Path, stream: Iterable[bytes]) -> None:
         words = ["git", "fast-import", "--quiet", "--done"]
@@ -182,7 +182,7 @@ class GitCommandLine:
         _check(process.returncode, stderr)
 
     def _run(self, folder: Path, *words: str) -> None:
-        ran = subprocess.run(
+        process = subprocess.run(
             ["git", *words],
             cwd=folder,
             env=_environment(folder),
@@ -190,7 +190,7 @@ class GitCommandLine:
             text=True,
             check=False,
         )
-        _check(ran.returncode, ran.stderr.strip())
+        _check(process.returncode, process.stderr.strip())
 
 
 def _environment(folder: Path) -> dict[str, str]:

@@ -100,50 +100,54 @@ class AnchoredLabelModel:
         codes, times = patterns.codes, patterns.times
         prior, power = patterns.prior, patterns.shares
         m, k = len(power), len(prior)
-        packing, rows = Packing(m, k), float(times.sum())
+        codec, rows = Packing(m, k), float(times.sum())
         wrong = (1 - self._right) / max(k - 1, 1)
-        believed = np.where(np.eye(k, dtype=bool), self._right, wrong)  # [v, y]
-        cast = packing.by_vote(sums_by_code(codes, times[:, None] * np.ones(k), packing))
-        pseudo = self._votes * cast * believed
+        prior_votes = np.where(np.eye(k, dtype=bool), self._right, wrong)  # [v, y]
+        votes_by_class = codec.by_vote(sums_by_code(codes, times[:, None] * np.ones(k), codec))
+        pseudo = self._votes * votes_by_class * prior_votes
         even = np.full(k, self._votes * rows / k)  # the prior of LFs knows no class balance
         joint, size = pseudo, even
-        share: Floats = np.tile(believed, (m, 1, 1))
+        share: Floats = np.tile(prior_votes, (m, 1, 1))
         total: Floats = np.zeros((m, k, k))
         for _ in range(self._rounds if rows else 0):
             table, start = self._heard(joint / size, power)
-            soft = posterior_of_codes(codes, packing.tables(table), prior * start)
+            soft = posterior_of_codes(codes, codec.tables(table), prior * start)
             soft *= times[:, None]
-            total = packing.by_vote(sums_by_code(codes, soft, packing))
+            total = codec.by_vote(sums_by_code(codes, soft, codec))
             joint, size = pseudo + total, even + soft.sum(axis=0)
-            before, share = share, _shares(joint, believed)
+            before, share = share, _shares(joint, prior_votes)
             if np.abs(share - before).max(initial=0) < self._tolerance:
                 break
         sizes = size / size.sum() if rows else np.full(k, 1 / k)
         evidence = (np.log(np.maximum(share, _SMALLEST)) - np.log(sizes)) * power[:, None, None]
-        weights = self._rightness(total, cast[:, :, 0].sum(axis=1) if k else np.zeros(m))
+        weights = self._rightness(total, votes_by_class[:, :, 0].sum(axis=1) if k else np.zeros(m))
         return self._weight * evidence, weights
 
     def _heard(self, theta: Floats, power: Floats) -> tuple[Floats, Floats]:
         """Evidence of a vote beyond that of an abstain [m, v, y], and of all abstains [y]."""
-        voted = theta.sum(axis=1)
-        over = np.maximum(voted / _MOST_VOTED, 1)
-        theta, voted = theta / over[:, None], voted / over
-        silent = self._abstains * np.log1p(-voted) * power[:, None]  # [m, y]
-        spoken = np.log(np.maximum(theta, _SMALLEST)) * power[:, None, None]
+        votes = theta.sum(axis=1)
+        over = np.maximum(votes / _MOST_VOTED, 1)
+        theta, votes = theta / over[:, None], votes / over
+        silent = self._abstains * np.log1p(-votes) * power[:, None]  # [m, y]
+        logs = np.log(np.maximum(theta, _SMALLEST)) * power[:, None, None]
         silence = silent.sum(axis=0)
         start = np.exp(np.maximum(silence - silence.max(initial=-np.inf), -600))
-        return spoken - silent[:, None, :], start
+        return logs - silent[:, None, :], start
 
-    def _rightness(self, total: Floats, cast: Floats) -> Floats:
+    def _rightness(self, total: Floats, votes_by_class: Floats) -> Floats:
         """Share of the votes cast that the labels agree with."""
         right = total.diagonal(axis1=1, axis2=2).sum(axis=1)
-        unseen = np.full(len(cast), self._right)  # by an LF that votes on none of the rows drawn
-        return np.asarray(np.clip(np.divide(right, cast, out=unseen, where=cast > 0), 0, 1))
+        defaults = np.full(
+            len(votes_by_class), self._right
+        )  # by an LF that votes on none of the rows drawn
+        return np.asarray(
+            np.clip(np.divide(right, votes_by_class, out=defaults, where=votes_by_class > 0), 0, 1)
+        )
 
 
-def _shares(joint: Floats, believed: Floats) -> Floats:
+def _shares(joint: Floats, prior_votes: Floats) -> Floats:
     """P(class | LF j votes v); what is believed where LF j never votes v."""
     total = joint.sum(axis=2, keepdims=True)
-    known = np.broadcast_to(total > 0, joint.shape)
-    unseen = np.tile(believed, (len(joint), 1, 1))
-    return np.asarray(np.divide(joint, total, out=unseen, where=known))
+    has_votes = np.broadcast_to(total > 0, joint.shape)
+    defaults = np.tile(prior_votes, (len(joint), 1, 1))
+    return np.asarray(np.divide(joint, total, out=defaults, where=has_votes))

@@ -92,13 +92,13 @@ class BayesLabelModel:
         pairs = counts.counts[y :: counts.cardinality, y :: counts.cardinality]
         times = pairs.diagonal()
         precision = np.full(len(times), self._right)
-        voting = np.flatnonzero(times)
-        if len(voting) >= 3 and 0 < p < 1:
-            rates = pairs[np.ix_(voting, voting)] / counts.rows
+        voters = np.flatnonzero(times)
+        if len(voters) >= 3 and 0 < p < 1:
+            rates = pairs[np.ix_(voters, voters)] / counts.rows
             covariance = rates - np.outer(rates.diagonal(), rates.diagonal())
-            gap = _gaps(covariance, power[voting]) / np.sqrt(p * (1 - p))
+            gap = _gaps(covariance, power[voters]) / np.sqrt(p * (1 - p))
             estimate = p + p * (1 - p) * gap / rates.diagonal()
-            precision[voting] = np.where(np.isnan(gap), self._right, np.clip(estimate, 0, 1))
+            precision[voters] = np.where(np.isnan(gap), self._right, np.clip(estimate, 0, 1))
         estimates = (precision * times + self._right * self._votes) / (times + self._votes)
         return np.asarray(np.where(times > 0, estimates, np.nan))
 

@@ -96,7 +96,7 @@ class DawidSkeneLabelModel:
         codes, times = patterns.codes, patterns.times
         prior, power = patterns.prior, patterns.shares
         m, k = len(power), len(prior)
-        packing = Packing(m, k)
+        codec = Packing(m, k)
         wrong = (1 - self._right) / max(k - 1, 1)
         initial = np.where(np.eye(k, dtype=bool), self._right, wrong)
         pseudo = initial * (self._votes * patterns.rows / k)
@@ -104,9 +104,9 @@ class DawidSkeneLabelModel:
         total: Floats = np.zeros((m, k, k))
         first = None  # what the first round has: the size of each class, and what is learned
         for _ in range(self._rounds if len(times) else 0):
-            tables = packing.tables(_evidence(confusion, power))
+            tables = codec.tables(_evidence(confusion, power))
             soft = posterior_of_codes(codes, tables, prior) * times[:, None]
-            total = packing.by_vote(sums_by_code(codes, soft, packing))
+            total = codec.by_vote(sums_by_code(codes, soft, codec))
             before, confusion = confusion, _shares(total.transpose(0, 2, 1) + pseudo)
             first = first or (soft.sum(axis=0), confusion, total)
             if np.abs(confusion - before).max() <= self._tolerance:
@@ -115,8 +115,8 @@ class DawidSkeneLabelModel:
             _, confusion, total = first
         vote_counts = total.sum(axis=(1, 2))
         right = total.diagonal(axis1=1, axis2=2).sum(axis=1)
-        unseen = np.full(m, self._right)  # by an LF that votes on none of the rows drawn
-        weights = np.divide(right, vote_counts, out=unseen, where=vote_counts > 0)
+        defaults = np.full(m, self._right)  # by an LF that votes on none of the rows drawn
+        weights = np.divide(right, vote_counts, out=defaults, where=vote_counts > 0)
         return confusion, np.clip(weights, 0, 1)
 
 

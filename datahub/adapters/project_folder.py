@@ -175,7 +175,7 @@ class ProjectFolder:
             yield from self._code_below(folder, f"{self._inside(folder)}/", frozenset())
 
     def _code_below(
-        self, folder: Path, above: str, seen: frozenset[Path]
+        self, folder: Path, above: str, ancestors: frozenset[Path]
     ) -> Iterator[tuple[str, Path]]:
         """Files below a folder, with their names after `above`; links to folders are entered."""
         for entry in sorted(folder.iterdir(), key=lambda entry: entry.name):
@@ -184,8 +184,8 @@ class ProjectFolder:
                 continue
             if any(map(_is_hidden, self._inside(entry).split("/"))):
                 continue
-            if entry.is_dir() and target not in seen:
-                yield from self._code_below(entry, f"{path}/", seen | {target})
+            if entry.is_dir() and target not in ancestors:
+                yield from self._code_below(entry, f"{path}/", ancestors | {target})
             elif entry.is_file():
                 yield path, entry
 
@@ -240,8 +240,8 @@ def _put(file: Path, branch: str) -> None:
 def _is_code(path: str) -> bool:
     """Whether an LF can be made of a file; what is hidden, and text for people, is none."""
     is_name = path == path.encode(errors="ignore").decode()  # else no commit can hold it
-    hidden = any(map(_is_hidden, path.split("/")))
-    return is_name and not hidden and not path.endswith(_PROSE)
+    is_hidden = any(map(_is_hidden, path.split("/")))
+    return is_name and not is_hidden and not path.endswith(_PROSE)
 
 
 def _is_hidden(piece: str) -> bool:

@@ -67,16 +67,16 @@ class CachedEmbedder:
         return np.stack([vectors[_hash(text)] for text in texts]).astype(np.float32)
 
     def _known(self, db: sqlite3.Connection, hashes: Sequence[bytes]) -> dict[bytes, Vectors]:
-        known: dict[bytes, Vectors] = {}
+        vectors: dict[bytes, Vectors] = {}
         for start in range(0, len(hashes), _PER_QUERY):
-            some = hashes[start : start + _PER_QUERY]
-            marks = ",".join("?" * len(some))
+            batch = hashes[start : start + _PER_QUERY]
+            marks = ",".join("?" * len(batch))
             rows = db.execute(
                 f"select text, vector from vector where model = ? and text in ({marks})",
-                (self.id, *some),
+                (self.id, *batch),
             )
-            known |= {key: np.frombuffer(vector, dtype=_HALF) for key, vector in rows}
-        return known
+            vectors |= {key: np.frombuffer(vector, dtype=_HALF) for key, vector in rows}
+        return vectors
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:

@@ -57,8 +57,8 @@ def ci(
     reports = Hub.gate_reports(report or [], source=source or into, into=into, keys_only=keys_only)
     try:
         with reports.running(), open_hub(cache=cache) as hub:
-            judged = hub.ci_of_votes(votes, into=into) if votes else hub.ci(source, into=into)
-            found = reports.checked(judged)
+            result = hub.ci_of_votes(votes, into=into) if votes else hub.ci(source, into=into)
+            result = reports.checked(result)
             places = hub.gate_places(reports.outcome) if github else {}
     except DatahubError:
         if github:
@@ -66,30 +66,30 @@ def ci(
         if not json:
             print_results(reports.outcome)
         raise
-    if github and found.verdict is not None:
+    if github and result.verdict is not None:
         annotate(reports.outcome, places)
     if json:
         from datahub.core.ci_report import tried_words
 
-        emit_json(results.CI.of(found, tried=tried_words(found)))
+        emit_json(results.CI.of(result, tried=tried_words(result)))
     else:
-        _print(found)
-    if not found.passed:
+        _print(result)
+    if not result.passed:
         raise typer.Exit(1)
 
 
-def _print(found: CIResult) -> None:
+def _print(result: CIResult) -> None:
     from datahub.core.ci_report import summary
 
-    lfs = "the votes of a file" if found.votes else "the LFs of this checkout"
-    line(f"{found.state}: {found.source} with {lfs}, into {found.into}")
-    for sentence in summary(found):
+    lfs = "the votes of a file" if result.votes else "the LFs of this checkout"
+    line(f"{result.state}: {result.source} with {lfs}, into {result.into}")
+    for sentence in summary(result):
         line(f"  {sentence.replace('`', '')}")
-    if found.rules is not None:
-        for text in found.rules.weaker:
+    if result.rules is not None:
+        for text in result.rules.weaker:
             line(f"  weaker: {text}")
-    if found.verdict is not None:
-        for detail in failures(found.verdict):
+    if result.verdict is not None:
+        for detail in failures(result.verdict):
             line(detail)
-        for detail in other_results(found.verdict.results):
+        for detail in other_results(result.verdict.results):
             line(detail)

@@ -190,10 +190,10 @@ def _review(hub: Hub, narration: Narration, figures: dict[str, Any]) -> None:
                 f"{push.doubt} doubted rows and {push.audit} drawn at random; "
                 f"the annotator is simulated from gold"
             )
-            waiting = hub.review_open(limit=5)
+            tasks = hub.review_open(limit=5)
             table(
                 ["row", "prediction", "reason"],
-                [(_headline(task.fields), task.prediction, task.reason) for _, task in waiting],
+                [(_headline(task.fields), task.prediction, task.reason) for _, task in tasks],
             )
         gold = hub.gold()
         answers = [(task_id, gold[task.key]) for task_id, task in hub.review_open()]

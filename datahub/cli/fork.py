@@ -25,12 +25,12 @@ def snapshot(
 ) -> None:
     """Copy the rows that a branch's gate is about, for LFs of others: no gold and no labels."""
     with open_hub() as hub:
-        made = hub.fork_snapshot(folder, into=into)
+        result = hub.fork_snapshot(folder, into=into)
     if json:
-        emit_json(results.Snapshot.of(made))
+        emit_json(results.Snapshot.of(result))
         return
-    rows = ", ".join(f"{count} rows of {name}" for name, count in made.datasets.items())
-    line(f"{made.folder}: {rows}")
+    rows = ", ".join(f"{count} rows of {name}" for name, count in result.datasets.items())
+    line(f"{result.folder}: {rows}")
 
 
 @app.command()

@@ -7,8 +7,8 @@ from typing import Any
 
 def show_whole(command: Any) -> None:
     """Have the first paragraph of each command's help stand in the list of commands."""
-    waiting = [command]
-    while waiting:
-        below = waiting.pop()
+    commands = [command]
+    while commands:
+        below = commands.pop()
         below.short_help = below.short_help or " ".join((below.help or "").split("\n\n")[0].split())
-        waiting += getattr(below, "commands", {}).values()
+        commands += getattr(below, "commands", {}).values()

@@ -46,12 +46,12 @@ def revert(
     In conflicts, ours is what the branch holds, theirs what was before the commit.
     Exits 3 when one is left.
     """
-    settling = settling_options(
+    resolution = settling_options(
         ours=ours, theirs=theirs, rule=rule, decisions=decisions, conflicts=conflicts
     )
     with open_hub(branch) as hub:
         _print_commit(
-            hub.revert(commit, set_aside=consent(yes=yes), **settling), hub.branch, json=json
+            hub.revert(commit, set_aside=consent(yes=yes), **resolution), hub.branch, json=json
         )
 
 
@@ -71,12 +71,12 @@ def cherry_pick(
     In conflicts, ours is what the branch holds, theirs what the commit made.
     Exits 3 when one is left.
     """
-    settling = settling_options(
+    resolution = settling_options(
         ours=ours, theirs=theirs, rule=rule, decisions=decisions, conflicts=conflicts
     )
     with open_hub(branch) as hub:
         _print_commit(
-            hub.cherry_pick(commit, set_aside=consent(yes=yes), **settling), hub.branch, json=json
+            hub.cherry_pick(commit, set_aside=consent(yes=yes), **resolution), hub.branch, json=json
         )
 
 

@@ -168,22 +168,22 @@ def _print_slices(slices: Sequence[SliceScore]) -> None:
             line(f"slice {found.name} raised on {found.faults} rows, which are not in it")
 
 
-def _right(judged: Accuracy | None) -> tuple[str, str]:
-    if judged is None:
+def _right(accuracy: Accuracy | None) -> tuple[str, str]:
+    if accuracy is None:
         return "-", "-"
-    return share(judged.accuracy), _interval(judged.interval, judged.labeled)
+    return share(accuracy.accuracy), _interval(accuracy.interval, accuracy.labeled)
 
 
-def _print_judged(judge: str, judged: Judged) -> None:
-    whole = judged.everything
-    low, high = judged.interval
+def _print_judged(judge: str, score: Judged) -> None:
+    whole = score.everything
+    low, high = score.interval
     what = {"gold": "gold rows", "audit": "audited rows, whose labels are the models' own"}[judge]
     line(
         f"\nBy {whole.rows} {what}: {share(whole.accuracy)} of {whole.labeled} labels are right "
         f"(95%: {share(low)} to {share(high)})"
     )
-    classes = sorted(judged.classes, key=lambda c: -c.rows)[:_CLASSES]
-    shown = {c.name for c in classes}
+    classes = sorted(score.classes, key=lambda c: -c.rows)[:_CLASSES]
+    names = {c.name for c in classes}
     columns = ["class", "rows", "labeled", "precision", "95% interval", "recall", "95% interval"]
     rows = [
         (
@@ -195,17 +195,17 @@ def _print_judged(judge: str, judged: Judged) -> None:
             share(c.recall),
             _interval(c.recall_interval, c.rows),
         )
-        for c in judged.classes
-        if c.name in shown
+        for c in score.classes
+        if c.name in names
     ]
     table(columns, rows)
-    if len(judged.classes) > len(rows):
-        line(f"and {len(judged.classes) - len(rows)} classes of fewer rows: --json has all")
-    _print_confusion(judged)
+    if len(score.classes) > len(rows):
+        line(f"and {len(score.classes) - len(rows)} classes of fewer rows: --json has all")
+    _print_confusion(score)
 
 
-def _print_confusion(judged: Judged) -> None:
-    wrong = sorted((c for c in judged.confusion if c.truth != c.label), key=lambda c: -c.rows)
+def _print_confusion(score: Judged) -> None:
+    wrong = sorted((c for c in score.confusion if c.truth != c.label), key=lambda c: -c.rows)
     if not wrong:
         return
     rows = [(c.truth, c.label or "(none)", c.rows) for c in wrong[:_PAIRS]]
@@ -320,26 +320,26 @@ def print_fit(report: FitReport) -> None:
 
 def _print_looks(looks: EndModelLooks) -> None:
     """How well the label model's labels of held-out rows are foretold, by what is looked at."""
-    told = [f"{name} {value:.3f}" for name, value in looks.likelihoods.items()]
+    figures = [f"{name} {value:.3f}" for name, value in looks.likelihoods.items()]
     line(
         f"log-likelihood of the label model's labels on {looks.rows} rows, each held out: "
-        f"{', '.join(told)}, class sizes alone {looks.nothing:.3f}; {looks.looks} chosen"
+        f"{', '.join(figures)}, class sizes alone {looks.nothing:.3f}; {looks.looks} chosen"
     )
 
 
-def _print_choice(chosen: ByDev) -> None:
+def _print_choice(choice: ByDev) -> None:
     """What labeled rows chose, how sure that is, and what is left to measure with."""
-    low, high = chosen.interval
+    low, high = choice.interval
     line(
-        f"{chosen.rows} rows of {chosen.source} chose {chosen.model}, class balance "
-        f"{chosen.balance}, temperature {chosen.temperature:g}; {chosen.folds} of 5 folds agree"
+        f"{choice.rows} rows of {choice.source} chose {choice.model}, class balance "
+        f"{choice.balance}, temperature {choice.temperature:g}; {choice.folds} of 5 folds agree"
     )
     line(
-        f"right on rows that did not choose: {share(chosen.right)} "
-        f"({share(low)}-{share(high)}), the default {share(chosen.default_right)}; "
-        f"gain {100 * chosen.gain[0]:+.1f} to {100 * chosen.gain[1]:+.1f} points"
+        f"right on rows that did not choose: {share(choice.right)} "
+        f"({share(low)}-{share(high)}), the default {share(choice.default_right)}; "
+        f"gain {100 * choice.gain[0]:+.1f} to {100 * choice.gain[1]:+.1f} points"
     )
-    line(f"{chosen.left} labeled rows of {chosen.source} are left to measure with")
+    line(f"{choice.left} labeled rows of {choice.source} are left to measure with")
 
 
 def _balance(text: str) -> Balance:

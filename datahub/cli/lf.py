@@ -285,14 +285,14 @@ def _kinds(report: LFReport) -> str:
 
 def _say_faults(faults: Sequence[Fault], count: int) -> None:
     """Tell faults, equal ones once: `faults` are those that were kept of `count`."""
-    folded: dict[tuple[str, str, str], list[Key]] = {}
+    groups: dict[tuple[str, str, str], list[Key]] = {}
     for fault in faults:
-        folded.setdefault((fault.lf, fault.where, fault.error), []).append(fault.key)
-    for (lf, where, error), keys in list(folded.items())[:_FAULTS]:
+        groups.setdefault((fault.lf, fault.where, fault.error), []).append(fault.key)
+    for (lf, where, error), keys in list(groups.items())[:_FAULTS]:
         rows = repr(keys[0]) if len(keys) == 1 else f"{len(keys)} rows, first {keys[0]!r},"
         talk(f"fault: {lf} on {rows} at {where}: {error}")
-    if len(folded) > _FAULTS:
-        talk(f"and {len(folded) - _FAULTS} other kinds of faults: --json has them")
+    if len(groups) > _FAULTS:
+        talk(f"and {len(groups) - _FAULTS} other kinds of faults: --json has them")
     if count > len(faults):
         talk(f"and {count - len(faults)} more faults, which were counted and not kept")
 

@@ -124,9 +124,9 @@ def failures(verdict: Verdict | None) -> Iterator[str]:
             yield f"    {rows_of(failure)}"
 
 
-def other_results(found: Iterable[CheckResult]) -> Iterator[str]:
+def other_results(results: Iterable[CheckResult]) -> Iterator[str]:
     """What could not run, and what passed with what was observed."""
-    for result in found:
+    for result in results:
         if result.state == "failed":
             continue
         state = "met" if result.state == "passed" else result.state

@@ -73,13 +73,13 @@ def answer(
             count = hub.review_answer_file(csv, annotator=annotator, dataset=dataset)
             emit_json(results.Answered(count)) if json else line(f"{count} answers recorded")
             return
-        waiting = hub.review_open(dataset, annotator=annotator or hub.settings.author)
+        tasks = hub.review_open(dataset, annotator=annotator or hub.settings.author)
         if json:
-            emit_json([results.OpenTask.of(task, task=task_id) for task_id, task in waiting])
+            emit_json([results.OpenTask.of(task, task=task_id) for task_id, task in tasks])
             return
-        guesses = {task_id: _guess(hub, task) for task_id, task in waiting}
+        guesses = {task_id: _guess(hub, task) for task_id, task in tasks}
         if list_only:
-            rows = [(number, t.key, guesses[number], _first(t)) for number, t in waiting]
+            rows = [(number, t.key, guesses[number], _first(t)) for number, t in tasks]
             table(["task", "key", "guess", "row"], rows)
             return
         classes = hub.dataset(dataset).classes
@@ -88,7 +88,7 @@ def answer(
             "There is no terminal to ask in.", hint="Answer from a file: --csv answers.csv"
         )
     with open_hub(branch, queue=queue) as hub:
-        _ask(hub, waiting, classes, guesses, annotator=annotator, dataset=dataset)
+        _ask(hub, tasks, classes, guesses, annotator=annotator, dataset=dataset)
 
 
 @app.command()
@@ -107,9 +107,9 @@ def pull(
     if json:
         emit_json(results.Pulled.of(report))
     else:
-        withdrawn = f" ({report.withdrawn} withdrawn)" if report.withdrawn else ""
+        suffix = f" ({report.withdrawn} withdrawn)" if report.withdrawn else ""
         line(
-            f"{report.annotations} annotations taken{withdrawn}, {report.changed} labels changed, "
+            f"{report.annotations} annotations taken{suffix}, {report.changed} labels changed, "
             f"{report.commit.id[:12]}"
         )
         _say_found(report.found)
@@ -229,7 +229,7 @@ def _guess(hub: Hub, task: Task) -> str | None:
 
 def _ask(
     hub: Hub,
-    waiting: list[tuple[str, Task]],
+    tasks: list[tuple[str, Task]],
     classes: tuple[str, ...],
     guesses: dict[str, str | None],
     *,
@@ -238,8 +238,8 @@ def _ask(
 ) -> None:
     count = 0
     choices = "  ".join(f"{i + 1} {name}" for i, name in enumerate(classes))
-    for number, (task_id, task) in enumerate(waiting, start=1):
-        line(f"\n--- {number} of {len(waiting)}")
+    for number, (task_id, task) in enumerate(tasks, start=1):
+        line(f"\n--- {number} of {len(tasks)}")
         for name, text in task.fields.items():
             line(f"{name}: {text[:SHOWN_LENGTH]}{' ...' if len(text) > SHOWN_LENGTH else ''}")
         guess = guesses[task_id]

@@ -74,8 +74,8 @@ def _option() -> Any:
 def add_to(command: Any) -> None:
     """Give a command, and all commands under it, the option."""
     option = _option()
-    waiting = [command]
-    while waiting:
-        below = waiting.pop()
+    commands = [command]
+    while commands:
+        below = commands.pop()
         below.params.append(option)
-        waiting += getattr(below, "commands", {}).values()
+        commands += getattr(below, "commands", {}).values()

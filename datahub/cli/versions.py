@@ -107,8 +107,8 @@ def _print_log(
     if graph:
         from datahub.core.lanes import draw_lanes
 
-        for drawing, commit in draw_lanes(commits):
-            line(drawing + (f" {_oneline(commit, names)}" if commit else ""))
+        for lanes, commit in draw_lanes(commits):
+            line(lanes + (f" {_oneline(commit, names)}" if commit else ""))
         return
     if oneline:
         for commit in commits:
@@ -237,7 +237,7 @@ def merge(
 
     Decisions go first, then the rule, then the side. Exits 3 when a conflict is left.
     """
-    settling = settling_options(
+    resolution = settling_options(
         ours=ours, theirs=theirs, rule=rule, decisions=decisions, conflicts=conflicts
     )
     with open_hub() as hub:
@@ -250,7 +250,7 @@ def merge(
             set_aside=consent(yes=yes),
             committed_lfs=committed_lfs,
             retry=not no_retry,
-            **settling,
+            **resolution,
         )
         into = into or hub.branch
     if outcome.verdict is None and source in (into, "HEAD", "@"):

@@ -127,8 +127,8 @@ class Read:
         if size > SHORT:
             self._enter(self._waiting)
             self._waiting = []
-        telling = enumerate(numbers[: _telling(size)].tolist())
-        lists = [(n, entries) for n, word in telling if (entries := self._entries.get(word))]
+        pairs = enumerate(numbers[: _telling(size)].tolist())
+        lists = [(n, entries) for n, word in pairs if (entries := self._entries.get(word))]
         hits = _hits(-(-4 * size // 5))
         if len(lists) < hits:
             return np.zeros(0, dtype=np.int64)

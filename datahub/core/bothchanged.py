@@ -39,16 +39,16 @@ class BothChanged:
         base: pl.DataFrame,
         ours: pl.DataFrame,
         theirs: pl.DataFrame,
-        lost: Mapping[str, pl.Series],
+        losses: Mapping[str, pl.Series],
     ) -> None:
         """`lost` are cells of the base that have no counterpart in the types of the sides."""
         key = keys.name
-        marks = {name: gone for name, gone in lost.items() if gone.any()}
+        marks = {name: mask for name, mask in losses.items() if mask.any()}
         self._key, self._keys = key, keys
         self._base = _aligned(base, keys)
         self._ours, self._theirs = _aligned(ours, keys), _aligned(theirs, keys)
         self._lost = {
-            name: keys.is_in(base[key].filter(gone).implode()) for name, gone in marks.items()
+            name: keys.is_in(base[key].filter(mask).implode()) for name, mask in marks.items()
         }
         was, is_ours, is_theirs = (
             keys.is_in(frame[key].implode()) for frame in (base, ours, theirs)
@@ -59,23 +59,23 @@ class BothChanged:
     def rows(self) -> pl.DataFrame:
         """The rows as merged, where ours are not that or something conflicts."""
         ours, theirs = self._ours, self._theirs
-        moved = self._is_ours ^ self._is_theirs
+        changes = self._is_ours ^ self._is_theirs
         columns = {self._key: ours[self._key]}
         for name, (from_theirs, conflict) in self._cells.items():
             columns[name] = theirs[name].zip_with(from_theirs, ours[name])
-            moved = moved | from_theirs | conflict
-        return pl.DataFrame(columns).select(ours.columns).filter(moved & self._is_ours)
+            changes = changes | from_theirs | conflict
+        return pl.DataFrame(columns).select(ours.columns).filter(changes & self._is_ours)
 
     def conflicts(self) -> list[Cell]:
         """What both changed differently, by key and in the order of columns."""
-        found = [
+        entries = [
             (place, number, self._cell(place, name))
             for number, (name, (_, conflict)) in enumerate(self._cells.items())
             for place in conflict.arg_true()
         ]
         alone = (self._is_ours ^ self._is_theirs).arg_true()
-        found += [(place, -1, self._row(place)) for place in alone]
-        return [cell for *_, cell in sorted(found, key=lambda one: one[:2])]
+        entries += [(place, -1, self._row(place)) for place in alone]
+        return [cell for *_, cell in sorted(entries, key=lambda entry: entry[:2])]
 
     def _held(self, name: str) -> tuple[pl.Series, pl.Series]:
         """Which cells of a column are theirs, and which conflict."""
@@ -83,7 +83,7 @@ class BothChanged:
         kept_by_ours, kept_by_theirs = equal_cells(ours, base), equal_cells(theirs, base)
         if name in self._lost:
             kept_by_ours, kept_by_theirs = (
-                kept & ~self._lost[name] for kept in (kept_by_ours, kept_by_theirs)
+                mask & ~self._lost[name] for mask in (kept_by_ours, kept_by_theirs)
             )
         news = ~(kept_by_theirs | equal_cells(theirs, ours)) & self._is_ours & self._is_theirs
         return news & kept_by_ours, news & ~kept_by_ours

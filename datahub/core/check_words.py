@@ -53,8 +53,8 @@ def describe_expectation(kind: str, kwargs: Mapping[str, Any]) -> str:
     elif columns is None:
         subject = stem
     else:
-        many = "columns" if ", " in columns else "column"
-        subject = (f"the {stem} of " if stem else "") + f"{many} {_value(columns)}"
+        noun = "columns" if ", " in columns else "column"
+        subject = (f"the {stem} of " if stem else "") + f"{noun} {_value(columns)}"
     mostly = kwargs.get("mostly", 1)
     share = f" in at least {_percent(100 * mostly)} of rows" if mostly != 1 else ""
     where = kwargs.get("row_condition")
@@ -76,10 +76,10 @@ def describe_notes(entry: Mapping[str, Any]) -> str:
     'No nulls. since May ask Ada'
     """
     meta = entry.get("meta")
-    said = [entry.get("description"), entry.get("notes")]
-    said += [meta.get("notes")] if isinstance(meta, Mapping) else []
+    notes = [entry.get("description"), entry.get("notes")]
+    notes += [meta.get("notes")] if isinstance(meta, Mapping) else []
     texts: list[str] = []
-    for note in said:
+    for note in notes:
         content = note.get("content") if isinstance(note, Mapping) else note
         lines = content if isinstance(content, list) else [content]
         texts += [_printable(line.strip()) for line in lines if isinstance(line, str)]

@@ -79,8 +79,8 @@ def adjust(soft: SoftLabels, balance: Sequence[float] | Floats, temperature: flo
     >>> adjust(np.array([[0.8, 0.2]]), [0.5, 0.5], 2.0).round(2).tolist()
     [[0.67, 0.33]]
     """
-    weighed = soft ** (1 / temperature) * np.asarray(balance, dtype=np.float64)
-    return np.asarray(weighed / weighed.sum(axis=1, keepdims=True))
+    scores = soft ** (1 / temperature) * np.asarray(balance, dtype=np.float64)
+    return np.asarray(scores / scores.sum(axis=1, keepdims=True))
 
 
 def choose(
@@ -95,29 +95,29 @@ def choose(
     `candidates` are by name of the label model, and have the default; `estimated` is the class
     balance by majority vote. The same input gives the same choice.
     """
-    choosing = _Choosing(candidates, labels, np.asarray(estimated, dtype=np.float64), default)
+    search = _Choosing(candidates, labels, np.asarray(estimated, dtype=np.float64), default)
     n = len(labels)
-    setting = choosing.best(np.arange(n))
+    setting = search.best(np.arange(n))
     fold = np.arange(n) % FOLDS
-    right, before, same = np.zeros(n), np.zeros(n), Counter[bool]()
+    right, before, agreements = np.zeros(n), np.zeros(n), Counter[bool]()
     for number in range(FOLDS):
-        held, rest = np.flatnonzero(fold == number), np.flatnonzero(fold != number)
-        found = choosing.best(rest)
-        same[(found.model, found.balance) == (setting.model, setting.balance)] += 1
-        right[held] = choosing.right(found, rest, held)
-        before[held] = choosing.right(Setting(default), rest, held)
+        fold_rows, rest = np.flatnonzero(fold == number), np.flatnonzero(fold != number)
+        found = search.best(rest)
+        agreements[(found.model, found.balance) == (setting.model, setting.balance)] += 1
+        right[fold_rows] = search.right(found, rest, fold_rows)
+        before[fold_rows] = search.right(Setting(default), rest, fold_rows)
     count = round(float(right.sum()))
     difference = right - before
     margin = 1.96 * _error(difference)
     return Choice(
         setting=setting,
-        class_balance=tuple(choosing.balance(setting.balance, np.arange(n)).tolist()),
+        class_balance=tuple(search.balance(setting.balance, np.arange(n)).tolist()),
         rows=n,
         right=float(right.mean()),
         interval=interval(count, n),
         default_right=float(before.mean()),
         gain=(float(difference.mean()) - margin, float(difference.mean()) + margin),
-        folds=same[True],
+        folds=agreements[True],
     )
 
 
@@ -136,9 +136,9 @@ class _Choosing:
             gain = self.right(setting, rows, rows) - base
             if gain.mean() > max(most, _SURE * _error(gain)):
                 found, most = setting, float(gain.mean())
-        cooled = self._at_best_temperature(found, rows)
-        gain = self._likelihoods(cooled, rows) - self._likelihoods(found, rows)
-        return cooled if gain.mean() > _SURE * _error(gain) else found
+        tempered_setting = self._at_best_temperature(found, rows)
+        gain = self._likelihoods(tempered_setting, rows) - self._likelihoods(found, rows)
+        return tempered_setting if gain.mean() > _SURE * _error(gain) else found
 
     def balance(self, source: str, rows: Ints) -> Floats:
         """The class balance of that source, these rows being the labeled ones."""
@@ -150,11 +150,11 @@ class _Choosing:
         counts = np.bincount(self.labels[rows], minlength=k) + 1.0
         return np.asarray(counts / counts.sum())
 
-    def right(self, setting: Setting, learned: Ints, held: Ints) -> Floats:
+    def right(self, setting: Setting, training_rows: Ints, fold_rows: Ints) -> Floats:
         """How right each held row is; a tie of t classes is 1/t right."""
-        says = self._says(setting, learned, held)
-        top = says >= says.max(axis=1, keepdims=True) - 1e-9
-        return np.asarray(top[np.arange(len(held)), self.labels[held]] / top.sum(axis=1))
+        soft = self._says(setting, training_rows, fold_rows)
+        top = soft >= soft.max(axis=1, keepdims=True) - 1e-9
+        return np.asarray(top[np.arange(len(fold_rows)), self.labels[fold_rows]] / top.sum(axis=1))
 
     def _at_best_temperature(self, setting: Setting, rows: Ints) -> Setting:
         options = [Setting(setting.model, setting.balance, t) for t in TEMPERATURES]
@@ -162,13 +162,13 @@ class _Choosing:
 
     def _likelihoods(self, setting: Setting, rows: Ints) -> Floats:
         """Log likelihood of each row's label."""
-        says = self._says(setting, rows, rows)
-        own = says[np.arange(len(rows)), self.labels[rows]]
-        return np.asarray(np.log((1 - _DOUBT) * own + _DOUBT / says.shape[1]))
+        soft = self._says(setting, rows, rows)
+        own = soft[np.arange(len(rows)), self.labels[rows]]
+        return np.asarray(np.log((1 - _DOUBT) * own + _DOUBT / soft.shape[1]))
 
-    def _says(self, setting: Setting, learned: Ints, rows: Ints) -> SoftLabels:
+    def _says(self, setting: Setting, training_rows: Ints, rows: Ints) -> SoftLabels:
         opinions = self.candidates[setting.model]
-        balance = self.balance(setting.balance, learned)
+        balance = self.balance(setting.balance, training_rows)
         return combine(
             adjust(opinions.soft[rows], balance, setting.temperature), opinions.end[rows]
         )

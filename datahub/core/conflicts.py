@@ -122,13 +122,13 @@ def _text(value: object) -> str | None:
     return json.dumps(value, ensure_ascii=False, default=str)
 
 
-def check_all_used(settling: Settling, conflicts: Iterable[RowConflict]) -> None:
+def check_all_used(resolution: Settling, conflicts: Iterable[RowConflict]) -> None:
     """Raise InputError where a decision speaks of nothing that is in conflict."""
     pending = list(conflicts)
     by_key: dict[str, list[RowConflict]] = {}
     for conflict in pending:
         by_key.setdefault("" if conflict.key is None else str(conflict.key), []).append(conflict)
-    for decision in settling.decisions:
+    for decision in resolution.decisions:
         if not any(decision.fits(conflict) for conflict in by_key.get(decision.key, [])):
             where = ", ".join(
                 part for part in (decision.column, decision.table, decision.dataset) if part

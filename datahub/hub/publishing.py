@@ -221,7 +221,7 @@ class Publishing(Wiring):
         moves while the merge is judged, it is made and judged again, unless `retry` is off; then
         StaleHead is raised.
         """
-        settling = settling_of(side, rule, decisions, rows=self.rows)
+        resolution = settling_of(side, rule, decisions, rows=self.rows)
         step = self.step()
         with conflicts_written(conflicts, rows=self.rows):
             publisher = replace(
@@ -235,7 +235,7 @@ class Publishing(Wiring):
                 self.ref(source),
                 into=self.ref(into or self.branch),
                 message=message,
-                settling=settling,
+                resolution=resolution,
                 reason=reason,
                 squash=squash,
                 retry=retry,

@@ -116,11 +116,11 @@ class Versioning(Wiring):
         conflicts: Path | str | None,
         set_aside: Consent,
     ) -> Commit:
-        settling = settling_of(side, rule, decisions, rows=self.rows)
+        resolution = settling_of(side, rule, decisions, rows=self.rows)
         with conflicts_written(conflicts, rows=self.rows):
             return edit(
                 self.ref(ref),
-                settling=settling,
+                resolution=resolution,
                 store=self.store,
                 rows=self.rows,
                 step=self.step(),

@@ -36,7 +36,7 @@ _SQLITE_HINTS = {
 
 
 @contextmanager
-def translate_errors(doing: str) -> Iterator[None]:
+def translate_errors(action: str) -> Iterator[None]:
     """Raise StorageError (or Conflict, for a lock held too long) for what the system said.
 
     `doing` completes "Could not ...".
@@ -46,17 +46,17 @@ def translate_errors(doing: str) -> Iterator[None]:
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else str(error)
         hint = _OS_HINTS.get(error.errno or 0, _LOOK)
-        raise StorageError(f"Could not {doing}: {reason}.", hint=hint) from error
+        raise StorageError(f"Could not {action}: {reason}.", hint=hint) from error
     except sqlite3.Error as error:
         # The low byte is the error, the rest its kind. Python's own errors carry no code.
         code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
         if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
             raise Conflict(
-                f"Could not {doing}: another process is writing to this repository.",
+                f"Could not {action}: another process is writing to this repository.",
                 hint="Nothing was changed. Run the command again when the other one is done.",
             ) from error
         hint = _SQLITE_HINTS.get(code, _LOOK)
-        raise StorageError(f"Could not {doing}: {error}.", hint=hint) from error
+        raise StorageError(f"Could not {action}: {error}.", hint=hint) from error
 
 
 def damage_error(message: str) -> StorageError:

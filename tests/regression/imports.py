@@ -75,7 +75,7 @@ class Imports:
         changes, report = merge_commits(
             *commits,
             names=(theirs, into),
-            settling=ASK,
+            resolution=ASK,
             store=self.store,
             rows=self.rows,
             step=Step(into, "ann", TIME, "merge"),

@@ -107,7 +107,7 @@ class Repository:
             expected=head.id,
         )
 
-    def merge(self, branch: str, settling: Settling) -> None:
+    def merge(self, branch: str, resolution: Settling) -> None:
         other = next(name for name in BRANCHES if name != branch)
         head, second = self.store.commit_at(branch), self.store.commit_at(other)
         base = self.store.merge_base(head.id, second.id)
@@ -117,7 +117,7 @@ class Repository:
             head,
             second,
             names=(other, branch),
-            settling=settling,
+            resolution=resolution,
             store=self.store,
             rows=self.rows,
             step=step,
@@ -126,7 +126,7 @@ class Repository:
             branch, changes, message="merge", author="ann", time=step.time, expected=head.id
         )
 
-    def edit(self, verb: str, branch: str, number: int, dataset: str, settling: Settling) -> None:
+    def edit(self, verb: str, branch: str, number: int, dataset: str, resolution: Settling) -> None:
         """Revert, pick or restore from any commit of either branch."""
         commits = [commit for name in BRANCHES for commit in self.store.log(name)]
         ref = commits[number % len(commits)].id
@@ -139,9 +139,9 @@ class Repository:
         if verb == "restore":
             edit.restore(dataset, ref=ref, **parts)  # type: ignore[arg-type]
         elif verb == "revert":
-            edit.revert(ref, settling=settling, **parts)  # type: ignore[arg-type]
+            edit.revert(ref, resolution=resolution, **parts)  # type: ignore[arg-type]
         else:
-            edit.cherry_pick(ref, settling=settling, **parts)  # type: ignore[arg-type]
+            edit.cherry_pick(ref, resolution=resolution, **parts)  # type: ignore[arg-type]
 
     def damage(self) -> list[str]:
         """Datasets at any head that name what is not there."""
@@ -168,7 +168,7 @@ acts = st.tuples(
 def act(
     repository: Repository, verb: str, branch: str, dataset: str, number: int, side: Side
 ) -> None:
-    settling = Settling(side)
+    resolution = Settling(side)
     if verb == "import":
         repository.import_rows(branch, dataset, number)
     elif verb == "describe":
@@ -179,9 +179,9 @@ def act(
     elif verb == "remove":
         repository.remove(branch, dataset)
     elif verb == "merge":
-        repository.merge(branch, settling)
+        repository.merge(branch, resolution)
     else:
-        repository.edit(verb, branch, number, dataset, settling)
+        repository.edit(verb, branch, number, dataset, resolution)
 
 
 @settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
@@ -218,7 +218,7 @@ def test_an_import_whose_dataset_was_changed_since_is_reverted_whole(
         edit.revert(
             first,
             step=repository.step("main"),
-            settling=Settling(side),
+            resolution=Settling(side),
             **parts,  # type: ignore[arg-type]
         )
     assert repository.damage() == []

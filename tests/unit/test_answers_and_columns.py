@@ -158,7 +158,7 @@ class Walk:
             ours,
             theirs,
             names=(source, self.branch),
-            settling=Settling(side="theirs"),
+            resolution=Settling(side="theirs"),
             store=self.store,
             rows=self.rows,
             step=step,

@@ -122,7 +122,7 @@ class Mail:
             ours,
             theirs,
             names=(source, self.branch),
-            settling=Settling(side="ours"),
+            resolution=Settling(side="ours"),
             store=self.store,
             rows=self.rows,
             step=self.step(),

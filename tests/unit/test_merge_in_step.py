@@ -79,7 +79,7 @@ class Project:
             ),
         )
 
-    def merge(self, settling: Settling = ASK) -> Report:
+    def merge(self, resolution: Settling = ASK) -> Report:
         """Merge theirs into ours, as a commit on ours."""
         base, ours, theirs = (self.store.commit_at(ref) for ref in ("base", "ours", "theirs"))
         step = Step("ours", "ann", TIME, "merging")
@@ -88,7 +88,7 @@ class Project:
             ours,
             theirs,
             names=("theirs", "ours"),
-            settling=settling,
+            resolution=resolution,
             store=self.store,
             rows=self.rows,
             step=step,

@@ -81,9 +81,9 @@ class SqlAccounts:
 
     def revoke_token(self, token_id: str, *, now: datetime) -> bool:
         """End a token; whether there was one that had not ended."""
-        one = sa.and_(_TOKEN.c.id == token_id, _TOKEN.c.revoked.is_(None))
+        row = sa.and_(_TOKEN.c.id == token_id, _TOKEN.c.revoked.is_(None))
         with self._write() as connection:
-            statement = sa.update(_TOKEN).where(one).values(revoked=tables.utc(now))
+            statement = sa.update(_TOKEN).where(row).values(revoked=tables.utc(now))
             return bool(connection.execute(statement).rowcount)
 
     def touch_token(self, token_id: str, *, now: datetime) -> None:

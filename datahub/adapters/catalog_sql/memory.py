@@ -45,8 +45,8 @@ def remember(
     connection: sa.Connection, where: Mapping[str, str], changes: Mapping[str, str | None]
 ) -> None:
     """Add, overwrite, and forget (None)."""
-    forgotten = [name for name, text in changes.items() if text is None]
-    for part in _parts(forgotten):
+    removals = [name for name, text in changes.items() if text is None]
+    for part in _parts(removals):
         connection.execute(sa.delete(_table()).where(*_of(where), _table().c.name.in_(part)))
     rows = [{**where, "name": name, "text": text} for name, text in changes.items() if text]
     if rows:

@@ -191,8 +191,8 @@ class _Scale:
         row_counts = np.asarray((block > 0).sum(axis=0)).ravel()  # rows that hold each word
         words = np.flatnonzero(row_counts)
         words = np.sort(words[np.argsort(-row_counts[words], kind="stable")[:most]])
-        weighing = TfidfTransformer(sublinear_tf=True).fit(block[:, words]) if len(words) else None
-        return cls(words, weighing)
+        tfidf = TfidfTransformer(sublinear_tf=True).fit(block[:, words]) if len(words) else None
+        return cls(words, tfidf)
 
     def transform(self, block: Any) -> Any:
         if self.weighing is not None:
@@ -293,8 +293,8 @@ def _folds(hashes: npt.NDArray[np.uint64], soft: SoftLabels, folds: int, seed: i
     _, first, group = np.unique(hashes, return_index=True, return_inverse=True)
     by_row = np.argsort(first)
     rows = first[by_row]
-    dealt = np.random.default_rng(seed).permutation(len(rows))
-    by_class = dealt[np.argsort(soft[rows[dealt]].argmax(axis=1), kind="stable")]
+    deal = np.random.default_rng(seed).permutation(len(rows))
+    by_class = deal[np.argsort(soft[rows[deal]].argmax(axis=1), kind="stable")]
     fold_of = np.empty(len(rows), dtype=np.int64)
     fold_of[by_row[by_class]] = np.arange(len(rows)) % folds
     return np.asarray(fold_of[group])

@@ -32,7 +32,9 @@ class SoftLogistic:
 
         k, sizes = soft.shape[1], [block.shape[1] for block in blocks]
         ends = np.cumsum(sizes)
-        turned = [block.T if isinstance(block, np.ndarray) else block.T.tocsr() for block in blocks]
+        transposes = [
+            block.T if isinstance(block, np.ndarray) else block.T.tocsr() for block in blocks
+        ]
 
         def model(flat: Floats) -> SoftLogistic:
             weights = flat.reshape(-1, k)
@@ -44,7 +46,7 @@ class SoftLogistic:
             errors = np.exp(logs) - soft
             pull = flat / regularization
             pull[-k:] = 0  # sizes of classes are not held back
-            slopes = [np.asarray(block @ _like(block, errors)) for block in turned]
+            slopes = [np.asarray(block @ _like(block, errors)) for block in transposes]
             slope = np.concatenate([*slopes, errors.sum(axis=0, keepdims=True)]).ravel() + pull
             return float(-(soft * logs).sum() + flat @ pull / 2), slope
 

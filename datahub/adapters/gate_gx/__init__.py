@@ -185,12 +185,12 @@ def _judge_check(
         if bool(result.success):  # the quantile check answers numpy.bool
             if empty := _vacuous(check, validator, frame, result.result):
                 return _judged(check, empty, suite, state="failed"), []
-            seen = words.describe_result(check.kind, check.kwargs, result.result, met=True)
-            return _judged(check, seen, suite, state="passed"), []
+            observation = words.describe_result(check.kind, check.kwargs, result.result, met=True)
+            return _judged(check, observation, suite, state="passed"), []
         bad_rows = result.result.get("unexpected_rows")
         rows = [] if bad_rows is None or not len(frame) else [int(at) for at in bad_rows.index]
-        seen = words.describe_result(check.kind, check.kwargs, result.result)
-        return _judged(check, seen, suite, state="failed"), rows
+        observation = words.describe_result(check.kind, check.kwargs, result.result)
+        return _judged(check, observation, suite, state="failed"), rows
 
 
 def _judged(check: Check, observation: str, suite: str, *, state: State) -> CheckResult:

@@ -77,7 +77,7 @@ def _is_finite(value: object) -> bool:
 
 
 def _of_numbers(compute: Callable[[Any], Any]) -> _Column:
-    return lambda column, asked: compute(column)
+    return lambda column, metric: compute(column)
 
 
 _AGGREGATES: dict[str, _Column] = {

@@ -80,11 +80,11 @@ def frame_of(
             tables.append(_read(path, names))
             continue
         names_and_key = [*names, *({instead.key} - set(names))]
-        put = lines.select(names_and_key).to_arrow(compat_level=pl.CompatLevel.oldest())
+        patch = lines.select(names_and_key).to_arrow(compat_level=pl.CompatLevel.oldest())
         own = _read(path, names_and_key)
-        put = put.cast(own.schema)
-        stays = pc.invert(pc.is_in(own[instead.key], value_set=put[instead.key]))
-        tables += [own.filter(stays).select(names), put.select(names)]
+        patch = patch.cast(own.schema)
+        stays = pc.invert(pc.is_in(own[instead.key], value_set=patch[instead.key]))
+        tables += [own.filter(stays).select(names), patch.select(names)]
     frame = _pandas(pa.concat_tables(tables))
     if form.joint:
         _make_joint(frame)

@@ -73,16 +73,16 @@ class PolarsGate:
             table = Table(paths, self._rows, instead)
         except (SourceError, ValueError):  # the other engine says what is wrong with the files
             return self._otherwise.judge(paths, suite, name=name, key=key, instead=instead)
-        judging = _Judging(table, self._profiles, name)
-        outcomes = judging.outcomes(checks)
+        work = _Judging(table, self._profiles, name)
+        outcomes = work.outcomes(checks)
         results = {}
         for number, outcome in outcomes.items():
             check = checks[number]
             assert check is not None
             results[number] = _told(check, outcome, name)
         if key is not None and key in table.names:
-            keys = judging.keys(outcomes, key)
-            results |= {at: replace(results[at], keys=found) for at, found in keys.items()}
+            keys = work.keys(outcomes, key)
+            results |= {at: replace(results[at], keys=examples) for at, examples in keys.items()}
         rest = [number for number in range(len(checks)) if number not in results]
         if rest:
             part = json.dumps(
@@ -162,8 +162,8 @@ class _Judging:
     def _plan(self, check: Asked) -> Plan | GateError | None:
         """How it is judged; an error where a column is missing; None for the other engine."""
         kwargs = check.kwargs
-        named = {kwargs[name] for name in ("column", "column_A", "column_B") if name in kwargs}
-        missing = sorted((named | set(kwargs.get("column_list", ()))) - set(self._table.names))
+        columns = {kwargs[name] for name in ("column", "column_A", "column_B") if name in kwargs}
+        missing = sorted((columns | set(kwargs.get("column_list", ()))) - set(self._table.names))
         if missing:
             return GateError(
                 f"Suite {self._suite!r}, {check.kind}: the table has no column "
@@ -177,16 +177,20 @@ class _Judging:
 
     def _measure(self, measures: Sequence[Measure]) -> None:
         """Measure all parts, as far as no profile has it; a measure that fails is given up."""
-        wanted = {measure.key: measure for measure in measures}
+        measures_by_key = {measure.key: measure for measure in measures}
         for path in self._table.paths:
-            kept = {} if self._table.is_patched(path) else self._profiles.of(path)
-            todo = [one for at, one in wanted.items() if at not in kept and at not in self._failed]
+            profile = {} if self._table.is_patched(path) else self._profiles.of(path)
+            todo = [
+                measure
+                for at, measure in measures_by_key.items()
+                if at not in profile and at not in self._failed
+            ]
             fresh = self._measure_part(path, todo) if todo else {}
-            for at in wanted:
-                if at in fresh or at in kept:
-                    self._measured.setdefault(at, []).append(fresh.get(at) or kept[at])
+            for at in measures_by_key:
+                if at in fresh or at in profile:
+                    self._measured.setdefault(at, []).append(fresh.get(at) or profile[at])
             if fresh and not self._table.is_patched(path):
-                self._profiles.keep(path, {**kept, **fresh})
+                self._profiles.keep(path, {**profile, **fresh})
 
     def _measure_part(self, path: Path, todo: Sequence[Measure]) -> dict[str, Measured]:
         columns = {name for measure in todo for name in measure.needs}
@@ -226,10 +230,10 @@ class _Judging:
 
     def _place(self, row: int) -> tuple[int, int]:
         """The part of a row of the whole table, and its place there."""
-        for part, measured in enumerate(self._measured[_ROWS.key]):
-            if row < measured["rows"]:
+        for part, values in enumerate(self._measured[_ROWS.key]):
+            if row < values["rows"]:
                 return part, row
-            row -= measured["rows"]
+            row -= values["rows"]
         raise IndexError(row)
 
 
@@ -244,14 +248,14 @@ def _told(check: Asked, outcome: _Judged, suite: str) -> CheckResult:
             where = f"Suite {suite!r}, {kind} of {column or 'the table'}"
             message = f"{where} could not be computed: {message}"
         return _result(suite, kind, "could not run", message, None, column, about, outcome.hint)
-    met, seen = outcome.met, _vacuous(check, outcome) if outcome.met else ""
-    if not seen:
-        seen = words.describe_result(kind, kwargs, outcome.result, met=met)
+    is_met, observation = outcome.met, _vacuous(check, outcome) if outcome.met else ""
+    if not observation:
+        observation = words.describe_result(kind, kwargs, outcome.result, met=is_met)
     else:
-        met = False
-    message = f"Expected {words.describe_expectation(kind, kwargs)}; {seen}."
-    state: State = "passed" if met else "failed"
-    return _result(suite, kind, state, message, seen, column, about, "")
+        is_met = False
+    message = f"Expected {words.describe_expectation(kind, kwargs)}; {observation}."
+    state: State = "passed" if is_met else "failed"
+    return _result(suite, kind, state, message, observation, column, about, "")
 
 
 def _result(

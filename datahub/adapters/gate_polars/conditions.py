@@ -48,27 +48,27 @@ class Condition:
 
 def condition_of(kwargs: Mapping[str, Any], families: Families) -> Condition | None:
     """The row_condition of an expectation, if it has one. Raises NotCovered."""
-    given, parser = kwargs.get("row_condition"), kwargs.get("condition_parser")
-    if given is None:
+    condition, parser = kwargs.get("row_condition"), kwargs.get("condition_parser")
+    if condition is None:
         return None
     columns: set[str] = set()
-    if isinstance(given, dict) and parser in (None, "great_expectations"):
-        return Condition(_of_json(given, families, columns, depth=0), frozenset(columns))
-    if not isinstance(given, str) or parser != "pandas":
+    if isinstance(condition, dict) and parser in (None, "great_expectations"):
+        return Condition(_of_json(condition, families, columns, depth=0), frozenset(columns))
+    if not isinstance(condition, str) or parser != "pandas":
         raise NotCovered("row_condition")
     try:
-        tree = parse_expression(given.strip()).body
+        tree = parse_expression(condition.strip()).body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise NotCovered("row_condition") from error
     return Condition(_of_query(tree, families, columns), frozenset(columns))
 
 
 def _of_json(
-    given: Mapping[str, Any], families: Families, columns: set[str], *, depth: int
+    entry: Mapping[str, Any], families: Families, columns: set[str], *, depth: int
 ) -> pl.Expr:
-    kind, column = given.get("type"), given.get("column")
-    if kind in ("and", "or") and set(given) == {"type", "conditions"} and depth == 0:
-        parts = given["conditions"]
+    kind, column = entry.get("type"), entry.get("column")
+    if kind in ("and", "or") and set(entry) == {"type", "conditions"} and depth == 0:
+        parts = entry["conditions"]
         if not isinstance(parts, list) or not 0 < len(parts) <= _MOST:
             raise NotCovered("row_condition")
         if not all(isinstance(part, dict) for part in parts):
@@ -78,10 +78,10 @@ def _of_json(
     if not isinstance(column, dict) or set(column) != {"name"}:
         raise NotCovered("row_condition")
     name = column["name"]
-    if kind == "nullity" and set(given) == {"type", "column", "is_null"}:
-        return _nullity(name, given["is_null"], families, columns)
-    if kind == "comparison" and set(given) == {"type", "column", "operator", "parameter"}:
-        return _comparison(name, given["operator"], given["parameter"], families, columns)
+    if kind == "nullity" and set(entry) == {"type", "column", "is_null"}:
+        return _nullity(name, entry["is_null"], families, columns)
+    if kind == "comparison" and set(entry) == {"type", "column", "operator", "parameter"}:
+        return _comparison(name, entry["operator"], entry["parameter"], families, columns)
     raise NotCovered("row_condition")
 
 
@@ -121,9 +121,9 @@ def _comparison(name: Any, sign: Any, value: Any, families: Families, columns: s
     family = families[name]
     columns.add(name)
     if sign == "IN" and isinstance(value, list) and value:
-        if all(fits(family, one, exactly=True) for one in value):
+        if all(fits(family, item, exactly=True) for item in value):
             return pl.col(name).is_in(value)
     elif sign in _COMPARE and fits(family, value) and family != "bool":
-        compared: pl.Expr = _COMPARE[sign](pl.col(name), pl.lit(value))
-        return compared
+        comparison: pl.Expr = _COMPARE[sign](pl.col(name), pl.lit(value))
+        return comparison
     raise NotCovered("row_condition")

@@ -97,8 +97,8 @@ def _quantile_ranges(value: object) -> bool:
         and (None in pair or pair[0] <= pair[1])
         for pair in ranges
     )
-    ordered = all(map(_is_share, quantiles)) and quantiles == sorted(quantiles)
-    return bool(quantiles) and len(quantiles) == len(ranges) and pairs and ordered
+    in_order = all(map(_is_share, quantiles)) and quantiles == sorted(quantiles)
+    return bool(quantiles) and len(quantiles) == len(ranges) and pairs and in_order
 
 
 def _partition(value: object) -> bool:

@@ -71,11 +71,11 @@ class Measure:
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
-def with_nulls(domain: Domain, columns: Sequence[str], measured: Measured) -> Measured:
+def with_nulls(domain: Domain, columns: Sequence[str], result: Measured) -> Measured:
     """What every measure has: how many rows there are, and nulls in each column."""
     frame = domain.frame
     nulls = [frame[name].null_count() for name in columns]
-    return {"rows": frame.height, "nulls": nulls, **measured}
+    return {"rows": frame.height, "nulls": nulls, **result}
 
 
 def bad_rows(columns: Sequence[str], bad: Bad, *, skip: pl.Expr | None) -> Any:
@@ -89,11 +89,11 @@ def bad_rows(columns: Sequence[str], bad: Bad, *, skip: pl.Expr | None) -> Any:
         wrong = marks["bad"]
         if wrong.null_count():
             raise NotCovered("a comparison without an answer")
-        skipped = 0 if skip is None else int(marks["missing"].sum())
-        found: Measured = {"missing": skipped, "bad": int(wrong.sum()), "first": []}
-        if found["bad"]:
-            found["first"] = first_rows(domain, columns, wrong.arg_true().head(KEYS_TOLD))
-        return with_nulls(domain, columns, found)
+        skips = 0 if skip is None else int(marks["missing"].sum())
+        result: Measured = {"missing": skips, "bad": int(wrong.sum()), "first": []}
+        if result["bad"]:
+            result["first"] = first_rows(domain, columns, wrong.arg_true().head(KEYS_TOLD))
+        return with_nulls(domain, columns, result)
 
     return compute
 
@@ -135,7 +135,7 @@ def numbers(column: str) -> Callable[[Domain], Measured]:
 
     def compute(domain: Domain) -> Measured:
         values = domain.frame[column].drop_nulls().to_numpy()
-        found: Measured = {"count": len(values)}
+        result: Measured = {"count": len(values)}
         if len(values):
             if values.dtype.kind == "f" and not _all_finite(values):
                 raise NotCovered("infinity")
@@ -145,13 +145,13 @@ def numbers(column: str) -> Callable[[Domain], Measured]:
             unit = float(abs(steps).max())
             if unit and not 1 / _SQUARES < unit < _SQUARES:
                 raise NotCovered("numbers whose squares are no floats")
-            found |= {
+            result |= {
                 "least": values.min().item(),
                 "most": values.max().item(),
                 "sum": [str(total.numerator), str(total.denominator)],
                 "squares": float((steps * steps).sum()),
             }
-        return with_nulls(domain, [column], found)
+        return with_nulls(domain, [column], result)
 
     return compute
 
@@ -202,10 +202,10 @@ def values(column: str) -> Callable[[Domain], Measured]:
     """How often each value occurs; None where there are too many of them."""
 
     def compute(domain: Domain) -> Measured:
-        counted = domain.frame[column].drop_nulls().value_counts(name="n " + column)
+        counts = domain.frame[column].drop_nulls().value_counts(name="n " + column)
         pairs = None
-        if counted.height <= MOST_VALUES:
-            pairs = [list(row) for row in counted.iter_rows()]
+        if counts.height <= MOST_VALUES:
+            pairs = [list(row) for row in counts.iter_rows()]
         return with_nulls(domain, [column], {"values": pairs})
 
     return compute
@@ -227,13 +227,13 @@ def distinct(column: str) -> Callable[[Domain], Measured]:
 
     def compute(domain: Domain) -> Measured:
         series = domain.frame[column].drop_nulls()
-        found: Measured = {"same": len(series) - series.n_unique(), "range": None}
+        result: Measured = {"same": len(series) - series.n_unique(), "range": None}
         if len(series):
             least, most = series.min(), series.max()
             is_short = not isinstance(least, str) or max(len(least), len(str(most))) <= 500
-            found["range"] = [least, most] if is_short else None
-            found["same"] += not is_short
-        return with_nulls(domain, [column], found)
+            result["range"] = [least, most] if is_short else None
+            result["same"] += not is_short
+        return with_nulls(domain, [column], result)
 
     return compute
 
@@ -255,16 +255,16 @@ def order(column: str, *, strictly: bool, sign: int) -> Callable[[Domain], Measu
         series = frame[column].drop_nulls()
         if series.dtype == pl.Float64 and len(series) and not _all_finite(series.to_numpy()):
             raise NotCovered("infinity")
-        found: Measured = {"missing": frame.height - len(series), "bad": 0, "first": []}
+        result: Measured = {"missing": frame.height - len(series), "bad": 0, "first": []}
         if len(series):
             before, after = series[:-1], series[1:]
-            found["ends"] = [series[0], series[-1]]
-            found["start"] = first_rows(domain, [column], rows.head(1))[0]
+            result["ends"] = [series[0], series[-1]]
+            result["start"] = first_rows(domain, [column], rows.head(1))[0]
             wrong = _out_of_order(before, after, strictly=strictly, sign=sign)
-            found["bad"] = int(wrong.sum())
+            result["bad"] = int(wrong.sum())
             at = rows.gather((wrong.arg_true() + 1).head(KEYS_TOLD))
-            found["first"] = first_rows(domain, [column], at)
-        return with_nulls(domain, [column], found)
+            result["first"] = first_rows(domain, [column], at)
+        return with_nulls(domain, [column], result)
 
     return compute
 
@@ -277,7 +277,7 @@ def _out_of_order(before: Any, after: Any, *, strictly: bool, sign: int) -> Any:
 
 def add_order(parts: Sequence[Measured], *, strictly: bool, sign: int) -> Measured:
     """The measures of all parts as one, with the steps from part to part."""
-    joined: list[Measured] = []
+    seams: list[Measured] = []
     last: Any = None
     for part in parts:
         whole = dict(part)
@@ -288,5 +288,5 @@ def add_order(parts: Sequence[Measured], *, strictly: bool, sign: int) -> Measur
                 whole["bad"] = part["bad"] + 1
                 whole["first"] = [part["start"], *part["first"]]
             last = part["ends"][1]
-        joined.append(whole)
-    return add_bad(joined)
+        seams.append(whole)
+    return add_bad(seams)

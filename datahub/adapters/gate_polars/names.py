@@ -16,24 +16,24 @@ def judge_names(check: Asked, names: Sequence[str]) -> Outcome:
         return Outcome(kwargs["column"] in names, {}, 0, [])
     if "column_count" in kind:
         count = len(names)
-        met = count == kwargs["value"] if "value" in kwargs else is_between(count, kwargs)
-        return Outcome(met, {"observed_value": count}, 0, [])
+        is_met = count == kwargs["value"] if "value" in kwargs else is_between(count, kwargs)
+        return Outcome(is_met, {"observed_value": count}, 0, [])
     if kind == "expect_table_columns_to_match_ordered_list":
         return _in_order(kwargs["column_list"], names)
-    wanted, there = set(kwargs["column_set"]), set(names)
-    unexpected, missing = sorted(there - wanted), sorted(wanted - there)
-    met = not missing and (not unexpected or kwargs.get("exact_match", True) is False)
-    mismatched = {"unexpected": unexpected, "missing": missing}
-    details = {} if met else {"mismatched": {k: v for k, v in mismatched.items() if v}}
-    return Outcome(met, {"observed_value": sorted(there), "details": details}, 0, [])
+    expectation, there = set(kwargs["column_set"]), set(names)
+    extra, missing = sorted(there - expectation), sorted(expectation - there)
+    is_met = not missing and (not extra or kwargs.get("exact_match", True) is False)
+    mismatched = {"unexpected": extra, "missing": missing}
+    details = {} if is_met else {"mismatched": {k: v for k, v in mismatched.items() if v}}
+    return Outcome(is_met, {"observed_value": sorted(there), "details": details}, 0, [])
 
 
-def _in_order(wanted: Sequence[str], names: Sequence[str]) -> Outcome:
-    positions = zip_longest(range(max(len(wanted), len(names))), wanted, names)
-    mismatched = [
-        {"Expected Column Position": position, "Expected": asked, "Found": found}
-        for position, asked, found in positions
-        if asked != found
+def _in_order(expectation: Sequence[str], names: Sequence[str]) -> Outcome:
+    positions = zip_longest(range(max(len(expectation), len(names))), expectation, names)
+    mismatches = [
+        {"Expected Column Position": position, "Expected": name, "Found": actual}
+        for position, name, actual in positions
+        if name != actual
     ]
-    details = {"mismatched": mismatched} if mismatched else {}
-    return Outcome(not mismatched, {"observed_value": list(names), "details": details}, 0, [])
+    details = {"mismatched": mismatches} if mismatches else {}
+    return Outcome(not mismatches, {"observed_value": list(names), "details": details}, 0, [])

@@ -36,15 +36,15 @@ def is_between(value: float, kwargs: Mapping[str, Any]) -> bool:
 def mostly_met(
     kwargs: Mapping[str, Any],
     columns: Sequence[str],
-    added: Measured,
+    total: Measured,
     *,
     keeps_missing: bool = True,
 ) -> Outcome:
     """Whether enough rows pass a check of each row; `added` are the measures of all parts."""
-    rows, bad, missing = added["rows"], added["bad"], added["missing"]
-    judged = rows - missing
-    met = judged == 0 or (judged - bad) / judged >= kwargs.get("mostly", 1)
-    values = [row[1:] for row in added["first"]]
+    rows, bad, missing = total["rows"], total["bad"], total["missing"]
+    population = rows - missing
+    is_met = population == 0 or (population - bad) / population >= kwargs.get("mostly", 1)
+    values = [row[1:] for row in total["first"]]
     result: dict[str, Any] = {
         "element_count": rows,
         "unexpected_count": bad,
@@ -52,7 +52,7 @@ def mostly_met(
     }
     if keeps_missing:
         result["missing_count"] = missing
-    return Outcome(met, result, rows, added["nulls"], [row[0] for row in added["first"]])
+    return Outcome(is_met, result, rows, total["nulls"], [row[0] for row in total["first"]])
 
 
 def _shown(kwargs: Mapping[str, Any], columns: Sequence[str], cells: Sequence[Any]) -> Any:

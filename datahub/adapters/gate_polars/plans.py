@@ -64,11 +64,11 @@ class Plan:
         return self.measure.columns
 
 
-def plan_of(asked: Asked, families: Families) -> Plan:
+def plan_of(question: Asked, families: Families) -> Plan:
     """Raises NotCovered; KeyError for a column that is not there."""
-    kind, kwargs = asked.kind, asked.kwargs
+    kind, kwargs = question.kind, question.kwargs
     condition = condition_of(kwargs, families)
-    make = partial(_plan, asked, condition)
+    make = partial(_plan, question, condition)
     if "table_row_count" in kind:
         return make((), "rows", _rows_measure, partial(_row_count, kwargs))
     columns = _columns(kwargs)
@@ -103,9 +103,9 @@ def plan_of(asked: Asked, families: Families) -> Plan:
     if kind in _ORDERS:
         return _ordered(make, kwargs, families, sign=_ORDERS[kind])
     if kind in _OF_VALUES:
-        finish = partial(_values, asked, families[column])
-        counted = partial(whole.values, asked, column, families[column])
-        return make(columns, "values", measures.values(column), finish, counted)
+        finish = partial(_values, question, families[column])
+        counts = partial(whole.values, question, column, families[column])
+        return make(columns, "values", measures.values(column), finish, counts)
     stem = kind.removeprefix("expect_column_").removesuffix("_to_be_between")
     if stem in (*_NUMBERS, "median", "quantile_values"):
         if families[column] not in ("int", "float"):
@@ -119,18 +119,18 @@ def plan_of(asked: Asked, families: Families) -> Plan:
 
 
 def _plan(
-    asked: Asked,
+    question: Asked,
     condition: Condition | None,
     columns: Sequence[str],
     name: str,
     compute: Callable[[Domain], Measured],
     finish: _Finish,
     all_at_once: Callable[[Domain], Outcome] | None = None,
-    told: Sequence[Any] = (),
+    words: Sequence[Any] = (),
 ) -> Plan:
-    where = [asked.kwargs.get("row_condition"), asked.kwargs.get("condition_parser")]
-    measure = Measure((name, where, *told), tuple(columns), condition, compute)
-    return Plan(asked, measure, finish, all_at_once)
+    where = [question.kwargs.get("row_condition"), question.kwargs.get("condition_parser")]
+    measure = Measure((name, where, *words), tuple(columns), condition, compute)
+    return Plan(question, measure, finish, all_at_once)
 
 
 def _columns(kwargs: Mapping[str, Any]) -> tuple[str, ...]:
@@ -142,15 +142,15 @@ def _columns(kwargs: Mapping[str, Any]) -> tuple[str, ...]:
 def _bad(kind: str, kwargs: Mapping[str, Any], families: Families) -> Bad:
     """The rows that fail a check of one column, each by itself."""
     stem = kind.removeprefix("expect_column_")
-    wanted = "_not_" not in stem
+    is_positive = "_not_" not in stem
     if stem == "values_to_be_between":
         return rowwise.between(kwargs, families)
     if stem in ("values_to_be_in_set", "values_to_not_be_in_set"):
-        return rowwise.in_set(kwargs, families, wanted=wanted)
+        return rowwise.in_set(kwargs, families, wanted=is_positive)
     if "match_regex" in stem:
         patterns = kwargs["regex_list"] if "regex_list" in kwargs else [kwargs["regex"]]
         every = kwargs.get("match_on") == "all"
-        return rowwise.regexes(kwargs, families, patterns, wanted=wanted, every=every)
+        return rowwise.regexes(kwargs, families, patterns, wanted=is_positive, every=every)
     if "value_lengths" in stem:
         return rowwise.lengths(kwargs, families)
     if stem == "values_to_be_json_parseable":
@@ -173,9 +173,9 @@ def _each(
 ) -> Plan:
     finish = partial(_each_met, kwargs, columns, keeps_missing=keeps_missing)
     compute = measures.bad_rows(columns, bad, skip=skip)
-    asked: Asked = make.args[0]  # type: ignore[attr-defined]
+    question: Asked = make.args[0]  # type: ignore[attr-defined]
     rest = {name: value for name, value in kwargs.items() if name != "mostly"}
-    return make(columns, "bad", compute, finish, told=[asked.kind, rest])
+    return make(columns, "bad", compute, finish, words=[question.kind, rest])
 
 
 def _each_met(
@@ -196,11 +196,11 @@ def _ordered(
         raise NotCovered("no numbers")
 
     def finish(parts: Sequence[Measured]) -> Outcome:
-        added = measures.add_order(parts, strictly=strictly, sign=sign)
-        return mostly_met(kwargs, [column], added)
+        total = measures.add_order(parts, strictly=strictly, sign=sign)
+        return mostly_met(kwargs, [column], total)
 
     compute = measures.order(column, strictly=strictly, sign=sign)
-    return make([column], "order", compute, finish, told=[strictly, sign])
+    return make([column], "order", compute, finish, words=[strictly, sign])
 
 
 def _whole_plan(
@@ -219,8 +219,8 @@ def _nulls_measure(columns: Sequence[str], domain: Domain) -> Measured:
 
 def _row_count(kwargs: Mapping[str, Any], parts: Sequence[Measured]) -> Outcome:
     rows = sum(part["rows"] for part in parts)
-    met = rows == kwargs["value"] if "value" in kwargs else is_between(rows, kwargs)
-    return Outcome(met, {"observed_value": rows}, rows, [])
+    is_met = rows == kwargs["value"] if "value" in kwargs else is_between(rows, kwargs)
+    return Outcome(is_met, {"observed_value": rows}, rows, [])
 
 
 def _nonnull(kwargs: Mapping[str, Any], parts: Sequence[Measured]) -> Outcome:
@@ -239,28 +239,30 @@ def _unique_if_apart(parts: Sequence[Measured]) -> Outcome | None:
     return Outcome(True, result, rows, nulls)
 
 
-def _values(asked: Asked, family: str, parts: Sequence[Measured]) -> Outcome | None:
+def _values(question: Asked, family: str, parts: Sequence[Measured]) -> Outcome | None:
     counts = measures.add_values(parts)
     if counts is None:
         return None
     rows = sum(part["rows"] for part in parts)
-    return judge_values(asked, family, counts, rows, measures.add_nulls(parts))
+    return judge_values(question, family, counts, rows, measures.add_nulls(parts))
 
 
 def _number(
     stem: str, kwargs: Mapping[str, Any], parts: Sequence[Measured], *, is_float: bool
 ) -> Outcome:
-    found = Numbers.of(parts)
-    total = rounded(found.sum) if is_float else found.sum
+    numbers = Numbers.of(parts)
+    total = rounded(numbers.sum) if is_float else numbers.sum
     if stem in ("min", "max"):
-        value = Exact(found.least if stem == "min" else found.most)
+        value = Exact(numbers.least if stem == "min" else numbers.most)
     elif stem == "sum":
         value = Exact(total)
     elif stem == "mean":
-        value = near(total / found.count)
-    elif found.count < 2 or not math.isfinite(found.squares):
+        value = near(total / numbers.count)
+    elif numbers.count < 2 or not math.isfinite(numbers.squares):
         raise NotCovered("no deviation")
     else:
-        value = Exact(math.sqrt(found.squares / (found.count - 1)))
+        value = Exact(math.sqrt(numbers.squares / (numbers.count - 1)))
     assert all(is_number(kwargs.get(name, 0)) for name in ("min_value", "max_value"))
-    return Outcome(is_between(value, kwargs), {"observed_value": value}, found.rows, found.nulls)
+    return Outcome(
+        is_between(value, kwargs), {"observed_value": value}, numbers.rows, numbers.nulls
+    )

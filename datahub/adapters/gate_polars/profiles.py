@@ -43,12 +43,12 @@ class Profiles:
             head, _, body = content.partition(b"\n")
             if head != _HEAD + hashlib.sha256(body).hexdigest().encode():
                 return {}
-            found = json.loads(body)
+            profile = json.loads(body)
         except (OSError, ValueError, RecursionError):
             return {}
-        if not isinstance(found, dict) or found.get("of") != _of(part):
+        if not isinstance(profile, dict) or profile.get("of") != _of(part):
             return {}
-        measures: dict[str, Measured] = found["measures"]
+        measures: dict[str, Measured] = profile["measures"]
         return measures
 
     def keep(self, part: Path, measures: Mapping[str, Measured]) -> None:
@@ -56,8 +56,8 @@ class Profiles:
         file = self._file(part)
         if file is None:
             return
-        kept = dict(list(measures.items())[-MOST:])
-        body = json.dumps({"of": _of(part), "measures": kept}).encode()
+        newest = dict(list(measures.items())[-MOST:])
+        body = json.dumps({"of": _of(part), "measures": newest}).encode()
         if len(body) > _BYTES // 2:
             return
         content = _HEAD + hashlib.sha256(body).hexdigest().encode() + b"\n" + body

@@ -102,8 +102,8 @@ def regexes(
         matches = [column.str.contains(linear(pattern), strict=True) for pattern in patterns]
     except NoLinearForm as error:
         raise NotCovered("a regex without a linear form") from error
-    found = reduce(operator.and_ if every else operator.or_, matches)
-    return lambda frame: ~found if wanted else found
+    matches_all = reduce(operator.and_ if every else operator.or_, matches)
+    return lambda frame: ~matches_all if wanted else matches_all
 
 
 def lengths(kwargs: _Kwargs, families: Families) -> Bad:
@@ -182,10 +182,10 @@ def _text(kwargs: _Kwargs, families: Families) -> pl.Expr:
 
 def together(columns: Sequence[str], families: Families, *among: str) -> str:
     """The one family of some columns. Raises NotCovered where they have several, or another."""
-    found = {families[name] for name in columns}
-    if len(found) != 1 or not found <= set(among):
+    kinds = {families[name] for name in columns}
+    if len(kinds) != 1 or not kinds <= set(among):
         raise NotCovered("columns of several types")
-    return found.pop()
+    return kinds.pop()
 
 
 def pair_equal(kwargs: _Kwargs, families: Families) -> Bad:
@@ -209,8 +209,8 @@ def record_equal(kwargs: _Kwargs, families: Families) -> Bad:
     """Rows whose values are not all the same; nulls are."""
     names = kwargs["column_list"]
     together(names, families, "int", "float", "text")
-    same = [pl.col(names[0]).eq_missing(pl.col(name)) for name in names[1:]]
-    return lambda frame: ~reduce(operator.and_, same)
+    equalities = [pl.col(names[0]).eq_missing(pl.col(name)) for name in names[1:]]
+    return lambda frame: ~reduce(operator.and_, equalities)
 
 
 def record_unique(kwargs: _Kwargs, families: Families) -> Bad:
@@ -219,12 +219,12 @@ def record_unique(kwargs: _Kwargs, families: Families) -> Bad:
     together(names, families, "int", "float", "text")
     if len(names) > 12 or len(set(names)) < len(names):
         raise NotCovered("many columns")
-    same = [
+    equalities = [
         pl.col(first).eq_missing(pl.col(second))
         for place, first in enumerate(names)
         for second in names[:place]
     ]
-    return lambda frame: reduce(operator.or_, same)
+    return lambda frame: reduce(operator.or_, equalities)
 
 
 def record_sum(kwargs: _Kwargs, families: Families) -> Bad:

@@ -38,9 +38,9 @@ class Table:
             key = self._instead.key
             with_key = [*names, *({key} - set(names))]
             own = self._read(path, with_key)
-            put = lines.select(with_key).cast(own.schema)
-            stays = ~own[key].is_in(put[key].implode())
-            frame = pl.concat([own.filter(stays), put]).select(names)
+            patch = lines.select(with_key).cast(own.schema)
+            stays = ~own[key].is_in(patch[key].implode())
+            frame = pl.concat([own.filter(stays), patch]).select(names)
         return frame if plain else normal(frame)
 
     def whole(self, columns: Collection[str]) -> pl.DataFrame:

@@ -16,54 +16,57 @@ _LISTED = 20
 
 
 def judge_values(
-    asked: Asked, family: str, counts: Mapping[Any, int], rows: int, nulls: Sequence[int]
+    question: Asked, family: str, counts: Mapping[Any, int], rows: int, nulls: Sequence[int]
 ) -> Outcome:
     """The outcome by all distinct values. Raises NotCovered where there is none."""
-    kind, kwargs = asked.kind, asked.kwargs
+    kind, kwargs = question.kind, question.kwargs
     if not counts:
         raise NotCovered("no value")
     if kind == "expect_column_unique_value_count_to_be_between":
-        found = len(counts)
-        return Outcome(is_between(found, kwargs), {"observed_value": found}, rows, nulls)
+        distinct = len(counts)
+        return Outcome(is_between(distinct, kwargs), {"observed_value": distinct}, rows, nulls)
     if kind == "expect_column_proportion_of_unique_values_to_be_between":
         share = len(counts) / (rows - nulls[0])
         return Outcome(is_between(share, kwargs), {"observed_value": share}, rows, nulls)
     if kind == "expect_column_kl_divergence_to_be_less_than":
-        met, result = _divergence(kwargs, family, counts)
-        return Outcome(met, result, rows, nulls)
+        is_met, result = _divergence(kwargs, family, counts)
+        return Outcome(is_met, result, rows, nulls)
     asked_for = set(plain_set(kwargs["value_set"], family))
     if kind == "expect_column_most_common_value_to_be_in_set":
         most = max(counts.values())
         common = sorted(value for value, count in counts.items() if count == most)
         hits = len(asked_for & set(common))
-        met = hits > 0 if kwargs.get("ties_okay") else len(common) == 1 and hits == 1
-        return Outcome(met, {"observed_value": common}, rows, nulls)
+        is_met = hits > 0 if kwargs.get("ties_okay") else len(common) == 1 and hits == 1
+        return Outcome(is_met, {"observed_value": common}, rows, nulls)
     result = {}
     if not kind.endswith("contain_set"):
-        unexpected = sorted(set(counts) - asked_for)
+        extra = sorted(set(counts) - asked_for)
         result |= {
-            "unexpected_count": len(unexpected),
-            "partial_unexpected_list": unexpected[:_LISTED],
+            "unexpected_count": len(extra),
+            "partial_unexpected_list": extra[:_LISTED],
         }
     if not kind.endswith("be_in_set"):
         missing = sorted(asked_for - set(counts))
         result |= {"missing_count": len(missing), "partial_missing_list": missing[:_LISTED]}
-    met = not result.get("unexpected_count") and not result.get("missing_count")
-    return Outcome(met, {"observed_value": None, **result}, rows, nulls)
+    is_met = not result.get("unexpected_count") and not result.get("missing_count")
+    return Outcome(is_met, {"observed_value": None, **result}, rows, nulls)
 
 
 def _divergence(
     kwargs: Mapping[str, Any], family: str, counts: Mapping[Any, int]
 ) -> tuple[bool, dict[str, Any]]:
     """The divergence of the observed shares from the asked ones, as `scipy.stats.entropy`."""
-    expected, weights = kwargs["partition_object"]["values"], kwargs["partition_object"]["weights"]
-    if not all(fits(family, value, exactly=True) for value in expected):
+    categories, weights = (
+        kwargs["partition_object"]["values"],
+        kwargs["partition_object"]["weights"],
+    )
+    if not all(fits(family, value, exactly=True) for value in categories):
         raise NotCovered("values of another type")
-    names = [*expected, *sorted(set(counts) - set(expected))]
+    names = [*categories, *sorted(set(counts) - set(categories))]
     total = sum(counts.values())
     observed = np.array([counts.get(name, 0) / total for name in names])
-    asked = np.array([*map(float, weights), *[0.0] * (len(names) - len(expected))])
-    shares, aims = observed / observed.sum(), asked / asked.sum()
+    targets = np.array([*map(float, weights), *[0.0] * (len(names) - len(categories))])
+    shares, aims = observed / observed.sum(), targets / targets.sum()
     with np.errstate(divide="ignore", invalid="ignore"):
         terms = np.where(shares > 0, shares * np.log(shares / aims), 0.0)
     divergence = float(terms.sum())
@@ -71,7 +74,7 @@ def _divergence(
         "observed_value": divergence if np.isfinite(divergence) else None,
         "details": {
             "observed_partition": {"values": names, "weights": observed.tolist()},
-            "expected_partition": {"values": names, "weights": asked.tolist()},
+            "expected_partition": {"values": names, "weights": targets.tolist()},
         },
     }
     return divergence <= kwargs["threshold"], result

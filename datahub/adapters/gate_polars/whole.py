@@ -29,10 +29,10 @@ def compound_unique(kwargs: Mapping[str, Any], columns: Sequence[str], domain: D
     """Rows whose values of some columns occur together more than once."""
     skip = rowwise.passed_over(kwargs, columns)
     frame = domain.frame
-    kept = frame if skip is None else frame.filter(~skip)
-    if kept.height < frame.height:
+    population = frame if skip is None else frame.filter(~skip)
+    if population.height < frame.height:
         rows = frame.select(keep=~skip)["keep"].arg_true()  # type: ignore[operator]
-        twice = kept.select(columns).is_duplicated()
+        twice = population.select(columns).is_duplicated()
         marks = pl.Series("bad", np.zeros(frame.height, dtype=bool))
         marks = marks.scatter(rows.filter(twice), values=True)
     else:
@@ -48,8 +48,8 @@ def _each(
     *,
     skip: pl.Expr | None,
 ) -> Outcome:
-    measured = measures.bad_rows(columns, lambda frame: bad, skip=skip)(domain)
-    return mostly_met(kwargs, columns, measures.add_bad([measured]))
+    measures_of_part = measures.bad_rows(columns, lambda frame: bad, skip=skip)(domain)
+    return mostly_met(kwargs, columns, measures.add_bad([measures_of_part]))
 
 
 def median(kwargs: Mapping[str, Any], column: str, domain: Domain) -> Outcome:
@@ -65,33 +65,35 @@ def quantiles(kwargs: Mapping[str, Any], column: str, domain: Domain) -> Outcome
     values = _numbers(column, domain)
     if values.dtype.kind == "i" and max(int(values.max()), -int(values.min())) > SAFE:
         raise NotCovered("whole numbers past 2**53")
-    asked = kwargs["quantile_ranges"]
+    ranges = kwargs["quantile_ranges"]
     method = kwargs.get("allow_relative_error", "nearest")
     floats = values.astype(np.float64)
-    found = np.percentile(floats, np.array(asked["quantiles"]) * 100, method=method).tolist()
-    met = all(map(_in_range, found, asked["value_ranges"]))
-    result = {"observed_value": {"quantiles": asked["quantiles"], "values": found}}
+    quantiles_of_column = np.percentile(
+        floats, np.array(ranges["quantiles"]) * 100, method=method
+    ).tolist()
+    is_met = all(map(_in_range, quantiles_of_column, ranges["value_ranges"]))
+    result = {"observed_value": {"quantiles": ranges["quantiles"], "values": quantiles_of_column}}
     rows, nulls = domain.frame.height, [domain.frame[column].null_count()]
-    return Outcome(met, result, rows, nulls)
+    return Outcome(is_met, result, rows, nulls)
 
 
 def _in_range(value: float, bounds: Sequence[float | None]) -> bool:
     low = -np.inf if bounds[0] is None else float(bounds[0])
     high = np.inf if bounds[1] is None else float(bounds[1])
-    is_near = [bool(np.isclose(value, bound, rtol=1e-4, atol=1e-8)) for bound in (low, high)]
+    is_near = [bool(np.isclose(value, limit, rtol=1e-4, atol=1e-8)) for limit in (low, high)]
     return any(is_near) or low <= value <= high
 
 
-def values(asked: Asked, column: str, family: str, domain: Domain) -> Outcome:
+def values(question: Asked, column: str, family: str, domain: Domain) -> Outcome:
     """Checks of the distinct values, where there are many of them."""
     series = domain.frame[column]
     counted = series.drop_nulls().value_counts(name="n " + column)
     counts = dict(counted.iter_rows())
-    return judge_values(asked, family, counts, len(series), [series.null_count()])
+    return judge_values(question, family, counts, len(series), [series.null_count()])
 
 
 def _numbers(column: str, domain: Domain) -> Any:
-    found = domain.frame[column].drop_nulls().to_numpy()
-    if len(found) == 0 or not np.isfinite([found.min(), found.max()]).all():
+    numbers = domain.frame[column].drop_nulls().to_numpy()
+    if len(numbers) == 0 or not np.isfinite([numbers.min(), numbers.max()]).all():
         raise NotCovered("no finite numbers")
-    return found
+    return numbers

@@ -89,8 +89,8 @@ class LabelStudioServer:
         """
         self.install(say=say)
         with lock(self._folder / "lock"):
-            running = self._process() or self._started(say)
-            return _info(self._authorize(running["url"]), running)
+            process = self._process() or self._started(say)
+            return _info(self._authorize(process["url"]), process)
 
     def status(self) -> ServerInfo | None:
         """What is known now, without starting anything; None if none was ever started here."""

@@ -40,14 +40,14 @@ def hidden_in(folder: Path, *, deep: bool) -> list[Path]:
 
 def _names(folder: Path) -> Iterator[Path]:
     """Nearest to the root first, so that a bound cuts off what is deepest."""
-    waiting, budget = deque([folder]), MOST_ENTRIES
-    while waiting and budget > 0:
-        for entry in _entries(waiting.popleft(), root=folder):
+    queue, budget = deque([folder]), MOST_ENTRIES
+    while queue and budget > 0:
+        for entry in _entries(queue.popleft(), root=folder):
             budget -= 1
             if _is_hidden(entry):
                 yield Path(entry.path)
             elif entry.is_dir(follow_symlinks=False) and entry.name not in _PACKAGES:
-                waiting.append(Path(entry.path))
+                queue.append(Path(entry.path))
 
 
 def _entries(folder: Path, *, root: Path) -> list[os.DirEntry[str]]:

@@ -106,13 +106,13 @@ class _Discovery:
             )
         return FolderLFs(lfs, self._left_out, self._slices(sources, {lf.found.name for lf in lfs}))
 
-    def _slices(self, sources: Sources, taken: set[str]) -> list[LiveLF]:
+    def _slices(self, sources: Sources, names: set[str]) -> list[LiveLF]:
         """Slicing functions, each once; not those that have the name of an LF or an invalid one."""
         slices = []
         for file in sources.files:
             for kind, name, item in _non_lfs(vars(file.module).values()):
-                if kind == _SLICE and name not in taken and NAME.fullmatch(name):
-                    taken.add(name)
+                if kind == _SLICE and name not in names and NAME.fullmatch(name):
+                    names.add(name)
                     digest, safe = fingerprint(item, file, sources)
                     place, line = self._display(file.path), _line(item, file)
                     slices.append(LiveLF(item, FoundLF(name, digest, place, line, "slice", safe)))

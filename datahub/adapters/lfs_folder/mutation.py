@@ -29,20 +29,20 @@ def changed_names(
     those with a mutable default do so too.
     """
     own = _own(function.__code__) - set(lasting) - _mutable_defaults(function)
-    names_found: set[str] = set()
+    names: set[str] = set()
     for inner in ast.walk(node):
         if isinstance(inner, ast.Global | ast.Nonlocal):
-            names_found |= {name for name in inner.names if name in _assigned_names(node)}
+            names |= {name for name in inner.names if name in _assigned_names(node)}
         elif isinstance(inner, ast.Subscript | ast.Attribute):
             if isinstance(inner.ctx, ast.Store | ast.Del):
-                names_found |= set(_root(inner))
+                names |= set(_root(inner))
         elif isinstance(inner, ast.Call) and isinstance(inner.func, ast.Attribute):
             module = isinstance(inner.func.value, ast.Name) and isinstance(
                 function.__globals__.get(inner.func.value.id), types.ModuleType
             )  # operator.add is no change
             if inner.func.attr in _CHANGING and not module:
-                names_found |= set(_root(inner.func))
-    return names_found - own
+                names |= set(_root(inner.func))
+    return names - own
 
 
 def _own(code: types.CodeType) -> set[str]:

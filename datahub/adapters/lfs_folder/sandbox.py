@@ -46,8 +46,8 @@ def command(bwrap: str, project: Path, *, readable: Sequence[Path] = ()) -> list
     home = Path.home()
     words = [bwrap, *_APART, *_system()]
     words += _options("--tmpfs", [path for path in (*_SCRATCH, home) if path != Path("/")])
-    existing = [path for path in readable if path.exists()]
-    folders = dict.fromkeys([*_import_folders(project), *existing])
+    paths = [path for path in readable if path.exists()]
+    folders = dict.fromkeys([*_import_folders(project), *paths])
     for folder in sorted(folders, key=lambda path: len(path.parts)):  # .venv over what holds it
         words += _bind(folder)
         if folder.is_dir():

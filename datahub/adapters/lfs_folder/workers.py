@@ -111,16 +111,16 @@ class FolderWorkers:
         Raises LabelingFunctionError, also where a process dies or finds other LFs in the folder.
         """
         question = {"do": "apply", "key": key, "cardinality": cardinality, "classes": list(classes)}
-        waiting: deque[_Work] = deque()
+        queue: deque[_Work] = deque()
         for frame, lfs in work:
             self._check(lfs, classes)
             away = [lf for lf in lfs if self._all()[lf.name].lf is None]
-            remote = self._submit(frame, away, question, len(waiting)) if away else None
-            waiting.append(_Work(frame, lfs, remote))
-            while waiting and (waiting[0].remote is None or len(waiting) >= 2 * self._jobs):
-                yield self._whole(waiting.popleft(), key, cardinality, tuple(classes))
-        while waiting:
-            yield self._whole(waiting.popleft(), key, cardinality, tuple(classes))
+            remote = self._submit(frame, away, question, len(queue)) if away else None
+            queue.append(_Work(frame, lfs, remote))
+            while queue and (queue[0].remote is None or len(queue) >= 2 * self._jobs):
+                yield self._whole(queue.popleft(), key, cardinality, tuple(classes))
+        while queue:
+            yield self._whole(queue.popleft(), key, cardinality, tuple(classes))
 
     def _ask_where(self, interrupt: KeyboardInterrupt) -> None:
         for child in self._children:
@@ -144,10 +144,10 @@ class FolderWorkers:
 
     def _discover(self) -> _Folder:
         def parse(message: dict[str, Any], _: bytes) -> _Folder:
-            left_out = parse_left_out(message.get("left_out"))
+            omissions = parse_left_out(message.get("left_out"))
             lfs = parse_lfs(message.get("lfs"), files=self._files)
             slices = parse_lfs(message.get("slices"), files=self._files, least=0)
-            return lfs, slices, left_out
+            return lfs, slices, omissions
 
         first = self._children[0]
         answer = first.ask({"do": "discover"}, parse)
@@ -217,13 +217,13 @@ class FolderWorkers:
         lf = self._all()[entry.name].lf
         if lf is None:
             return None
-        voting = self._voting.setdefault(classes, {})
-        if entry.name not in voting:
+        lfs = self._voting.setdefault(classes, {})
+        if entry.name not in lfs:
             ready = self._wire(lf)
             if isinstance(ready, DeclarativeLF | BatchLF):
                 ready = ready.for_classes(classes)
-            voting[entry.name] = ready
-        return voting[entry.name]
+            lfs[entry.name] = ready
+        return lfs[entry.name]
 
 
 def _join(away: Sequence[bool], remote: LFOutput, local: LFOutput) -> LFOutput:

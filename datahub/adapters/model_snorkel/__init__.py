@@ -94,15 +94,15 @@ class SnorkelLabelModel:
         under which the training does not converge; BackendError where its process broke off.
         """
         prior, balance_from = class_prior(class_balance, cardinality)
-        some = len(voting_lfs(votes, cardinality)) if counts is None else votes.shape[1]
-        check_size(some, cardinality, model=self.name, bytes_a_pair=32, most=_MOST_BYTES)
+        voter_count = len(voting_lfs(votes, cardinality)) if counts is None else votes.shape[1]
+        check_size(voter_count, cardinality, model=self.name, bytes_a_pair=32, most=_MOST_BYTES)
         counts = count(votes, cardinality) if counts is None else counts
-        voting = np.flatnonzero(counts.vote_counts)
+        voters = np.flatnonzero(counts.vote_counts)
         m = votes.shape[1]
         mu = np.full((m, cardinality, cardinality), np.nan)
         weights = np.full(m, np.nan)
-        if len(voting):
-            mu[voting], weights[voting] = self._learn(counts.select(voting.tolist()), prior, seed)
+        if len(voters):
+            mu[voters], weights[voters] = self._learn(counts.select(voters.tolist()), prior, seed)
         return LabelModelFit(
             model=self.name,
             cardinality=cardinality,

@@ -113,12 +113,12 @@ class OpenAIPrompts:
         places = httpx.Limits(max_connections=self._parallel)
         with httpx.Client(timeout=self._timeout, follow_redirects=False, limits=places) as web:
             try:
-                waiting = {
+                tasks = {
                     threads.submit(self._ask_or_stop, web, each, stop): each.id
                     for each in questions
                 }
-                for future in as_completed(waiting):
-                    replies[waiting[future]] = future.result()
+                for future in as_completed(tasks):
+                    replies[tasks[future]] = future.result()
                     if self._progress:
                         self._progress(f"ask {lf}", len(replies), len(questions))
             finally:  # whatever ended it: what is on its way is waited for, since it is paid for
@@ -183,8 +183,8 @@ class OpenAIPrompts:
                 "max_tokens": question.max_tokens,
             },
         )
-        spent = 1000 * (time.perf_counter() - start)
-        _LOGGER.debug("POST /chat/completions: %s in %.0f ms", answer.status_code, spent)
+        milliseconds = 1000 * (time.perf_counter() - start)
+        _LOGGER.debug("POST /chat/completions: %s in %.0f ms", answer.status_code, milliseconds)
         return answer
 
     def _wait_to_retry(

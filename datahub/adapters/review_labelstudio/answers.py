@@ -83,10 +83,10 @@ class TaskMemory:
         return cls(row and (row[0], row[1]), raw["updated"], raw["answers"], raw["made"])
 
     @classmethod
-    def of(cls, data: Any, made: str = "") -> TaskMemory:
+    def of(cls, data: Any, created_at: str = "") -> TaskMemory:
         """A task that was not seen before, by its data."""
         is_ours = isinstance(data, Mapping) and {"row_key", "row_hash", "batch"} <= set(data)
-        return cls((data["row_key"], data["row_hash"]) if is_ours else None, made=made)
+        return cls((data["row_key"], data["row_hash"]) if is_ours else None, made=created_at)
 
 
 def earlier_memory(cursor: Cursor) -> dict[str, str]:

@@ -67,23 +67,23 @@ class ImportTypes:
         return all(str(self.native[name]) == kind for name, kind in self.changes.items())
 
 
-def import_types(came: pa.Schema, where: Path | str) -> ImportTypes:
+def import_types(arrow: pa.Schema, where: Path | str) -> ImportTypes:
     """What is `import_schema` of a schema; that of a table's parts, which is one, is made once."""
     try:
-        return _import_types(came.remove_metadata().serialize().to_pybytes())
+        return _import_types(arrow.remove_metadata().serialize().to_pybytes())
     except SourceError:
-        import_schema(came, where)  # raises it with the file's name
+        import_schema(arrow, where)  # raises it with the file's name
         raise
 
 
 @lru_cache(maxsize=64)
 def _import_types(schema_bytes: bytes) -> ImportTypes:
-    came = pa.ipc.read_schema(pa.py_buffer(schema_bytes))
-    target = import_schema(came, "")
+    arrow = pa.ipc.read_schema(pa.py_buffer(schema_bytes))
+    target = import_schema(arrow, "")
     native = to_polars(pa.Table.from_batches([], target)).schema
     schema = pl.Schema({name: without_categories(kind) for name, kind in native.items()})
     changes = {name: str(kind) for name, kind in native.items() if kind != schema[name]}
-    pairs = zip(came, target, strict=True)
+    pairs = zip(arrow, target, strict=True)
     changes |= {of.name: str(of.type) for of, to in pairs if of.type != to.type}
     return ImportTypes(target, native, schema, changes)
 

@@ -81,12 +81,12 @@ def frames(file: Delimited, columns: Sequence[str], size: int) -> Iterator[pl.Da
 
 
 def _check_separator(file: Delimited, names: Sequence[str | None]) -> None:
-    other = next((sign for sign in _OTHERS if sign in (names[0] or "")), None)
-    if len(names) == 1 and other is not None and not file.separator:
-        shown = "tab" if other == "\t" else other
+    separator = next((sign for sign in _OTHERS if sign in (names[0] or "")), None)
+    if len(names) == 1 and separator is not None and not file.separator:
+        label = "tab" if separator == "\t" else separator
         raise SourceError(
             f"{file.path} has one column, {names[0]!r}, which looks like several.",
-            hint=f"--separator '{shown}' reads several; --separator '{file.between}' one.",
+            hint=f"--separator '{label}' reads several; --separator '{file.between}' one.",
         )
 
 

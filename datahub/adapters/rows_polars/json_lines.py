@@ -33,10 +33,10 @@ def schema(file: Delimited) -> pl.Schema:
 def frames(file: Delimited, columns: Sequence[str], size: int) -> Iterator[pl.DataFrame]:
     """Frames of `size` rows, the columns in the order asked for."""
     whole = _arrow_schema(file)
-    wanted = pa.schema([whole.field(name) for name in columns])
+    projection = pa.schema([whole.field(name) for name in columns])
     rows = (row for _, row in _objects(file))
     while batch := list(islice(rows, size)):
-        yield to_polars(pa.Table.from_pylist(batch, wanted))
+        yield to_polars(pa.Table.from_pylist(batch, projection))
 
 
 def _arrow_schema(file: Delimited) -> pa.Schema:

@@ -64,20 +64,20 @@ def listing_of(path: Path) -> Listing:
     for above in path.absolute().parents:
         _check_no_log(above)
     files: list[_Entry] = []
-    left_out: list[str] = []
+    omissions: list[str] = []
     for entry in _entries(path):
         if entry.is_file and _holds_rows(entry.path):
             files.append(entry)
         else:
-            left_out.append(_name(entry, path))
+            omissions.append(_name(entry, path))
     files, again = _each_once(files)
-    left_out += (_name(entry, path) for entry in again)
+    omissions += (_name(entry, path) for entry in again)
     if not files:
-        raise _no_rows_error(path, left_out)
+        raise _no_rows_error(path, omissions)
     return Listing(
         path,
         tuple(sorted(file.path for file in files)),
-        tuple(sorted(left_out)),
+        tuple(sorted(omissions)),
         above=path.absolute().parts,
     )
 
@@ -209,10 +209,10 @@ def _name(entry: _Entry, root: Path) -> str:
     return name + ("/" if entry.is_folder else "")
 
 
-def _no_rows_error(path: Path, left_out: list[str]) -> SourceError:
-    names = ", ".join(left_out[:_MAX_NAMES]) + (", ..." if len(left_out) > _MAX_NAMES else "")
+def _no_rows_error(path: Path, omissions: list[str]) -> SourceError:
+    names = ", ".join(omissions[:_MAX_NAMES]) + (", ..." if len(omissions) > _MAX_NAMES else "")
     return SourceError(
         f"{path} is a folder without a file of rows."
-        + (f" It holds {len(left_out)} others: {names}." if left_out else ""),
+        + (f" It holds {len(omissions)} others: {names}." if omissions else ""),
         hint="Name a folder that holds Parquet, ORC, .csv, .tsv or .jsonl files.",
     )

@@ -57,18 +57,18 @@ def form_of(source: Path | Any, where: Path | str, *, native: pl.LazyFrame | Non
 
     Raises SourceError for a column that cannot come in, and lets errors of the readers through.
     """
-    came, old = _arrow_schema(source, where, native)
-    types = import_types(came, where)
+    arrow, old = _arrow_schema(source, where, native)
+    types = import_types(arrow, where)
     changes = dict(types.changes)
     is_plain = not old and types.is_as_it_came
     for name in old:
-        changes[name] = f"{came.field(name).type} in {_OLD_INSTANTS}"
+        changes[name] = f"{arrow.field(name).type} in {_OLD_INSTANTS}"
     if is_plain and native is not None:
         polars_schema = _native_schema(native)
         if polars_schema != types.native:
             is_plain = False
             changes |= {
-                name: f"{came.field(name).type}, which readers interpret differently"
+                name: f"{arrow.field(name).type}, which readers interpret differently"
                 for name, kind in types.native.items()
                 if polars_schema is None or polars_schema.get(name) != kind
             }

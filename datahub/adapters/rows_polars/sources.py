@@ -19,13 +19,13 @@ def scan(frames: Frames, schema: pl.Schema, name: str) -> pl.LazyFrame:
         n_rows: int | None,
         _batch_size: int | None,
     ) -> Iterator[pl.DataFrame]:
-        remaining = n_rows
+        budget = n_rows
         for frame in frames(with_columns or schema.names()):
-            if remaining is not None:  # polars counts rows before it filters them
-                frame = frame.head(remaining)
-                remaining -= frame.height
+            if budget is not None:  # polars counts rows before it filters them
+                frame = frame.head(budget)
+                budget -= frame.height
             yield frame if predicate is None else frame.filter(predicate)
-            if remaining == 0:
+            if budget == 0:
                 return
 
     return register_io_source(source, schema=schema, is_pure=True, explain_name=name)

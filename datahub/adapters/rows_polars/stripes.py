@@ -34,13 +34,13 @@ def frames(path: Path | Elsewhere, columns: Sequence[str]) -> Iterator[pl.DataFr
     file = _open(path)
     if file.nstripes == 0:
         return
-    came = file.schema
-    target = import_types(came, str(path)).target
+    arrow = file.schema
+    target = import_types(arrow, str(path)).target
     # pyarrow takes a dot in a name for a path into a struct: then all columns are read.
-    has_dots = any("." in name for name in came.names)
+    has_dots = any("." in name for name in arrow.names)
     names = None if has_dots else list(columns)
     before = 0
-    with _far_instants_named(path, came, columns, file.nstripes):
+    with _far_instants_named(path, arrow, columns, file.nstripes):
         for batch in orc_children.batches(path, names, file.nstripes):
             table = pa.Table.from_batches([batch])
             schema = pa.schema([target.field(name) for name in table.column_names])
@@ -70,7 +70,7 @@ def _all_frames(
 
 @contextmanager
 def _far_instants_named(
-    path: Path | Elsewhere, came: pa.Schema, columns: Sequence[str], stripes: int
+    path: Path | Elsewhere, arrow: pa.Schema, columns: Sequence[str], stripes: int
 ) -> Iterator[None]:
     """Pyarrow reads instants of ORC as nanoseconds: say in which column there is one too far."""
     try:
@@ -78,7 +78,7 @@ def _far_instants_named(
     except SourceError as error:
         if _TOO_FAR not in error.message:
             raise
-        instants = [n for n in columns if "timestamp" in str(came.field(n).type)]
+        instants = [n for n in columns if "timestamp" in str(arrow.field(n).type)]
         far = (n for n in instants if _holds_far_instant(path, n, stripes))
         name = next(far, next((n for n in instants if "." in n), None))
         raise SourceError(

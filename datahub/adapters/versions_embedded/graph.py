@@ -115,16 +115,16 @@ class Graph:
         """A connection that has begun to read."""
         file = identity(self.path)
         connection, alone = self._idle.take(file), False
-        frozen: State | None = None
+        state: State | None = None
         if connection is None:
-            connection, alone, frozen = self._open_to_read()
+            connection, alone, state = self._open_to_read()
         try:
             if not connection.in_transaction:
                 connection.execute("BEGIN")
                 _format(connection)  # a plain BEGIN has read nothing yet
             yield connection
             connection.execute("ROLLBACK")
-            if frozen is not None and state_of(self.path) != frozen:
+            if state is not None and state_of(self.path) != state:
                 raise Conflict(
                     f"{self.path.name} changed while it was read, and cannot be locked here.",
                     hint="Run the command again.",

@@ -36,22 +36,22 @@ def merge_base(graph: Transaction, ours: CommitId, theirs: CommitId) -> CommitId
     """The best common ancestor, the same whichever side asks. Raises InputError."""
     marks = {ours: _LEFT}
     marks[theirs] = marks.get(theirs, 0) | _RIGHT
-    waiting = [(-graph.link(commit_id).generation, commit_id) for commit_id in marks]
-    heapq.heapify(waiting)
+    heap = [(-graph.link(commit_id).generation, commit_id) for commit_id in marks]
+    heapq.heapify(heap)
     bases: list[tuple[int, CommitId]] = []
-    pending = len(waiting)  # of those that wait, how many are not below a common one
-    while pending and waiting:
-        rank, commit_id = heapq.heappop(waiting)
+    pending = len(heap)  # of those that wait, how many are not below a common one
+    while pending and heap:
+        rank, commit_id = heapq.heappop(heap)
         mark = marks[commit_id]
         pending -= not mark & _BELOW
         if mark == _LEFT | _RIGHT:
             bases.append((-rank, commit_id))
             mark |= _BELOW
-        for ranked in _ranked(graph, commit_id):
-            before = marks.get(ranked[1])
-            marks[ranked[1]] = after = (before or 0) | mark
+        for entry in _ranked(graph, commit_id):
+            before = marks.get(entry[1])
+            marks[entry[1]] = after = (before or 0) | mark
             if before is None:
-                heapq.heappush(waiting, ranked)
+                heapq.heappush(heap, entry)
                 pending += not after & _BELOW
             else:
                 pending -= bool(after & _BELOW) and not before & _BELOW
@@ -74,11 +74,11 @@ def _ranked(graph: Transaction, commit_id: CommitId) -> list[tuple[int, CommitId
     Where it is not below that of a child, a history would lack commits, and say nothing.
     """
     link = graph.link(commit_id)
-    ranked = [(-graph.link(parent).generation, parent) for parent in link.parents]
-    for rank, _ in ranked:
+    entries = [(-graph.link(parent).generation, parent) for parent in link.parents]
+    for rank, _ in entries:
         if -rank >= link.generation:
             raise damage_error(f"The history has a wrong generation for commit {commit_id}.")
-    return ranked
+    return entries
 
 
 class Children:
@@ -121,10 +121,10 @@ class _NewestFirst:
         if not self:
             self._alone = commit_id
             return
-        for waiting in (self._alone, commit_id):
-            if waiting is not None:
-                time = commits.read(self._graph, waiting).time.timestamp()
-                heapq.heappush(self._several, (-time, waiting))
+        for entry in (self._alone, commit_id):
+            if entry is not None:
+                time = commits.read(self._graph, entry).time.timestamp()
+                heapq.heappush(self._several, (-time, entry))
         self._alone = None
 
     def pop(self) -> CommitId:

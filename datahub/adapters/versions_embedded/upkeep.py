@@ -34,9 +34,9 @@ class Walk:
 
     def reach(self, name: str, start: CommitId) -> None:
         """Walk from one commit that `name` leads to."""
-        waiting, where = [start], name  # `where`: the name itself, or a commit before
-        while waiting:
-            commit_id = waiting.pop()
+        stack, where = [start], name  # `where`: the name itself, or a commit before
+        while stack:
+            commit_id = stack.pop()
             if commit_id in self.commits:
                 continue
             self.commits.add(commit_id)
@@ -48,7 +48,7 @@ class Walk:
                 self._report(kind, commit_id, error, where)
                 continue
             self._reach_tree(tree.decode(), f"commit {commit_id[:12]}")
-            waiting += commit.parents
+            stack += commit.parents
             where = f"commit {commit_id[:12]}"
 
     def _reach_tree(self, tree: str, where: str) -> None:
@@ -118,18 +118,18 @@ def _generations(graph: Transaction, commit_ids: set[CommitId]) -> Iterator[Dama
     """
     generations = graph.generations()
     right: dict[CommitId, int] = {}
-    waiting = sorted(commit_ids & generations.keys(), key=generations.__getitem__, reverse=True)
-    while waiting:
-        commit_id = waiting[-1]
+    stack = sorted(commit_ids & generations.keys(), key=generations.__getitem__, reverse=True)
+    while stack:
+        commit_id = stack[-1]
         try:
             parents = [parent.decode() for parent in graph.commit(commit_id).parents]
         except StorageError:
             parents = []  # the walk has said what is wrong with it
         unknown = [p for p in parents if p not in right and p in generations]
         if unknown and commit_id not in right:
-            waiting += unknown
+            stack += unknown
             continue
-        waiting.pop()
+        stack.pop()
         if commit_id in right:
             continue
         right[commit_id] = 1 + max((right.get(parent, 0) for parent in parents), default=0)

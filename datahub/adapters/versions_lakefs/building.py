@@ -54,8 +54,8 @@ class Builder:
             self._server.ask(
                 "delete objects", self._server.api.objects_api.delete_objects, temporary, chunk
             )
-        put = [(path, oid) for path, oid in changes.items() if oid is not None]
-        self._server.map(lambda item: self._put(temporary, *item), put)
+        writes = [(path, oid) for path, oid in changes.items() if oid is not None]
+        self._server.map(lambda item: self._put(temporary, *item), writes)
 
     def commit(self, temporary: str, statement: Mapping[str, Any]) -> CommitId:
         """Commit what is staged, be it nothing."""

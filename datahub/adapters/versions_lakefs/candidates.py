@@ -116,10 +116,10 @@ class Candidates:
 
     def _check_known(self, changes: Changes, *sides: CommitId) -> None:
         """Bytes may have been erased from history: what a side holds need not be put again."""
-        put = {path: oid for path, oid in changes.items() if oid is not None}
+        writes = {path: oid for path, oid in changes.items() if oid is not None}
         try:
-            self._builder.check_held(put)
+            self._builder.check_held(writes)
         except ObjectNotFound:
             for side in sides:
                 self._trees.objects(side)
-            self._builder.check_held(put)
+            self._builder.check_held(writes)

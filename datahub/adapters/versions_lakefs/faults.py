@@ -33,17 +33,17 @@ class Refused409(DatahubError):
 
 @contextmanager
 def translate_errors(
-    doing: str, *, branch: str = "", hook_output: _HookOutput = lambda run: ""
+    action: str, *, branch: str = "", hook_output: _HookOutput = lambda run: ""
 ) -> Iterator[None]:
     """Raise one of our errors for what lakeFS said. `doing` completes "lakeFS could not ..."."""
     try:
         yield
     except lakefs_sdk.ApiException as error:
         status, message = int(error.status or 0), message_of(error)
-        raise _of_status(status, message, doing, branch, hook_output) from error
+        raise _of_status(status, message, action, branch, hook_output) from error
     except urllib3.exceptions.HTTPError as error:  # the SDK lets these through
         raise Unavailable(
-            f"lakeFS did not answer, asked to {doing}: {_short(error)}",
+            f"lakeFS did not answer, asked to {action}: {_short(error)}",
             hint="Is the server up, and lakefs_endpoint right? Run the command again then.",
             backend=BACKEND,
         ) from error
@@ -61,9 +61,9 @@ def message_of(error: lakefs_sdk.ApiException) -> str:
 
 
 def _of_status(
-    status: int, message: str, doing: str, branch: str, hook_output: _HookOutput
+    status: int, message: str, action: str, branch: str, hook_output: _HookOutput
 ) -> DatahubError:
-    refusal = f"lakeFS refused to {doing}: {message}"
+    refusal = f"lakeFS refused to {action}: {message}"
     if status == 401:
         return AuthenticationError(
             "lakeFS does not know this key pair.",
@@ -87,7 +87,7 @@ def _of_status(
         return Refused409(refusal)
     if status == 410:
         return StorageError(
-            f"lakeFS could not {doing}: the bytes are gone from its storage.",
+            f"lakeFS could not {action}: the bytes are gone from its storage.",
             hint="They were erased or lost below lakeFS. Restore them there, or commit "
             "the path again.",
         )

@@ -179,10 +179,10 @@ class History:
         """The best common ancestor, the same whichever side asks. Raises InputError."""
         commits = self._ancestors(ours) | self._ancestors(theirs)
         common = self._ancestors(ours).keys() & self._ancestors(theirs).keys()
-        beaten: set[CommitId] = set()
+        ancestors: set[CommitId] = set()
         for commit_id in common:
-            beaten.update(parent for parent in commits[commit_id].parents)
-        best = common - beaten
+            ancestors.update(parent for parent in commits[commit_id].parents)
+        best = common - ancestors
         if not best:
             raise InputError(
                 f"{ours[:12]} and {theirs[:12]} share no history.",
@@ -240,12 +240,12 @@ class History:
     def _is_name(self, name: str) -> bool:
         """Whether a branch or a tag is called so."""
         api = self._server.api
-        for doing, get in (
+        for action, get in (
             ("read a branch", api.branches_api.get_branch),
             ("read a tag", api.tags_api.get_tag),
         ):
             try:
-                self._server.ask(doing, get, name)
+                self._server.ask(action, get, name)
             except (NotFound, Rejected, InputError):
                 continue
             return True
@@ -261,26 +261,26 @@ class History:
 
     def _ancestors(self, start: CommitId) -> dict[CommitId, Commit]:
         commits: dict[CommitId, Commit] = {}
-        waiting = [start]
-        while waiting:
-            commit_id = waiting.pop()
+        stack = [start]
+        while stack:
+            commit_id = stack.pop()
             if commit_id not in commits:
                 commits[commit_id] = self._visit(commit_id)
-                waiting.extend(commits[commit_id].parents)
+                stack.extend(commits[commit_id].parents)
         return commits
 
 
 def _generations(commits: Mapping[CommitId, Commit]) -> dict[CommitId, int]:
     """1 for a root, else one more than the greatest of the parents'."""
     generations: dict[CommitId, int] = {}
-    waiting = list(commits)
-    while waiting:
-        parents = commits[waiting[-1]].parents
+    stack = list(commits)
+    while stack:
+        parents = commits[stack[-1]].parents
         unknown = [parent for parent in parents if parent not in generations]
         if unknown:
-            waiting.extend(unknown)
+            stack.extend(unknown)
         else:
-            commit_id = waiting.pop()
+            commit_id = stack.pop()
             generations[commit_id] = 1 + max((generations[parent] for parent in parents), default=0)
     return generations
 

@@ -46,8 +46,8 @@ class Leases:
             self.sweep()
         name = f"{TEMPORARY}{machine()}-{os.getpid()}-{int(time.time()):x}-{uuid.uuid4().hex}"
         create = self._server.api.branches_api.create_branch
-        cut = lakefs_sdk.BranchCreation(name=name, source=encode(branch), hidden=True)
-        head = str(self._server.ask("cut a temporary branch", create, cut))
+        creation = lakefs_sdk.BranchCreation(name=name, source=encode(branch), hidden=True)
+        head = str(self._server.ask("cut a temporary branch", create, creation))
         if head != at:
             self.release(name)
             raise StaleHead(branch, at, head)

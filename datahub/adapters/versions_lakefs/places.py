@@ -37,10 +37,10 @@ class Places:
         """
         files: dict[str, ObjectId] = {}
         below: set[str] = set()
-        asked: set[str] = set()
+        done_folders: set[str] = set()
         waiting = {_folder(path) for path in paths}
         while waiting:
-            asked |= waiting
+            done_folders |= waiting
             folders = sorted(waiting)
             listings = self._server.map(lambda folder: self._list(commit_id, folder), folders)
             for files_in, folders_in in listings:
@@ -48,7 +48,7 @@ class Places:
                 below |= folders_in
             pairs = zip(folders, listings, strict=True)
             empty = [folder for folder, listing in pairs if folder and not any(listing)]
-            waiting = {_folder(folder.rstrip("/")) for folder in empty} - asked
+            waiting = {_folder(folder.rstrip("/")) for folder in empty} - done_folders
         return Around(files, below)
 
     def check(self, commit_id: CommitId, around: Around, changes: Changes) -> None:

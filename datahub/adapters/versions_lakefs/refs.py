@@ -26,9 +26,9 @@ class Refs:
 
     def create_branch(self, name: str, at: CommitId) -> None:
         """Raises BranchExists."""
-        cut = lakefs_sdk.BranchCreation(name=encode(name), source=at)
+        creation = lakefs_sdk.BranchCreation(name=encode(name), source=at)
         try:
-            self._server.ask("cut a branch", self._server.api.branches_api.create_branch, cut)
+            self._server.ask("cut a branch", self._server.api.branches_api.create_branch, creation)
         except Refused409 as error:
             raise BranchExists(name) from error
 

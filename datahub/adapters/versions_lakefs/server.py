@@ -69,15 +69,15 @@ class Server:
         if "api" in vars(self):
             self.api.config_api.api_client.rest_client.pool_manager.clear()
 
-    def call(self, doing: str, method: Callable[..., Any], *words: Any, **options: Any) -> Any:
+    def call(self, action: str, method: Callable[..., Any], *words: Any, **options: Any) -> Any:
         """One request. `branch` is for the error message."""
         branch = options.pop("branch_name", "")
-        with translate_errors(doing, branch=branch, hook_output=self.hook_output):
+        with translate_errors(action, branch=branch, hook_output=self.hook_output):
             return method(*words, **options, _request_timeout=_PATIENCE)
 
-    def ask(self, doing: str, method: Callable[..., Any], *words: Any, **options: Any) -> Any:
+    def ask(self, action: str, method: Callable[..., Any], *words: Any, **options: Any) -> Any:
         """`call`, about this repository."""
-        return self.call(doing, method, self.repository, *words, **options)
+        return self.call(action, method, self.repository, *words, **options)
 
     def map(self, work: Callable[[_T], _R], items: Iterable[_T]) -> list[_R]:
         """The same for many, in threads, in order."""
@@ -87,12 +87,12 @@ class Server:
         with ThreadPoolExecutor(min(_THREADS, len(jobs))) as pool:
             return list(pool.map(work, jobs))
 
-    def pages(self, doing: str, path: str, **query: str) -> Iterator[dict[str, Any]]:
+    def pages(self, action: str, path: str, **query: str) -> Iterator[dict[str, Any]]:
         """All results of a listing, as JSON: the SDK's models cost more than the request."""
         after = query.pop("after", "")
         while True:
             words = {**query, "amount": str(_PAGE), "after": after}
-            page = json.loads(self._request("GET", path, words, doing=doing).data)
+            page = json.loads(self._request("GET", path, words, action=action).data)
             yield from page["results"]
             if not page["pagination"]["has_more"]:
                 return
@@ -120,11 +120,11 @@ class Server:
 
     def download(self, ref: str, path: str, target: Path) -> None:
         """Write an object's bytes to a file, a chunk at a time."""
-        doing = f"read {path}"
+        action = f"read {path}"
         where = f"refs/{quote(ref, safe='')}/objects"
-        response = self._request("GET", where, {"path": path}, doing=doing, preload=False)
+        response = self._request("GET", where, {"path": path}, action=action, preload=False)
         try:
-            with translate_errors(doing), target.open("wb") as file:
+            with translate_errors(action), target.open("wb") as file:
                 for chunk in response.stream(_CHUNK):
                     file.write(chunk)
         except OSError as error:
@@ -136,14 +136,14 @@ class Server:
 
     def digest(self, ref: str, path: str, *, first: int | None = None) -> tuple[str, int]:
         """SHA-256 and length of an object's bytes, or of the `first` ones, kept nowhere."""
-        doing, hasher, size = f"read {path}", hashlib.sha256(), 0
+        action, hasher, size = f"read {path}", hashlib.sha256(), 0
         where = f"refs/{quote(ref, safe='')}/objects"
         headers = {} if first is None else {"Range": f"bytes=0-{first - 1}"}
         response = self._request(
-            "GET", where, {"path": path}, doing=doing, headers=headers, preload=False
+            "GET", where, {"path": path}, action=action, headers=headers, preload=False
         )
         try:
-            with translate_errors(doing):
+            with translate_errors(action):
                 for chunk in response.stream(_CHUNK):
                     hasher.update(chunk)
                     size += len(chunk)
@@ -164,7 +164,12 @@ class Server:
                 }
                 where = f"branches/{quote(branch, safe='')}/objects"
                 self._request(
-                    "POST", where, {"path": path}, doing=f"store {path}", body=body, headers=headers
+                    "POST",
+                    where,
+                    {"path": path},
+                    action=f"store {path}",
+                    body=body,
+                    headers=headers,
                 )
 
     def remote(self, commit_id: str, paths: Iterable[str]) -> Remote:
@@ -220,7 +225,7 @@ class Server:
         path: str,
         query: Mapping[str, str],
         *,
-        doing: str,
+        action: str,
         body: Any = None,
         headers: Mapping[str, str] | None = None,
         preload: bool = True,
@@ -229,7 +234,7 @@ class Server:
         settings = self._configuration
         auth = urllib3.make_headers(basic_auth=f"{settings.username}:{settings.password}")
         url = f"{settings.host}/repositories/{self.repository}/{path}?{urlencode(query)}"
-        with translate_errors(doing):
+        with translate_errors(action):
             answer = self._pool.request(
                 method,
                 url,

@@ -85,8 +85,8 @@ class Layers:
         """Make a commit upon its first parent. Equal ones have equal ids."""
         below = self.made.get(parents[0])
         draft = Commit("", parents, message, author, in_utc(time), dict(metadata))
-        said = {**asdict(draft), "time": draft.time.isoformat(), "changes": dict(changes)}
-        commit_id = sha256(to_canonical_json(said).encode()).hexdigest()
+        body = {**asdict(draft), "time": draft.time.isoformat(), "changes": dict(changes)}
+        commit_id = sha256(to_canonical_json(body).encode()).hexdigest()
         commit = Commit(commit_id, parents, message, author, draft.time, draft.metadata)
         root = parents[0] if below is None else below.root
         whole = dict(changes) if below is None else {**below.changes, **changes}
@@ -117,23 +117,27 @@ class Layers:
     def merge_base(self, ours: CommitId, theirs: CommitId) -> Commit:
         """The newest commit made here that both have; else the base's answer for what is below."""
         above = self._made_below(theirs)
-        shared = [one for one in self._made_below(ours) if one in above]
-        if shared:
-            return next(commit for commit in self.log(ours) if commit.id in shared)
-        pairs = [(one, other) for one in self._feet(ours) for other in self._feet(theirs)]
-        found = {base.id: base for base in (self.base.merge_base(*pair) for pair in pairs)}
+        common = [commit_id for commit_id in self._made_below(ours) if commit_id in above]
+        if common:
+            return next(commit for commit in self.log(ours) if commit.id in common)
+        pairs = [
+            (commit_id, their_id)
+            for commit_id in self._feet(ours)
+            for their_id in self._feet(theirs)
+        ]
+        bases = {base.id: base for base in (self.base.merge_base(*pair) for pair in pairs)}
         return next(
-            (one for one in found.values() if self._is_latest(one, found)),
-            next(iter(found.values())),
+            (commit_id for commit_id in bases.values() if self._is_latest(commit_id, bases)),
+            next(iter(bases.values())),
         )
 
-    def _is_latest(self, commit: Commit, others: Collection[CommitId]) -> bool:
+    def _is_latest(self, commit: Commit, ids: Collection[CommitId]) -> bool:
         """Whether all others are before it."""
-        return all(self.base.merge_base(commit.id, other).id == other for other in others)
+        return all(self.base.merge_base(commit.id, commit_id).id == commit_id for commit_id in ids)
 
     def _named(self, name: str) -> Commit:
         if is_id(name):
-            ids = [one for one in self.made if one.startswith(name)]
+            ids = [commit_id for commit_id in self.made if commit_id.startswith(name)]
             if len(ids) == 1:
                 return self.made[ids[0]].commit
             if not ids and (name in self.heads or name in self.tags):
@@ -147,13 +151,13 @@ class Layers:
         return self.base.commit_at(name)
 
     def _by_id(self, commit_id: CommitId) -> Commit:
-        made = self.made.get(commit_id)
-        return self.base.commit_at(commit_id) if made is None else made.commit
+        layer = self.made.get(commit_id)
+        return self.base.commit_at(commit_id) if layer is None else layer.commit
 
     def _reached(self, commit_id: CommitId) -> dict[CommitId, Commit]:
         commits: dict[CommitId, Commit] = {}
-        for one in self._made_below(commit_id):
-            commits[one] = self.made[one].commit
+        for layer_id in self._made_below(commit_id):
+            commits[layer_id] = self.made[layer_id].commit
         for foot in self._feet(commit_id):
             if foot not in commits:
                 commits |= {commit.id: commit for commit in self.base.log(foot)}
@@ -168,14 +172,14 @@ class Layers:
         return self._walk(commit_id)[1]
 
     def _walk(self, commit_id: CommitId) -> tuple[set[CommitId], set[CommitId]]:
-        made: set[CommitId] = set()
+        layer_ids: set[CommitId] = set()
         feet: set[CommitId] = set()
-        waiting = [commit_id]
-        while waiting:
-            one = waiting.pop()
-            if one not in self.made:
-                feet.add(one)
-            elif one not in made:
-                made.add(one)
-                waiting += self.made[one].commit.parents
-        return made, feet
+        stack = [commit_id]
+        while stack:
+            layer_id = stack.pop()
+            if layer_id not in self.made:
+                feet.add(layer_id)
+            elif layer_id not in layer_ids:
+                layer_ids.add(layer_id)
+                stack += self.made[layer_id].commit.parents
+        return layer_ids, feet

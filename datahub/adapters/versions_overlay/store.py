@@ -163,17 +163,17 @@ class OverlayVersionStore:
         before, after = (self._layers.layer(self.commit_at(ref).id) for ref in (old, new))
         beneath = {}
         if before.root != after.root:
-            found = self._base.changes(before.root, after.root, prefix)
-            beneath = {change.path: change for change in found}
+            changes_of_base = self._base.changes(before.root, after.root, prefix)
+            beneath = {change.path: change for change in changes_of_base}
         paths = {p for p in (*before.changes, *after.changes) if p.startswith(prefix)}
-        differing = []
+        changes_of_layers = []
         for path in sorted(paths | beneath.keys()):
             below = beneath.get(path)
             sides = (below.old, below.new) if below else (self._beneath(before, path),) * 2
             change = Change(path, before.value(path, sides[0]), after.value(path, sides[1]))
             if change.old != change.new:
-                differing.append(change)
-        return differing
+                changes_of_layers.append(change)
+        return changes_of_layers
 
     def content_of(self, ref: str) -> str:
         """The content id of a commit."""
@@ -254,8 +254,8 @@ class OverlayVersionStore:
             head = self._check_head(into, expected)
             source_id = self.commit_at(source).id
             effective = self._effective(head, changes)
-            held = self._layers.layer(source_id).changes
-            self._check_held({p: oid for p, oid in effective.items() if held.get(p) != oid})
+            layered = self._layers.layer(source_id).changes
+            self._check_held({p: oid for p, oid in effective.items() if layered.get(p) != oid})
             self._check_places(head, effective)
             commit = self._layers.add(
                 (head, source_id),
@@ -344,11 +344,11 @@ class OverlayVersionStore:
 
     def _check_places(self, head: CommitId, changes: Changes) -> None:
         """Raise InputError where a path would be a file and a folder at once."""
-        added = [path for path, oid in changes.items() if oid is not None]
+        writes = [path for path, oid in changes.items() if oid is not None]
         present: set[str] = set()
-        for folder in {_folder_of(path) for path in added}:
+        for folder in {_folder_of(path) for path in writes}:
             present |= self.objects(head, folder).keys()
-        present = (present | set(added)) - {p for p, oid in changes.items() if oid is None}
+        present = (present | set(writes)) - {p for p, oid in changes.items() if oid is None}
         folders = {above for path in present for above in _folders_of(path)}
         clash = min(present & folders, default=None)
         if clash is not None:

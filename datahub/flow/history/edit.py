@@ -26,7 +26,7 @@ def revert(
     store: VersionStore,
     rows: Rows,
     step: Step,
-    settling: Settling = ASK,
+    resolution: Settling = ASK,
     end_model: EndModel | None = None,
     caution: Caution = CAREFUL,
 ) -> Commit:
@@ -41,7 +41,7 @@ def revert(
     head = begin(store, step)
     undone = store.commit_at(ref)
     parent = _parent(undone, store)
-    onto = _Onto(head, store, rows, step, settling, end_model, caution)
+    onto = _Onto(head, store, rows, step, resolution, end_model, caution)
     changes, notes = onto.changes(undone, parent, f"revert {ref}", whole_log=False)
     merge = f", reversing\nchanges made to {parent.id}" if len(undone.parents) > 1 else ""
     return _commit(
@@ -61,7 +61,7 @@ def cherry_pick(
     store: VersionStore,
     rows: Rows,
     step: Step,
-    settling: Settling = ASK,
+    resolution: Settling = ASK,
     end_model: EndModel | None = None,
     caution: Caution = CAREFUL,
 ) -> Commit:
@@ -72,7 +72,7 @@ def cherry_pick(
     head = begin(store, step)
     original = store.commit_at(ref)
     base = _parent(original, store)
-    onto = _Onto(head, store, rows, step, settling, end_model, caution)
+    onto = _Onto(head, store, rows, step, resolution, end_model, caution)
     changes, notes = onto.changes(base, original, f"cherry-pick {ref}")
     return _commit(
         head,
@@ -136,7 +136,7 @@ class _Onto:
     store: VersionStore
     rows: Rows
     step: Step
-    settling: Settling
+    resolution: Settling
     end_model: EndModel | None
     caution: Caution
 
@@ -150,7 +150,7 @@ class _Onto:
                 self.head,
                 new,
                 names=(new.id, self.step.branch),
-                settling=self.settling,
+                resolution=self.resolution,
                 store=self.store,
                 rows=self.rows,
                 step=self.step,

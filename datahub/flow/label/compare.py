@@ -127,10 +127,10 @@ def compare(
     soft = cache(lambda: with_default(class_balance=balance, shares=shares))
     reader = eyes.see(at, lambda lines: soft()[lines]).reader
     end_model = eyes.end_model if reader.features.columns else None
-    asking = _Asking(at.dataset, reader, end_model) if end_model else None
+    eye = _Asking(at.dataset, reader, end_model) if end_model else None
     trials: dict[str, _Trials] = {}
     for number, (name, model) in enumerate(models.items()):
-        trials |= _try_model(name, model, asking, votes, shares, balance, seeds, k, clock)
+        trials |= _try_model(name, model, eye, votes, shares, balance, seeds, k, clock)
         progress("compare", number + 1, len(models))
     rows_with_votes = int((votes != ABSTAIN).any(axis=1).sum())
     product = default if end_model is None else f"{default}*{end_model.name}"
@@ -170,7 +170,7 @@ class _Asking:
 def _try_model(
     name: str,
     model: LabelModel,
-    asking: _Asking | None,
+    eye: _Asking | None,
     votes: LabelMatrix,
     shares: Sequence[float],
     balance: Sequence[float] | None,
@@ -190,12 +190,12 @@ def _try_model(
             return {name: _Trials(failure=error.message)}
         alone.add([soft])
         alone.seconds += clock() - start
-        if asking is not None:
-            product.add(asking.times(soft, seed=seed))
+        if eye is not None:
+            product.add(eye.times(soft, seed=seed))
             product.seconds += clock() - start
-    if asking is None:
+    if eye is None:
         return {name: alone}
-    return {name: alone, f"{name}*{asking.end_model.name}": product}
+    return {name: alone, f"{name}*{eye.end_model.name}": product}
 
 
 def _gold(at: At) -> Gold:

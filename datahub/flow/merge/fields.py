@@ -39,14 +39,14 @@ class Content:
     kinds: dict[str, pl.DataType] = field(default_factory=dict)
 
 
-def merge_fields(sides: Sides, settling: Settling) -> tuple[Content, dict[str, str]]:
+def merge_fields(sides: Sides, resolution: Settling) -> tuple[Content, dict[str, str]]:
     """Fields and columns of the dataset; columns as name -> type."""
     head, source = (sides.datasets[side] for side in SIDES)
     content = Content(head)
-    values = _merge_values(sides, content, settling)
-    _compare_key_types(sides, content, settling)
+    values = _merge_values(sides, content, resolution)
+    _compare_key_types(sides, content, resolution)
     stored_types = _stored_types(sides)
-    schema = _merge_schema(sides, content, settling, stored_types)
+    schema = _merge_schema(sides, content, resolution, stored_types)
     for name, kind in schema.items():
         types = (
             types[name]
@@ -60,7 +60,7 @@ def merge_fields(sides: Sides, settling: Settling) -> tuple[Content, dict[str, s
     return content, schema
 
 
-def _merge_values(sides: Sides, content: Content, settling: Settling) -> dict[str, object]:
+def _merge_values(sides: Sides, content: Content, resolution: Settling) -> dict[str, object]:
     """Fields that are no columns, by name."""
     head, source = (sides.datasets[side] for side in SIDES)
     base = sides.datasets.get("base")
@@ -68,20 +68,20 @@ def _merge_values(sides: Sides, content: Content, settling: Settling) -> dict[st
     for name in FIELDS:
         states = (getattr(base, name) if base else None, getattr(head, name), getattr(source, name))
         values[name], clashes = merge_value(*states)
-        if clashes and _decide(sides, content, settling, name, *states) == "theirs":
+        if clashes and _decide(sides, content, resolution, name, *states) == "theirs":
             values[name] = states[2]
     return values
 
 
-def _compare_key_types(sides: Sides, content: Content, settling: Settling) -> None:
+def _compare_key_types(sides: Sides, content: Content, resolution: Settling) -> None:
     """Keys of two types cannot be held against each other: that is a conflict."""
     a, b = (dict(sides.datasets[side].columns).get(sides.datasets[side].key) for side in SIDES)
     if a != b:
-        _decide(sides, content, settling, "key type", None, a, b)
+        _decide(sides, content, resolution, "key type", None, a, b)
 
 
 def _merge_schema(
-    sides: Sides, content: Content, settling: Settling, stored_types: tuple[Types, Types]
+    sides: Sides, content: Content, resolution: Settling, stored_types: tuple[Types, Types]
 ) -> dict[str, str]:
     """Columns as name -> type: of both sides, those in conflict as it was decided."""
     kinds = [dict(sides.datasets[side].columns) for side in SIDES]
@@ -90,7 +90,7 @@ def _merge_schema(
     schema, clashing = merge_columns(base, *columns)
     for name in clashing:
         states = (dict(base).get(name), kinds[0].get(name), kinds[1].get(name))
-        if _decide(sides, content, settling, name, *states) == "theirs":
+        if _decide(sides, content, resolution, name, *states) == "theirs":
             schema.pop(name, None)
             schema |= {name: kinds[1][name]} if name in kinds[1] else {}
     for side, own in zip(SIDES, kinds, strict=True):
@@ -99,7 +99,7 @@ def _merge_schema(
                 continue
             if _was_edited(sides, side, name):
                 states = (kind, kinds[0].get(name), kinds[1].get(name))
-                if _decide(sides, content, settling, name, *states) == side:
+                if _decide(sides, content, resolution, name, *states) == side:
                     schema[name] = kind
     return schema
 
@@ -140,7 +140,7 @@ def _align_types(
 def _decide(
     sides: Sides,
     content: Content,
-    settling: Settling,
+    resolution: Settling,
     column: str,
     base: object,
     ours: object,
@@ -152,8 +152,8 @@ def _decide(
         sides.name, DATASET, None, column, "both changed", *values, *sides.content_by
     )
     content.conflicts.append(conflict)
-    decision = settling.of(conflict)
-    side = settling.side if decision is None else decision.take
+    decision = resolution.of(conflict)
+    side = resolution.side if decision is None else decision.take
     if decision is not None and side is None:
         raise InputError(
             f"{column!r} of {sides.name!r} cannot be decided by a value.",
@@ -164,11 +164,11 @@ def _decide(
     return side
 
 
-def take_side(sides: Sides, content: Content, settling: Settling) -> Content:
+def take_side(sides: Sides, content: Content, resolution: Settling) -> Content:
     """Where rows cannot be held against each other: all of one side, or undecided."""
     if not content.open_conflicts:
-        decisions = [settling.of(conflict) for conflict in content.conflicts]
-        choices = {settling.side if decision is None else decision.take for decision in decisions}
+        decisions = [resolution.of(conflict) for conflict in content.conflicts]
+        choices = {resolution.side if decision is None else decision.take for decision in decisions}
         if choices == {"theirs"}:
             content.dataset = sides.datasets["theirs"]
             content.changes = sides.taking_theirs(content_unit(sides.name))

@@ -31,15 +31,15 @@ from datahub.flow.merge.models import Labels, drop_models, models_of
 from datahub.flow.merge.sides import Sides
 
 
-def merge_labels(sides: Sides, content: Content, settling: Settling) -> Labels:
+def merge_labels(sides: Sides, content: Content, resolution: Settling) -> Labels:
     """Choose the models, join the answers, and say what the labels are."""
     labels = Labels()
-    side = models_of(sides, content, settling, labels)
+    side = models_of(sides, content, resolution, labels)
     logs = {side: list(sides.at[side].log) for side in ("base", *SIDES)}
     log = _joint(logs)
-    settlements = _settle_ties(sides, content, logs, log, settling, labels)
+    settlements = _settle_ties(sides, content, logs, log, resolution, labels)
     if side is not None:
-        settlements += _settle_differences(sides, log, side, settling, labels)
+        settlements += _settle_differences(sides, log, side, resolution, labels)
     if labels.open_conflicts:
         return labels
     if settlements:
@@ -72,7 +72,7 @@ def _settle_ties(
     content: Content,
     logs: Mapping[str, list[Annotation]],
     log: list[Annotation],
-    settling: Settling,
+    resolution: Settling,
     labels: Labels,
 ) -> list[Annotation]:
     """Rows that both sides took answers to, differently, and on which all answers are tied."""
@@ -93,7 +93,7 @@ def _settle_ties(
         conflict = _tie(sides.name, key, old_labels.get(key), decisions, union[key])
         if conflict.ours == conflict.theirs:
             continue
-        label, is_decided = _decide_label(sides, content, conflict, union[key], settling, labels)
+        label, is_decided = _decide_label(sides, content, conflict, union[key], resolution, labels)
         if is_decided and label is not None:
             choices[key] = label
     return _settlements(sides, content.dataset, choices, union)
@@ -127,22 +127,22 @@ def _decide_label(
     content: Content,
     conflict: RowConflict,
     answers: Sequence[Annotation],
-    settling: Settling,
+    resolution: Settling,
     labels: Labels,
 ) -> tuple[str | None, bool]:
     """What was decided of a row's label: (label, whether anything was)."""
     labels.conflicts.append(conflict)
-    decision = settling.of(conflict)
+    decision = resolution.of(conflict)
     if decision is not None and decision.take is None:
         return _check_class(decision.value, sides), True
     take = decision.take if decision is not None else None
-    if take is None and settling.rule is not None:
+    if take is None and resolution.rule is not None:
         assert conflict.key is not None  # labels are of rows
-        gold = _gold(sides, content, conflict.key) if settling.rule == "gold" else None
-        label, says = by_rule(settling.rule, answers, gold)
+        gold = _gold(sides, content, conflict.key) if resolution.rule == "gold" else None
+        label, says = by_rule(resolution.rule, answers, gold)
         if says:
             return label, True
-    take = take or settling.side
+    take = take or resolution.side
     if take is None:
         labels.open_conflicts.append(conflict)
         return None, False
@@ -212,7 +212,7 @@ def _settlements(
 
 
 def _settle_differences(
-    sides: Sides, log: list[Annotation], side: str, settling: Settling, labels: Labels
+    sides: Sides, log: list[Annotation], side: str, resolution: Settling, labels: Labels
 ) -> list[Annotation]:
     """Rows whose labels differ because each side has its own models, and no person said.
 
@@ -233,7 +233,7 @@ def _settle_differences(
             continue
         conflict = _difference(sides.name, line[key], line)
         labels.conflicts.append(conflict)
-        decision = settling.of(conflict)
+        decision = resolution.of(conflict)
         if decision is None and is_open:
             labels.open_conflicts.append(conflict)
         elif decision is not None:

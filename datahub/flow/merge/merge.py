@@ -48,7 +48,7 @@ def merge_commits(
     theirs: Commit,
     *,
     names: tuple[str, str],
-    settling: Settling,
+    resolution: Settling,
     store: VersionStore,
     rows: Rows,
     step: Step,
@@ -66,15 +66,15 @@ def merge_commits(
     merge = _Merge(
         {c.path: c for c in store.changes(base.id, ours.id)},
         {c.path: c for c in store.changes(base.id, theirs.id)},
-        settling,
+        resolution,
         sides_of,
     )
     merge.run()
     if merge.open_conflicts:
         raise MergeConflict(
-            merge.open_conflicts, source=names[0], into=names[1], rule=settling.rule
+            merge.open_conflicts, source=names[0], into=names[1], rule=resolution.rule
         )
-    check_all_used(settling, merge.conflicts)
+    check_all_used(resolution, merge.conflicts)
     merge.report.conflicts = len(merge.conflicts)
     return merge.changes, merge.report
 
@@ -86,12 +86,12 @@ class _Merge:
         self,
         by_head: dict[str, Change],
         by_source: dict[str, Change],
-        settling: Settling,
+        resolution: Settling,
         sides_of: Callable[[str], Sides],
     ) -> None:
         self._by_head = by_head
         self._by_source = by_source
-        self._settling = settling
+        self._settling = resolution
         self._sides_of = sides_of
         self.changes, self._clashing = merged_changes(by_head.values(), by_source.values())
         self.conflicts: list[RowConflict] = []

@@ -32,14 +32,14 @@ class Labels:
     settled: int = 0
 
 
-def models_of(sides: Sides, content: Content, settling: Settling, labels: Labels) -> str | None:
+def models_of(sides: Sides, content: Content, resolution: Settling, labels: Labels) -> str | None:
     """The side whose votes, fit and soft labels the merge has; None: they must be made again."""
     side: str | None
     unit = _derived_unit(sides.name)
     movers = sides.moved_by(model_unit(sides.name))
     fitting = [side for side in SIDES if _fits(sides, side, content.dataset)]
     if movers == "both" and len(fitting) == 2:
-        side = _choose_models(sides, settling, labels)
+        side = _choose_models(sides, resolution, labels)
     elif movers == "theirs" and "theirs" in fitting:
         side = "theirs"
     else:
@@ -70,7 +70,7 @@ def _fits(sides: Sides, side: str, dataset: Dataset) -> bool:
     )
 
 
-def _choose_models(sides: Sides, settling: Settling, labels: Labels) -> str:
+def _choose_models(sides: Sides, resolution: Settling, labels: Labels) -> str:
     """Both sides fitted models of their own: one side's are taken, if that is decided."""
     manifests = {side: sides.at[side].model for side in ("base", *SIDES)}
     base, our_model, their_model = (None if m is None else _model_id(m) for m in manifests.values())
@@ -78,8 +78,8 @@ def _choose_models(sides: Sides, settling: Settling, labels: Labels) -> str:
     place = (sides.name, MODEL, None, None)
     conflict = RowConflict(*place, "both changed", base, our_model, their_model, *by)
     labels.conflicts.append(conflict)
-    decision = settling.of(conflict)
-    side = settling.side if decision is None else decision.take
+    decision = resolution.of(conflict)
+    side = resolution.side if decision is None else decision.take
     if side is None:
         labels.open_conflicts.append(conflict)
         return "ours"

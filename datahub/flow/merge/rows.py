@@ -42,7 +42,7 @@ class Group:
     change: RowMerge | Rewritten | None
 
 
-def merge_content(sides: Sides, settling: Settling) -> Content:
+def merge_content(sides: Sides, resolution: Settling) -> Content:
     """Merge dataset.json, rows and gold. Nothing is stored where conflicts are left."""
     unit = content_unit(sides.name)
     movers = sides.moved_by(unit)
@@ -50,15 +50,15 @@ def merge_content(sides: Sides, settling: Settling) -> Content:
         return Content(sides.datasets["ours"])
     if movers == "theirs":
         return Content(sides.datasets["theirs"], sides.taking_theirs(unit))
-    content, schema = merge_fields(sides, settling)
+    content, schema = merge_fields(sides, resolution)
     if content.open_conflicts or any(
         conflict.column in ("key", "key type") for conflict in content.conflicts
     ):
-        return take_side(sides, content, settling)
+        return take_side(sides, content, resolution)
     groups: list[Group] = []
     try:
         for states in _groups(sides, whole=_is_widened(sides, schema)):
-            groups.append(_merge_group(sides, states, schema, content, settling))
+            groups.append(_merge_group(sides, states, schema, content, resolution))
         if not content.open_conflicts:
             _write(sides, groups, content)
     finally:
@@ -106,17 +106,17 @@ def _frame(
 
 
 def _merge_group(
-    sides: Sides, states: States, schema: dict[str, str], content: Content, settling: Settling
+    sides: Sides, states: States, schema: dict[str, str], content: Content, resolution: Settling
 ) -> Group:
     columns = _columns_to_merge(sides, states, schema)
     if columns is not None:
-        new = _merge_columns(sides, states, columns, schema, content, settling)
+        new = _merge_columns(sides, states, columns, schema, content, resolution)
         if new is None or content.open_conflicts:
             return Group(states[1], None)
         return Group(states[1], rewrite_part(sides.store, sides.rows, states[1][0], new))
     frames = _whole_frames(sides, states)
     kinds = _kinds(sides, frames, schema, content, gold=content.dataset.has_gold)
-    row_merge = _merge_frames(sides, frames, kinds, content, settling)
+    row_merge = _merge_frames(sides, frames, kinds, content, resolution)
     stays = not row_merge.rows and not _is_widened(sides, schema)
     return Group(states[1], None if stays else row_merge)
 
@@ -127,14 +127,14 @@ def _merge_columns(
     columns: Sequence[str],
     schema: dict[str, str],
     content: Content,
-    settling: Settling,
+    resolution: Settling,
 ) -> pl.DataFrame | None:
     """Merge some columns of a part whose rows stay; None: they are what ours are."""
     key = content.dataset.key
     frames = _frames_in_step(sides, states, (key, *columns))
     types = {name: schema[name] for name in (key, *columns) if name != GOLD}
     kinds = _kinds(sides, frames, types, content, gold=GOLD in columns)
-    row_merge = _merge_frames(sides, frames, kinds, content, settling)
+    row_merge = _merge_frames(sides, frames, kinds, content, resolution)
     our_rows = frames[1]
     if not row_merge.rows or our_rows is None:
         return None
@@ -148,14 +148,14 @@ def _merge_frames(
     frames: Frames,
     kinds: dict[str, pl.DataType],
     content: Content,
-    settling: Settling,
+    resolution: Settling,
 ) -> RowMerge:
     """Merge rows of all three, settled as far as was decided."""
     empty = pl.DataFrame(schema=kinds)
     base, our_rows, their_rows = (empty if frame is None else frame for frame in frames)
     row_merge = merge(base, our_rows, their_rows, key=content.dataset.key, schema=kinds)
     content.rows_from_both += row_merge.rows
-    return settle(row_merge, _decide_cells(sides, row_merge, kinds, content, settling))
+    return settle(row_merge, _decide_cells(sides, row_merge, kinds, content, resolution))
 
 
 def _columns_to_merge(
@@ -201,7 +201,7 @@ def _decide_cells(
     row_merge: RowMerge,
     kinds: dict[str, pl.DataType],
     content: Content,
-    settling: Settling,
+    resolution: Settling,
 ) -> dict[tuple[Key, str | None], object]:
     """List the conflicts of some rows; what was decided of them, by place."""
     decisions: dict[tuple[Key, str | None], object] = {}
@@ -213,8 +213,8 @@ def _decide_cells(
             sides.name, table, cell.key, column, cell.kind, *values, *sides.content_by
         )
         content.conflicts.append(conflict)
-        decision = settling.of(conflict)
-        side = settling.side if decision is None else decision.take
+        decision = resolution.of(conflict)
+        side = resolution.side if decision is None else decision.take
         if side is not None:
             decisions[cell.key, cell.column] = Take(side)
         elif decision is not None:

@@ -83,7 +83,7 @@ class Publisher:
     profiles: PartProfiles | None = None
 
     def gate_run(
-        self, source: str, *, into: str, settling: Settling = ASK, ungated: bool = False
+        self, source: str, *, into: str, resolution: Settling = ASK, ungated: bool = False
     ) -> Verdict:
         """Judge the merge of `source` into a branch, and land nothing.
 
@@ -95,7 +95,7 @@ class Publisher:
             self.store.commit_at(source)
             if not gates_at(self.store, into, into):
                 raise NoGate(into)
-        candidate, _ = self._propose(source, into=into, settling=settling)
+        candidate, _ = self._propose(source, into=into, resolution=resolution)
         try:
             verdict = self._judge(candidate)
         finally:
@@ -110,7 +110,7 @@ class Publisher:
         *,
         into: str,
         message: str,
-        settling: Settling = ASK,
+        resolution: Settling = ASK,
         reason: str = "",
         squash: bool = False,
         retry: bool = True,
@@ -125,17 +125,17 @@ class Publisher:
         """
         for _ in range(RETRIES if retry else 0):
             try:
-                return self._merge(source, into, settling, message, reason, squash=squash)
+                return self._merge(source, into, resolution, message, reason, squash=squash)
             except StaleHead as error:
                 if error.branch != into:
                     raise
-        return self._merge(source, into, settling, message, reason, squash=squash)
+        return self._merge(source, into, resolution, message, reason, squash=squash)
 
     def _merge(
         self,
         source: str,
         into: str,
-        settling: Settling,
+        resolution: Settling,
         message: str,
         reason: str,
         *,
@@ -144,7 +144,7 @@ class Publisher:
         """Make, judge and land one merge. Raises StaleHead where the branch moved meanwhile."""
         try:
             candidate, report = self._propose(
-                source, into=into, settling=settling, message=message, squash=squash
+                source, into=into, resolution=resolution, message=message, squash=squash
             )
         except NothingToMerge:
             return MergeResult(self.store.commit_at(into), None, Report())
@@ -221,7 +221,7 @@ class Publisher:
         source: str,
         *,
         into: str,
-        settling: Settling,
+        resolution: Settling,
         message: str = "",
         squash: bool = False,
     ) -> tuple[Candidate, Report]:
@@ -229,7 +229,7 @@ class Publisher:
         if into not in self.store.branches():
             raise BranchNotFound(into)
         head, commit = self.store.commit_at(into), self.store.commit_at(source)
-        changes, report = self._changes(head, commit, (source, into), settling)
+        changes, report = self._changes(head, commit, (source, into), resolution)
         candidate = self.store.propose(
             commit.id,
             into=into,
@@ -244,7 +244,7 @@ class Publisher:
         return candidate, report
 
     def _changes(
-        self, head: Commit, commit: Commit, names: tuple[str, str], settling: Settling
+        self, head: Commit, commit: Commit, names: tuple[str, str], resolution: Settling
     ) -> tuple[Changes, Report]:
         """What a merge does to the head. Raises NothingToMerge, MergeConflict, Guarded."""
         base = self.store.merge_base(head.id, commit.id)
@@ -255,7 +255,7 @@ class Publisher:
             head,
             commit,
             names=names,
-            settling=settling,
+            resolution=resolution,
             store=self.store,
             rows=self.rows,
             step=self.step,

@@ -86,15 +86,15 @@ class Asking:
         return self.catalog.ledger(**self.where)
 
 
-def reconcile(asking: Asking) -> Discrepancies:
+def reconcile(review: Asking) -> Discrepancies:
     """Hold the queue against the ledger, and note in it what is asked there no more."""
-    memory = asking.catalog.memory("seen", **asking.where)
-    report, update = asking.queue.check(asking.catalog.cursor(**asking.where), memory)
-    missing = missing_entries(asking.ledger(), report)
-    refusals = asking.catalog.memory("refused", **asking.where).recall() if update.afresh else {}
+    memory = review.catalog.memory("seen", **review.where)
+    report, update = review.queue.check(review.catalog.cursor(**review.where), memory)
+    missing = missing_entries(review.ledger(), report)
+    refusals = review.catalog.memory("refused", **review.where).recall() if update.afresh else {}
     settlements = refusals.keys() - without_place(refusals).keys()
-    asking.catalog.keep(
-        update, entries=missing, refusals=dict.fromkeys(settlements), **asking.where
+    review.catalog.keep(
+        update, entries=missing, refusals=dict.fromkeys(settlements), **review.where
     )
     return summarize(report, missing)
 
@@ -122,38 +122,38 @@ def summarize(report: Reconciliation, missing: Sequence[LedgerEntry]) -> Discrep
     return Discrepancies(report.deletions, report.duplicates, report.foreign, tuple(notes))
 
 
-def ask(asking: Asking, tasks: Sequence[Task], *, step: Step) -> tuple[Batch, Commit]:
+def ask(review: Asking, tasks: Sequence[Task], *, step: Step) -> tuple[Batch, Commit]:
     """Commit a batch of tasks, then post them: a push cut short is finished by the next."""
-    batch = Batch(step.id, asking.queue_name, tuple(tasks))
+    batch = Batch(step.id, review.queue_name, tuple(tasks))
     entries = [
-        LedgerEntry(**asking.where, batch=batch.id, key=t.key, row_hash=t.row_hash, state="intent")
+        LedgerEntry(**review.where, batch=batch.id, key=t.key, row_hash=t.row_hash, state="intent")
         for t in tasks
     ]
-    asking.catalog.record_entries(entries)
-    name = asking.at.name
-    draft = Draft(asking.at)
+    review.catalog.record_entries(entries)
+    name = review.at.name
+    draft = Draft(review.at)
     draft.put(review_file(name, batch.id), batch.to_json())
     commit = draft.commit(
         step,
         message=f"Ask people about {len(tasks)} rows of {name}",
         metadata={"step": "review push", "dataset": name, "tasks": str(len(tasks))},
     )
-    _post(asking, batch, entries)
+    _post(review, batch, entries)
     return batch, commit
 
 
-def ask_again(asking: Asking) -> tuple[tuple[Key, ...], Commit]:
+def ask_again(review: Asking) -> tuple[tuple[Key, ...], Commit]:
     """Ask what should be asked and is not: posts cut short, tasks deleted, rows that changed.
 
     A row is asked as it was, where it still is so, and else as it is now; one that is no longer in
     the dataset is let go. Returns the keys of what was asked before, and now is again, and the
     head from then on.
     """
-    entries = [entry for entry in asking.ledger() if entry.state in ("intent", "gone", "stale")]
+    entries = [entry for entry in review.ledger() if entry.state in ("intent", "gone", "stale")]
     if not entries:
-        return (), asking.at.commit
-    batches = {batch.id: {task.key: task for task in batch.tasks} for batch in asking.at.batches}
-    content = asking.content([entry.key for entry in entries])
+        return (), review.at.commit
+    batches = {batch.id: {task.key: task for task in batch.tasks} for batch in review.at.batches}
+    content = review.content([entry.key for entry in entries])
     standing: dict[str, list[LedgerEntry]] = defaultdict(list)
     revisions: list[LedgerEntry] = []
     deletions: list[LedgerEntry] = []
@@ -161,7 +161,7 @@ def ask_again(asking: Asking) -> tuple[tuple[Key, ...], Commit]:
         task = batches.get(entry.batch, {}).get(entry.key)
         if entry.state == "intent" and task is None and not entry.batch.endswith(AGAIN):
             deletions.append(entry)  # never committed: the next queue may choose it
-        elif entry.state == "intent" and task and not asking.leaving.withheld(task.fields):
+        elif entry.state == "intent" and task and not review.leaving.withheld(task.fields):
             standing[entry.batch].append(entry)
         elif entry.key not in content:
             deletions.append(entry)
@@ -169,9 +169,9 @@ def ask_again(asking: Asking) -> tuple[tuple[Key, ...], Commit]:
             standing[entry.batch].append(entry)
         else:
             revisions.append(entry)
-    asking.catalog.record_entries([replace(entry, state="dropped") for entry in deletions])
-    _post_again(asking, standing, batches)
-    head = _ask_changed(asking, [entry.key for entry in revisions], content)
+    review.catalog.record_entries([replace(entry, state="dropped") for entry in deletions])
+    _post_again(review, standing, batches)
+    head = _ask_changed(review, [entry.key for entry in revisions], content)
     repeats = [e for entries in standing.values() for e in entries if e.state == "gone"]
     return tuple(entry.key for entry in (*repeats, *revisions)), head
 
@@ -193,28 +193,28 @@ def shown_fields(dataset: Dataset, row: Mapping[str, object]) -> dict[str, str]:
     return fields
 
 
-def _post(asking: Asking, batch: Batch, entries: Sequence[LedgerEntry]) -> None:
-    update = asking.queue.push(
+def _post(review: Asking, batch: Batch, entries: Sequence[LedgerEntry]) -> None:
+    update = review.queue.push(
         batch.id,
         batch.tasks,
-        classes=asking.at.dataset.classes,
-        cursor=asking.catalog.cursor(**asking.where),
-        memory=asking.catalog.memory("seen", **asking.where),
+        classes=review.at.dataset.classes,
+        cursor=review.catalog.cursor(**review.where),
+        memory=review.catalog.memory("seen", **review.where),
     )
     ledger_entries = [replace(entry, state="asked") for entry in entries]
-    asking.catalog.keep(update, entries=ledger_entries, **asking.where)
-    asking.step.progress("push", len(entries), len(entries))
+    review.catalog.keep(update, entries=ledger_entries, **review.where)
+    review.step.progress("push", len(entries), len(entries))
 
 
 def _post_again(
-    asking: Asking,
+    review: Asking,
     entries: Mapping[str, Sequence[LedgerEntry]],
     batches: Mapping[str, Mapping[Key, Task]],
 ) -> None:
     """Post tasks as they were, in the batches that they were of."""
     for number, of_batch in sorted(entries.items()):
         tasks = tuple(batches[number][entry.key] for entry in of_batch)
-        _post(asking, Batch(number, asking.queue_name, tasks), of_batch)
+        _post(review, Batch(number, review.queue_name, tasks), of_batch)
 
 
 def _is_as_shown(task: Task, row: Mapping[str, object]) -> bool:
@@ -224,16 +224,16 @@ def _is_as_shown(task: Task, row: Mapping[str, object]) -> bool:
 
 
 def _ask_changed(
-    asking: Asking, keys: Sequence[Key], content: Mapping[Key, Mapping[str, object]]
+    review: Asking, keys: Sequence[Key], content: Mapping[Key, Mapping[str, object]]
 ) -> Commit:
     """Ask about rows as they are now, in a batch of their own; returns the head from then on."""
     if not keys:
-        return asking.at.commit
+        return review.at.commit
     tasks = [
         Task(
             key=key,
             row_hash=content_hash(content[key]),
-            fields=shown_fields(asking.at.dataset, content[key]),
+            fields=shown_fields(review.at.dataset, content[key]),
             reason="the row changed after it was asked",
             slice="doubt",
             prediction=None,
@@ -241,6 +241,6 @@ def _ask_changed(
         )
         for key in keys
     ]
-    step = asking.step
+    step = review.step
     again = Step(step.branch, step.author, step.time, f"{step.id}{AGAIN}", step.progress)
-    return ask(asking, tasks, step=again)[1]
+    return ask(review, tasks, step=again)[1]

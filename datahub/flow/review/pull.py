@@ -52,7 +52,7 @@ class PullReport:
     found: Discrepancies = NOTHING_FOUND
 
 
-def pull(asking: Asking, *, end_model: EndModel | None = None) -> PullReport:
+def pull(review: Asking, *, end_model: EndModel | None = None) -> PullReport:
     """Take people's answers into the log, and make the labels what they say, in one commit.
 
     Answers inform rows alike, the end model learns from them, and the audit slice measures what
@@ -61,19 +61,19 @@ def pull(asking: Asking, *, end_model: EndModel | None = None) -> PullReport:
     An answer outside the classes, an empty one, and one to a row that has changed since are
     refused, each with its reason; changed rows are asked again. Pulling twice adds nothing.
     """
-    asking.check()
-    catalog, where = asking.catalog, asking.where
-    response = asking.queue.pull(catalog.cursor(**where), catalog.memory("seen", **where))
-    asking.step.progress("pull", len(response.annotations), len(response.annotations))
+    review.check()
+    catalog, where = review.catalog, review.where
+    response = review.queue.pull(catalog.cursor(**where), catalog.memory("seen", **where))
+    review.step.progress("pull", len(response.annotations), len(response.annotations))
     refusals = catalog.memory("refused", **where).recall()
-    answers = _sort_answers(asking.at, response, refusals)
-    check_fitted(asking.at)
-    commit, label_changes = _take(asking, answers.log_lines, end_model)
-    missing = _keep(asking, response, answers, refusals)
-    after = asking.on(commit)
+    answers = _sort_answers(review.at, response, refusals)
+    check_fitted(review.at)
+    commit, label_changes = _take(review, answers.log_lines, end_model)
+    missing = _keep(review, response, answers, refusals)
+    after = review.on(commit)
     again, head = ((), commit) if response.reconciliation.is_closed else ask_again(after)
     return PullReport(
-        dataset=asking.at.name,
+        dataset=review.at.name,
         annotations=len(answers.log_lines),
         refused=refusals_to_report(answers.refusals, refusals),
         asked_again=again,
@@ -100,12 +100,12 @@ def _sort_answers(at: At, response: NewAnswers, refusals: Mapping[str, str]) -> 
 
 
 def _take(
-    asking: Asking, lines: Sequence[Annotation], end_model: EndModel | None
+    review: Asking, lines: Sequence[Annotation], end_model: EndModel | None
 ) -> tuple[Commit, int]:
     """Commit these lines of the log with what labels they come to; how many labels changed."""
     if not lines:
-        return asking.at.commit, 0
-    at, step = asking.at, asking.step
+        return review.at.commit, 0
+    at, step = review.at, review.step
     judgments = judge_again(
         at,
         end_model=end_model,
@@ -125,22 +125,22 @@ def _take(
 
 
 def _keep(
-    asking: Asking, response: NewAnswers, answers: AnswerSorter, refusals: Mapping[str, str]
+    review: Asking, response: NewAnswers, answers: AnswerSorter, refusals: Mapping[str, str]
 ) -> list[LedgerEntry]:
     """Keep in the catalog what was pulled; returns entries of rows whose task is gone."""
-    ledger = asking.ledger()
-    ledger += _unknown(asking, ledger, answers.stale)  # a catalog was lost: who asked, it knew
+    ledger = review.ledger()
+    ledger += _unknown(review, ledger, answers.stale)  # a catalog was lost: who asked, it knew
     keys = {entry.key for entry in response.annotations}
-    log = [*asking.at.log, *answers.log_lines]
+    log = [*review.at.log, *answers.log_lines]
     entries = {entry.key: entry for entry in marks(ledger, log, keys, answers.stale)}
     missing = missing_entries(
         [entries.get(entry.key, entry) for entry in ledger], response.reconciliation
     )
-    asking.catalog.keep(
+    review.catalog.keep(
         response.update,
         entries={**entries, **{entry.key: entry for entry in missing}}.values(),
         refusals=refusal_changes(answers.refusals, refusals),
-        **asking.where,
+        **review.where,
     )
     return missing
 
@@ -154,11 +154,11 @@ def _statuses(at: At) -> dict[str, int]:
 
 
 def _unknown(
-    asking: Asking, ledger: Iterable[LedgerEntry], stale: Sequence[Annotation]
+    review: Asking, ledger: Iterable[LedgerEntry], stale: Sequence[Annotation]
 ) -> list[LedgerEntry]:
     """Ledger entries of answers to rows that changed, where no ledger says who asked them."""
     keys = {entry.key for entry in ledger}
     return [
-        LedgerEntry(**asking.where, batch=e.batch, key=e.key, row_hash=e.row_hash, state="asked")
+        LedgerEntry(**review.where, batch=e.batch, key=e.key, row_hash=e.row_hash, state="asked")
         for e in {entry.key: entry for entry in stale if entry.key not in keys}.values()
     ]

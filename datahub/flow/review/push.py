@@ -42,47 +42,47 @@ class PushReport:
     found: Discrepancies = NOTHING_FOUND
 
 
-def push(asking: Asking, *, budget: int, seed: int, audit_share: float) -> PushReport:
+def push(review: Asking, *, budget: int, seed: int, audit_share: float) -> PushReport:
     """Ask people about at most `budget` rows: commit the tasks, then post them, exactly once.
 
     The commit comes first, so that a push cut short is finished by the next one.
     """
-    asking.check()
-    discrepancies = reconcile(asking)
-    again, head = ask_again(asking)
-    asking = asking.on(head)
-    check_fitted(asking.at)
-    tasks = _choose_tasks(asking, budget=budget, seed=seed, audit_share=audit_share)
+    review.check()
+    discrepancies = reconcile(review)
+    again, head = ask_again(review)
+    review = review.on(head)
+    check_fitted(review.at)
+    tasks = _choose_tasks(review, budget=budget, seed=seed, audit_share=audit_share)
     if not tasks:
-        return PushReport("", 0, 0, 0, asking.queue.where(), head, len(again), discrepancies)
-    batch, commit = ask(asking, tasks, step=asking.step)
+        return PushReport("", 0, 0, 0, review.queue.where(), head, len(again), discrepancies)
+    batch, commit = ask(review, tasks, step=review.step)
     audit = sum(task.slice == "audit" for task in tasks)
     return PushReport(
         batch=batch.id,
         tasks=len(tasks),
         doubt=len(tasks) - audit,
         audit=audit,
-        where=asking.queue.where(),
+        where=review.queue.where(),
         commit=commit,
         asked_again=len(again),
         found=discrepancies,
     )
 
 
-def _choose_tasks(asking: Asking, *, budget: int, seed: int, audit_share: float) -> list[Task]:
+def _choose_tasks(review: Asking, *, budget: int, seed: int, audit_share: float) -> list[Task]:
     """The rows to ask about, as tasks."""
-    at = asking.at
+    at = review.at
     queue_rows = queue(
         _scores(at),
         key=at.key,
         budget=budget,
         seed=seed,
         audit_share=audit_share,
-        leave_out={*decisions_at(at), *waiting(asking.ledger())},
+        leave_out={*decisions_at(at), *waiting(review.ledger())},
         words=lambda keys: _read(at, keys),
     )
     keys = queue_rows[at.key].to_list()
-    content, doubts = asking.content(keys), _doubts(at, keys)
+    content, doubts = review.content(keys), _doubts(at, keys)
     return [
         _task(at, line, content[line[at.key]], doubts.get(line[at.key]))
         for line in queue_rows.iter_rows(named=True)
