@@ -83,8 +83,8 @@ def summary(result: CIResult) -> Iterator[str]:
     elif verdict.passed:
         yield f"Passed by the rules of {code(result.into)}: {verdict.checks} expectations."
     else:
-        failed = sum(one.severity not in ("warning", "info") for one in verdict.failures)
-        yield f"Refused by the rules of {code(result.into)}: {failed} failed."
+        failures = sum(failure.severity not in ("warning", "info") for failure in verdict.failures)
+        yield f"Refused by the rules of {code(result.into)}: {failures} failed."
     if result.votes:
         yield (
             f"The votes came in a file ({result.votes[:12]}): these LFs ran apart, and their code "
@@ -102,13 +102,13 @@ def summary(result: CIResult) -> Iterator[str]:
 
 def tried_words(result: CIResult) -> str:
     """What the rules of the checkout say of the same, in words; empty where they say nothing."""
-    tried = result.tried
-    if isinstance(tried, DatahubError):
-        return f"cannot be used: {tried.message}"
-    if isinstance(tried, Verdict):
-        refusals = [one.message for one in tried.failures]
-        return "would pass" if tried.passed else f"would refuse: {'; '.join(refusals[:5])}"
-    return tried or ""
+    trial = result.tried
+    if isinstance(trial, DatahubError):
+        return f"cannot be used: {trial.message}"
+    if isinstance(trial, Verdict):
+        refusals = [failure.message for failure in trial.failures]
+        return "would pass" if trial.passed else f"would refuse: {'; '.join(refusals[:5])}"
+    return trial or ""
 
 
 def _why(result: CIResult) -> Iterator[str]:
@@ -157,8 +157,8 @@ def _accuracy_words(change: DatasetChange) -> str:
     return words
 
 
-def _share(judged: Judged) -> str:
-    accuracy = judged.everything.accuracy
+def _share(score: Judged) -> str:
+    accuracy = score.everything.accuracy
     return "-" if accuracy is None else f"{accuracy:.1%}"
 
 
@@ -194,9 +194,9 @@ def _dataset(change: DatasetChange, room: int) -> str:
         text += "\nLFs whose votes changed where labels flipped:\n"
         text += table(["LF", "rows", "first rows"], lfs, room=room // 4)
     head = ["LF", "", "coverage", "overlaps", "conflicts", "faults", "right by gold"]
-    edited = [_lf_cells(line) for line in change.lfs if line.state != "unchanged"]
-    if edited:
-        text += "\nLFs that change, before and after:\n" + table(head, edited, room=room // 3)
+    edits = [_lf_cells(line) for line in change.lfs if line.state != "unchanged"]
+    if edits:
+        text += "\nLFs that change, before and after:\n" + table(head, edits, room=room // 3)
     rest = [_lf_cells(line) for line in change.lfs if line.state == "unchanged"]
     if rest:
         text += folded(f"{len(rest)} other LFs", table(head, rest, room=room // 3))
@@ -228,11 +228,11 @@ def _of(side: Side, name: str) -> str:
     return f"{count} ({count / side.labeled:.1%})" if side.labeled else str(count)
 
 
-def _interval(judged: Judged | None) -> str:
-    if judged is None or judged.everything.accuracy is None:
+def _interval(score: Judged | None) -> str:
+    if score is None or score.everything.accuracy is None:
         return "-"
-    low, high = judged.interval
-    return f"{_share(judged)} ({low:.1%} to {high:.1%}, n = {judged.everything.labeled})"
+    low, high = score.interval
+    return f"{_share(score)} ({low:.1%} to {high:.1%}, n = {score.everything.labeled})"
 
 
 def _lf_cells(line: LFLine) -> list[str]:

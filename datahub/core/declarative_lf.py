@@ -83,9 +83,9 @@ class DeclarativeLF:
             return replace(self, classes=tuple(classes))
         if not self.class_names:
             return self
-        numbered = number_labels(self.name, self.arms, classes)
-        label = None if self.label is None else numbered[0][1]
-        return replace(self, label=label, arms=numbered, vote=vote_of(numbered))
+        numbers = number_labels(self.name, self.arms, classes)
+        label = None if self.label is None else numbers[0][1]
+        return replace(self, label=label, arms=numbers, vote=vote_of(numbers))
 
     def __call__(self, x: object) -> int:
         """Vote on one row: any object with the columns as attributes.
@@ -170,9 +170,9 @@ class DeclarativeLF:
             if not self.classes:
                 number(self.name, "")
             numbers = numbers_of(self.classes)
-            given = votes.cast(pl.String)
-            known = given.replace_strict(numbers, default=NO_CLASS, return_dtype=pl.Int8)
-            return pl.select(pl.when(given.is_null()).then(ABSTAIN).otherwise(known)).to_series()
+            labels = votes.cast(pl.String)
+            codes = labels.replace_strict(numbers, default=NO_CLASS, return_dtype=pl.Int8)
+            return pl.select(pl.when(labels.is_null()).then(ABSTAIN).otherwise(codes)).to_series()
         raise LabelingFunctionError(
             f"LF {self.name!r} has no label, and its expression gives {votes.dtype}.",
             hint="Give it a label, or an expression that gives class names or numbers "

@@ -76,8 +76,8 @@ def _sameness(votes: LabelMatrix, cardinality: int) -> Floats:
         equal += indicator.T @ indicator
     has_vote = (votes != ABSTAIN).astype(np.float32)
     overlap = (has_vote.T @ has_vote).astype(np.float64)
-    either = overlap.diagonal()[:, None] + overlap.diagonal()[None, :] - overlap
-    share = np.divide(equal, either, out=np.zeros((m, m)), where=either > 0)
+    union = overlap.diagonal()[:, None] + overlap.diagonal()[None, :] - overlap
+    share = np.divide(equal, union, out=np.zeros((m, m)), where=union > 0)
     np.fill_diagonal(share, 0)
     return np.asarray(share)
 
@@ -92,9 +92,9 @@ def _constant_copies(votes: LabelMatrix) -> npt.NDArray[np.bool_]:
         return np.zeros((m, m), dtype=np.bool_)
     first = votes[0]
     constant = (votes == first).all(axis=0) & (first != ABSTAIN)
-    same = constant[:, None] & constant[None, :] & (first[:, None] == first[None, :])
-    np.fill_diagonal(same, val=False)
-    return np.asarray(same)
+    copies = constant[:, None] & constant[None, :] & (first[:, None] == first[None, :])
+    np.fill_diagonal(copies, val=False)
+    return np.asarray(copies)
 
 
 def _majority(votes: LabelMatrix, cardinality: int, shares: Floats) -> SoftLabels:
@@ -173,13 +173,13 @@ def _entropy(joint: Floats, total: float) -> Floats:
 
 def _groups(links: npt.NDArray[np.bool_]) -> tuple[tuple[int, ...], ...]:
     """Sets of LFs that are linked, directly or through others."""
-    remaining, groups = set(range(len(links))), []
-    while remaining:
-        group, edge = set(), {min(remaining)}
+    nodes, groups = set(range(len(links))), []
+    while nodes:
+        group, edge = set(), {min(nodes)}
         while edge:
             group |= edge
             edge = {int(j) for i in edge for j in np.flatnonzero(links[i])} - group
-        remaining -= group
+        nodes -= group
         groups.append(tuple(sorted(group)))
     return tuple(group for group in groups if len(group) > 1)
 

@@ -92,13 +92,13 @@ def posterior(votes: LabelMatrix, evidence: Floats, prior: Floats) -> SoftLabels
     [[0.2, 0.8], [nan, nan]]
     """
     informative = np.flatnonzero(~np.isnan(evidence).any(axis=(1, 2)))
-    packing = Packing(len(informative), len(prior))
-    tables = packing.tables(evidence[informative])
+    codec = Packing(len(informative), len(prior))
+    tables = codec.tables(evidence[informative])
     soft = np.empty((len(votes), len(prior)))
     every = len(informative) == votes.shape[1]
     for start in range(0, len(votes), _BLOCK):
         block = votes[start : start + _BLOCK]
-        codes = packing.codes(block if every else block[:, informative])
+        codes = codec.codes(block if every else block[:, informative])
         _write_posterior(codes, tables, prior, soft[start : start + _BLOCK])
     return soft
 
@@ -110,14 +110,14 @@ def posterior_of_codes(codes: Codes, tables: Sequence[Floats], prior: Floats) ->
     return soft
 
 
-def sums_by_code(codes: Codes, soft: SoftLabels, packing: Packing) -> list[Floats]:
+def sums_by_code(codes: Codes, soft: SoftLabels, codec: Packing) -> list[Floats]:
     """For each group of LFs: how much of each class lies with each code."""
-    base = packing.cardinality + 1
+    base = codec.cardinality + 1
     return [
         np.stack(
             [np.bincount(code, column, minlength=base ** len(group)) for column in soft.T], axis=1
         )
-        for code, group in zip(codes, packing.groups, strict=True)
+        for code, group in zip(codes, codec.groups, strict=True)
     ]
 
 

@@ -33,10 +33,10 @@ def equal_cells(a: pl.Series, b: pl.Series) -> pl.Series:
     [True]
     """
     if a.dtype != b.dtype:
-        sized = _as_one_type(a, b)
-        if sized is None:
+        pair = _as_one_type(a, b)
+        if pair is None:
             return a.is_null() & b.is_null()
-        a, b = sized
+        a, b = pair
     equal = a.eq_missing(b)
     if _has_negative_zero(a) or _has_negative_zero(b):
         pairs = zip(equal, a, b, strict=True)
@@ -56,22 +56,24 @@ def cast_exactly(column: pl.Series, kind: pl.DataType) -> tuple[pl.Series, pl.Se
     ([None, 2, None], [True, False, False])
     """
     if common_type(column.dtype, kind) == kind:  # they differ in nulls, if at all
-        nothing = pl.Series([False], dtype=pl.Boolean).new_from_index(0, len(column))
-        return column.cast(kind), nothing
+        no_loss = pl.Series([False], dtype=pl.Boolean).new_from_index(0, len(column))
+        return column.cast(kind), no_loss
     try:
         if not _has_counterparts(column.dtype, kind):
             raise pl.exceptions.InvalidOperationError
-        cast = column.cast(kind, strict=False)
-        lost = ~equal_cells(cast.cast(column.dtype, strict=False), column)
+        result = column.cast(kind, strict=False)
+        losses = ~equal_cells(result.cast(column.dtype, strict=False), column)
     except pl.exceptions.PolarsError:  # no value of the one type is of the other
         return pl.Series(column.name, [None] * len(column), dtype=kind), column.is_not_null()
-    return (cast.zip_with(~lost, pl.Series([None], dtype=kind)) if lost.any() else cast), lost
+    return (
+        result.zip_with(~losses, pl.Series([None], dtype=kind)) if losses.any() else result
+    ), losses
 
 
-def check_exact(column: pl.Series, lost: pl.Series, kind: pl.DataType) -> None:
+def check_exact(column: pl.Series, losses: pl.Series, kind: pl.DataType) -> None:
     """Raise InputError for values of a column that its type to be has not."""
-    if lost.any():
-        value = column.filter(lost)[0]
+    if losses.any():
+        value = column.filter(losses)[0]
         raise InputError(
             f"Column {column.name!r} is {column.dtype} on one side and {kind} on the other, and "
             f"{value!r} is no value of {kind}.",
@@ -80,18 +82,18 @@ def check_exact(column: pl.Series, lost: pl.Series, kind: pl.DataType) -> None:
         )
 
 
-def _has_counterparts(kind: pl.DataType, other: pl.DataType) -> bool:
+def _has_counterparts(kind: pl.DataType, target: pl.DataType) -> bool:
     """Whether values of the one type can be values of the other."""
-    if pl.Null() in (kind, other) or kind.is_nested() or other.is_nested():
+    if pl.Null() in (kind, target) or kind.is_nested() or target.is_nested():
         return True  # what is in them is cast, and compared
-    if any(isinstance(one, _TEXT) for one in (kind, other)):
-        return pl.Binary() not in (kind, other)
-    if isinstance(kind, pl.Datetime) and isinstance(other, pl.Datetime):
-        return kind.time_zone == other.time_zone
-    pair = {type(kind), type(other)}
+    if any(isinstance(family, _TEXT) for family in (kind, target)):
+        return pl.Binary() not in (kind, target)
+    if isinstance(kind, pl.Datetime) and isinstance(target, pl.Datetime):
+        return kind.time_zone == target.time_zone
+    pair = {type(kind), type(target)}
     if pair == {pl.Date, pl.Datetime}:
-        return getattr(kind, "time_zone", None) is getattr(other, "time_zone", None) is None
-    return len(pair) == 1 or (isinstance(kind, _NUMBERS) and isinstance(other, _NUMBERS))
+        return getattr(kind, "time_zone", None) is getattr(target, "time_zone", None) is None
+    return len(pair) == 1 or (isinstance(kind, _NUMBERS) and isinstance(target, _NUMBERS))
 
 
 def _as_one_type(a: pl.Series, b: pl.Series) -> tuple[pl.Series, pl.Series] | None:
@@ -109,7 +111,9 @@ def _as_one_type(a: pl.Series, b: pl.Series) -> tuple[pl.Series, pl.Series] | No
             return None
         widest = pl.Decimal(38, first.scale)
         return a.cast(widest), b.cast(widest)
-    is_time = any(all(isinstance(k, one) for k in kinds) for one in (pl.Datetime, pl.Duration))
+    is_time = any(
+        all(isinstance(k, family) for k in kinds) for family in (pl.Datetime, pl.Duration)
+    )
     if is_time and getattr(first, "time_zone", "") == getattr(second, "time_zone", ""):
         return _nanoseconds(a), _nanoseconds(b)
     return None

@@ -158,8 +158,8 @@ def median(column: Any) -> Exact | None:
 def middle_of(values: Any) -> Exact:
     """The median of an array of numbers that is not empty."""
     at = sorted({(len(values) - 1) // 2, len(values) // 2})
-    ordered = np.sort(values) if values.dtype.kind == "O" else np.partition(values, at)
-    middle = ordered[at].tolist()
+    order = np.sort(values) if values.dtype.kind == "O" else np.partition(values, at)
+    middle = order[at].tolist()
     return near(sum(map(Fraction, middle), Fraction()) / len(middle))
 
 

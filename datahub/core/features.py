@@ -60,11 +60,11 @@ class Features:
         if looks == "both":
             return self
         if looks == "words":
-            some = replace(self, vectors=None)
+            view = replace(self, vectors=None)
         else:
-            some = replace(self, texts=(), numbers=(), embedding=None)
-        frame = self.frame.select(some.columns) if self.frame.width else self.frame
-        return replace(some, frame=frame)
+            view = replace(self, texts=(), numbers=(), embedding=None)
+        frame = self.frame.select(view.columns) if self.frame.width else self.frame
+        return replace(view, frame=frame)
 
 
 def feature_columns(

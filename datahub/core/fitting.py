@@ -70,10 +70,10 @@ def learn_by_patterns(
     rows, drawn by the seed, are learned from.
     """
     m, k = votes.shape[1], len(premises.prior)
-    learned, right = np.full((m, k, k), np.nan), np.full(m, np.nan)
-    voting = voting_lfs(votes, k)
-    heard = votes if len(voting) == m else OfLFs(votes, voting)
-    rows, (codes, times) = patterns_or_drawn(heard, k, most=most, seed=seed)
-    patterns = VotePatterns(codes, times, rows, premises.prior, premises.shares[voting])
-    learned[voting], right[voting] = learn(patterns)
-    return learned, right
+    confusion, right = np.full((m, k, k), np.nan), np.full(m, np.nan)
+    voters = voting_lfs(votes, k)
+    audible = votes if len(voters) == m else OfLFs(votes, voters)
+    rows, (codes, times) = patterns_or_drawn(audible, k, most=most, seed=seed)
+    patterns = VotePatterns(codes, times, rows, premises.prior, premises.shares[voters])
+    confusion[voters], right[voters] = learn(patterns)
+    return confusion, right

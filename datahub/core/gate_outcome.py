@@ -121,8 +121,8 @@ def _counts_alone(message: str, observed: str | None, instead: str) -> tuple[str
     if observed is None:
         return message, None
     counts = _COUNTS.match(observed)
-    told = counts[0] if counts else instead
-    asked = message.removesuffix(f"; {observed}.")
-    if asked == message:  # a message of another form: its expectation is named beside it
-        asked = "The expectation"
-    return f"{asked}; {told}.", told
+    text = counts[0] if counts else instead
+    subject = message.removesuffix(f"; {observed}.")
+    if subject == message:  # a message of another form: its expectation is named beside it
+        subject = "The expectation"
+    return f"{subject}; {text}.", text

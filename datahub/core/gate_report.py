@@ -58,11 +58,11 @@ def junit(outcome: Outcome) -> str:
     is an error. Expectations of which nothing is known but that they are met are one case.
     """
     into = outcome.into
-    failed, rest = _failed(outcome), [*not_run(outcome.results), *passed(outcome.results)]
-    entries = [*failed, *rest]
+    failures, rest = _failed(outcome), [*not_run(outcome.results), *passed(outcome.results)]
+    entries = [*failures, *rest]
     names = _unique([_case_name(entry) for entry in entries])
     tags = [_tag(entry) for entry in entries]
-    cases = [_case(*one) for one in zip(entries, names, tags, strict=True)]
+    cases = [_case(*case) for case in zip(entries, names, tags, strict=True)]
     errors = tags.count("error")
     if outcome.verdict is None and not errors:
         message, hint = _words(outcome.error)
@@ -72,9 +72,9 @@ def junit(outcome: Outcome) -> str:
             f"    <error message={_attr(message)}>{words}</error>\n  </testcase>\n"
         )
         errors = 1
-    met = _met(outcome.verdict) - len(rest) if outcome.verdict else 0
-    if met > 0 or not cases:
-        cases.append(f"  <testcase classname={_attr(into)} name={_attr(f'{met} met')}/>\n")
+    passes = _met(outcome.verdict) - len(rest) if outcome.verdict else 0
+    if passes > 0 or not cases:
+        cases.append(f"  <testcase classname={_attr(into)} name={_attr(f'{passes} met')}/>\n")
     return _suite(outcome, cases, failures=tags.count("failure"), errors=errors)
 
 
@@ -107,16 +107,16 @@ def github_lines(outcome: Outcome, places: Mapping[CheckFailure, Place] | None =
         title = _property(f"Gate of {outcome.into} could not run")
         return [f"::error title={title}::" + _message(" ".join(_words(outcome.error)).strip())]
     refusals = refusing(outcome.refused)
-    ordered = refusals + [failure for failure in outcome.refused if failure not in refusals]
-    shown = ordered if len(ordered) <= ANNOTATIONS else ordered[: ANNOTATIONS - 1]
+    failures = refusals + [failure for failure in outcome.refused if failure not in refusals]
+    annotations = failures if len(failures) <= ANNOTATIONS else failures[: ANNOTATIONS - 1]
     lines = [
         _annotation(outcome, failure, (places or {}).get(failure), refuses=failure in refusals)
-        for failure in shown
+        for failure in annotations
     ]
-    if len(shown) < len(ordered):
-        level = "error" if len(refusals) > len(shown) else "warning"
-        title = _property(f"Gate of {outcome.into}: {len(ordered) - len(shown)} more")
-        lines.append(f"::{level} title={title}::The report has all {len(ordered)} of them.")
+    if len(annotations) < len(failures):
+        level = "error" if len(refusals) > len(annotations) else "warning"
+        title = _property(f"Gate of {outcome.into}: {len(failures) - len(annotations)} more")
+        lines.append(f"::{level} title={title}::The report has all {len(failures)} of them.")
     return lines
 
 
@@ -135,8 +135,8 @@ def _verdict(verdict: Verdict) -> dict[str, object]:
 
 def _failed(outcome: Outcome) -> Sequence[CheckResult | CheckFailure]:
     """What failed: as its result, which has the suite's notes, where there is one."""
-    failed = [result for result in outcome.results if result.state == "failed"]
-    return failed or outcome.refused
+    failures = [result for result in outcome.results if result.state == "failed"]
+    return failures or outcome.refused
 
 
 def _failed_first(outcome: Outcome) -> list[CheckResult | CheckFailure]:
@@ -232,8 +232,8 @@ def _case(entry: CheckFailure | CheckResult, name: tuple[str, str], tag: str) ->
 def _annotation(
     outcome: Outcome, failure: CheckFailure, place: Place | None, *, refuses: bool
 ) -> str:
-    level, did = ("error", "refused") if refuses else ("warning", "warns of")
-    title = f"Gate of {outcome.into} {did} {outcome.source}: {failure.expectation}"
+    level, verb = ("error", "refused") if refuses else ("warning", "warns of")
+    title = f"Gate of {outcome.into} {verb} {outcome.source}: {failure.expectation}"
     properties = f"title={_property(title[:NAME_LIMIT])}"
     if place is not None:
         properties = f"file={_property(place.file)},line={place.line},{properties}"

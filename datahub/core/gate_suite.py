@@ -80,7 +80,7 @@ def columns_asked(suite: Suite) -> dict[str, str]:
     >>> columns_asked(Suite("s", [{"type": "expect_x", "kwargs": {"column": "a"}}], {}))
     {'a': 'expect_x'}
     """
-    asked: dict[str, str] = {}
+    columns: dict[str, str] = {}
     for entry in suite.entries:
         kwargs = entry.get("kwargs")
         if entry["type"] in NAMES_ONLY or not isinstance(kwargs, dict):
@@ -89,8 +89,8 @@ def columns_asked(suite: Suite) -> dict[str, str]:
         names += kwargs["column_list"] if isinstance(kwargs.get("column_list"), list) else []
         for name in names:
             if isinstance(name, str):
-                asked.setdefault(name, entry["type"])
-    return asked
+                columns.setdefault(name, entry["type"])
+    return columns
 
 
 def _check_fields(entry: Mapping[str, Any], where: str) -> None:

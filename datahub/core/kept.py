@@ -79,13 +79,13 @@ def three_way(
         pl.col(name).eq_missing("annotation") for name in ("source", f"source{_OF_THEIRS}")
     )
     people = apart.filter(theirs_by_person & ~ours_by_person)[key].implode()
-    nobody = apart.filter(ours_by_person == theirs_by_person)[key]
+    no_person = apart.filter(ours_by_person == theirs_by_person)[key]
     theirs_wins = (pl.col(key).is_in(differ) & ~pl.col(key).is_in(our_keys)) | pl.col(key).is_in(
         people
     )
-    our_lines = ours.filter(~theirs_wins & ~pl.col(key).is_in(nobody.implode()))
+    our_lines = ours.filter(~theirs_wins & ~pl.col(key).is_in(no_person.implode()))
     from_theirs = theirs_wins | pl.col(key).is_in(alone[key].implode())
-    return pl.concat([our_lines, theirs.filter(from_theirs)]), nobody.len()
+    return pl.concat([our_lines, theirs.filter(from_theirs)]), no_person.len()
 
 
 def apply_decisions(

@@ -137,20 +137,20 @@ class LabelMoves:
             before.select(key, before="label", source="source"), on=key, how="left"
         )
         old, new = pl.col("before"), pl.col("after")
-        changed = pairs.filter(old.ne_missing(new)).sort(key)
-        moved = changed.filter(pl.col("by").ne_missing("annotation"))
-        self.answered += changed.height - moved.height
-        flipped = moved.filter(old.is_not_null() & new.is_not_null())
+        differences = pairs.filter(old.ne_missing(new)).sort(key)
+        moves = differences.filter(pl.col("by").ne_missing("annotation"))
+        self.answered += differences.height - moves.height
+        flips = moves.filter(old.is_not_null() & new.is_not_null())
         self.compared += pairs.filter(old.is_not_null() & new.is_not_null()).height
-        self.flipped += flipped.height
-        self.gained += moved.filter(old.is_null()).height
-        self.lost += moved.filter(new.is_null()).height
-        self.by_people += moved.filter(pl.col("source") == "annotation").height
-        groups = moved.group_by("before", "after").agg(pl.len(), keys=pl.col(key).head(KEYS_SHOWN))
+        self.flipped += flips.height
+        self.gained += moves.filter(old.is_null()).height
+        self.lost += moves.filter(new.is_null()).height
+        self.by_people += moves.filter(pl.col("source") == "annotation").height
+        groups = moves.group_by("before", "after").agg(pl.len(), keys=pl.col(key).head(KEYS_SHOWN))
         for was, now, count, keys in groups.iter_rows():
             self._pairs[was, now] += count
             self._note((was, now), keys)
-        return flipped[key]
+        return flips[key]
 
     def add_votes(
         self,
@@ -179,14 +179,14 @@ class LabelMoves:
         return tuple(LFMove(name, n, tuple(self._keys[name])) for name, n in lfs)
 
     def _note(self, about: object, keys: Sequence[Key]) -> None:
-        kept = self._keys.setdefault(about, [])
-        kept += keys[: KEYS_SHOWN - len(kept)]
+        examples = self._keys.setdefault(about, [])
+        examples += keys[: KEYS_SHOWN - len(examples)]
 
 
 def lf_lines(before: Sequence[Voted], after: Sequence[Voted]) -> tuple[LFLine, ...]:
     """Two LF tables as one: the new one's order, then what is gone."""
-    old = {voted.line.name: voted for voted in before}
-    new = {voted.line.name: voted for voted in after}
+    old = {entry.line.name: entry for entry in before}
+    new = {entry.line.name: entry for entry in after}
     lines = []
     for name in [*new, *(name for name in old if name not in new)]:
         was, now = old.get(name), new.get(name)

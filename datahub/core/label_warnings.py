@@ -58,16 +58,14 @@ class LabelSample:
         """One row of this many is looked at."""
         return max(1, -(-self.rows // SAMPLE))
 
-    def add(
-        self, votes: LabelMatrix, final: SoftLabels, plain: SoftLabels, supported: Flags
-    ) -> None:
+    def add(self, votes: LabelMatrix, final: SoftLabels, plain: SoftLabels, support: Flags) -> None:
         """Take some rows of a part: `plain` is the majority's, `supported` the end model agrees."""
         rows = np.arange(0, len(final), self.step)
         rows = rows[~np.isnan(final[rows]).any(axis=1)]
         self._votes.append(votes[rows])
         self._final.append(final[rows])
         self._plain.append(plain[rows])
-        self._supported.append(supported[rows])
+        self._supported.append(support[rows])
 
     def warnings(
         self, lfs: Sequence[str], classes: Sequence[str], balance: Sequence[float], source: str
@@ -79,16 +77,16 @@ class LabelSample:
         if sum(map(len, self._final)) < FEWEST:
             return ()
         votes, final = np.concatenate(self._votes), np.concatenate(self._final)
-        plain, supported = np.concatenate(self._plain), np.concatenate(self._supported)
+        plain, support = np.concatenate(self._plain), np.concatenate(self._supported)
         return (
-            *departs(final, plain, supported),
+            *departs(final, plain, support),
             *takes_over(final, plain, classes),
             *below_chance(votes, len(classes), lfs),
             *balance_decides(final, plain, balance, source),
         )
 
 
-def departs(final: SoftLabels, plain: SoftLabels, supported: Flags) -> tuple[LabelWarning, ...]:
+def departs(final: SoftLabels, plain: SoftLabels, support: Flags) -> tuple[LabelWarning, ...]:
     """Labels against a clear majority with which the end model does not agree either.
 
     >>> plain = np.eye(2)[[0] * 40]
@@ -96,7 +94,7 @@ def departs(final: SoftLabels, plain: SoftLabels, supported: Flags) -> tuple[Lab
     ['departs_from_majority']
     """
     clear = plain.max(axis=1) > 1 - 1e-9
-    against = clear & (final.argmax(axis=1) != plain.argmax(axis=1)) & ~supported
+    against = clear & (final.argmax(axis=1) != plain.argmax(axis=1)) & ~support
     share = float(against.mean())
     if share <= DEPARTS:
         return ()
@@ -116,18 +114,18 @@ def takes_over(
 ) -> tuple[LabelWarning, ...]:
     """Classes that are far larger among the labels than among the votes."""
     size = np.bincount(final.argmax(axis=1), minlength=len(classes)) / len(final)
-    voted = plain.mean(axis=0)
-    grown = np.flatnonzero((size >= GROWS * voted) & (size >= voted + GROWS_BY))
+    by_vote = plain.mean(axis=0)
+    growth = np.flatnonzero((size >= GROWS * by_vote) & (size >= by_vote + GROWS_BY))
     return tuple(
         LabelWarning(
             "class_takes_over",
-            f"Class {classes[y]!r} has {size[y]:.0%} of the labels, and {voted[y]:.0%} by majority "
-            "vote.",
+            f"Class {classes[y]!r} has {size[y]:.0%} of the labels, and {by_vote[y]:.0%} by "
+            "majority vote.",
             "Label 50 rows by hand and compare, or use `--model majority`.",
             float(size[y]),
             (classes[y],),
         )
-        for y in grown
+        for y in growth
     )
 
 
@@ -136,8 +134,8 @@ def below_chance(
 ) -> tuple[LabelWarning, ...]:
     """LFs that agree with the other LFs less often than votes by chance would."""
     counts = np.stack([(votes == y).sum(axis=1) for y in range(cardinality)], axis=1)
-    everyone = _majority(counts)
-    size = everyone.sum(axis=0) / max(len(votes), 1)
+    majority = _majority(counts)
+    size = majority.sum(axis=0) / max(len(votes), 1)
     shares = [_agreement(column, counts, size) for column in votes.T]
     low = [(name, share) for name, share in zip(lfs, shares, strict=True) if share is not None]
     if not low:
@@ -164,9 +162,9 @@ def _agreement(
     if len(rows) < FEWEST:
         return None
     vote = column[rows]
-    others = counts[rows]
-    others[np.arange(len(rows)), vote] -= 1
-    agreement = float(_majority(others)[np.arange(len(rows)), vote].mean())
+    other_counts = counts[rows]
+    other_counts[np.arange(len(rows)), vote] -= 1
+    agreement = float(_majority(other_counts)[np.arange(len(rows)), vote].mean())
     chance = float(size[vote].mean())
     spread = np.sqrt(chance * (1 - chance) / len(rows))
     return agreement if agreement < chance - SURE * spread else None
@@ -176,11 +174,11 @@ def balance_decides(
     final: SoftLabels, plain: SoftLabels, balance: Sequence[float], source: str
 ) -> tuple[LabelWarning, ...]:
     """Labels that another plausible class balance would change."""
-    used = np.asarray(balance, dtype=np.float64)
-    k = len(used)
+    prior = np.asarray(balance, dtype=np.float64)
+    k = len(prior)
     uniform = source == "uniform"
-    other = (plain.sum(axis=0) + 1) / (len(plain) + k) if uniform else np.full(k, 1 / k)
-    share = float(((final * other / used).argmax(axis=1) != final.argmax(axis=1)).mean())
+    reference = (plain.sum(axis=0) + 1) / (len(plain) + k) if uniform else np.full(k, 1 / k)
+    share = float(((final * reference / prior).argmax(axis=1) != final.argmax(axis=1)).mean())
     if share <= DECIDES:
         return ()
     instead = "that of the majority vote" if uniform else "a uniform one"
@@ -197,5 +195,5 @@ def balance_decides(
 
 def _majority(counts: npt.NDArray[np.int64]) -> SoftLabels:
     top = counts.max(axis=1, keepdims=True, initial=0)
-    tied = ((counts == top) & (top > 0)).astype(np.float64)
-    return np.asarray(tied / np.maximum(tied.sum(axis=1, keepdims=True), 1))
+    ties = ((counts == top) & (top > 0)).astype(np.float64)
+    return np.asarray(ties / np.maximum(ties.sum(axis=1, keepdims=True), 1))

@@ -141,8 +141,8 @@ def _run_on_rows(
     for _, lf in lfs:
         remember_apart(getattr(lf, "_pre", ()))
     for j, lf in lfs:
-        given, faults = _call(lf, rows.fresh(), frame[key], classes)
-        yield j, np.asarray(_checked_votes(given, lf.name, frame[key], cardinality)), faults
+        answers, faults = _call(lf, rows.fresh(), frame[key], classes)
+        yield j, np.asarray(_checked_votes(answers, lf.name, frame[key], cardinality)), faults
     for _, lf in lfs:
         forget(getattr(lf, "_pre", ()))
 
@@ -184,13 +184,13 @@ def _run_declarative(
 
 
 def _classes(
-    lf: DeclarativeLF, given: pl.Series, keys: pl.Series, cardinality: int
+    lf: DeclarativeLF, labels: pl.Series, keys: pl.Series, cardinality: int
 ) -> tuple[npt.NDArray[np.int8], list[Fault]]:
     """The votes as int8, checked where the LF's expression says which class it votes."""
-    votes, faults = lf.check_votes(given), list[Fault]()
-    if gives_names(given):
+    votes, faults = lf.check_votes(labels), list[Fault]()
+    if gives_names(labels):
         for row in (votes == NO_CLASS).arg_true():
-            error = no_class(str(given[row]), lf.classes)
+            error = no_class(str(labels[row]), lf.classes)
             faults.append(Fault(lf.name, keys[row], error, "its expression"))
         votes = votes.replace(NO_CLASS, ABSTAIN)
     if lf.label is None and votes.len():
@@ -233,10 +233,10 @@ def _call(
     classes: Sequence[str],
 ) -> tuple[list[Any], list[Fault]]:
     faults: dict[int, Fault] = {}
-    call, votes, remaining = _inner(lf), list[Any](), iter(rows)
+    call, votes, source = _inner(lf), list[Any](), iter(rows)
     while len(votes) < len(rows):
         try:
-            for row in remaining:
+            for row in source:
                 votes.append(call(row))
         except KeyboardInterrupt as interrupt:
             interrupt.add_note(f"LF {lf.name!r} was at row {keys[len(votes)]!r}")
@@ -277,9 +277,9 @@ def with_numbers(lf: LabelingFunction, classes: Sequence[str]) -> LabelingFuncti
     function = getattr(lf, "__dict__", {}).get("_f")
     if not callable(function):
         return lf
-    numbered = copy(lf)
-    vars(numbered)["_f"] = NumberedVotes(function, classes, lf.name)
-    return numbered
+    result = copy(lf)
+    vars(result)["_f"] = NumberedVotes(function, classes, lf.name)
+    return result
 
 
 def _inner(lf: LabelingFunction) -> Callable[[Row], Any]:

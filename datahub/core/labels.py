@@ -195,10 +195,10 @@ def voting_lfs(votes: Votes, cardinality: int) -> npt.NDArray[np.intp]:
     >>> voting_lfs(np.array([[0, ABSTAIN], [1, ABSTAIN]], dtype=np.int8), 2).tolist()
     [0]
     """
-    voted = np.zeros(votes.shape[1], dtype=np.bool_)
+    has_votes = np.zeros(votes.shape[1], dtype=np.bool_)
     for block in blocks(votes, cardinality):
-        voted |= (block != ABSTAIN).any(axis=0)
-    return np.flatnonzero(voted)
+        has_votes |= (block != ABSTAIN).any(axis=0)
+    return np.flatnonzero(has_votes)
 
 
 @dataclass(frozen=True)
@@ -269,8 +269,8 @@ def without_balance(
     array([[0.5, 0.5],
            [nan, nan]])
     """
-    weighed = soft / np.maximum(np.asarray(balance, dtype=np.float64), 1e-12)
-    return np.asarray(weighed / weighed.sum(axis=1, keepdims=True))
+    weights = soft / np.maximum(np.asarray(balance, dtype=np.float64), 1e-12)
+    return np.asarray(weights / weights.sum(axis=1, keepdims=True))
 
 
 def estimated_balance(parts: Iterable[SoftLabels]) -> list[float]:

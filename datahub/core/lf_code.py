@@ -113,13 +113,13 @@ def code_edit(before: bytes, now: bytes, names: Collection[str]) -> CodeEdit:
     nodes = [node for text, node in old if text not in texts[1]]
     nodes += [node for text, node in new if text not in texts[0]]
     lfs: set[str] = set()
-    shared = not nodes  # the same statements in another order, or another number of times
+    is_shared = not nodes  # the same statements in another order, or another number of times
     for node in nodes:
         own = set(_names(node)) & set(names)
         own = own or _new_lf(node)
         lfs |= own
-        shared = shared or not own
-    return CodeEdit(tuple(sorted(lfs)), shared)
+        is_shared = is_shared or not own
+    return CodeEdit(tuple(sorted(lfs)), is_shared)
 
 
 def _statements(text: bytes) -> list[tuple[str, ast.stmt]]:

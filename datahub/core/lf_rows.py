@@ -79,14 +79,14 @@ class RowsOf:
 def _light_rows(frame: pl.DataFrame) -> list[Row]:
     names = frame.columns
     columns = [_values(column) for column in frame]
-    collecting = gc.isenabled()
+    gc_is_on = gc.isenabled()
     gc.disable()  # or it walks all rows made so far, again and again: half the time
     try:
         return [
             Row(**dict(zip(names, values, strict=True))) for values in zip(*columns, strict=True)
         ]
     finally:
-        if collecting:
+        if gc_is_on:
             gc.enable()
 
 

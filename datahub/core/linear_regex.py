@@ -43,12 +43,12 @@ def linear(pattern: str) -> str:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what may mean something else in a later Python
-            parsed = parser.parse(pattern)
+            tree = parser.parse(pattern)
     except (re.error, RecursionError, OverflowError) as error:
         raise NoLinearForm(str(error)) from error
-    if parsed.state.flags != re.UNICODE.value:
+    if tree.state.flags != re.UNICODE.value:
         raise NoLinearForm("flags")
-    return _sequence(parsed, last=True)
+    return _sequence(tree, last=True)
 
 
 def _sequence(items: Sequence[Any], *, last: bool) -> str:
@@ -94,9 +94,9 @@ def _place(value: Any, *, last: bool) -> str:
 
 
 def _class(items: Sequence[Any]) -> str:
-    negated = bool(items) and items[0][0] is op.NEGATE
-    parts = [_member(kind, value) for kind, value in items[negated:]]
-    return f"[{'^' if negated else ''}{''.join(parts)}]"
+    is_negated = bool(items) and items[0][0] is op.NEGATE
+    parts = [_member(kind, value) for kind, value in items[is_negated:]]
+    return f"[{'^' if is_negated else ''}{''.join(parts)}]"
 
 
 def _member(kind: Any, value: Any) -> str:

@@ -35,12 +35,12 @@ def choose_looks(likelihoods: Mapping[Looks, float], *, nothing: float) -> Looks
     >>> choose_looks({"words": -1.5, "vectors": -1.7, "both": -1.4}, nothing=-1.8)
     'both'
     """
-    known = [looks for looks in LOOKS if looks in likelihoods]
-    if not known:
+    candidates = [looks for looks in LOOKS if looks in likelihoods]
+    if not candidates:
         return "words"
-    if "vectors" in known:
+    if "vectors" in candidates:
         by_words = likelihoods.get("words", nothing) - nothing
         by_vectors = likelihoods["vectors"] - nothing
         if by_vectors > 0 and by_vectors >= ENOUGH * by_words:
             return "vectors"
-    return max(known, key=lambda looks: likelihoods[looks])
+    return max(candidates, key=lambda looks: likelihoods[looks])

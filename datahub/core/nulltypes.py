@@ -111,8 +111,8 @@ def _common_column_type(
 
 def cast_frame(frame: pl.DataFrame, schema: pl.Schema) -> pl.DataFrame:
     """The frame in the types of a schema that has its columns: seldom others than it came in."""
-    came = zip(frame.columns, frame.dtypes, strict=True)
-    casts = {name: schema[name] for name, kind in came if kind != schema[name]}
+    columns = zip(frame.columns, frame.dtypes, strict=True)
+    casts = {name: schema[name] for name, kind in columns if kind != schema[name]}
     return frame.cast(pl.Schema(casts)) if casts else frame
 
 

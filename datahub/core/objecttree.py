@@ -197,17 +197,17 @@ def _edit_level(
     before it.
     """
     above: dict[str, str | None] = {}
-    waiting = sorted(edits)
+    queue = sorted(edits)
     surplus: dict[str, str] = {}
     inside: set[str] = set()
     beneath: str | None = None  # the first key of the node that has just been taken apart
-    while waiting or beneath is not None:
-        last = waiting[-1] if waiting else None
+    while queue or beneath is not None:
+        last = queue[-1] if queue else None
         key, strictly = (last or "", False) if beneath is None else (beneath, True)
         node, node_key, first = _node_at(root, level, key, strictly, read)
         entries = dict(zip(node.keys, node.ids, strict=True))
-        while waiting and (first or waiting[-1] >= node.keys[0]):
-            path = waiting.pop()
+        while queue and (first or queue[-1] >= node.keys[0]):
+            path = queue.pop()
             oid = edits[path]
             if oid is None:
                 entries.pop(path, None)
@@ -237,8 +237,8 @@ def _node_at(
     """
     node, node_key, first = read(root), None, True
     while node.level > level:
-        cut = bisect_left(node.keys, key) if strictly else bisect_right(node.keys, key)
-        at = max(0, cut - 1)
+        place = bisect_left(node.keys, key) if strictly else bisect_right(node.keys, key)
+        at = max(0, place - 1)
         first = first and at == 0
         node_key = node.keys[at]
         node = read(node.ids[at])

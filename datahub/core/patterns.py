@@ -29,16 +29,16 @@ def patterns(votes: Votes, cardinality: int, *, most: int) -> tuple[Codes, Count
     >>> codes.tolist(), times.tolist()
     ([[5]], [2])
     """
-    packing = Packing(votes.shape[1], cardinality)
+    codec = Packing(votes.shape[1], cardinality)
     rows: pl.DataFrame | None = None
     for start in range(0, len(votes), _BLOCK):
-        counts = _count_rows(_words(packing.codes(votes[start : start + _BLOCK])), pl.len())
+        counts = _count_rows(_words(codec.codes(votes[start : start + _BLOCK])), pl.len())
         rows = (
             counts if rows is None else _count_rows(pl.concat([rows, counts]), pl.col("len").sum())
         )
         if rows.height > most:
             return None
-    groups = len(packing.groups)
+    groups = len(codec.groups)
     if rows is None or groups == 0:
         return np.zeros((groups, 0), dtype=np.uint8), np.zeros(0, dtype=np.int64)
     words = np.column_stack([rows[name].to_numpy() for name in rows.columns[:-1]])
@@ -59,10 +59,10 @@ def patterns_or_drawn(
     if whole is not None:
         return len(votes), whole
     rng = np.random.default_rng(seed)
-    drawn = np.sort(rng.choice(len(votes), most, replace=False, shuffle=False))
-    some = patterns(votes[drawn], cardinality, most=most)
-    assert some is not None  # no more patterns than rows
-    return most, some
+    sample = np.sort(rng.choice(len(votes), most, replace=False, shuffle=False))
+    sample_patterns = patterns(votes[sample], cardinality, most=most)
+    assert sample_patterns is not None  # no more patterns than rows
+    return most, sample_patterns
 
 
 @dataclass(frozen=True)

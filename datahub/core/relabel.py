@@ -271,7 +271,7 @@ def _decision_table(
 def _status(triage: Triage) -> pl.Expr:
     """`accepted` is measured alone, whatever becomes of labels before that."""
     people = pl.col("people")
-    unmeasured = pl.col("undoubted") & pl.lit(triage.covered.state == "unmeasured")
+    has_no_measure = pl.col("undoubted") & pl.lit(triage.covered.state == "unmeasured")
     return (
         pl.when(people == "label")
         .then(pl.lit("annotated"))
@@ -281,7 +281,7 @@ def _status(triage: Triage) -> pl.Expr:
         .then(pl.lit("unlabeled"))
         .when(pl.col("by_end"))
         .then(pl.lit("accepted"))
-        .when(unmeasured & pl.col("becomes").is_in(["accept", "ask"]))
+        .when(has_no_measure & pl.col("becomes").is_in(["accept", "ask"]))
         .then(pl.lit("unmeasured"))
         .when(pl.col("becomes") == "accept")
         .then(pl.lit("accepted"))

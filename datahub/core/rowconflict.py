@@ -100,9 +100,9 @@ class ChangedSince(Conflict):
 
     code = "changed_since"
 
-    def __init__(self, conflicts: Sequence[RowConflict], doing: str) -> None:
+    def __init__(self, conflicts: Sequence[RowConflict], action: str) -> None:
         super().__init__(
-            f"Could not {doing}: the branch holds something else at {_places(conflicts)}. "
+            f"Could not {action}: the branch holds something else at {_places(conflicts)}. "
             "Nothing was changed.",
             hint="--ours keeps what the branch holds, --theirs does it anyway; --rule settles "
             "tied answers; or one by one: --conflicts FILE writes the list, fill in `take` or "
@@ -118,8 +118,8 @@ def _sides_or_rules(conflicts: Sequence[RowConflict], rule: str | None) -> str:
         return "Settle them with --ours or --theirs, by a rule (--rule latest, majority or gold), "
     people = any(conflict.kind == "people disagree" for conflict in conflicts)
     if rule is not None:
-        says = f"--rule {rule} is for rows on which people are tied; settle the rest by adding "
-        return says + "--ours or --theirs beside it, "
+        sentence = f"--rule {rule} is for rows on which people are tied; settle the rest by adding "
+        return sentence + "--ours or --theirs beside it, "
     if people:
         return (
             "Settle them with --ours or --theirs; where people disagree a rule (--rule latest, "

@@ -121,16 +121,16 @@ def _merging(
 ) -> tuple[pl.DataFrame, dict[str, pl.Series]]:
     """The same, and by column which values have no counterpart (null in its place)."""
     names = [n for n, kind in schema.items() if frame.schema.get(n, kind) != kind]
-    cast, lost = {}, {}
+    columns, losses = {}, {}
     for name in names:
-        cast[name], gone = cast_exactly(frame[name], schema[name])
+        columns[name], mask = cast_exactly(frame[name], schema[name])
         if exact:
-            check_exact(frame[name], gone, schema[name])
-        elif gone.any():
-            lost[name] = gone
+            check_exact(frame[name], mask, schema[name])
+        elif mask.any():
+            losses[name] = mask
     if names:
-        frame = pl.DataFrame({name: frame[name] for name in frame.columns} | cast)
-    return conform(frame, schema), lost
+        frame = pl.DataFrame({name: frame[name] for name in frame.columns} | columns)
+    return conform(frame, schema), losses
 
 
 def compare(old: pl.DataFrame, new: pl.DataFrame, *, key: str) -> RowDiff:
@@ -176,23 +176,27 @@ def merge(
     [(2, 'a', 'o', 't')]
     """
     schema = dict(ours.schema) if schema is None else dict(schema)
-    base, lost = _merging(base, schema, exact=False)
+    base, losses = _merging(base, schema, exact=False)
     ours, theirs = merging(ours, schema), merging(theirs, schema)
     our_diff, their_diff = compare(base, ours, key=key), compare(base, theirs, key=key)
-    lost_keys = pl.concat([base[key].clear(), *(base[key].filter(gone) for gone in lost.values())])
+    lost_keys = pl.concat(
+        [base[key].clear(), *(base[key].filter(mask) for mask in losses.values())]
+    )
     our_keys = pl.concat([our_diff.changed_keys, lost_keys])  # both sides changed what is lost
     their_keys = pl.concat([their_diff.changed_keys, lost_keys])
     theirs_alone = ~pl.col(key).is_in(our_keys.implode())
-    put = _apart(pl.concat([their_diff.added, their_diff.after]).filter(theirs_alone), of=theirs)
+    upserts = _apart(
+        pl.concat([their_diff.added, their_diff.after]).filter(theirs_alone), of=theirs
+    )
     removals = _apart(their_diff.removed.filter(theirs_alone).select(key), of=base)[key]
     common_keys = their_keys.filter(their_keys.is_in(our_keys.implode())).unique().sort()
     if not len(common_keys):
-        return RowMerge(key, put, removals)
-    both = BothChanged(common_keys, base, ours, theirs, lost)
-    cells = both.conflicts()
-    conflicting = pl.Series([cell.key for cell in cells], dtype=common_keys.dtype)
-    their_rows = theirs.filter(pl.col(key).is_in(conflicting.implode()))
-    return RowMerge(key, pl.concat([put, both.rows()]), removals, tuple(cells), their_rows)
+        return RowMerge(key, upserts, removals)
+    common = BothChanged(common_keys, base, ours, theirs, losses)
+    cells = common.conflicts()
+    conflict_keys = pl.Series([cell.key for cell in cells], dtype=common_keys.dtype)
+    their_rows = theirs.filter(pl.col(key).is_in(conflict_keys.implode()))
+    return RowMerge(key, pl.concat([upserts, common.rows()]), removals, tuple(cells), their_rows)
 
 
 def settle(row_merge: RowMerge, decisions: Mapping[tuple[Key, str | None], object]) -> RowMerge:
@@ -201,46 +205,46 @@ def settle(row_merge: RowMerge, decisions: Mapping[tuple[Key, str | None], objec
     A decision may be for a side (`Take`), and a value a Series of one. What was not decided stays
     a conflict.
     """
-    decided = [c for c in row_merge.conflicts if (c.key, c.column) in decisions]
-    if not decided:
+    choices = [c for c in row_merge.conflicts if (c.key, c.column) in decisions]
+    if not choices:
         return row_merge
-    key, put = row_merge.key, row_merge.put
+    key, upserts = row_merge.key, row_merge.put
     removals = set(row_merge.removals)
-    for cell in decided:
+    for cell in choices:
         value = decisions[cell.key, cell.column]
         if cell.column is not None:
-            put = _put_cell(put, key, cell, value, row_merge.their_rows)
+            upserts = _put_cell(upserts, key, cell, value, row_merge.their_rows)
             continue
-        put = put.filter(pl.col(key) != cell.key)
+        upserts = upserts.filter(pl.col(key) != cell.key)
         row = _decided_row(row_merge, cell, value)
         if row.height:
-            put = pl.concat([put, row])
+            upserts = pl.concat([upserts, row])
         else:
             removals.add(cell.key)
     return replace(
         row_merge,
-        put=put,
+        put=upserts,
         removals=pl.Series(key, sorted(removals), dtype=row_merge.removals.dtype),
         conflicts=tuple(c for c in row_merge.conflicts if (c.key, c.column) not in decisions),
     )
 
 
 def _put_cell(
-    put: pl.DataFrame, key: str, cell: Cell, value: object, their_rows: pl.DataFrame
+    upserts: pl.DataFrame, key: str, cell: Cell, value: object, their_rows: pl.DataFrame
 ) -> pl.DataFrame:
     """The rows with what was decided of one cell."""
     name = cell.column
     assert name is not None
     if value is Take.OURS:
-        return put
+        return upserts
     if value is Take.THEIRS:
         values = their_rows.filter(pl.col(key) == cell.key)[name]
     elif isinstance(value, pl.Series):
-        values = value.cast(put.schema[name])
+        values = value.cast(upserts.schema[name])
     else:
-        values = pl.Series([value], dtype=put.schema[name])
-    places = (put[key] == cell.key).arg_true()
-    return put.with_columns(_scatter(put[name], places, values).alias(name))
+        values = pl.Series([value], dtype=upserts.schema[name])
+    places = (upserts[key] == cell.key).arg_true()
+    return upserts.with_columns(_scatter(upserts[name], places, values).alias(name))
 
 
 def _decided_row(row_merge: RowMerge, cell: Cell, value: object) -> pl.DataFrame:
@@ -289,13 +293,13 @@ def merge_columns(
     return columns, conflicts
 
 
-def _apart(few: pl.DataFrame, *, of: pl.DataFrame) -> pl.DataFrame:
+def _apart(frame: pl.DataFrame, *, of: pl.DataFrame) -> pl.DataFrame:
     """The same rows without what they come from: a few texts else keep all of it in memory."""
-    if few.height * 10 > of.height:
-        return few
-    texts = [name for name, kind in few.schema.items() if kind in (pl.String(), pl.Binary())]
-    return few.with_columns(
-        pl.Series(name, few[name].to_list(), dtype=few.schema[name]) for name in texts
+    if frame.height * 10 > of.height:
+        return frame
+    texts = [name for name, kind in frame.schema.items() if kind in (pl.String(), pl.Binary())]
+    return frame.with_columns(
+        pl.Series(name, frame[name].to_list(), dtype=frame.schema[name]) for name in texts
     )
 
 

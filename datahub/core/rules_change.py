@@ -47,14 +47,14 @@ def rules_change(before: Mapping[str, bytes], after: Mapping[str, bytes]) -> Rul
         return None
     try:
         gates = gates_of(before.get(GATES)), gates_of(after.get(GATES))
-        weaker, other = list(_unbound(*gates)), [*_bound(*gates)]
+        weaker, remarks = list(_unbound(*gates)), [*_bound(*gates)]
         for path in files:
             if path.endswith(".json"):
                 for is_weaker, text in _suite_edits(before.get(path), after.get(path)):
-                    (weaker if is_weaker else other).append(f"{path}: {text}")
+                    (weaker if is_weaker else remarks).append(f"{path}: {text}")
     except (DatahubError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         return RulesChange(files, problem=" ".join(str(error).split())[:300])
-    return RulesChange(files, tuple(weaker), tuple(other))
+    return RulesChange(files, tuple(weaker), tuple(remarks))
 
 
 def _unbound(before: list[Gate], after: list[Gate]) -> Iterator[str]:
@@ -98,7 +98,9 @@ def _expectations(suite: bytes | None) -> dict[str, dict[str, Any]]:
 def _edits(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[tuple[bool, str]]:
     was, now = (entry.get("severity") or "critical" for entry in (old, new))
     if was != now:
-        ranks = [_SEVERITIES.index(one) if one in _SEVERITIES else 2 for one in (was, now)]
+        ranks = [
+            _SEVERITIES.index(severity) if severity in _SEVERITIES else 2 for severity in (was, now)
+        ]
         yield ranks[1] < ranks[0], f"severity {was} -> {now}"
     defaults = CHECKS[old["type"]].defaults if old["type"] in CHECKS else {}
     before, after = ({**defaults, **(entry.get("kwargs") or {})} for entry in (old, new))

@@ -119,9 +119,9 @@ def accuracy(pairs: Pairs) -> Accuracy:
     >>> accuracy({("ham", "ham"): 3, ("spam", "ham"): 1, ("spam", None): 2})
     Accuracy(rows=6, labeled=4, right=3)
     """
-    labeled = sum(n for (_, label), n in pairs.items() if label is not None)
+    rows_with_label = sum(n for (_, label), n in pairs.items() if label is not None)
     right = sum(n for (truth, label), n in pairs.items() if truth == label)
-    return Accuracy(sum(pairs.values()), labeled, right)
+    return Accuracy(sum(pairs.values()), rows_with_label, right)
 
 
 def judge(pairs: Pairs, classes: Sequence[str]) -> Judged:
@@ -132,16 +132,16 @@ def judge(pairs: Pairs, classes: Sequence[str]) -> Judged:
     [('ham', 0.75, 1.0), ('spam', None, 0.0)]
     """
     names = list(dict.fromkeys([*classes, *(name for pair in pairs for name in pair if name)]))
-    rows, labeled = Counter[str](), Counter[str | None]()
+    rows, label_counts = Counter[str](), Counter[str | None]()
     for (truth, label), n in pairs.items():
         rows[truth] += n
-        labeled[label] += n
+        label_counts[label] += n
     place = {name: number for number, name in enumerate(names)}
     confusion = sorted(pairs.items(), key=lambda item: (place[item[0][0]], -item[1], str(item[0])))
     return Judged(
         accuracy(pairs),
         tuple(
-            ClassScore(name, rows[name], labeled[name], pairs.get((name, name), 0))
+            ClassScore(name, rows[name], label_counts[name], pairs.get((name, name), 0))
             for name in names
         ),
         tuple(Confused(truth, label, n) for (truth, label), n in confusion if n),

@@ -58,8 +58,8 @@ def row_hashes(
     """
     columns_by_key: dict[Key, set[Columns | None]] = {}
     for entry in log:
-        saw = (None, *earlier) if entry.columns is None else (entry.columns,)
-        columns_by_key.setdefault(entry.key, set()).update(saw)
+        views = (None, *earlier) if entry.columns is None else (entry.columns,)
+        columns_by_key.setdefault(entry.key, set()).update(views)
     return {
         key: frozenset(
             digest

@@ -97,10 +97,10 @@ def suggest(
     """
     if len(labels) < LEAST:
         return []
-    choosing, measuring = _halves(labels, seed)
-    rows, truth = frame[choosing], labels[choosing]
+    choice_rows, test_rows = _halves(labels, seed)
+    rows, truth = frame[choice_rows], labels[choice_rows]
     balance = np.bincount(truth, minlength=len(classes)) / len(truth)
-    scored = []
+    scores = []
     for candidate in _candidates(rows, truth, classes):
         lf = candidate.make("x").for_classes(classes)
         votes = _votes(lf, rows)
@@ -109,28 +109,28 @@ def suggest(
         chance = float(balance[votes[there]].mean()) if total else 1.0
         low = interval(right, total)[0]
         if total >= SUPPORT and low > chance:
-            scored.append(((low - chance) * total, candidate, there, (right, total)))
-    scored.sort(key=lambda line: (-line[0], line[1].kind, line[1].column, line[1].stem))
+            scores.append(((low - chance) * total, candidate, there, (right, total)))
+    scores.sort(key=lambda line: (-line[0], line[1].kind, line[1].column, line[1].stem))
     return [
-        _measured(candidate, name, frame[measuring], labels[measuring], classes, by)
-        for candidate, name, by in _best(scored, most)
+        _measured(candidate, name, frame[test_rows], labels[test_rows], classes, by)
+        for candidate, name, by in _best(scores, most)
     ]
 
 
 def _best(
-    scored: Sequence[tuple[float, _Candidate, npt.NDArray[np.bool_], tuple[int, int]]], most: int
+    scores: Sequence[tuple[float, _Candidate, npt.NDArray[np.bool_], tuple[int, int]]], most: int
 ) -> Iterator[tuple[_Candidate, str, tuple[int, int]]]:
     """The best of each class, without those that hit nearly the same rows; each with a name."""
-    taken: list[tuple[_Candidate, npt.NDArray[np.bool_]]] = []
+    choices: list[tuple[_Candidate, npt.NDArray[np.bool_]]] = []
     counts, names = Counter[str | None](), Counter[str]()
-    for _, candidate, hits, by in scored:
-        same = any(
-            other.label == candidate.label and (hits & h).sum() >= ALIKE * (hits | h).sum()
-            for other, h in taken
+    for _, candidate, hits, by in scores:
+        is_copy = any(
+            earlier.label == candidate.label and (hits & h).sum() >= ALIKE * (hits | h).sum()
+            for earlier, h in choices
         )
-        if same or counts[candidate.label] == most:
+        if is_copy or counts[candidate.label] == most:
             continue
-        taken.append((candidate, hits))
+        choices.append((candidate, hits))
         counts[candidate.label] += 1
         names[candidate.stem] += 1
         times = names[candidate.stem]
@@ -162,8 +162,8 @@ def _measured(
 
 def _halves(labels: Ints, seed: int) -> tuple[Ints, Ints]:
     """Two halves of the rows with like shares of each class, dealt by the seed."""
-    dealt = np.random.default_rng(seed).permutation(len(labels))
-    by_class = dealt[np.argsort(labels[dealt], kind="stable")]
+    deal = np.random.default_rng(seed).permutation(len(labels))
+    by_class = deal[np.argsort(labels[deal], kind="stable")]
     return np.sort(by_class[::2]), np.sort(by_class[1::2])
 
 
@@ -221,13 +221,13 @@ def _table(values: Sequence[str], truth: Ints, classes: Sequence[str]) -> dict[s
 def _thresholds(
     numbers: pl.Series, column: str, truth: Ints, classes: Sequence[str]
 ) -> Iterator[_Candidate]:
-    known = numbers.filter(numbers.is_finite())
-    quantiles = [known.quantile(share) for share in (0.1, 0.25, 0.5, 0.75, 0.9)]
+    finite = numbers.filter(numbers.is_finite())
+    quantiles = [finite.quantile(share) for share in (0.1, 0.25, 0.5, 0.75, 0.9)]
     cuts = sorted({float(f"{value:.3g}") for value in quantiles if value is not None})
-    for cut in cuts:
+    for edge in cuts:
         for label in classes:
             for side in ("above", "below"):
-                yield _threshold(column, label, side, cut)
+                yield _threshold(column, label, side, edge)
 
 
 def _keyword(word: str, column: str, label: str) -> _Candidate:

@@ -187,8 +187,8 @@ def queue(
             f"A review of {budget} rows with an audit share of {audit_share} cannot be made.",
             hint="The budget is at least 1, the audit share between 0 and 1.",
         )
-    left_out = pl.Series(list(leave_out), dtype=scores[key].dtype)
-    eligible = scores.filter(~pl.col(key).is_in(left_out.implode())).sort(key)
+    omissions = pl.Series(list(leave_out), dtype=scores[key].dtype)
+    eligible = scores.filter(~pl.col(key).is_in(omissions.implode())).sort(key)
     audits = min(round(budget * audit_share), eligible.height)
     numbers = np.random.default_rng(seed)
     sample = numbers.choice(eligible.height, size=audits, replace=False)
@@ -202,7 +202,7 @@ def queue(
     rest = eligible.filter(~pl.col(key).is_in(audit[key].implode()) & ~pl.col("thin"))
     candidates = rest[_by_worth(rest, numbers.permutation(rest.height)).head(SPARE * budget)]
     why = ["doubt"] if "doubt" in scores.columns else []
-    asked_keys = [*left_out, *audit[key]]
+    asked_keys = [*omissions, *audit[key]]
     doubt = (
         (
             candidates

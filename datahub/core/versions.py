@@ -110,15 +110,15 @@ def merged_changes(
     >>> merged_changes([Change("a", "1", "2")], [Change("a", "1", "3")])
     ({}, ['a'])
     """
-    our = {change.path: change.new for change in ours}
+    our_change = {change.path: change.new for change in ours}
     changes: dict[str, ObjectId | None] = {}
     conflicts = []
     for change in theirs:
         if change.path.startswith(OWN):
             continue
-        if change.path not in our:
+        if change.path not in our_change:
             changes[change.path] = change.new
-        elif our[change.path] != change.new:
+        elif our_change[change.path] != change.new:
             conflicts.append(change.path)
     return changes, sorted(conflicts)
 

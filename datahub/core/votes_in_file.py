@@ -51,16 +51,16 @@ class FiledVotes:
 def written(filed: Sequence[FiledVotes]) -> Iterator[bytes]:
     """The bytes of a file, a piece at a time."""
     header = {
-        one.dataset: {
-            "snapshot": one.snapshot,
-            "left_out": list(one.left_out),
-            "lfs": [{"name": lf.name, "faults": dict(lf.faults)} for lf in one.lfs],
+        entry.dataset: {
+            "snapshot": entry.snapshot,
+            "left_out": list(entry.left_out),
+            "lfs": [{"name": lf.name, "faults": dict(lf.faults)} for lf in entry.lfs],
         }
-        for one in filed
+        for entry in filed
     }
     yield HEAD + json.dumps({"dataset": header}).encode() + b"\n"
-    for one in filed:
-        for matrix in one.votes:
+    for entry in filed:
+        for matrix in entry.votes:
             yield from (matrix[:, j].tobytes() for j in range(matrix.shape[1]))
 
 
@@ -88,8 +88,8 @@ def read_votes(
             size = part.rows * len(lfs)
             votes.append(_matrix(body[offset : offset + size], part, len(lfs), dataset))
             offset += size
-        left_out = _names(entry["left_out"])
-        filed.append(FiledVotes(name, snapshot, lfs, tuple(left_out), votes))
+        omissions = _names(entry["left_out"])
+        filed.append(FiledVotes(name, snapshot, lfs, tuple(omissions), votes))
     if offset != len(body):
         raise _no_votes(f"it has {len(body) - offset} bytes too many")
     return filed

@@ -40,12 +40,12 @@ class Checking(Labeling, Publishing):
         start = self.ref(source) if source else into
         self._check_gate(into)
         with self._overlay(start) as overlay:
-            ran = {name: overlay._label(name) for name in overlay._labeled_datasets(into)}
+            runs = {name: overlay._label(name) for name in overlay._labeled_datasets(into)}
             verdict = overlay._judge(into, overlay._checkout(committed_lfs=False))
-            changes = overlay._changes(into, ran)
+            changes = overlay._changes(into, runs)
             rules = self._rules_change(into)
-            tried = overlay._try_rules(into) if rules and not rules.problem else None
-        return CIResult(source or into, into, verdict, changes, rules, tried)
+            trial = overlay._try_rules(into) if rules and not rules.problem else None
+        return CIResult(source or into, into, verdict, changes, rules, trial)
 
     def _check_gate(self, into: str) -> None:
         """Raise NoGate where there is nothing that could judge."""
@@ -123,15 +123,15 @@ class Checking(Labeling, Publishing):
         before, after = self.at(name, ref=into), self.at(name)
         if not after.has("labels"):
             return None
-        same = before.exists and before.objects() == after.objects()
-        return None if same else dataset_change(before, after, ran=ran)
+        is_unchanged = before.exists and before.objects() == after.objects()
+        return None if is_unchanged else dataset_change(before, after, ran=ran)
 
     def _rules_change(self, into: str) -> RulesChange | None:
         """How the rules of the checkout differ from those of a branch, if it has any."""
         local = self.project.rules()
         objects = self.store.objects(into, RULES)
-        committed = {path: self.store.read(oid) for path, oid in objects.items()}
-        return rules_change(committed, local) if local else None
+        contents = {path: self.store.read(oid) for path, oid in objects.items()}
+        return rules_change(contents, local) if local else None
 
     def _try_rules(self, into: str) -> Verdict | DatahubError | None:
         """What the rules of the checkout say of the same merge, or why they cannot be used."""

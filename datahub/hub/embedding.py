@@ -73,9 +73,9 @@ class Embedding(Wiring):
             ways.append(Way("embed", column, settings.embed_endpoint, [column], strict=True))
         if settings.queue != "embedded":
             name, key = settings.queue, at.key
-            shown = at.dataset.content_columns
+            columns = at.dataset.content_columns
             address = settings.labelstudio_url or "this project's own server, on loopback"
-            ways.append(Way("review", name, address, shown, strict=False, needs=[key]))
+            ways.append(Way("review", name, address, columns, strict=False, needs=[key]))
         return ways
 
     def similar(

@@ -93,11 +93,11 @@ class Forking(Checking):
         InputError for what is no snapshot.
         """
         with self._on_snapshot(Path(snapshot)) as (hub, names):
-            filed = []
+            entries = []
             for name in names:
                 report = hub.lf_run(name, jobs=jobs)
-                filed.append(filed_votes(hub.at(name), [lf.name for lf in report.left_out]))
-        return _write(Path(votes), filed)
+                entries.append(filed_votes(hub.at(name), [lf.name for lf in report.left_out]))
+        return _write(Path(votes), entries)
 
     def ci_of_votes(self, votes: Path | str, *, into: str = "main") -> CIResult:
         """What votes of a file do to `into`: as `ci`, where no LF runs and no checkout is read.
@@ -109,14 +109,14 @@ class Forking(Checking):
         names = self._labeled_datasets(into)
         snapshots = {name: snapshot_id(self.at(name, ref=into)) for name in names}
         content = _content(Path(votes))
-        filed = read_votes(memoryview(content), snapshots)
+        entries = read_votes(memoryview(content), snapshots)
         with self._overlay(into) as overlay:
-            ran = {one.dataset: overlay._take(one) for one in filed}
+            runs = {entry.dataset: overlay._take(entry) for entry in entries}
             verdict = overlay._judge(into, checkout=None)
-            changes = overlay._changes(into, ran)
+            changes = overlay._changes(into, runs)
         sha256 = hashlib.sha256(content).hexdigest()
-        told = None if verdict is None else _without_code(verdict)
-        return CIResult(into, into, told, changes, None, None, votes=sha256)
+        public_verdict = None if verdict is None else _without_code(verdict)
+        return CIResult(into, into, public_verdict, changes, None, None, votes=sha256)
 
     @staticmethod
     def fork_comment(report: Path | str) -> tuple[str, str]:
@@ -185,9 +185,9 @@ def _write(path: Path, filed: Sequence[FiledVotes]) -> VotesFile:
                 file.write(piece)
     except OSError as error:
         raise StorageError(f"{path} cannot be written: {error.strerror}.") from error
-    lfs = {one.dataset: [lf.name for lf in one.lfs] for one in filed}
-    left_out = {one.dataset: list(one.left_out) for one in filed}
-    return VotesFile(str(path), digest.hexdigest(), lfs, left_out)
+    lfs = {entry.dataset: [lf.name for lf in entry.lfs] for entry in filed}
+    omissions = {entry.dataset: list(entry.left_out) for entry in filed}
+    return VotesFile(str(path), digest.hexdigest(), lfs, omissions)
 
 
 def _content(path: Path) -> bytes:

@@ -114,19 +114,19 @@ class Labeling(Wiring):
         A prompt without an endpoint shows only where it has to ask: votes and answers of before
         serve without one. Raises PromptNotReady: no LF is left.
         """
-        left_out: dict[str, LeftOut] = {}
+        omissions: dict[str, LeftOut] = {}
         while True:
             with self.lf_workers(jobs) as workers:
                 try:
-                    report = run(workers, left_out)
+                    report = run(workers, omissions)
                 except PromptNotReady as error:
                     prompt = next(lf for lf in workers.lfs if lf.name == error.lf)
-                    left_out[error.lf] = LeftOut.until_ready(error, prompt.file, prompt.line)
-                    if len(left_out) == len(workers.lfs):
+                    omissions[error.lf] = LeftOut.until_ready(error, prompt.file, prompt.line)
+                    if len(omissions) == len(workers.lfs):
                         raise
                 else:
-                    self.warn_once(map(str, left_out.values()))
-                    return replace(report, left_out=(*workers.left_out, *left_out.values()))
+                    self.warn_once(map(str, omissions.values()))
+                    return replace(report, left_out=(*workers.left_out, *omissions.values()))
 
     def lf_stats(
         self, dataset: str | None = None, *, ref: str | None = None, gold: bool | None = None
@@ -292,12 +292,12 @@ class Labeling(Wiring):
     def _may_be_edited(self, at: At, lfs: Sequence[LFEntry]) -> bool:
         """Whether files of LFs are other than those that voted; told without running any."""
         now = {path: text for path, text in self.project.lf_files().texts.items() if text}
-        voted = {lf.file for lf in lfs}
+        files = {lf.file for lf in lfs}
         if not now:
             return False
-        if now.keys() != voted or any(lf.kind == "model" for lf in lfs):
+        if now.keys() != files or any(lf.kind == "model" for lf in lfs):
             return True  # what is only imported, or a model's file, may be another now
-        oids = {path: at.contents.find(path) for path in voted}
+        oids = {path: at.contents.find(path) for path in files}
         return any(oid is None or at.store.read(oid) != now[path] for path, oid in oids.items())
 
     def label_compare(

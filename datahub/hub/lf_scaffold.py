@@ -118,9 +118,9 @@ def lf_file(
             hint="It names a file and a Python value: letters, digits and '_', a letter first.",
         )
     literal = json.dumps(_column(kind, columns, text, column), ensure_ascii=False)
-    named = [json.dumps(label, ensure_ascii=False) for label in classes[:2]]
-    zero, one = named if len(named) == 2 else ("0", "1")
-    body = _KINDS[kind].format(name=name, column=literal, zero=zero, one=one)
+    literals = [json.dumps(label, ensure_ascii=False) for label in classes[:2]]
+    zero, second = literals if len(literals) == 2 else ("0", "1")
+    body = _KINDS[kind].format(name=name, column=literal, zero=zero, one=second)
     return f"labeling_functions/{name}.py", _HEAD.format(name=name) + body
 
 

@@ -87,10 +87,10 @@ class Reading(Wiring):
         frames = self.batches(dataset, ref=ref, table=table, size=max(count, 1), checked=checked)
         pieces = [next(frames)]
         while sum(frame.height for frame in pieces) < count:  # a file may have small row groups
-            following = next(frames, None)
-            if following is None:
+            successor = next(frames, None)
+            if successor is None:
                 break
-            pieces.append(following)
+            pieces.append(successor)
         return pl.concat(pieces).head(count)
 
     def _files_at(self, paths: Sequence[str], ref: str | None, *, checked: bool) -> Files:

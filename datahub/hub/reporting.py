@@ -50,10 +50,10 @@ class Reports:
         try:
             yield self
         except DatahubError as error:
-            told = error_without_cells(error) if self._keys_only else error
-            self._write(Outcome(self._source, self._into, error=told))
-            if told is not error:
-                raise told from None
+            public_error = error_without_cells(error) if self._keys_only else error
+            self._write(Outcome(self._source, self._into, error=public_error))
+            if public_error is not error:
+                raise public_error from None
             raise
 
     def judged(self, verdict: Verdict, *, source: str) -> Verdict:

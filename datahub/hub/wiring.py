@@ -202,10 +202,10 @@ class Wiring:
                 hint="Set embed_model to a folder with model.onnx and tokenizer.json, or "
                 "embed_endpoint and a model that it has.",
             )
-        cached: Embedder = load("datahub.adapters.vector_cache:CachedEmbedder")(
+        cache: Embedder = load("datahub.adapters.vector_cache:CachedEmbedder")(
             embedder, settings.cache_folder / "vectors.db"
         )
-        return cached
+        return cache
 
     @property
     def spending(self) -> Spending | None:

@@ -100,10 +100,10 @@ class SqlAccounts:
 
     def redeem_code(self, digest: str, *, now: datetime) -> str | None:
         """The user of a code that was not used yet, which is used now; None where none counts."""
-        one = _CODE.c.digest == digest
+        match = _CODE.c.digest == digest
         with self._write() as connection:
-            row = connection.execute(sa.select(_CODE).where(one)).first()
-            connection.execute(sa.delete(_CODE).where(one | (_CODE.c.expires <= tables.utc(now))))
+            row = connection.execute(sa.select(_CODE).where(match)).first()
+            connection.execute(sa.delete(_CODE).where(match | (_CODE.c.expires <= tables.utc(now))))
         return None if row is None or tables.aware(row.expires) <= now else row.user
 
     def add_session(self, digest: str, session: Session) -> None:

@@ -107,7 +107,9 @@ def _judge_group(
                 frame = frames.frame_of(paths, columns, schema, instead, form)
             validator = _validator(frame)
     except GateError as error:
-        return {place: (_could_not_run(one, error, suite), []) for place, one in members.items()}
+        return {
+            place: (_could_not_run(failure, error, suite), []) for place, failure in members.items()
+        }
     results = {}
     for place, check in members.items():
         try:

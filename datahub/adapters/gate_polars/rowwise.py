@@ -240,8 +240,8 @@ def record_sum(kwargs: _Kwargs, families: Families) -> Bad:
             (frame[name].abs() > limit).any() or (frame[name] == _WHOLE[0]).any() for name in names
         ):
             raise NotCovered("a sum past 2**53")
-        added = reduce(operator.add, [pl.col(name) for name in names])
-        return (added.cast(pl.Float64) != float(total)).fill_null(value=True)
+        sums = reduce(operator.add, [pl.col(name) for name in names])
+        return (sums.cast(pl.Float64) != float(total)).fill_null(value=True)
 
     return bad
 

@@ -64,16 +64,16 @@ def _divergence(
         raise NotCovered("values of another type")
     names = [*categories, *sorted(set(counts) - set(categories))]
     total = sum(counts.values())
-    observed = np.array([counts.get(name, 0) / total for name in names])
+    actual = np.array([counts.get(name, 0) / total for name in names])
     targets = np.array([*map(float, weights), *[0.0] * (len(names) - len(categories))])
-    shares, aims = observed / observed.sum(), targets / targets.sum()
+    shares, aims = actual / actual.sum(), targets / targets.sum()
     with np.errstate(divide="ignore", invalid="ignore"):
         terms = np.where(shares > 0, shares * np.log(shares / aims), 0.0)
     divergence = float(terms.sum())
     result = {
         "observed_value": divergence if np.isfinite(divergence) else None,
         "details": {
-            "observed_partition": {"values": names, "weights": observed.tolist()},
+            "observed_partition": {"values": names, "weights": actual.tolist()},
             "expected_partition": {"values": names, "weights": targets.tolist()},
         },
     }

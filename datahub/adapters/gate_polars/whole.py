@@ -87,8 +87,8 @@ def _in_range(value: float, bounds: Sequence[float | None]) -> bool:
 def values(question: Asked, column: str, family: str, domain: Domain) -> Outcome:
     """Checks of the distinct values, where there are many of them."""
     series = domain.frame[column]
-    counted = series.drop_nulls().value_counts(name="n " + column)
-    counts = dict(counted.iter_rows())
+    tally = series.drop_nulls().value_counts(name="n " + column)
+    counts = dict(tally.iter_rows())
     return judge_values(question, family, counts, len(series), [series.null_count()])
 
 

@@ -60,14 +60,14 @@ def bindable(port: int) -> int | None:
         return int(probe.getsockname()[1])
 
 
-def listening_port(session: int, asked: int) -> int | None:
+def listening_port(session: int, default: int) -> int | None:
     """The loopback port on which a process of this session listens; None if there is none yet.
 
     Where /proc is missing, the port that was asked for.
     """
     ports = _listening_sockets()
     if ports is None:
-        return asked
+        return default
     for process in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):  # it has ended, or is of another user
             if os.getsid(int(process.name)) != session:

@@ -38,17 +38,17 @@ class Places:
         files: dict[str, ObjectId] = {}
         below: set[str] = set()
         done_folders: set[str] = set()
-        waiting = {_folder(path) for path in paths}
-        while waiting:
-            done_folders |= waiting
-            folders = sorted(waiting)
+        level = {_folder(path) for path in paths}
+        while level:
+            done_folders |= level
+            folders = sorted(level)
             listings = self._server.map(lambda folder: self._list(commit_id, folder), folders)
             for files_in, folders_in in listings:
                 files |= files_in
                 below |= folders_in
             pairs = zip(folders, listings, strict=True)
             empty = [folder for folder, listing in pairs if folder and not any(listing)]
-            waiting = {_folder(folder.rstrip("/")) for folder in empty} - done_folders
+            level = {_folder(folder.rstrip("/")) for folder in empty} - done_folders
         return Around(files, below)
 
     def check(self, commit_id: CommitId, around: Around, changes: Changes) -> None:

@@ -95,8 +95,8 @@ class Layers:
 
     def layer(self, commit_id: CommitId) -> Layer:
         """A commit of the base is a layer that changes nothing."""
-        made = self.made.get(commit_id)
-        return made or Layer(self.base.commit_at(commit_id), commit_id, {})
+        own = self.made.get(commit_id)
+        return own or Layer(self.base.commit_at(commit_id), commit_id, {})
 
     def log(self, commit_id: CommitId) -> Iterator[Commit]:
         """A commit and all before it: children before parents, else the newest first."""

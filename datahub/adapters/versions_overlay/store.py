@@ -254,8 +254,8 @@ class OverlayVersionStore:
             head = self._check_head(into, expected)
             source_id = self.commit_at(source).id
             effective = self._effective(head, changes)
-            layered = self._layers.layer(source_id).changes
-            self._check_held({p: oid for p, oid in effective.items() if layered.get(p) != oid})
+            overlay = self._layers.layer(source_id).changes
+            self._check_held({p: oid for p, oid in effective.items() if overlay.get(p) != oid})
             self._check_places(head, effective)
             commit = self._layers.add(
                 (head, source_id),

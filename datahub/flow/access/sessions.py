@@ -39,12 +39,12 @@ def principal(
     session = accounts.session(digest(secret))
     if session is None or session.expires <= now:
         raise NotSignedIn(_ENDED)
-    who = Principal(session.user, "session", accounts.roles(session.user))
+    member = Principal(session.user, "session", accounts.roles(session.user))
     if now < session.fresh_until or session.expires - now <= GRACE:
-        return who, None
+        return member, None
     accounts.end_session(digest(secret), at=now + GRACE)
     successor = Session(session.user, session.created, now + ROTATION, session.expires)
-    return who, _start(successor, accounts=accounts, fresh=fresh)
+    return member, _start(successor, accounts=accounts, fresh=fresh)
 
 
 def sign_out(secret: str, *, accounts: Accounts, now: datetime) -> None:

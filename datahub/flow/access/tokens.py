@@ -66,11 +66,11 @@ def principal(text: str, *, accounts: Accounts, now: datetime) -> Principal:
 
 def revoke(name: str, *, accounts: Accounts, now: datetime) -> Token:
     """End a token. Raises NotFound."""
-    stored = accounts.token(name)
-    if stored is None:
+    token = accounts.token(name)
+    if token is None:
         raise NotFound(
             f"There is no token {name!r}.", hint="`datahub token list` shows the ids of all."
         )
     accounts.revoke_token(name, now=now)
     fresh = accounts.token(name)
-    return stored[0] if fresh is None else fresh[0]
+    return token[0] if fresh is None else fresh[0]

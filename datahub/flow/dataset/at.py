@@ -355,10 +355,10 @@ class At:
 
         Only parts that may hold them are read. Columns, where given, must have the key.
         """
-        for part, wanted in _parts_with(self.dataset, keys):
+        for part, part_keys in _parts_with(self.dataset, keys):
             frame = self.part(table, part, columns)
             if frame is not None:
-                yield frame.filter(pl.col(self.key).is_in(wanted))
+                yield frame.filter(pl.col(self.key).is_in(part_keys))
 
     def values(
         self, keys: Sequence[Key], columns: Sequence[str], *, of: Dataset | None = None
@@ -370,9 +370,9 @@ class At:
         """
         dataset = self.dataset if of is None else of
         read = list(dict.fromkeys([dataset.key, *columns]))
-        for part, wanted in _parts_with(dataset, keys):
+        for part, part_keys in _parts_with(dataset, keys):
             frame = self.rows.read([self.store.fetch(part.sha256)], columns=read)
-            lines = frame.filter(pl.col(dataset.key).is_in(wanted))
+            lines = frame.filter(pl.col(dataset.key).is_in(part_keys))
             for row in lines.iter_rows(named=True):
                 yield row[dataset.key], {name: row[name] for name in columns}
 

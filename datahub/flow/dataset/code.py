@@ -31,15 +31,15 @@ def put_code(draft: Draft, files: LFFiles, manifest: VotesManifest) -> None:
     earlier = {entry.file for entry in at.votes.lfs} if at.votes else set()
     before = code_record(at)
     earlier |= {path for path in (before.files if before else ()) if path.endswith(".py")}
-    gone = sorted(earlier - set(files.texts))
-    draft.remove(path for path in gone if at.contents.find(path) is not None)
+    removals = sorted(earlier - set(files.texts))
+    draft.remove(path for path in removals if at.contents.find(path) is not None)
 
 
 def check_unchanged(before: LFFiles, now: LFFiles) -> None:
     """Raise LabelingFunctionError where files changed while LFs ran: who voted is not known."""
-    changed = before.changed(now)
-    if changed:
+    changes = before.changed(now)
+    if changes:
         raise LabelingFunctionError(
-            f"{', '.join(changed[:3])} changed while LFs ran, so nothing was committed.",
+            f"{', '.join(changes[:3])} changed while LFs ran, so nothing was committed.",
             hint="Run `datahub lf run` again.",
         )

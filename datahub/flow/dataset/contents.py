@@ -78,9 +78,9 @@ class Contents:
             self._paths[wider] = list(listing)
         paths = self._paths[wider]
         first = bisect_left(paths, prefix)
-        following = (paths[at] for at in range(first, len(paths)))
+        successors = (paths[at] for at in range(first, len(paths)))
         return {
-            path: listing[path] for path in takewhile(lambda p: p.startswith(prefix), following)
+            path: listing[path] for path in takewhile(lambda p: p.startswith(prefix), successors)
         }
 
 

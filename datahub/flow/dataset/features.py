@@ -38,8 +38,8 @@ class FeatureRows:
 
     def thin(self, fewest: int) -> npt.NDArray[np.bool_]:
         """Rows whose texts together have fewer characters, where texts are all there is to see."""
-        sees = self.features
-        if not (sees.texts or sees.vectors) or sees.numbers or sees.embedding:
+        features = self.features
+        if not (features.texts or features.vectors) or features.numbers or features.embedding:
             return np.zeros(len(self.keys), dtype=np.bool_)
         return np.asarray(self.letters < fewest, dtype=np.bool_)
 
@@ -77,10 +77,10 @@ def features_at(
     """
     schema = at.rows.scan(at.files("rows")).collect_schema()
     words = feature_columns(at.dataset, schema, columns, embedding)
-    embedded = at.current_vectors.column if looks != "words" else None
-    vectors = f"{VECTORS}{embedded}" if embedded else None
+    vector_column = at.current_vectors.column if looks != "words" else None
+    vectors = f"{VECTORS}{vector_column}" if vector_column else None
     selection = replace(words, vectors=vectors).looking_at(looks)
-    texts = [*words.texts, *([embedded] if embedded else [])]
+    texts = [*words.texts, *([vector_column] if vector_column else [])]
     projection = list(dict.fromkeys([at.key, *words.columns, *texts]))
     lengths: set[int | None] = set()
 

@@ -76,9 +76,9 @@ def leaves(at: At, rule: Leaving, ways: Sequence[Way]) -> LeavesReport:
 
 def _departure(way: Way, rule: Leaving, first: dict[str, object]) -> Departure:
     withheld = rule.withheld(dict.fromkeys([*way.needs, *way.columns]))
-    allowed = tuple(rule.only(dict.fromkeys([*way.needs, *way.columns], None)))
+    columns = tuple(rule.only(dict.fromkeys([*way.needs, *way.columns], None)))
     is_refused = bool(rule.withheld(way.columns if way.strict else way.needs))
     is_refused |= not rule.only(dict.fromkeys(way.columns))
-    sent = () if is_refused else allowed
-    example = {n: "" if first[n] is None else str(first[n])[:SHOWN] for n in sent if n in first}
-    return Departure(way.way, way.name, way.destination, sent, withheld, is_refused, example)
+    fields = () if is_refused else columns
+    example = {n: "" if first[n] is None else str(first[n])[:SHOWN] for n in fields if n in first}
+    return Departure(way.way, way.name, way.destination, fields, withheld, is_refused, example)

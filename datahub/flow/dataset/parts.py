@@ -173,7 +173,7 @@ def rewrite_rows(at: At, edits: Iterable[Edit], dataset: Dataset | None = None) 
     itself, it still ends there. `changed_rows` makes a commit's changes of what is returned.
     """
     dataset = dataset or at.dataset
-    rewriting = _Rewriting(at, dataset)
+    writer = _Rewriting(at, dataset)
     for group, new in edits:
         if group:
             first = group[0].first_key
@@ -181,8 +181,8 @@ def rewrite_rows(at: At, edits: Iterable[Edit], dataset: Dataset | None = None) 
             first = new[dataset.key][0]
         else:
             continue  # nothing comes between two parts
-        rewriting.put(group, new, first)
-    return rewriting.finish()
+        writer.put(group, new, first)
+    return writer.finish()
 
 
 class _Rewriting:

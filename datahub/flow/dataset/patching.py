@@ -44,8 +44,8 @@ def patch_labels(
     patch = _with_parts(lines, dataset)
     number = 1 + max((patch_number(path) for path in old), default=0)
     path = patch_file(at.name, number, step_id)
-    folding = bool(old and rewritten) or len(old) >= MOST_PATCHES
-    if not folding and not _heavy(patch, dataset.parts):
+    folds = bool(old and rewritten) or len(old) >= MOST_PATCHES
+    if not folds and not _heavy(patch, dataset.parts):
         return {**rewritten, path: _store_patch(at, patch)}
     frames = at.rows.batches([at.store.fetch(oid) for oid in old.values()]) if old else ()
     stay = [p.sha256 for p in dataset.parts if _path(dataset, p) not in rewritten]

@@ -39,17 +39,17 @@ def revert(
     out).
     """
     head = begin(store, step)
-    undone = store.commit_at(ref)
-    parent = _parent(undone, store)
+    target = store.commit_at(ref)
+    parent = _parent(target, store)
     onto = _Onto(head, store, rows, step, resolution, end_model, caution)
-    changes, notes = onto.changes(undone, parent, f"revert {ref}", whole_log=False)
-    merge = f", reversing\nchanges made to {parent.id}" if len(undone.parents) > 1 else ""
+    changes, notes = onto.changes(target, parent, f"revert {ref}", whole_log=False)
+    merge = f", reversing\nchanges made to {parent.id}" if len(target.parents) > 1 else ""
     return _commit(
         head,
         changes,
-        message=f'Revert "{_subject(undone)}"\n\nThis reverts commit {undone.id}{merge}.{notes}',
+        message=f'Revert "{_subject(target)}"\n\nThis reverts commit {target.id}{merge}.{notes}',
         author=step.author,
-        metadata={"step": "revert", "commit": undone.id},
+        metadata={"step": "revert", "commit": target.id},
         store=store,
         step=step,
     )
@@ -141,7 +141,7 @@ class _Onto:
     caution: Caution
 
     def changes(
-        self, base: Commit, new: Commit, doing: str, *, whole_log: bool = True
+        self, base: Commit, new: Commit, action: str, *, whole_log: bool = True
     ) -> tuple[Changes, str]:
         """What the step does to the head, and what to say of it in the message."""
         try:
@@ -157,7 +157,7 @@ class _Onto:
                 end_model=self.end_model,
             )
         except MergeConflict as error:
-            raise ChangedSince(error.conflicts, doing) from error
+            raise ChangedSince(error.conflicts, action) from error
         losses = self.caution.check(
             self.store,
             self.rows,

@@ -85,9 +85,9 @@ def status(
     stale = [Stale(failure.message, failure.hint)] if failure and (datasets or is_refused) else []
     stale += [line for at in datasets for line in _stale_dataset(at, lfs)]
     has_model = {at.name: at.model is not None for at in datasets}
-    for (name, queue), waiting in questions.items():
+    for (name, queue), count in questions.items():
         if name in has_model:
-            stale += _stale_questions(name, queue, waiting, has_model=has_model[name])
+            stale += _stale_questions(name, queue, count, has_model=has_model[name])
     is_guarded = bool(gates_at(store, head.id, branch))
     stale += _stale_rules(store, head.id, rules, is_guarded=is_guarded)
     return Status(
@@ -126,14 +126,14 @@ def _state(at: At) -> DatasetState:
 def _stale_dataset(at: At, lfs: Sequence[FoundLF]) -> list[Stale]:
     name = at.name
     missing = at.rows_without_vectors if at.vectors else 0
-    unembedded = [Stale(f"{missing} rows of {name} have no vectors yet", "`datahub embed`")]
-    return (unembedded if missing else []) + _stale_labels(at, lfs)
+    stale_vectors = [Stale(f"{missing} rows of {name} have no vectors yet", "`datahub embed`")]
+    return (stale_vectors if missing else []) + _stale_labels(at, lfs)
 
 
 def _stale_labels(at: At, lfs: Sequence[FoundLF]) -> list[Stale]:
     name, manifest = at.name, at.votes
-    following = "`datahub label fit`" if at.votes_are_current else FIT
-    unfit = [Stale(gap, following) for gap in label_gaps(at)]
+    command = "`datahub label fit`" if at.votes_are_current else FIT
+    unfit = [Stale(gap, command) for gap in label_gaps(at)]
     if manifest is None:
         return unfit or [Stale(f"No LF has voted on {name}", "`datahub lf run`")]
     try:

@@ -119,9 +119,9 @@ def _answers(at: At, key: Key) -> Iterator[Answer]:
     """The lines of the log about a row, and whether each counts."""
     log = [entry for entry in at.log if entry.key == key]
     hashes = hashes_of(at, log)
-    counting = answers_by_row(log, hashes, classes=at.dataset.classes).get(key, [])
+    valid_answers = answers_by_row(log, hashes, classes=at.dataset.classes).get(key, [])
     for entry in log:
-        is_counting = entry in counting
+        is_counting = entry in valid_answers
         yield Answer(
             id=entry.id,
             label=entry.label,

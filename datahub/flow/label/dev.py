@@ -130,27 +130,27 @@ def dev_rows(
         at.check_gold()
     number = {name: i for i, name in enumerate(at.dataset.classes)}
     salt = mix_bits(np.array([seed % 2**64], dtype=np.uint64))
-    found, labeled = list[tuple[int, Key, int, LabelMatrix]](), 0
+    entries, labeled = list[tuple[int, Key, int, LabelMatrix]](), 0
     for keys, names, lines in _labeled(at, source, decisions):
-        known = [row for row, name in enumerate(names) if name in number]
-        labeled += len(known)
-        voted = votes[lines]
+        gold_rows = [row for row, name in enumerate(names) if name in number]
+        labeled += len(gold_rows)
+        votes_of_lines = votes[lines]
         ranks = mix_bits(key_hashes(keys) ^ salt)
-        found += [
-            (int(ranks[row]), keys[row], number[str(names[row])], voted[row])
-            for row in known
-            if (voted[row] != ABSTAIN).any()
+        entries += [
+            (int(ranks[row]), keys[row], number[str(names[row])], votes_of_lines[row])
+            for row in gold_rows
+            if (votes_of_lines[row] != ABSTAIN).any()
         ]
-        found = sorted(found, key=lambda line: line[0])[:most]
-    if len(found) < LEAST:
+        entries = sorted(entries, key=lambda line: line[0])[:most]
+    if len(entries) < LEAST:
         raise InputError(
-            f"{len(found)} rows with a vote have a label by {source}; a choice needs {LEAST}.",
+            f"{len(entries)} rows with a vote have a label by {source}; a choice needs {LEAST}.",
             hint="Label more rows by hand: as gold, or `datahub review push` asks about them and "
             "`audit_share` says how many of those chance draws.",
         )
-    _, chosen, classes, voted_on = zip(*found, strict=True)
+    _, chosen, classes, voted_on = zip(*entries, strict=True)
     labels = np.array(classes, dtype=np.int64)
-    return DevRows(source, chosen, labels, np.stack(voted_on), labeled - len(found))
+    return DevRows(source, chosen, labels, np.stack(voted_on), labeled - len(entries))
 
 
 def choose_by(
@@ -191,8 +191,8 @@ def choose_by(
         )
         for name, fit in fits.items()
     }
-    estimated = estimated_balance(majority(lines) for _, lines in lines_of(at.dataset))
-    choice = choose(candidates, rows.labels, estimated, default=default)
+    balance = estimated_balance(majority(lines) for _, lines in lines_of(at.dataset))
+    choice = choose(candidates, rows.labels, balance, default=default)
     name = choice.setting.model
     return Chosen(choice, rows, models[name], fits[name], sees)
 
@@ -225,7 +225,7 @@ def _end(
     if end_model is None or not reader.features.columns:
         return np.full((len(keys), k), np.nan)
     lessons = lessons_of(end_model, reader, at.dataset, says, seed=seed)
-    asked = read_rows(reader, at.dataset, keys)
-    opinion = learn_from(end_model, lessons, seed=seed, even=True).of(asked.features)
-    place = {key: row for row, key in enumerate(asked.keys)}
+    rows = read_rows(reader, at.dataset, keys)
+    opinion = learn_from(end_model, lessons, seed=seed, even=True).of(rows.features)
+    place = {key: row for row, key in enumerate(rows.keys)}
     return np.asarray(opinion[[place[key] for key in keys]])

@@ -231,24 +231,24 @@ def _vectors(
     lines = (texts.str.strip_chars() != "").arg_true().to_numpy()
     vectors: Vectors | None = None
     for start in range(0, len(lines), AT_ONCE):
-        some = lines[start : start + AT_ONCE]
-        fresh = embedder.embed(texts[some].to_list())
+        batch = lines[start : start + AT_ONCE]
+        fresh = embedder.embed(texts[batch].to_list())
         if vectors is None:
             vectors = np.zeros((part.rows, fresh.shape[1]), dtype=np.float32)
-        vectors[some] = fresh
-        step.progress("embed", done + int(some[-1]) + 1, at.dataset.rows)
+        vectors[batch] = fresh
+        step.progress("embed", done + int(batch[-1]) + 1, at.dataset.rows)
     if vectors is None:  # no text at all: one tells how long vectors are
         vectors = np.zeros((part.rows, embedder.embed(["a"]).shape[1]), dtype=np.float32)
     return vectors, part.rows - len(lines)
 
 
-def _same(dimension: int, other: int, embedder: Embedder) -> int:
-    if dimension not in (0, other):
+def _same(dimension: int, size: int, embedder: Embedder) -> int:
+    if dimension not in (0, size):
         raise InputError(
-            f"{embedder.name!r} gave vectors of {dimension} numbers before, and of {other} now.",
+            f"{embedder.name!r} gave vectors of {dimension} numbers before, and of {size} now.",
             hint="Did the model behind the endpoint change? Give it another name in embed_model.",
         )
-    return other
+    return size
 
 
 def _with_texts(at: At, column: str, nearest: list[tuple[Key, float]]) -> list[SimilarRow]:

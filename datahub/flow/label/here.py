@@ -57,8 +57,8 @@ class LFsHere:
         classes: Sequence[str] = (),
     ) -> Iterator[LFOutput]:
         """Apply LFs to frames, in order. Raises LabelingFunctionError."""
-        for frame, found in work:
-            lfs = [_for_classes(self._by_name[lf.name], classes) for lf in found]
+        for frame, faults in work:
+            lfs = [_for_classes(self._by_name[lf.name], classes) for lf in faults]
             yield apply(frame, lfs, key=key, cardinality=cardinality, classes=classes)
 
 

@@ -129,9 +129,9 @@ def judge(
     rows = _Rows(dataset, reader, votes, soft, lfs, Numbering.of(votes), policy.min_text)
     answers = {key: d.label for key, d in decisions.items() if d.label is not None}
     audit = {key: label for key, label in answers.items() if key in audit_keys and key not in spent}
-    teaching = {key: label for key, label in answers.items() if key not in audit_keys}
+    lessons = {key: label for key, label in answers.items() if key not in audit_keys}
     number = {name: i for i, name in enumerate(dataset.classes)}
-    lessons_of = {key: number[label] for key, label in teaching.items()}
+    lessons_of = {key: number[label] for key, label in lessons.items()}
     opinion, blocks = _learn(
         rows, end_model, answers, lessons_of, seed, even=even, progress=progress
     )
@@ -193,14 +193,14 @@ def _learn(
 
 
 def _by_cell(
-    blocks: Sequence[_Block], opinion: Opinion | None, teaching: Mapping[Key, int], cardinality: int
+    blocks: Sequence[_Block], opinion: Opinion | None, lessons: Mapping[Key, int], cardinality: int
 ) -> AnswerCounts:
     """People's answers that teach, by cell."""
     cell, classes = list[Ints]([np.empty(0, dtype=np.int64)]), list[int]()
     for block in blocks:
-        subset = _with(block, teaching)
+        subset = _with(block, lessons)
         cell.append(cells(subset.pattern, subset.soft, _end(subset, opinion)))
-        classes += [teaching[key] for key in subset.rows.keys]
+        classes += [lessons[key] for key in subset.rows.keys]
     return by_cell(np.concatenate(cell), dict(enumerate(classes)), cardinality)
 
 
@@ -209,9 +209,9 @@ def _end(block: _Block, opinion: Opinion | None) -> SoftLabels:
     return np.full(block.soft.shape, np.nan) if opinion is None else opinion.of(block.rows.features)
 
 
-def _answers(block: _Block, teaching: Mapping[Key, int]) -> dict[int, int]:
+def _answers(block: _Block, lessons: Mapping[Key, int]) -> dict[int, int]:
     """Row number -> class of the rows that have an answer that teaches."""
-    return {int(row): teaching[block.rows.keys[int(row)]] for row in _places(block, teaching)}
+    return {int(row): lessons[block.rows.keys[int(row)]] for row in _places(block, lessons)}
 
 
 def _with(block: _Block, keys: Collection[Key]) -> _Block:

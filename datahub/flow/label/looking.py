@@ -99,15 +99,15 @@ class Eyes:
         features, soft = lessons.contents()
         likelihoods: dict[Looks, float] = {}
         for looks in LOOKS:
-            some = features.looking_at(looks)
-            opinion = end_model.learn(some, soft, seed=self.seed).of(some)
+            view = features.looking_at(looks)
+            opinion = end_model.learn(view, soft, seed=self.seed).of(view)
             value = likelihood(soft, opinion)
             if value is not None:
                 likelihoods[looks] = value
         sizes = np.tile(soft.mean(axis=0), (len(soft), 1)) if len(soft) else soft
-        nothing = likelihood(soft, sizes)
-        looks = "words" if nothing is None else choose_looks(likelihoods, nothing=nothing)
-        return EndModelLooks(looks, likelihoods, nothing, len(soft))
+        baseline = likelihood(soft, sizes)
+        looks = "words" if baseline is None else choose_looks(likelihoods, nothing=baseline)
+        return EndModelLooks(looks, likelihoods, baseline, len(soft))
 
 
 def lessons_of(

@@ -59,20 +59,20 @@ def score_labels(at: At, workers: LFWorkers | None = None, progress: Progress = 
 def _score(at: At) -> Score:
     at.check("labels", made_by="label fit")
     audit, classes = _audit_pairs(at), at.dataset.classes
-    audited = judge(audit, classes) if audit else None
+    audit_score = judge(audit, classes) if audit else None
     if not at.dataset.has_gold:
-        if audited is None:
+        if audit_score is None:
             _check_gold(at)
-        none = accuracy({})
-        return Score(none, none, none, audit=audited, spent=len(at.spent_keys))
-    every, not_asked, accepted = _gold_pairs(at)
-    groups = accuracy(every), accuracy(not_asked), accuracy(accepted)
+        no_rows = accuracy({})
+        return Score(no_rows, no_rows, no_rows, audit=audit_score, spent=len(at.spent_keys))
+    every, unseen_pairs, accepted = _gold_pairs(at)
+    groups = accuracy(every), accuracy(unseen_pairs), accuracy(accepted)
     return Score(
         groups[0],
         groups[1],
         groups[2],
         gold=judge(every, classes),
-        audit=audited,
+        audit=audit_score,
         spent=len(at.spent_keys),
     )
 
@@ -96,8 +96,8 @@ def _gold_pairs(at: At) -> tuple[Pairs, Pairs, Pairs]:
             continue
         lines = labels.join(_gold_lines(at, gold), on=at.key, how="inner")
         has_answer = pl.col("annotations").list.len() > 0
-        kept = (pl.lit(True), ~has_answer, pl.col("status") == "accepted")
-        for pairs, group in zip(groups, kept, strict=True):
+        masks = (pl.lit(True), ~has_answer, pl.col("status") == "accepted")
+        for pairs, group in zip(groups, masks, strict=True):
             _count(pairs, lines.filter(group), "gold")
     return groups
 
@@ -108,7 +108,7 @@ def _score_slices(
     """The labels of the rows of each slice; a part and its labels are held at a time."""
     answers, has_gold = _audit_answers(at), at.dataset.has_gold
     gold, audit = [Pairs() for _ in slices], [Pairs() for _ in slices]
-    rows, faults, seen = [0] * len(slices), [0] * len(slices), 0
+    rows, faults, offset = [0] * len(slices), [0] * len(slices), 0
     for part, path in zip(at.dataset.parts, at.files("rows"), strict=True):
         truth, models = _truth(at, part), _models(at, part, answers)
         frames = list(at.rows.batches([path], size=_BATCH))
@@ -121,8 +121,8 @@ def _score_slices(
                 faults[j] += output.fault_counts[j]
                 _count(gold[j], truth.filter(pl.col(at.key).is_in(keys)), "gold")
                 _count(audit[j], models.filter(pl.col(at.key).is_in(keys)), "said")
-        seen += part.rows
-        progress("slice", seen, at.dataset.rows)
+        offset += part.rows
+        progress("slice", offset, at.dataset.rows)
     return tuple(
         SliceScore(
             found.name,
@@ -147,9 +147,9 @@ def _truth(at: At, part: Part) -> pl.DataFrame:
 
 def _gold_lines(at: At, gold: pl.DataFrame) -> pl.DataFrame:
     """Key and gold of the rows that have it, and had no part in choosing the label model."""
-    spent = pl.Series(list(at.spent_keys), dtype=gold.schema[at.key])
+    dev_keys = pl.Series(list(at.spent_keys), dtype=gold.schema[at.key])
     lines = gold.rename({GOLD_LABEL: "gold"}).drop_nulls("gold")
-    return lines.filter(~pl.col(at.key).is_in(spent.implode()))
+    return lines.filter(~pl.col(at.key).is_in(dev_keys.implode()))
 
 
 def _models(at: At, part: Part, answers: Mapping[Key, str]) -> pl.DataFrame:
@@ -161,17 +161,17 @@ def _models(at: At, part: Part, answers: Mapping[Key, str]) -> pl.DataFrame:
 
 
 def _with_answers(at: At, lines: pl.DataFrame, answers: Mapping[Key, str]) -> pl.DataFrame:
-    said = [answers.get(key) for key in lines[at.key].to_list()]
-    return lines.with_columns(said=pl.Series(said, dtype=pl.String)).drop_nulls("said")
+    labels = [answers.get(key) for key in lines[at.key].to_list()]
+    return lines.with_columns(said=pl.Series(labels, dtype=pl.String)).drop_nulls("said")
 
 
 def _audit_answers(at: At) -> dict[Key, str]:
     """What people decided of rows that were drawn at random."""
     if not at.audit_keys or not at.has("soft_labels"):
         return {}
-    decided = {key: d.label for key, d in decisions_at(at).items() if d.label is not None}
-    measuring = at.audit_keys - at.spent_keys
-    return {key: label for key, label in decided.items() if key in measuring}
+    labels = {key: d.label for key, d in decisions_at(at).items() if d.label is not None}
+    test_keys = at.audit_keys - at.spent_keys
+    return {key: label for key, label in labels.items() if key in test_keys}
 
 
 def _audit_pairs(at: At) -> Pairs:

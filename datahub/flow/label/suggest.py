@@ -52,9 +52,9 @@ def suggest_lfs(at: At, *, source: str, most_rows: int, most: int, seed: int) ->
         )
     keys = pl.Series(list(labels))
     ranks = mix_bits(key_hashes(keys) ^ mix_bits(np.array([seed % 2**64], dtype=np.uint64)))
-    drawn = keys[np.sort(np.argsort(ranks, kind="stable")[:most_rows])].to_list()
+    sample = keys[np.sort(np.argsort(ranks, kind="stable")[:most_rows])].to_list()
     columns = [name for name in dataset.content_columns if name != at.key]
-    frame = pl.concat(list(at.lines("rows", drawn, columns=[at.key, *columns])))
+    frame = pl.concat(list(at.lines("rows", sample, columns=[at.key, *columns])))
     number = {name: i for i, name in enumerate(dataset.classes)}
     truth = np.array([number[labels[key]] for key in frame[at.key]], dtype=np.int64)
     suggestions = suggest(frame.select(columns), truth, dataset.classes, seed=seed, most=most)

@@ -50,9 +50,9 @@ def try_lfs(
     names = [lf.name for lf in lfs]
     faults = [fault.told_from(str(root)) for fault in output.faults]
     report = report_of(dataset, tally, names, output.fault_counts, faults)
-    tried = Votes(rows.keys.to_numpy(), output.votes, tuple(names), dataset.classes)
+    votes = Votes(rows.keys.to_numpy(), output.votes, tuple(names), dataset.classes)
     kinds = tuple(lf.kind for lf in lfs)
-    return replace(report, in_python=in_python(lfs), kinds=kinds, tried=tried)
+    return replace(report, in_python=in_python(lfs), kinds=kinds, tried=votes)
 
 
 def see_lf(

@@ -87,15 +87,15 @@ def _merge_schema(
     kinds = [dict(sides.datasets[side].columns) for side in SIDES]
     base = sides.datasets["base"].columns if "base" in sides.datasets else ()
     columns = (_align_types(sides.datasets[side].columns, *stored_types) for side in SIDES)
-    schema, clashing = merge_columns(base, *columns)
-    for name in clashing:
+    schema, clashes = merge_columns(base, *columns)
+    for name in clashes:
         states = (dict(base).get(name), kinds[0].get(name), kinds[1].get(name))
         if _decide(sides, content, resolution, name, *states) == "theirs":
             schema.pop(name, None)
             schema |= {name: kinds[1][name]} if name in kinds[1] else {}
     for side, own in zip(SIDES, kinds, strict=True):
         for name, kind in base:
-            if name in schema or name in clashing or name not in own:
+            if name in schema or name in clashes or name not in own:
                 continue
             if _was_edited(sides, side, name):
                 states = (kind, kinds[0].get(name), kinds[1].get(name))

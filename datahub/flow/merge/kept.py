@@ -39,16 +39,16 @@ def join_labels(
 ) -> JointLabels:
     """The labels of both sides on the merged rows; `log` is the joint one, `logs` are of each."""
     keepings = {
-        side: keeping for side in SIDES if (keeping := _keeping(sides, side, content)) is not None
+        side: keeper for side in SIDES if (keeper := _keeping(sides, side, content)) is not None
     }
     if not keepings:
         return JointLabels(Carryover(), 0)
-    joining = _Joining(sides, content, keepings, logs, log)
+    join = _Joining(sides, content, keepings, logs, log)
     labels = keep_lines(
         sides.at["ours"],
         content.dataset,
-        joining.rewrites(),
-        joining.no_line,
+        join.rewrites(),
+        join.no_line,
         step_id=sides.step.id,
     )
     if labels.rows and "ours" not in keepings:
@@ -56,7 +56,7 @@ def join_labels(
             sides.store.objects(sides.ours.id, table_prefix(sides.name, "labels"))
         )
         labels = Carryover(old | labels.changes, labels.rows, labels.fresh)
-    return JointLabels(labels, joining.apart)
+    return JointLabels(labels, join.apart)
 
 
 class _Joining:

@@ -139,8 +139,8 @@ def _decide_label(
     if take is None and resolution.rule is not None:
         assert conflict.key is not None  # labels are of rows
         gold = _gold(sides, content, conflict.key) if resolution.rule == "gold" else None
-        label, says = by_rule(resolution.rule, answers, gold)
-        if says:
+        label, reason = by_rule(resolution.rule, answers, gold)
+        if reason:
             return label, True
     take = take or resolution.side
     if take is None:
@@ -191,8 +191,8 @@ def _settlements(
     settlements = []
     for key, label in choices.items():
         entries = answers.get(key, ())
-        saw = [entry.columns or every for entry in entries] or [every]
-        columns = columns_of({name for names in saw for name in names})
+        views = [entry.columns or every for entry in entries] or [every]
+        columns = columns_of({name for names in views for name in names})
         row_hash = hash_of(rows[key], columns)
         assert row_hash is not None  # what counts saw only columns that are there
         settlements.append(

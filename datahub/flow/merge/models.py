@@ -37,14 +37,14 @@ def models_of(sides: Sides, content: Content, resolution: Settling, labels: Labe
     side: str | None
     unit = _derived_unit(sides.name)
     movers = sides.moved_by(model_unit(sides.name))
-    fitting = [side for side in SIDES if _fits(sides, side, content.dataset)]
-    if movers == "both" and len(fitting) == 2:
+    matches = [side for side in SIDES if _fits(sides, side, content.dataset)]
+    if movers == "both" and len(matches) == 2:
         side = _choose_models(sides, resolution, labels)
-    elif movers == "theirs" and "theirs" in fitting:
+    elif movers == "theirs" and "theirs" in matches:
         side = "theirs"
     else:
-        side = fitting[0] if fitting else None
-    if movers == "both" and len(fitting) == 1:
+        side = matches[0] if matches else None
+    if movers == "both" and len(matches) == 1:
         labels.notes.append(
             f"votes and models of {sides.name} are those of {side}: the other side's are of rows "
             "that this merge does not have. `datahub lf run`, then `datahub label fit`"

@@ -295,8 +295,8 @@ def _write(sides: Sides, groups: Sequence[Group], content: Content) -> None:
         for group in groups:
             if isinstance(group.change, RowMerge):
                 frame = _frame(sides, "ours", group.parts)
-                put = group.change.put
-                yield group.parts, group.change.over(put.clear() if frame is None else frame)
+                upserts = group.change.put
+                yield group.parts, group.change.over(upserts.clear() if frame is None else frame)
             elif group.change is not None:
                 yield group.parts, group.change
 

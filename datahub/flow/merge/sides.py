@@ -79,8 +79,8 @@ class Sides:
         self, dataset: Dataset, log: Collection[Annotation], keys: Collection[Key]
     ) -> Hashes:
         """Hashes of rows as a dataset holds them; batches of all three say what was shown."""
-        base, *others = self.at.values()
-        return hashes_of(base, log, of=dataset, also=others, keys=keys)
+        base, *side_hashes = self.at.values()
+        return hashes_of(base, log, of=dataset, also=side_hashes, keys=keys)
 
     def file_of(self, side: str) -> ObjectId | None:
         """The object that says what the dataset is, in a state."""

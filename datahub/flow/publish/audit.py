@@ -107,11 +107,11 @@ def _find_unexplained(
 ) -> tuple[Finding, ...]:
     """Commits of all that the branch holds, merged ones too."""
     trusted_ids = {commit.id for commit in store.log(pin)} if pin else set()
-    explaining = Explaining(store, rows, [commit.id for commit in history.log])
+    explainer = Explaining(store, rows, [commit.id for commit in history.log])
     findings = []
     for commit in history.log:
-        why = [] if commit.id in trusted_ids else explaining.faults(commit)
-        why += explaining.labels(commit) if commit == history.head else []
+        why = [] if commit.id in trusted_ids else explainer.faults(commit)
+        why += explainer.labels(commit) if commit == history.head else []
         if why:
             findings.append(Finding.of(commit, why))
     return tuple(findings)

@@ -92,17 +92,17 @@ def label_mismatches(at: At) -> list[str]:
         key: decision.label for key, decision in decisions.items() if decision.outcome == "label"
     }
     is_kept = not at.has("soft_labels") and at.model is None
-    people, models, nobody = 0, 0, 0
+    people, models, nameless = 0, 0, 0
     for part, labels in at.parts("labels"):
         people += _not_answered(labels, answers, at.key)
         models += 0 if is_kept else _not_scored(labels, at.part("soft_labels", part), at.dataset)
-        nobody += _by_nobody(labels, at.key)
+        nameless += _by_nobody(labels, at.key)
     counts = {
         "what people's answers say": people,
         "what its soft labels say": models,
-        "from a person or a model": nobody,
+        "from a person or a model": nameless,
     }
-    return [f"{n} labels of {at.name} are not {what}" for what, n in counts.items() if n]
+    return [f"{n} labels of {at.name} are not {state}" for state, n in counts.items() if n]
 
 
 def shape_mismatches(at: At) -> list[str]:

@@ -22,17 +22,19 @@ def not_kept(at: At, changes: Collection[Change], earlier: Sequence[At]) -> list
 
     `changes` are those of its labels, and `earlier` what it can have kept them from.
     """
-    changed = {change.new for change in changes if change.new is not None}
-    if not changed or not at.exists or not at.has("labels") or at.has("soft_labels"):
+    new_ids = {change.new for change in changes if change.new is not None}
+    if not new_ids or not at.exists or not at.has("labels") or at.has("soft_labels"):
         return []
     faults = shape_mismatches(at)
     if faults:
         return faults
-    sources = [one for one in earlier if one.exists and one.has("labels")]
-    sources = [one for one in sources if one.key == at.key and not shape_mismatches(one)]
+    sources = [source for source in earlier if source.exists and source.has("labels")]
+    sources = [
+        source for source in sources if source.key == at.key and not shape_mismatches(source)
+    ]
     count = 0
     for part, labels in at.parts("labels"):
-        if at.oid("labels", part) in changed or at.patches.touch(part):
+        if at.oid("labels", part) in new_ids or at.patches.touch(part):
             models = labels.filter(pl.col("source").is_in(MODELS)).select(at.key, *_SAID)
             count += _in_none(models, sources, at.key)
     return [f"{count} labels of {at.name} are of no model, and not kept from before"][: bool(count)]

@@ -57,9 +57,9 @@ def is_of(at: At, checkout: Checkout) -> bool:
 def _agreement(at: At, record: CodeRecord | None, *, with_checkout: bool) -> CheckResult:
     place = "the merge and of this checkout" if with_checkout else "the merge"
     count = len(at.votes.lfs) if at.votes else 0
-    observed = f"{count} LFs, {len(_files(at, record))} files"
+    figures = f"{count} LFs, {len(_files(at, record))} files"
     text = f"Labels of {at.name} were made by the LFs of {place}."
-    return CheckResult("datahub", CHECK, "passed", text, at.name, observed=observed)
+    return CheckResult("datahub", CHECK, "passed", text, at.name, observed=figures)
 
 
 def _remedy(severity: str) -> str:
@@ -134,8 +134,8 @@ def _told(
         return ""
     if not edit.shared:
         return f"LFs edited since the votes on {at.name}: {_listed(edit.lfs)} ({path})"
-    others = [name for name in lfs if name not in edit.lfs]
-    names = f"; LFs of it: {_listed([*edit.lfs, *others])}" if lfs or edit.lfs else ""
+    absences = [name for name in lfs if name not in edit.lfs]
+    names = f"; LFs of it: {_listed([*edit.lfs, *absences])}" if lfs or edit.lfs else ""
     return f"{path} was edited since the votes on {at.name}, and LFs may depend on it{names}"
 
 

@@ -154,7 +154,7 @@ def ask_again(review: Asking) -> tuple[tuple[Key, ...], Commit]:
         return (), review.at.commit
     batches = {batch.id: {task.key: task for task in batch.tasks} for batch in review.at.batches}
     content = review.content([entry.key for entry in entries])
-    standing: dict[str, list[LedgerEntry]] = defaultdict(list)
+    entries_by_task: dict[str, list[LedgerEntry]] = defaultdict(list)
     revisions: list[LedgerEntry] = []
     deletions: list[LedgerEntry] = []
     for entry in entries:
@@ -162,17 +162,17 @@ def ask_again(review: Asking) -> tuple[tuple[Key, ...], Commit]:
         if entry.state == "intent" and task is None and not entry.batch.endswith(AGAIN):
             deletions.append(entry)  # never committed: the next queue may choose it
         elif entry.state == "intent" and task and not review.leaving.withheld(task.fields):
-            standing[entry.batch].append(entry)
+            entries_by_task[entry.batch].append(entry)
         elif entry.key not in content:
             deletions.append(entry)
         elif entry.state == "gone" and task and _is_as_shown(task, content[entry.key]):
-            standing[entry.batch].append(entry)
+            entries_by_task[entry.batch].append(entry)
         else:
             revisions.append(entry)
     review.catalog.record_entries([replace(entry, state="dropped") for entry in deletions])
-    _post_again(review, standing, batches)
+    _post_again(review, entries_by_task, batches)
     head = _ask_changed(review, [entry.key for entry in revisions], content)
-    repeats = [e for entries in standing.values() for e in entries if e.state == "gone"]
+    repeats = [e for entries in entries_by_task.values() for e in entries if e.state == "gone"]
     return tuple(entry.key for entry in (*repeats, *revisions)), head
 
 

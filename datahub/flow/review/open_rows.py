@@ -27,8 +27,8 @@ class OpenRows:
 
 def open_tasks(at: At, tasks: Sequence[tuple[str, Task]]) -> list[tuple[str, Task]]:
     """Those of a queue's tasks whose rows are what is shown of them."""
-    standing = as_shown(at, [task for _, task in tasks])
-    return [(number, task) for number, task in tasks if (task.key, task.row_hash) in standing]
+    rows_as_shown = as_shown(at, [task for _, task in tasks])
+    return [(number, task) for number, task in tasks if (task.key, task.row_hash) in rows_as_shown]
 
 
 def as_shown(at: At, tasks: Collection[Task]) -> set[tuple[Key, str]]:

@@ -87,12 +87,12 @@ def pull(review: Asking, *, end_model: EndModel | None = None) -> PullReport:
 
 def _sort_answers(at: At, response: NewAnswers, refusals: Mapping[str, str]) -> AnswerSorter:
     """What was pulled, and what waits since earlier pulls, by whether it can be taken."""
-    waiting = still_waiting(refusals, response)
-    lines = (*response.annotations, *(answer.entry for answer in waiting if answer.entry))
+    pending = still_waiting(refusals, response)
+    lines = (*response.annotations, *(answer.entry for answer in pending if answer.entry))
     log_lines = {replace(entry, columns=None) for entry in at.log}
     fresh = [entry for entry in lines if replace(entry, columns=None) not in log_lines]
     hashes = hashes_of(at, fresh)
-    answers = AnswerSorter(refusals=[*response.refusals, *(a for a in waiting if a.entry is None)])
+    answers = AnswerSorter(refusals=[*response.refusals, *(a for a in pending if a.entry is None)])
     last = latest(at.log)
     for entry in fresh:
         answers.sort(entry, at.dataset, hashes, last)

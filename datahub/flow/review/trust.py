@@ -89,8 +89,8 @@ def trust(
     check_fitted(at)
     decisions = decisions_at(at)
     answers = {key: d.label for key, d in decisions.items() if d.label is not None}
-    measuring = at.audit_keys - at.spent_keys
-    audit_answers = {key: label for key, label in answers.items() if key in measuring}
+    test_keys = at.audit_keys - at.spent_keys
+    audit_answers = {key: label for key, label in answers.items() if key in test_keys}
     triage, model = at.triage, fitted_model(at)
     groups, scores = _measure(store, rows, ref, data, audit_answers, triage)
     return Trust(

@@ -49,7 +49,7 @@ def gold_names(mapping: Mapping[str, str | int | None], classes: Sequence[str]) 
     >>> gold_names({"no": "0", "yes": "spam", "?": ""}, ["ham", "spam"])
     {'no': 'ham', 'yes': 'spam', '?': None}
     """
-    return {value: _name(value, meant, classes) for value, meant in mapping.items()}
+    return {value: _name(value, name, classes) for value, name in mapping.items()}
 
 
 def _name(value: str, target: str | int | None, classes: Sequence[str]) -> str | None:
@@ -82,8 +82,8 @@ def with_gold(frame: pl.DataFrame, gold: str | None, names_of: GoldNames) -> pl.
             hint="Gold is one class name a row: cast it to text first.",
         ) from error
     if names_of:
-        known = [value for value, name in names_of.items() if name is not None]
-        none = names.is_in([value for value, name in names_of.items() if name is None])
-        mapped = names.replace(known, [names_of[value] for value in known])
-        names = mapped.set(none.fill_null(value=False), None)
+        spellings = [value for value, name in names_of.items() if name is not None]
+        is_blank = names.is_in([value for value, name in names_of.items() if name is None])
+        labels = names.replace(spellings, [names_of[value] for value in spellings])
+        names = labels.set(is_blank.fill_null(value=False), None)
     return frame.drop(gold).with_columns(names.alias(GOLD))

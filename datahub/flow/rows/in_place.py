@@ -69,14 +69,16 @@ def _take(
     at = request.at
     writer = RowsWriter(at.store, at.rows, dataset=at.name, key=key)
     with _share(table.files, at.store, hard_link=hard_link) as pairs:
-        came = _measure(pairs, table, key, at.rows, request.step.progress)
-        _check_apart([*((part, None) for part in stay), *((part, pair[0]) for part, pair in came)])
+        measure = _measure(pairs, table, key, at.rows, request.step.progress)
+        _check_apart(
+            [*((part, None) for part in stay), *((part, pair[0]) for part, pair in measure)]
+        )
         for part in stay:
             writer.keep(part, at.objects())
-        for part, (_, clone) in came:
+        for part, (_, clone) in measure:
             oid = at.store.put(clone)
             writer.take(replace(part, sha256=oid, size=at.store.size(oid)))
-    return writer, sum(part.rows for part, _ in came)
+    return writer, sum(part.rows for part, _ in measure)
 
 
 def _checked_key(request: Import) -> str:

@@ -41,12 +41,12 @@ def keep_labels(at: At, dataset: Dataset, *, step_id: str, only_new: bool = Fals
 
     `only_new`: no row that is there is changed or gone, so that no row need be compared.
     """
-    keeping = Keeping.of(at, dataset, only_new=only_new)
-    if keeping is None:
+    keeper = Keeping.of(at, dataset, only_new=only_new)
+    if keeper is None:
         return Carryover()
     _, new = differing(at.dataset.parts, dataset.parts)
-    lines = ((part, keeping.lines(part)) for part in new)
-    return keep_lines(at, dataset, lines, keeping.no_line, step_id=step_id)
+    lines = ((part, keeper.lines(part)) for part in new)
+    return keep_lines(at, dataset, lines, keeper.no_line, step_id=step_id)
 
 
 def keep_lines(
@@ -62,18 +62,18 @@ def keep_lines(
     `dataset` is what it is to be. A row of such a part without a line has no label yet;
     `no_line` says the columns.
     """
-    rewritten: dict[str, ObjectId] = {}
+    new_parts: dict[str, ObjectId] = {}
     fresh = 0
     for part, part_lines in lines:
         keys = at.rows.read([at.store.fetch(part.sha256)], columns=[dataset.key])[dataset.key]
         whole = lines_of(keys, [no_line, part_lines])
         fresh += new_lines(whole)
-        rewritten |= write_part(
+        new_parts |= write_part(
             at.store, at.rows, whole, dataset=dataset.name, table="labels", part=part.sha256
         )
     parts = {part.sha256 for part in dataset.parts}
     stay = [p for p in at.dataset.parts if p.sha256 in parts]
-    stay = [p for p in stay if table_part(dataset.name, "labels", p.sha256) not in rewritten]
+    stay = [p for p in stay if table_part(dataset.name, "labels", p.sha256) not in new_parts]
     fresh += _still_new(at, stay)
     if fresh == dataset.rows:
         return Carryover()
@@ -82,7 +82,7 @@ def keep_lines(
         for part in at.dataset.parts
         if part.sha256 not in parts
     }
-    changes |= patch_labels(at, no_line, dataset=dataset, step_id=step_id, rewritten=rewritten)
+    changes |= patch_labels(at, no_line, dataset=dataset, step_id=step_id, rewritten=new_parts)
     return Carryover(changes, dataset.rows - fresh, fresh)
 
 

@@ -113,8 +113,8 @@ class _Change:
         after, remaining = self._dataset_after(), self._log_after()
         last = set(current(remaining))
         before = current(log)
-        counting = [entry for entry in before if whole_log or entry in last]
-        losses = self._losses(self.head, counting, after, last)
+        entries = [entry for entry in before if whole_log or entry in last]
+        losses = self._losses(self.head, entries, after, last)
         present = set(log)
         for source in sources:
             new = [e for e in current(source.log) if e in last and e not in present]
@@ -160,8 +160,8 @@ class _Change:
         near = [entry for entry in at.log if entry.key in keys]
         hashes = hashes_of(at, near, also=[self.head])
         by_row = answers_by_row(near, hashes, classes=before.classes)
-        counting = {entry for answers in by_row.values() for entry in answers}
-        return {entry: why for entry, why in reasons.items() if entry in counting}
+        valid_answers = {entry for answers in by_row.values() for entry in answers}
+        return {entry: why for entry, why in reasons.items() if entry in valid_answers}
 
     def _reasons(
         self,

@@ -96,8 +96,8 @@ class Sorter:
         self, paths: Sequence[Path], last: Sequence[pl.DataFrame] = ()
     ) -> Iterator[pl.DataFrame]:
         """Runs laid aside, and one in memory, as one."""
-        fitting = RUN_BYTES * self.count // (2 * self._bytes * (len(paths) + 1))
-        batch = max(1, min(BATCH, fitting))
+        capacity = RUN_BYTES * self.count // (2 * self._bytes * (len(paths) + 1))
+        batch = max(1, min(BATCH, capacity))
         runs = [self._rows.batches([path], size=batch) for path in paths]
         return _in_order([*runs, *(run.iter_slices(batch) for run in last)], self._by)
 
@@ -117,8 +117,8 @@ def _in_order(runs: Sequence[Iterator[pl.DataFrame]], by: list[str]) -> Iterator
                 pieces.append(frame[:count])
             if count < frame.height:
                 heads[number] = frame[count:]
-            elif (following := next(runs[number], None)) is not None:
-                heads[number] = following
+            elif (successor := next(runs[number], None)) is not None:
+                heads[number] = successor
             else:
                 del heads[number]
         yield pl.concat(pieces).sort(by)

@@ -248,7 +248,7 @@ def commit_rows(
     if old is None or (dataset.parts, dataset.classes) != (old.parts, old.classes):
         draft.changes |= _leavings(at, dataset, labels=carryover.rows == 0) | carryover.changes
     draft.put(dataset_file(name), dataset.to_json())
-    set_aside = _set_aside(request, draft)
+    losses = _set_aside(request, draft)
     labels_go = not carryover.rows and any(
         path in at.objects() and path.startswith(table_prefix(name, "labels"))
         for path in draft.changes
@@ -262,17 +262,17 @@ def commit_rows(
         message=f"{_VERBS[request.mode]} {count} rows into {name}{fresh}",
         metadata={"step": "import", "dataset": name, "rows": str(count), "mode": request.mode}
         | metadata_of(carryover)
-        | ({"set aside": str(set_aside[0])} if set_aside else {}),
+        | ({"set aside": str(losses[0])} if losses else {}),
     )
-    left_out = table.listing.left_out
+    omissions = table.listing.left_out
     return ImportReport(
         dataset,
         commit,
         carryover.rows,
         dataset.rows if labels_go else carryover.fresh,
-        set_aside,
-        left_out=left_out[:MOST_NAMED],
-        left_out_count=len(left_out),
+        losses,
+        left_out=omissions[:MOST_NAMED],
+        left_out_count=len(omissions),
         index=table.index,
     )
 

@@ -16,20 +16,22 @@ from datahub.flow.dataset.parts import GOLD, Edit, RowsWriter, gold_reader, rewr
 from datahub.flow.rows.incoming import Incoming
 
 
-def upsert_rows(at: At, came: Incoming, *, only_new: bool) -> RowsWriter:
+def upsert_rows(at: At, incoming: Incoming, *, only_new: bool) -> RowsWriter:
     """Write the dataset's rows with those that came; only the parts they fall into are read.
 
     A new column is null in the rows that were there, and one that was null throughout takes the
     type that came; all parts are then written again. Gold of a row stays where none came. Raises
     InputError: a column is missing, or (`only_new`) a key is there already.
     """
-    dataset, columns = at.dataset, _columns(at.dataset, came)
+    dataset, columns = at.dataset, _columns(at.dataset, incoming)
     upsert = _Upsert(at, columns, only_new=only_new)
     has_new_types = any(str(columns[name]) != kind for name, kind in dataset.columns)
     has_new_columns = len(columns) > len(dataset.columns) or (
-        came.has_gold and not dataset.has_gold
+        incoming.has_gold and not dataset.has_gold
     )
-    return rewrite_rows(at, upsert.edits(came.frames, all_parts=has_new_columns or has_new_types))
+    return rewrite_rows(
+        at, upsert.edits(incoming.frames, all_parts=has_new_columns or has_new_types)
+    )
 
 
 class _Upsert:
@@ -97,24 +99,24 @@ class _Upsert:
         return cast_frame(frame.with_columns(absent)[list(self._columns)], pl.Schema(self._columns))
 
 
-def _columns(dataset: Dataset, came: Incoming) -> dict[str, pl.DataType]:
+def _columns(dataset: Dataset, incoming: Incoming) -> dict[str, pl.DataType]:
     """Columns of the dataset from now on, with gold where it has some."""
     old = [name for name, _ in dataset.columns]
-    missing = [name for name in old if name not in came.schema]
+    missing = [name for name in old if name not in incoming.schema]
     if missing:
         raise InputError(
             f"The rows have no column {missing[0]!r}, which dataset {dataset.name!r} has.",
             hint=f"It stands in the name of a folder: name the folder above {missing[0]}=..."
-            if missing[0] in came.above
+            if missing[0] in incoming.above
             else "Add it, or import all rows again without --append or --upsert.",
         )
-    new = [name for name in came.schema if name not in old]
+    new = [name for name in incoming.schema if name not in old]
     if new and dataset.key_made:
         raise InputError(
             f"Column {new[0]!r} is new, and the keys of {dataset.name!r} are made from content.",
             hint="Import all rows again, or into a dataset with --key.",
         )
-    columns = {name: came.schema[name] for name in (*old, *new)}
-    if came.has_gold or dataset.has_gold:
+    columns = {name: incoming.schema[name] for name in (*old, *new)}
+    if incoming.has_gold or dataset.has_gold:
         columns[GOLD] = pl.String()
     return columns

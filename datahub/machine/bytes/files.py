@@ -50,11 +50,11 @@ class ObjectFiles:
 
     def make_folders(self) -> None:
         """Make the folders of a new repository; those that are there stay."""
-        lacking = [folder for folder in (self._objects, self._staging) if not folder.is_dir()]
+        missing = [folder for folder in (self._objects, self._staging) if not folder.is_dir()]
         with translate_errors("make the folders of the repository"):
-            for path in lacking:
+            for path in missing:
                 path.mkdir(parents=True, exist_ok=True)
-            if lacking:
+            if missing:
                 sync_folder(self._objects.parent)
 
     def stage(self, suffix: str) -> Path:
