@@ -23,6 +23,7 @@ MODULES = (  # each has CASES; the first line of its docstring heads its table
     "bench.rows",
     "bench.importing",
     "bench.triage",
+    "bench.audits",
     "bench.alike",
     "bench.versions",
     "bench.histories",

@@ -245,7 +245,7 @@ def recall(found: Set, how: str, seed: int) -> float:
     pool.judge(informs=False)
     count = round(FIRST * len(pool.gold))
     if how == "trust":
-        rows = pool.scores().sort("trust")["row"].to_numpy()[:count]
+        rows = pool.scores().sort("queue_trust")["row"].to_numpy()[:count]
     elif how == "datahub":
         rows = pool.queue(count, audit_share=0)["row"].to_numpy()
     else:

@@ -152,6 +152,12 @@ def print_score(report: Score) -> None:
         _print_judged("gold", report.gold)
     if report.audit is not None:
         _print_judged("audit", report.audit)
+    for what, trust in (("gold rows", report.gold_trust), ("audited rows", report.audit_trust)):
+        if trust is not None:
+            line(
+                f"trust in labels of {trust.rows} {what}: {trust.trust:.2f} on the mean, "
+                f"{share(trust.right)} are right; calibration error {trust.error:.2f}"
+            )
     if report.slices:
         _print_slices(report.slices)
 

@@ -3,8 +3,9 @@
 It holds a stated error rate, measured on blind answers to rows drawn at random. A threshold
 that is chosen on the very rows that it is measured on would flatter itself, so it is tested:
 from the most trusted rows down, in an order fixed before any answer is seen, and the way down
-ends where a test fails (fixed-sequence testing with several starts: Bauer 1991; "Learn then
-Test", Angelopoulos and others 2021). A test is the exact binomial one.
+ends where a test fails (fixed-sequence testing with several starts: the fallback procedure of
+Wiens and Dmitrienko 2005; "Learn then Test", Angelopoulos and others 2021). A test is the exact
+binomial one.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-MAX_STARTS = 3  # each shares the risk with the others; more cost small audit slices too much
+MAX_STARTS = 3  # that share the risk; more cost small audit slices too much
 
 State = Literal["held", "unmeasured", "exceeded"]
 
@@ -64,8 +65,8 @@ def threshold(
     errors = np.cumsum(np.asarray(wrong, dtype=np.int64)[order])
     starts, risk = _starts(len(trusts), max_error, 1 - confidence)
     sizes = _sizes(trusts, max_error, risk)
-    passes = [binomial_cdf(int(errors[n - 1]), n, max_error) <= risk for n in sizes]
-    lowest = max((_way_down(passes, start) for start in range(starts)), default=-1)
+    tails = [binomial_cdf(int(errors[n - 1]), n, max_error) for n in sizes]
+    lowest = _lowest(tails, starts, risk)
     if lowest < 0:
         return _none_held(errors, max_error, confidence)
     n = sizes[lowest]
@@ -158,12 +159,23 @@ def _sizes(trusts: npt.NDArray[np.float64], max_error: float, risk: float) -> li
     return sorted({*sizes, len(trusts)}) if sizes else []
 
 
-def _way_down(passes: Sequence[bool], start: int) -> int:
-    """The last of the tests from `start` on that pass without a failure; -1 where none does."""
-    end = start
-    while end < len(passes) and passes[end]:
-        end += 1
-    return end - 1 if end > start else -1
+def _lowest(tails: Sequence[float], starts: int, risk: float) -> int:
+    """The last test that passes; -1 where none does.
+
+    Each of the first `starts` tests brings a risk of its own. A test that passes hands on what it
+    was allowed to risk to the next; one that fails loses it.
+
+    >>> _lowest([0.01, 0.03, 0.05, 0.06], 3, 0.05 / 3), _lowest([0.02, 0.06, 0.04], 2, 0.025)
+    (2, 0)
+    """
+    allowed, lowest = 0.0, -1
+    for place, tail in enumerate(tails):
+        allowed += risk if place < starts else 0.0
+        if tail <= allowed:
+            lowest = place
+        else:
+            allowed = 0.0
+    return lowest
 
 
 def _none_held(errors: npt.NDArray[np.int64], max_error: float, confidence: float) -> Threshold:

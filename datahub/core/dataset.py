@@ -26,7 +26,7 @@ RESERVED_KEYS = frozenset(  # columns of the tables of labels: no key can be nam
         *("label", "status", "source", "confidence", "reason", "lfs", "model", "annotations"),
         *("probabilities", "margin", "end_label", "end_confidence", "trust", "doubt", "pattern"),
         "_part",
-        *("pattern_answers", "thin", "people", "skips", "by_end", "becomes", "cell"),
+        *("queue_trust", "pattern_answers", "thin", "people", "skips", "by_end", "becomes", "cell"),
         *("model_probabilities", "model_label", "model_confidence", "end_probabilities"),
         *("second", "outcome", "said", "share", "calm", "round", "slice", "score", "prediction"),
     )

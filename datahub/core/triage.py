@@ -20,6 +20,7 @@ import numpy.typing as npt
 import polars as pl
 
 from datahub.core.alike import Read, Words
+from datahub.core.calibrating import raw_trust
 from datahub.core.dataset import Key, to_canonical_json
 from datahub.core.errors import ConfigError, InputError
 from datahub.core.informing import Answers, likeliest, trust_after, trust_in
@@ -40,7 +41,7 @@ _VALUES, _FIELDS = (  # between the braces of a task of a batch, and of its fiel
     json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(f",\n{' ' * indent}", ": "))
     for indent in (6, 8)
 )
-QUEUE_COLUMNS = ("label", "end_label", "trust", "pattern", "thin")  # what `queue` chooses by
+QUEUE_COLUMNS = ("label", "end_label", "queue_trust", "pattern", "thin")  # what `queue` chooses by
 
 
 @dataclass(frozen=True)
@@ -119,11 +120,12 @@ def score(
     two against each other as they were before. Columns: the key; probabilities [k] of `final`
     (null where no LF voted), label (null where none or a tie), confidence, margin, lfs (names
     that voted for the label); the label model's own model_probabilities, model_label,
-    model_confidence; the end model's end_probabilities, end_label, end_confidence; trust 0..1 in
-    the label, or in that of the end model where there is none, after people's `answers` to rows of
-    the cell; doubt (a reason, null where there is none), pattern (equal votes, equal number: among
-    these rows, or as given where these are some of all), pattern_answers (how many people's
-    answers shifted the row), thin (too little text to judge).
+    model_confidence; the end model's end_probabilities, end_label, end_confidence; queue_trust 0..1
+    in the label, or in that of the end model where there is none, after people's `answers` to rows
+    of the cell; trust, the same where there is no label, else that of core.calibrating; doubt (a
+    reason, null where there is none), pattern (equal votes, equal number: among these rows, or as
+    given where these are some of all), pattern_answers (how many people's answers shifted the row),
+    thin (too little text to judge).
     """
     final = soft if final is None else final
     best, p_best, second, p_second = _two_best(final)
@@ -133,9 +135,10 @@ def score(
     has_label = np.asarray(has_soft & (p_best > p_second), dtype=np.bool_)
     answer_counts = np.zeros(soft.shape) if answers is None else answers
     guess = likeliest(final, end)
-    trust = np.where(
+    queue_trust = np.where(
         has_label | has_end, trust_after(trust_in(soft, end, guess), guess, answer_counts), 0.0
     )
+    trust = np.where(has_label, raw_trust(final, end, guess), queue_trust)
     pattern = vote_patterns(votes)[1] if pattern is None else pattern
     frame = pl.DataFrame(
         {
@@ -152,6 +155,7 @@ def score(
             "end_label": _text(classes, end_best, has_end),
             "end_confidence": _number(end_p, has_end),
             "trust": trust,
+            "queue_trust": queue_trust,
             "second": _text(classes, second, has_soft),
             "pattern": pattern,
             "pattern_answers": answer_counts.sum(axis=1).astype(np.uint32),
@@ -215,7 +219,7 @@ def queue(
             slice=pl.lit("doubt"),
             reason=pl.coalesce(*why, pl.lit("least trusted of the rest")),
             prediction=pl.coalesce("label", "end_label").cast(pl.String),
-            score=pl.col("trust"),
+            score=pl.col("queue_trust"),
         )
         .sort("score", key)
     )
@@ -231,11 +235,11 @@ def _by_worth(rest: pl.DataFrame, chance: npt.NDArray[np.integer[Any]]) -> pl.Se
     rows = max(BAND_ROWS, rest.height // BANDS)
     bands = (pl.len() / rows).round().clip(lower_bound=1)
     earlier = pl.int_range(pl.len()).over([*cell, "band"])
-    doubt = 1 - pl.col("trust").mean().over([*cell, "band"])
+    doubt = 1 - pl.col("queue_trust").mean().over([*cell, "band"])
     return (
-        rest.select("trust", *cell, chance=pl.Series(chance, dtype=pl.UInt32))
+        rest.select("queue_trust", *cell, chance=pl.Series(chance, dtype=pl.UInt32))
         .with_row_index("row")
-        .sort("trust", "chance")
+        .sort("queue_trust", "chance")
         .with_columns(band=(pl.int_range(pl.len()) * bands // pl.len()).over(cell))
         .sort("chance")
         .with_columns(worth=doubt * PATIENCE / (PATIENCE + earlier))

@@ -82,6 +82,11 @@ def test_labels_are_scored_by_class_and_by_audit(datahub: Datahub, scored: Path)
     frame = mail()
     assert [(c["name"], c["rows"]) for c in found["gold"]["classes"]] == [("ham", 24), ("spam", 18)]
     assert found["gold"]["everything"] == found["everything"]
+    true = found["gold_trust"]
+    assert true["rows"] <= found["not_asked"]["labeled"]
+    assert 0 <= abs(true["trust"] - true["right"]) <= true["error"] + 1e-9
+    assert found["audit_trust"] is None  # four rows tell nothing
+    assert f"calibration error {true['error']:.2f}" in talk
     assert sum(pair["rows"] for pair in found["gold"]["confusion"]) == frame.height
     hub = Hub.open(scored)
     report, labels = hub.review_report(), hub.scan(table="soft_labels").collect()

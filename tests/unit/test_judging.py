@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from datahub.core.calibrating import calibrated, calibration_by
 from datahub.core.dataset import Dataset, Key, Part
 from datahub.core.features import Features
 from datahub.core.informing import cells, training_labels, update_soft
@@ -117,6 +118,7 @@ def at_once(end: SoftLabels) -> tuple[pl.DataFrame, pl.DataFrame, object]:
         thin=SEEN.thin(POLICY.min_text),
     )
     audited = {k: d.label for k, d in DECISIONS.items() if d.label is not None and k in DRAWN}
+    scores = calibrated(scores, calibration_by(scores, audited, key="id"))
     triage = find_thresholds(scores, audited, key="id", policy=POLICY)
     return scores, final_labels(scores, DECISIONS, key="id", model="m@1", triage=triage), triage
 

@@ -177,7 +177,7 @@ def test_what_answers_confirm_is_asked_less_and_what_they_contradict_more() -> N
 
     asked = queue(table, key="id", budget=5, seed=0, audit_share=0)
 
-    assert table["trust"].unique().sort().to_list() == pytest.approx([0.55, 0.85])
+    assert table["queue_trust"].unique().sort().to_list() == pytest.approx([0.55, 0.85])
     assert (asked["id"] >= 30).all()
 
 

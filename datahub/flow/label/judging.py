@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from datahub.core.calibrating import calibrated, calibration_by
 from datahub.core.dataset import Dataset, Key, Part
 from datahub.core.informing import AnswerCounts, by_cell, cells, training_labels, update_by_counts
 from datahub.core.labels import LabelMatrix, SoftLabels, Votes, combine
@@ -121,7 +122,8 @@ def judge(
     """Put an end model's word and people's to the label model's `soft`, and apply the policy.
 
     Answers to rows of the audit slice (`audit_keys`) have no part in any other row's label: they
-    measure, and what measures may not teach. Those `spent` on choosing the label model do neither.
+    measure, and what measures may not teach. They calibrate trust, which keeps its order. Those
+    `spent` on choosing the label model do neither.
     Rows are read a part at a time, twice where there is
     an end model: first what it learns from, then all that it is asked about. `even`: its opinion
     is taken without the sizes of classes that it learned.
@@ -137,12 +139,15 @@ def judge(
     )
     counts = _by_cell(blocks, opinion, lessons_of, len(dataset.classes))
     tables = [rows.score_block(_with(block, audit), opinion, counts)[0] for block in blocks]
-    triage = find_thresholds(pl.concat(tables), audit, key=dataset.key, policy=policy)
+    audited = pl.concat(tables)
+    trust = calibration_by(audited, audit, key=dataset.key)
+    triage = find_thresholds(calibrated(audited, trust), audit, key=dataset.key, policy=policy)
 
     def parts() -> Iterator[JudgedPart]:
         for part, lines in lines_of(dataset):
             block = rows.block(part, lines)
             scores, final = rows.score_block(block, opinion, counts)
+            scores = calibrated(scores, trust)
             by_people = {key: decisions[key] for key in _with(block, decisions).rows.keys}
             labels = final_labels(scores, by_people, key=dataset.key, model=model, triage=triage)
             yield JudgedPart(part, lines, scores, labels, final)

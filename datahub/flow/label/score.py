@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
+from datahub.core.calibrating import Reliability, reliability
 from datahub.core.dataset import Key, Part
 from datahub.core.errors import NotFound
 from datahub.core.in_html import InHTML
@@ -30,8 +31,10 @@ class Score(InHTML):
     `accepted` are by a measured threshold alone, whatever the policy does before that. `gold` has
     all rows by class and what was taken for what, None where there is no gold. `audit` has the
     same of the models' labels on audited rows, which were drawn at random, against what people
-    said of them; None where nobody answered one. `spent` rows, by which the label model was chosen,
-    are in none of these.
+    said of them; None where nobody answered one. `gold_trust` and `audit_trust` say how true trust
+    in the labels of rows with a vote is, by rows with gold that nobody answered, and by audited
+    rows (which also calibrated it); None where there are too few. `spent` rows, by which the label
+    model was chosen, are in none of these.
     """
 
     everything: Accuracy
@@ -41,6 +44,8 @@ class Score(InHTML):
     audit: Judged | None = None
     slices: tuple[SliceScore, ...] = ()
     spent: int = 0
+    gold_trust: Reliability | None = None
+    audit_trust: Reliability | None = None
 
 
 def score_labels(at: At, workers: LFWorkers | None = None, progress: Progress = quiet) -> Score:
@@ -64,7 +69,14 @@ def _score(at: At) -> Score:
         if audit_score is None:
             _check_gold(at)
         no_rows = accuracy({})
-        return Score(no_rows, no_rows, no_rows, audit=audit_score, spent=len(at.spent_keys))
+        return Score(
+            no_rows,
+            no_rows,
+            no_rows,
+            audit=audit_score,
+            spent=len(at.spent_keys),
+            audit_trust=_audit_trust(at),
+        )
     every, unseen_pairs, accepted = _gold_pairs(at)
     groups = accuracy(every), accuracy(unseen_pairs), accuracy(accepted)
     return Score(
@@ -74,6 +86,8 @@ def _score(at: At) -> Score:
         gold=judge(every, classes),
         audit=audit_score,
         spent=len(at.spent_keys),
+        gold_trust=_gold_trust(at),
+        audit_trust=_audit_trust(at),
     )
 
 
@@ -180,6 +194,35 @@ def _audit_pairs(at: At) -> Pairs:
     for lines in at.lines("soft_labels", list(answers), columns=[at.key, "label"]):
         _count(pairs, _with_answers(at, lines, answers), "said")
     return pairs
+
+
+def _gold_trust(at: At) -> Reliability | None:
+    """Trust in labels of rows with gold that nobody answered."""
+    if not at.has("soft_labels"):
+        return None
+    frames, answered = [], decisions_at(at)
+    for part, lines in at.parts("soft_labels", columns=[at.key, "label", "trust"]):
+        gold = at.part("gold", part, [at.key, GOLD_LABEL])
+        if gold is not None:
+            known = pl.Series(list(answered), dtype=lines.schema[at.key]).implode()
+            open_lines = lines.filter(~pl.col(at.key).is_in(known))
+            frames.append(open_lines.join(_gold_lines(at, gold), on=at.key, how="inner"))
+    return _reliability(frames, "gold")
+
+
+def _audit_trust(at: At) -> Reliability | None:
+    answers = _audit_answers(at)
+    columns = [at.key, "label", "trust"]
+    lines = at.lines("soft_labels", list(answers), columns=columns)
+    return _reliability([_with_answers(at, frame, answers) for frame in lines], "said")
+
+
+def _reliability(frames: Sequence[pl.DataFrame], truth: str) -> Reliability | None:
+    if not frames:
+        return None
+    lines = pl.concat(frame.select("label", "trust", truth) for frame in frames).drop_nulls("label")
+    right = lines["label"] == lines[truth].cast(pl.String)
+    return reliability(lines["trust"].to_numpy(), right.to_numpy())
 
 
 def _count(pairs: Pairs, lines: pl.DataFrame, truth: str) -> None:

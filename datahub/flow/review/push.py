@@ -107,8 +107,16 @@ def _task(
 def _scores(at: At) -> pl.DataFrame:
     """What rows are chosen by; class names as numbers, for want of room."""
     names = pl.col("label", "end_label").cast(pl.Enum(at.dataset.classes))
-    parts = at.parts("soft_labels", columns=[at.key, *QUEUE_COLUMNS])
-    return pl.concat([frame.with_columns(names) for _, frame in parts])
+    columns, schema = (
+        list(QUEUE_COLUMNS),
+        at.rows.scan(at.files("soft_labels")[:1]).collect_schema(),
+    )
+    if "queue_trust" not in schema:  # as an earlier datahub wrote it: one trust for both
+        columns[columns.index("queue_trust")] = "trust"
+    parts = at.parts("soft_labels", columns=[at.key, *columns])
+    return pl.concat([frame.with_columns(names) for _, frame in parts]).rename(
+        {"trust": "queue_trust"}, strict=False
+    )
 
 
 def _doubts(at: At, keys: Sequence[Key]) -> dict[Key, str]:

@@ -394,12 +394,26 @@ class SliceScore(Shape):
 
 
 @dataclass(frozen=True)
+class Reliability(Shape):
+    """Mean `trust` in the labels of so many rows, the share of them that is `right`, and `error`.
+
+    `error` is the expected calibration error (ECE): the mean distance of the two by bins of trust.
+    """
+
+    rows: int
+    trust: float
+    right: float
+    error: float
+
+
+@dataclass(frozen=True)
 class Score(Shape):
     """Labels against gold: of all rows, of those nobody was asked about, of accepted ones.
 
     `gold` has all rows by class, null without gold. `audit` has the models' labels of audited rows
-    against what people said of them, null where nobody answered one. `spent` rows, by which the
-    label model was chosen, are in none of these.
+    against what people said of them, null where nobody answered one. `gold_trust` and `audit_trust`
+    say how true trust is, by rows with gold that nobody answered and by audited rows, null where
+    there are too few. `spent` rows, by which the label model was chosen, are in none of these.
     """
 
     everything: Accuracy
@@ -409,3 +423,5 @@ class Score(Shape):
     audit: Judged | None
     slices: list[SliceScore]
     spent: int
+    gold_trust: Reliability | None
+    audit_trust: Reliability | None
