@@ -35,6 +35,7 @@ REGISTRY: dict[str, dict[str, str]] = {
     },
     "catalog": {"sql": "datahub.adapters.catalog_sql:SqlCatalog"},
     "accounts": {"sql": "datahub.adapters.catalog_sql.accounts:SqlAccounts"},
+    "jobs": {"sql": "datahub.adapters.catalog_sql.jobs:SqlJobs"},
     "lf_source": {"folder": "datahub.adapters.lfs_folder:FolderLFSource"},
 }
 

@@ -10,6 +10,7 @@ from datahub.ports.catalog import Catalog, LedgerEntry, Refusal, Run, Where
 from datahub.ports.gate import GateEngine, Instead
 from datahub.ports.git import GitCommit, GitHistory, GitRepositories
 from datahub.ports.history import Adopting, History, Remembering
+from datahub.ports.jobs import Jobs
 from datahub.ports.labeling import FoundLF, LeftOut, LFSet, LFSource, LFWorkers, Prompts
 from datahub.ports.landing import Landing
 from datahub.ports.models import Embedder, EndModel, LabelModel, LabelModelFit, Opinion
@@ -43,6 +44,7 @@ __all__ = [
     "GitRepositories",
     "History",
     "Instead",
+    "Jobs",
     "LFSet",
     "LFSource",
     "LFWorkers",

@@ -17,6 +17,7 @@ from sqlmodel import Field, SQLModel
 
 from datahub.core.dataset import Key
 from datahub.core.errors import InputError
+from datahub.core.job import STATES
 from datahub.ports import LedgerEntry
 
 State = Literal["intent", "asked", "answered", "stale", "gone", "dropped"]
@@ -107,6 +108,58 @@ class RememberedRow(Table, table=True):
     kind: str = Field(primary_key=True)
     name: str = Field(primary_key=True, sa_type=sa.Text)
     text: str = Field(sa_type=sa.Text)
+
+
+class JobRow(Table, table=True):
+    """One job. Structured values are JSON text."""
+
+    __tablename__: ClassVar[Any] = "job"
+    __table_args__ = (
+        sa.UniqueConstraint("author", "key"),
+        sa.Index(None, "state", "id"),
+        sa.Index(None, "lane", "state", "id"),
+        {"sqlite_autoincrement": True},  # a number is never given twice
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    kind: str
+    arguments: str = Field(sa_type=sa.Text)
+    branch: str
+    author: str
+    lane: str | None
+    expected: str
+    key: str | None
+    attempts: int
+    state: str = Field(
+        sa_type=cast(Any, sa.Enum(*STATES, name="state", native_enum=False, create_constraint=True))
+    )
+    attempt: int
+    fence: int
+    worker: str
+    base: str
+    progress: str = Field(sa_type=sa.Text)
+    cancel: bool
+    due: dt.datetime = Field(sa_type=cast(Any, sa.DateTime(timezone=True)))
+    lease_until: dt.datetime | None = Field(sa_type=cast(Any, sa.DateTime(timezone=True)))
+    created: dt.datetime = Field(sa_type=cast(Any, sa.DateTime(timezone=True)))
+    started: dt.datetime | None = Field(sa_type=cast(Any, sa.DateTime(timezone=True)))
+    ended: dt.datetime | None = Field(sa_type=cast(Any, sa.DateTime(timezone=True)))
+    result: str | None = Field(sa_type=sa.Text)
+    failure: str | None = Field(sa_type=sa.Text)
+    lines: int  # of its log
+
+
+class JobEventRow(Table, table=True):
+    """Something that happened to a job; `data` is JSON."""
+
+    __tablename__: ClassVar[Any] = "job_event"
+    __table_args__ = (sa.Index(None, "job", "id"), {"sqlite_autoincrement": True})
+
+    id: int | None = Field(default=None, primary_key=True)
+    job: int
+    kind: str
+    time: dt.datetime = Field(sa_type=cast(Any, sa.DateTime(timezone=True)))
+    data: str = Field(sa_type=sa.Text)
 
 
 metadata = Table.metadata
