@@ -64,6 +64,7 @@ class Labeling(Wiring):
                 files=self.project.lf_files,
                 root=self.settings.root.resolve(),
                 leave_out=leave_out,
+                journal=self.vote_journal,
             )
 
         report = self._with_those_ready(run, jobs or self.settings.jobs)

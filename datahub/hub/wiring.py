@@ -42,6 +42,7 @@ from datahub.ports import (
     Rows,
     Run,
     VersionStore,
+    VoteJournal,
 )
 
 Warn = Callable[[str], None]
@@ -127,6 +128,13 @@ class Wiring:
         make = load("datahub.adapters.part_profiles:FolderProfiles")
         profiles: PartProfiles = make(self.settings.cache_folder / "profiles" / "measures")
         return profiles
+
+    @once
+    def vote_journal(self) -> VoteJournal:
+        """What a run of LFs stored that has not committed yet."""
+        make = load("datahub.adapters.vote_journal:FileJournal")
+        journal: VoteJournal = make(self.settings.cache_folder / "lf_run.journal")
+        return journal
 
     @once
     def lf_source(self) -> LFSource:

@@ -11,6 +11,7 @@ from datahub.ports.gate import GateEngine, Instead
 from datahub.ports.git import GitCommit, GitHistory, GitRepositories
 from datahub.ports.history import Adopting, History, Remembering
 from datahub.ports.jobs import Jobs
+from datahub.ports.journal import JournalEntry, VoteJournal
 from datahub.ports.labeling import FoundLF, LeftOut, LFSet, LFSource, LFWorkers, Prompts
 from datahub.ports.landing import Landing
 from datahub.ports.models import Embedder, EndModel, LabelModel, LabelModelFit, Opinion
@@ -45,6 +46,7 @@ __all__ = [
     "History",
     "Instead",
     "Jobs",
+    "JournalEntry",
     "LFSet",
     "LFSource",
     "LFWorkers",
@@ -75,5 +77,6 @@ __all__ = [
     "Sharing",
     "Upkeep",
     "VersionStore",
+    "VoteJournal",
     "Where",
 ]

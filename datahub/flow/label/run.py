@@ -15,7 +15,12 @@ import numpy as np
 import polars as pl
 
 from datahub.core.dataset import Dataset, Part
-from datahub.core.errors import InputError, LabelingFunctionError
+from datahub.core.errors import (
+    InputError,
+    LabelingFunctionError,
+    ObjectNotFound,
+    StorageError,
+)
 from datahub.core.labeling import FAULTS_KEPT, Fault, LFOutput
 from datahub.core.labels import Gold, LabelMatrix, Tally
 from datahub.core.layout import lfs_file, votes_file
@@ -29,7 +34,7 @@ from datahub.flow.dataset.parts import GOLD_LABEL
 from datahub.flow.dataset.votes import class_numbers
 from datahub.flow.label.report import LFReport, Reuse, in_python, report_of, with_classes
 from datahub.flow.steps import Step
-from datahub.ports import FoundLF, LFWorkers
+from datahub.ports import FoundLF, JournalEntry, LFWorkers, VoteJournal
 
 BATCH = 20_000  # rows that LFs see at a time
 
@@ -45,6 +50,7 @@ def run_lfs(
     files: Files,
     root: Path,
     leave_out: Collection[str] = (),
+    journal: VoteJournal | None = None,
 ) -> LFReport:
     """Let LFs vote where the head has no votes of theirs, and commit the votes with sources.
 
@@ -52,7 +58,8 @@ def run_lfs(
     class, or raises on more than `max_fault_share` of the rows; ConfigError when the dataset has
     no classes. `files` reads what LFs come from: their votes are committed with it, unless it
     changes meanwhile. Faults inside `root` are told from there. `leave_out` are names of LFs that
-    do not run.
+    do not run. What the run stores is added to `journal`, and what a run that was killed added is
+    taken from there; it is cleared when all is committed.
     """
     before = files(())
     dataset = with_classes(at.dataset)
@@ -60,7 +67,7 @@ def run_lfs(
     lfs = [lf.voting(dataset.classes) for lf in ready]
     _check_inside(lfs, before)
     models = sorted({lf.model_file for lf in lfs} - {""})
-    run = _Run(at, lfs, str(root))
+    run = _Run(at, lfs, str(root), journal)
     for batch, output in _apply(run.batches(at.files("rows")), workers, dataset):
         run.add(batch, output, step)
     run.finish(step)
@@ -80,6 +87,8 @@ def run_lfs(
             "faults": str(sum(report.fault_counts)),
         },
     )
+    if journal is not None:
+        journal.clear()
     return replace(report, commit=commit, changed=commit != at.commit)
 
 
@@ -134,6 +143,43 @@ class _Earlier:
         return entry.faults.get(part, 0), faults
 
 
+class _Unfinished:
+    """The votes that a run stored which did not come to its commit."""
+
+    def __init__(self, at: At, journal: VoteJournal | None) -> None:
+        self._at = at
+        self._journal = journal
+        self._cardinality = len(at.dataset.classes)
+        entries = journal.entries() if journal else []
+        self._entries = {(e.fingerprint, e.part, e.cardinality): e for e in entries}
+
+    def take(self, lf: FoundLF, part: Part) -> tuple[JournalEntry, bytes] | None:
+        """The votes of an LF on a part, stored again, so that a collection leaves them alone."""
+        entry = self._entries.get((lf.fingerprint, part.sha256, self._cardinality))
+        if entry is None or not lf.safe or (lf.kind == "prompt" and entry.fault_count):
+            return None
+        try:
+            votes = self._at.store.read(entry.votes)
+        except (ObjectNotFound, StorageError):  # collected, or damaged: the LF votes again
+            return None
+        if len(votes) != part.rows or self._at.store.put(votes) != entry.votes:
+            return None
+        return entry, votes
+
+    def add(
+        self, lf: FoundLF, part: Part, oid: ObjectId, count: int, faults: Sequence[Fault]
+    ) -> JournalEntry:
+        """What is to be kept of votes that were stored."""
+        return JournalEntry(
+            lf.fingerprint, part.sha256, self._cardinality, oid, count, tuple(faults)
+        )
+
+    def keep(self, entries: Sequence[JournalEntry]) -> None:
+        """Keep what was stored of a part."""
+        if self._journal is not None and entries:
+            self._journal.add(entries)
+
+
 @dataclass
 class _OpenPart:
     """A part that LFs are voting on: its votes so far, LFs without votes, faults kept of each."""
@@ -155,11 +201,14 @@ class _Batch:
 class _Run:
     """One run over the parts: what was there, what had to run, and what came of it."""
 
-    def __init__(self, at: At, lfs: Sequence[FoundLF], root: str) -> None:
+    def __init__(
+        self, at: At, lfs: Sequence[FoundLF], root: str, journal: VoteJournal | None = None
+    ) -> None:
         self._at = at
         self._dataset = at.dataset
         self._lfs = lfs
         self._earlier = _Earlier(at)
+        self._unfinished = _Unfinished(at, journal)
         self._root = root
         self._tally = Tally(len(lfs))
         self._counts: list[dict[str, int]] = [{} for _ in lfs]
@@ -203,7 +252,7 @@ class _Run:
         for j, lf in enumerate(self._lfs):
             oid = self._earlier.votes(lf, part.sha256)
             if oid is None:
-                now.missing.append(j)
+                self._resume(now, j)
                 continue
             votes[:, j] = np.frombuffer(self._at.store.read(oid), dtype=np.int8)
             self._keep(j, part, oid)
@@ -211,15 +260,32 @@ class _Run:
             self._count(j, part, count)
         return now
 
+    def _resume(self, now: _OpenPart, j: int) -> None:
+        """Take votes that a killed run stored; where there are none, the LF must run."""
+        resumed = self._unfinished.take(self._lfs[j], now.part)
+        if resumed is None:
+            now.missing.append(j)
+            return
+        entry, votes = resumed
+        now.votes[:, j] = np.frombuffer(votes, dtype=np.int8)
+        now.faults[j] = [replace(fault, lf=self._lfs[j].name) for fault in entry.faults]
+        self._keep(j, now.part, entry.votes)
+        self._count(j, now.part, entry.fault_count)
+
     def _close(self) -> None:
         while self._open and (
             not self._open[0].missing or self._open[0].offset == self._open[0].part.rows
         ):
             now = self._open.popleft()
             votes = (now.votes[:, j].tobytes() for j in now.missing)
+            fresh: list[JournalEntry] = []
             for j, oid in zip(now.missing, self._at.store.put_all(votes), strict=True):
                 self._ran[j] += 1
                 self._keep(j, now.part, oid)
+                if (lf := self._lfs[j]).safe:
+                    count = self._counts[j].get(now.part.sha256, 0)
+                    fresh.append(self._unfinished.add(lf, now.part, oid, count, now.faults[j]))
+            self._unfinished.keep(fresh)
             self._tally.add(now.votes, self._gold(now.part))
             if faults := tuple(fault for of_lf in now.faults for fault in of_lf):
                 self._faults[now.part.sha256] = faults
