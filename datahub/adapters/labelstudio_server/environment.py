@@ -8,10 +8,11 @@ import shutil
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from datahub.adapters.labelstudio_server.packages import install_packages
 from datahub.adapters.labelstudio_server.private_files import lock, read, translate_errors, write
 from datahub.core.errors import StorageError, Unavailable
 
@@ -44,7 +45,12 @@ def install(environment: Path, *, say: Say) -> None:
             say(f"Removing the unfinished or older {environment}")
             _remove_environment(environment)
         say(f"Installing label-studio {VERSION} into {environment}")
-        _pip_install(environment, say)
+        install_packages(
+            environment,
+            f"label-studio=={VERSION}",
+            CONSTRAINTS,
+            run=lambda command, variables: _run(command, variables, say),
+        )
         write(environment / MARKER, marker())
 
 
@@ -66,18 +72,7 @@ def marker() -> dict[str, Any]:
     return {"version": VERSION, "constraints": digest, "python": sys.version}
 
 
-def _pip_install(environment: Path, say: Say) -> None:
-    python = environment / "bin" / "python"
-    pip = [str(python), "-m", "pip", "install", "--no-input", "--disable-pip-version-check"]
-    steps = [
-        [sys.executable, "-m", "venv", str(environment)],
-        [*pip, "--constraint", str(CONSTRAINTS), f"label-studio=={VERSION}"],
-    ]
-    for step in steps:
-        _run(step, say)
-
-
-def _run(command: list[str], say: Say) -> None:
+def _run(command: list[str], variables: Mapping[str, str], say: Say) -> None:
     last: deque[str] = deque(maxlen=8)
     with subprocess.Popen(
         command,
@@ -86,7 +81,7 @@ def _run(command: list[str], say: Say) -> None:
         stderr=subprocess.STDOUT,
         text=True,
         errors="replace",
-        env=clean_environment(),
+        env=clean_environment() | variables,
     ) as child:
         try:
             for line in child.stdout or ():
@@ -98,7 +93,7 @@ def _run(command: list[str], say: Say) -> None:
             raise
     if child.returncode:
         raise Unavailable(
-            "Label Studio could not be installed. pip's last lines:\n" + "\n".join(last),
+            "Label Studio could not be installed. The last lines:\n" + "\n".join(last),
             hint="Check the network and the disk, then run the command again: it starts over.",
             backend="label-studio",
         )
