@@ -245,7 +245,7 @@ def _value(value: Any) -> str:
     if isinstance(plain, int):
         return str(plain)
     if isinstance(plain, float):
-        return "null" if math.isnan(plain) else f"{plain:.6g}"
+        return "null" if math.isnan(plain) else f"{plain + 0.0:.6g}"
     if isinstance(plain, str):
         return f'"{_cut(_printable(plain), 80)}"'
     if isinstance(plain, Mapping):

@@ -18,7 +18,6 @@ AS_UV_SAYS_IT = {
     "index-url": "UV_DEFAULT_INDEX",
     "extra-index-url": "UV_INDEX",
     "find-links": "UV_FIND_LINKS",
-    "no-index": "UV_NO_INDEX",
     "cert": "SSL_CERT_FILE",
 }
 OF_PIP_ALONE = {
