@@ -7,6 +7,7 @@ CASES ?=
 RUNS ?=
 TEST_JOBS ?= 2
 TESTS ?=
+SLOW ?=
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null \
 	&& { echo $$p; break; }; done)
@@ -40,8 +41,9 @@ help: ## list what can be made
 demo: $(INSTALLED) ## run the whole path on BBC News; QUEUE=label-studio, STORE=lakefs for real servers
 	@$(BIN)/datahub demo --queue "$(QUEUE)" --store "$(STORE)"
 
-test: $(INSTALLED) ## run every test; TEST_JOBS=1 one after the other, TESTS="-m 'not slow'" the quick ones
-	@$(BIN)/python -m pytest -n $(TEST_JOBS) --dist loadgroup --no-loadscope-reorder $(TESTS)
+test: $(INSTALLED) ## run the tests; SLOW=1 the slow ones too, TEST_JOBS=1 one after the other
+	@$(BIN)/python -m pytest -n $(TEST_JOBS) --dist loadgroup --no-loadscope-reorder \
+		$(if $(SLOW),,-m "not slow") $(TESTS)
 
 contract: $(INSTALLED) ## run the contract suite of every port over every backend
 	@$(BIN)/python -m pytest tests/contract

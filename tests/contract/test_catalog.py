@@ -257,6 +257,7 @@ def write_in_another_process(name: str, url: str, worker: int, start: Any) -> No
         catalog.record_entries(mine + (shared if worker % 2 else shared[::-1]))
 
 
+@pytest.mark.slow
 def test_writers_in_many_processes_lose_nothing(catalog: Catalog, where: tuple[str, str]) -> None:
     """Nor do they meet "database is locked" or a deadlock."""
     spawn = multiprocessing.get_context("spawn")

@@ -493,6 +493,7 @@ def test_judging_leaves_no_files_and_no_noise(
     assert [r for r in caplog.records if r.name.startswith("great_expectations")] == []
 
 
+@pytest.mark.slow
 def test_a_judgement_in_a_fresh_interpreter_is_silent_and_calls_nobody(
     labels: Path, tmp_path: Path
 ) -> None:

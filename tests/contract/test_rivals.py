@@ -87,6 +87,7 @@ def work(opened: Opened, me: str, told: Path) -> None:
     told.write_text(json.dumps(moves))
 
 
+@pytest.mark.slow
 def test_whatever_rivals_do_every_update_stands_and_heads_move_one_by_one(
     opened: Opened, tmp_path: Path
 ) -> None:

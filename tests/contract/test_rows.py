@@ -198,6 +198,7 @@ def test_any_table_round_trips(
     assert_frame_equal(pl.concat([frame.clear(), *rows.batches([path], size=size)]), frame)
 
 
+@pytest.mark.slow
 @settings(
     max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
@@ -264,6 +265,7 @@ def test_no_files_are_refused(rows: Rows) -> None:
         rows.scan([])
 
 
+@pytest.mark.slow
 @settings(
     max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )

@@ -216,6 +216,7 @@ def at_work(opened: Opened, held: str) -> Iterator[tuple[BaseProcess, Connection
         process.join(60)
 
 
+@pytest.mark.slow
 def test_gc_leaves_what_a_running_process_has_put_or_reads(opened: Opened) -> None:
     store = opened()
     commit(store, "main", {"rows": b"read by another"})
@@ -230,6 +231,7 @@ def test_gc_leaves_what_a_running_process_has_put_or_reads(opened: Opened) -> No
     assert store.read(store.objects("main")["new"]) == b"about to be committed"
 
 
+@pytest.mark.slow
 def test_gc_leaves_nothing_to_a_process_that_was_killed(opened: Opened) -> None:
     store = opened()
     commit(store, "main", {"rows": b"was read by another"})

@@ -93,6 +93,7 @@ def refused(act: Callable[..., object], hub: Hub) -> AnswersSetAside:
     return caught.value
 
 
+@pytest.mark.slow
 def test_every_way_in_asks_before_it_sets_answers_aside(hub: Hub) -> None:
     """Import, merge, revert, cherry-pick and restore; what comes back counts again."""
     assert decided(hub) == 6

@@ -208,6 +208,7 @@ def test_the_jobs_of_gitlab_judge_a_fork(
     assert (landed / "note.md").read_text().startswith("### Change of `main`: refused")
 
 
+@pytest.mark.slow
 def test_a_careless_lf_fails_the_job_and_comments(landed: Path) -> None:
     """The comment is edited, not repeated: so it is told which pull request, and which file."""
     FIRST.write_text(LFS.replace(*CARELESS))
@@ -223,6 +224,7 @@ def test_a_careless_lf_fails_the_job_and_comments(landed: Path) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_the_same_runs_twice_from_a_checkout_without_storage_of_its_own(
     landed: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -237,6 +239,7 @@ def test_the_same_runs_twice_from_a_checkout_without_storage_of_its_own(
     assert after == before
 
 
+@pytest.mark.slow
 def test_what_cannot_run_fails_with_its_own_code_and_says_so(landed: Path) -> None:
     """Also a branch whose name is an option's."""
     FIRST.write_text("def broken(:\n")
@@ -248,6 +251,7 @@ def test_what_cannot_run_fails_with_its_own_code_and_says_so(landed: Path) -> No
     assert "could not run" in job.read("summary")
 
 
+@pytest.mark.slow
 def test_the_job_of_gitlab_judges_and_leaves_its_reports(landed: Path) -> None:
     """Its lines are one script."""
     job = yaml.safe_load((ROOT / "ci/gitlab.yml").read_text())[".datahub-ci"]

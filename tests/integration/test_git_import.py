@@ -248,6 +248,7 @@ def test_names_that_differ_in_case_alone_are_two(tmp_path: Path) -> None:
     assert taken_over(tmp_path)
 
 
+@pytest.mark.slow
 def test_an_import_that_is_killed_is_finished_by_the_next(place: Path) -> None:
     """Whenever it was killed: the project is as new, or the old one, and always whole."""
     objects = place / "project" / ".datahub" / "objects"

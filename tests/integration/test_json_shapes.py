@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+import pytest
 
 from datahub.hub.results import COMMANDS, Failed, Problem
 from datahub.hub.results.page import page, shapes
@@ -68,6 +69,7 @@ def test_the_page_of_shapes_is_what_is_declared() -> None:
     assert all(shape.__doc__ for shape in shapes())
 
 
+@pytest.mark.slow
 def test_every_command_prints_its_declared_result(datahub: Datahub, tmp_path: Path) -> None:
     """One walk from an empty folder to a merged branch and its copy as a git repository."""
     walk = Walk(datahub)

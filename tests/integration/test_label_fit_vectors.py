@@ -141,6 +141,7 @@ def test_a_merge_judges_again_by_vectors(datahub: Datahub, embedded: Path) -> No
     assert pl.read_parquet("a.parquet").equals(pl.read_parquet("b.parquet"))
 
 
+@pytest.mark.slow
 def test_comparing_and_choosing_by_gold_look_at_vectors_too(
     datahub: Datahub, embedded: Path
 ) -> None:

@@ -66,6 +66,7 @@ def environment() -> Path:
     return Path(named).expanduser()
 
 
+@pytest.mark.slow
 def test_start_stop_and_start_again_after_a_kill(own_server: LabelStudioServer) -> None:
     first = own_server.start()
     again = own_server.start()
@@ -235,6 +236,7 @@ def test_starts_that_lose_every_port_end(stand_in: Callable[..., LabelStudioServ
         server.start()
 
 
+@pytest.mark.slow
 def test_two_servers_that_had_one_port_start_at_once(
     tmp_path: Path, labelstudio_empty: Path
 ) -> None:
@@ -260,6 +262,7 @@ def test_two_servers_that_had_one_port_start_at_once(
 # -- the environment
 
 
+@pytest.mark.slow
 def test_half_an_install_is_redone_and_pip_s_fault_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

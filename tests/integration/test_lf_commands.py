@@ -50,6 +50,7 @@ def test_a_pattern_that_polars_cannot_run_is_named(datahub: Datahub, project: Pa
     assert "in Python, slower: polars cannot run the pattern of link" in ran.err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_new_lf_runs_as_it_stands(
     datahub: Datahub, project: Path, kind: str, monkeypatch: pytest.MonkeyPatch

@@ -174,6 +174,7 @@ def upgrade_when_told(url: str, gate: Any) -> None:
     SqlCatalog(url).upgrade()
 
 
+@pytest.mark.slow
 def test_two_upgrades_at_once_both_succeed(url: str) -> None:
     spawn = multiprocessing.get_context("spawn")
     gate = spawn.Barrier(3)

@@ -23,6 +23,7 @@ def prize(x):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_pipeline_yet")
 def test_an_nlp_lf_runs_from_the_command_line_on_one_process_and_on_two(
     datahub: Datahub, project: Path

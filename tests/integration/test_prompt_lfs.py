@@ -145,6 +145,7 @@ def test_faults_above_the_share_refuse_the_run(
     assert "none of those allowed: 'I would say spam'" in ran.err
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_without_asking_again(
     asking: Path, server: ChatServer, datahub: Datahub
 ) -> None:
@@ -248,6 +249,7 @@ learned = model("learned", fitted, threshold=0.6)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("jobs", ["1", "2"])
 def test_models_and_prompts_vote_by_the_names_of_classes(
     datahub: Datahub, asking: Path, jobs: str

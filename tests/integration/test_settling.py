@@ -71,6 +71,7 @@ def test_a_decision_on_what_is_in_no_conflict_is_refused(datahub: Datahub, base:
     assert Hub.open(base).log(limit=1)[0].id == head
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("rule", "label"), [("latest", "spam"), ("gold", "spam")])
 def test_a_cherry_pick_settles_tied_answers_by_a_rule(
     datahub: Datahub, base: Path, rule: str, label: str

@@ -61,6 +61,7 @@ def at_a_terminal(
     return seen.decode()
 
 
+@pytest.mark.slow
 def test_a_person_answers_skips_and_quits_in_the_terminal(datahub: Datahub, labeled: Path) -> None:
     """By number, by Enter on the prediction, by name; a typing slip asks again."""
     datahub("review", "push", "--budget", "5")
@@ -76,6 +77,7 @@ def test_a_person_answers_skips_and_quits_in_the_terminal(datahub: Datahub, labe
     assert len(datahub("review", "answer", "--list", "--json").json) == 2
 
 
+@pytest.mark.slow
 def test_leaving_by_a_key_loses_no_answer(datahub: Datahub, labeled: Path) -> None:
     """Ctrl-C at a prompt ends it there and then, and so does Ctrl-D: what was answered is kept."""
     datahub("review", "push", "--budget", "5")
@@ -94,6 +96,7 @@ def test_tables_are_drawn_on_a_terminal(datahub: Datahub, labeled: Path) -> None
     assert "shouting" in seen
 
 
+@pytest.mark.slow
 def test_progress_on_a_terminal_has_speed_and_an_end(datahub: Datahub, project: Path) -> None:
     """How many of how many, how many a second."""
     seen = at_a_terminal("lf", "run", typed="", cwd=project)
@@ -182,6 +185,7 @@ def test_help_lists_every_command(tmp_path: Path) -> None:
         assert f" {name} " in ran.stdout
 
 
+@pytest.mark.slow
 def test_a_history_longer_than_the_screen_goes_to_a_pager(
     datahub: Datahub, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -205,6 +209,7 @@ def test_a_history_longer_than_the_screen_goes_to_a_pager(
     assert "paged:" not in datahub("log").out
 
 
+@pytest.mark.slow
 def test_a_person_is_asked_before_answers_are_set_aside(datahub: Datahub, labeled: Path) -> None:
     """No is the default and changes nothing; yes goes on."""
     relabel(labeled, "work", "ann", {0: "ham"})

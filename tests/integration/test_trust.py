@@ -45,6 +45,7 @@ def test_answers_to_doubted_rows_are_not_audited(datahub: Datahub, labeled: Path
     assert report["accepted"]["interval"] == [0.0, 1.0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("asked", "how"), [("", "uniform"), ("estimated", "estimated"), ("0.4,0.6", "given")]
 )

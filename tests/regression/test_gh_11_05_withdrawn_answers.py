@@ -53,6 +53,7 @@ def withdrawn(project: Path) -> list[Annotation]:
     return [entry for entry in hub.at("mail", ref=hub.branch).log if entry.withdrawn]
 
 
+@pytest.mark.slow
 def test_what_is_deleted_emptied_or_skipped_is_an_entry_once_and_later_pulls_work(
     datahub: Datahub, asked: Path, web: httpx.Client
 ) -> None:

@@ -77,6 +77,7 @@ def test_a_run_without_any_lf_that_can_run_is_an_error(datahub: Datahub, project
     assert "left out" in json.loads(ran.err.splitlines()[-1])["error"]["message"]
 
 
+@pytest.mark.slow
 def test_slices_and_transformations_are_no_lfs(datahub: Datahub, project: Path) -> None:
     """A slicing function is derived from Snorkel's LFs, and voted on every row."""
     (project / "labeling_functions" / "first.py").write_text(LFS + SLICE)

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
+import pytest
 
 from bench.soak.faults import Proxy
 from datahub import Hub
@@ -45,6 +46,7 @@ def key_of(task: dict[str, Any]) -> int:
     return int(task["data"]["row_key"])
 
 
+@pytest.mark.slow
 def test_two_pulls_at_once_take_each_answer_once(
     datahub: Datahub, project: Path, web: httpx.Client
 ) -> None:

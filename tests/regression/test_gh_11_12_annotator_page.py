@@ -104,6 +104,7 @@ def answers(queue: Any) -> list[str]:
     return [line.label for line in queue.pull(None).annotations]
 
 
+@pytest.mark.slow
 def test_every_digit_picks_its_class_and_the_guess_is_only_told(
     opened: Open, signed_in: Browser
 ) -> None:

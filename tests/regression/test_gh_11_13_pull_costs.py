@@ -26,6 +26,7 @@ def proxy(labelstudio: ServerInfo) -> Iterator[Proxy]:
         yield proxy
 
 
+@pytest.mark.slow
 def test_only_changed_tasks_are_read_and_only_what_is_needed_of_them(
     proxy: Proxy, labelstudio: ServerInfo
 ) -> None:

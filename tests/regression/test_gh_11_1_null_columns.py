@@ -72,6 +72,7 @@ def as_read(tables: list[Any]) -> dict[int, Any]:
     return {row["id"]: row["note"] for one in tables for row in one.to_pylist()}
 
 
+@pytest.mark.slow
 @settings(max_examples=12, deadline=None)
 @given(st.sampled_from(list(TYPES)), st.lists(st.booleans(), min_size=2, max_size=4), st.data())
 def test_any_order_of_null_and_typed_files_comes_to_the_same_objects(
@@ -172,6 +173,7 @@ def test_in_place_a_column_takes_no_type(tmp_path: Path) -> None:
     assert notes_of(here.table()) == {1: None, 2: None, 3: None, 4: "late"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", list(TYPES))
 @pytest.mark.parametrize("swapped", [False, True])
 def test_a_merge_gives_all_rows_the_type_of_the_side_that_has_one(
@@ -241,6 +243,7 @@ def test_a_new_column_of_one_side_reaches_rows_that_came_on_the_other(tmp_path: 
     assert found["n"].to_list() == [1] * 40 + [None] * 40
 
 
+@pytest.mark.slow
 def test_labels_and_answers_stay_where_a_column_takes_its_type(
     datahub: Datahub, labeled: Path
 ) -> None:

@@ -68,6 +68,7 @@ def datahub(*words: str, cwd: Path, **environment: str) -> subprocess.CompletedP
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backtrace", ["0", "1", "full"])
 @pytest.mark.parametrize("code", [PANIC, PANIC_OF_A_THREAD], ids=["here", "in a thread"])
 def test_a_panic_is_a_bug_in_one_line_of_json(tmp_path: Path, code: str, backtrace: str) -> None:
@@ -85,6 +86,7 @@ def test_a_panic_is_a_bug_in_one_line_of_json(tmp_path: Path, code: str, backtra
     assert report.stat().st_mode & 0o077 == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "raised",
     [
@@ -142,6 +144,7 @@ def test_what_other_processes_and_aborts_write_still_comes(tmp_path: Path) -> No
     assert (aborted.returncode, aborted.stderr) == (-signal.SIGABRT, "last words")
 
 
+@pytest.mark.slow
 def test_a_panic_inside_an_lf_is_that_lfs(tmp_path: Path) -> None:
     """Called or as an expression, the LF is named, on one line of JSON: no line of Rust."""
     (tmp_path / "rows.csv").write_text("id,text\n1,a prize\n2,no\n")

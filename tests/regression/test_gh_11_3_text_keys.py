@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.hostile_names import walk
 from tests.integration.conftest import Datahub, mail
 
@@ -28,6 +30,7 @@ KEYS = (
 )
 
 
+@pytest.mark.slow
 def test_the_whole_path_goes_with_keys_that_name_columns(datahub: Datahub, tmp_path: Path) -> None:
     """Append, upsert, review, a merge with a conflict, a gate: rows are what they should be.
 
@@ -38,6 +41,7 @@ def test_the_whole_path_goes_with_keys_that_name_columns(datahub: Datahub, tmp_p
     assert rows == wanted
 
 
+@pytest.mark.slow
 def test_answers_are_taken_where_no_column_is_for_an_end_model(
     datahub: Datahub, tmp_path: Path
 ) -> None:

@@ -90,6 +90,7 @@ def test_a_pickle_that_an_lf_writes_on_the_pipe_is_not_executed(
     assert list(project.glob("executed-by-*")) == []
 
 
+@pytest.mark.slow
 def test_no_command_runs_a_file_of_lfs_in_its_own_process(
     datahub: Datahub, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

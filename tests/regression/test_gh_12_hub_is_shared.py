@@ -69,6 +69,7 @@ def more(folder: Path, number: int) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_eight_threads_get_what_they_would_get_in_turn(tmp_path: Path) -> None:
     """They read, label, judge, commit and import at once, on one Hub."""
     with Hub.open(project(tmp_path / "in_turn")) as hub:

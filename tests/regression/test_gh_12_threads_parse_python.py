@@ -44,6 +44,7 @@ def parse(number: int) -> int:
     return len(parse_module(CODE).body)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("hasty")
 def test_eight_threads_parse_the_same_code() -> None:
     with ThreadPoolExecutor(8) as threads:

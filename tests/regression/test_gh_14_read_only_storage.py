@@ -85,6 +85,7 @@ READING = (
 )
 
 
+@pytest.mark.slow
 def test_commands_that_read_work_and_those_that_write_say_why_not(
     datahub: Datahub, labeled: Path, bwrap: str
 ) -> None:

@@ -230,6 +230,7 @@ MOVES = st.sampled_from(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=8, deadline=None)
 @given(
     moves=st.lists(MOVES, min_size=3, max_size=9), seed=st.integers(0, 2**32), upsert=st.booleans()

@@ -125,6 +125,7 @@ def test_the_code_as_it_is_keeps_every_contract(copy: Path) -> None:
     assert broken(copy) == set()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("breach", BREACHES)
 def test_a_breach_breaks_its_contract_and_no_other(copy: Path, breach: str) -> None:
     contract, file, text = BREACHES[breach]
@@ -296,6 +297,7 @@ def _is_io(call: ast.Call) -> bool:
     return name in IO_OF_PATHS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("file", "text"),
     [

@@ -6,6 +6,7 @@ import tracemalloc
 
 import numpy as np
 import polars as pl
+import pytest
 
 from datahub.adapters.endmodel_sklearn import LogisticEndModel
 from datahub.core.features import Features
@@ -58,6 +59,7 @@ def test_a_double_of_a_row_in_the_sample_is_judged_as_that_row_is() -> None:
     assert 0.1 < doubles[-1, 0] < 0.9
 
 
+@pytest.mark.slow
 def test_what_it_has_learned_holds_no_rows() -> None:
     """Ten times the rows are scored in the same memory, but for what is returned."""
     _, features, soft = made(500)

@@ -305,6 +305,7 @@ def test_the_same_files_again_make_no_commit(store: EmbeddedVersionStore, folder
     assert taken(store, folder).commit == first.commit
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None)
 @given(st.dictionaries(st.integers(-5, 60), st.sampled_from("xyz"), min_size=1, max_size=12))
 def test_rows_can_be_changed_in_a_dataset_of_files(

@@ -123,6 +123,7 @@ def at_once(end: SoftLabels) -> tuple[pl.DataFrame, pl.DataFrame, object]:
     return scores, final_labels(scores, DECISIONS, key="id", model="m@1", triage=triage), triage
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("taught_by", ["nobody", "contrary"])
 @pytest.mark.parametrize("size", [1, 7, 64, 119, ROWS])
 def test_part_by_part_is_as_at_once(size: int, taught_by: str) -> None:

@@ -177,6 +177,7 @@ said = st.tuples(
 changes = st.lists(st.tuples(st.sampled_from(["append", "upsert", "replace"]), texts), max_size=4)
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(texts, st.data(), changes)
 def test_labels_after_an_import_are_those_of_the_rows_that_stay(
@@ -216,6 +217,7 @@ def test_labels_after_an_import_are_those_of_the_rows_that_stay(
                 assert left == len(now) - len(held)
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None)
 @given(texts, st.data())
 def test_labels_of_a_merge_are_those_of_both_sides_on_the_rows_that_they_had(

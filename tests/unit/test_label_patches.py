@@ -114,6 +114,7 @@ class Labeled:
         return read_table(self.store, self.rows, "main", "mail", "labels", made_by="label fit")
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None)
 @given(
     st.lists(

@@ -58,6 +58,7 @@ def frame(texts: list[str]) -> pl.DataFrame:
     )
 
 
+@pytest.mark.slow
 @given(st.lists(st.text(alphabet="ab 1", max_size=9), min_size=1, max_size=12))
 def test_votes_are_those_of_snorkels_own_appliers(texts: list[str]) -> None:
     """The same LFs, unmodified, give the same matrix over pandas rows and over ours."""

@@ -179,6 +179,7 @@ EDITS = st.one_of(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=12, deadline=None)
 @given(st.lists(st.lists(EDITS, min_size=1, max_size=3), min_size=1, max_size=4))
 def test_after_any_edits_the_votes_are_those_of_a_run_from_scratch(
@@ -388,6 +389,7 @@ def in_files(folder: Path) -> list[Known]:
     return [Known(one.found, one.lf) for one in discover_lfs(folder, folder / "lfs").lfs]
 
 
+@pytest.mark.slow
 @settings(max_examples=8, deadline=None)
 @given(st.lists(st.tuples(WRITTEN, st.integers(0, 5)), min_size=2, max_size=4))
 def test_after_any_edits_of_files_the_votes_are_those_of_a_run_from_scratch(

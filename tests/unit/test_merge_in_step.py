@@ -188,6 +188,7 @@ def check(base: Table, ours: Table, theirs: Table) -> None:
 SLOW = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
+@pytest.mark.slow
 @SLOW
 @given(tables, cells, cells)
 def test_cells_that_change_merge_as_in_a_dictionary(

@@ -158,6 +158,7 @@ def test_more_patterns_than_fit_are_learned_from_drawn_rows() -> None:
     assert drawn.tobytes() == small.fit(votes, cardinality=2, seed=4).weights.tobytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["one-class", "many-class", "mixed"])
 @pytest.mark.parametrize(("k", "m"), [(2, 40), (5, 12), (10, 30), (20, 60)])
 def test_simulated_votes_do_not_collapse(kind: str, k: int, m: int) -> None:

@@ -31,6 +31,7 @@ def some_votes(n: int, m: int, k: int) -> LabelMatrix:
     return votes.astype(np.int8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("k", [2, 5])
 @pytest.mark.parametrize("balanced", [False, True])
 def test_mu_weights_and_probabilities_are_snorkels(k: int, balanced: bool) -> None:
@@ -186,6 +187,7 @@ def alone(code: str) -> str:
     return subprocess.run(run, check=True, cwd=root, stdout=subprocess.PIPE, text=True).stdout
 
 
+@pytest.mark.slow
 def test_training_in_a_process_of_its_own_learns_the_same() -> None:
     """To the bit; and neither torch nor Snorkel come into ours."""
     code = """
@@ -200,6 +202,7 @@ print((fit.arrays["mu"].tobytes() + fit.weights.tobytes()).hex())
     assert alone(code).strip() == (here.arrays["mu"].tobytes() + here.weights.tobytes()).hex()
 
 
+@pytest.mark.slow
 def test_training_that_diverges_in_its_own_process_is_told() -> None:
     """As it is here."""
     code = """
@@ -263,6 +266,7 @@ SnorkelLabelModel(n_epochs=10**9).fit(votes, cardinality=2, seed=5)
     os.close(reading)
 
 
+@pytest.mark.slow
 def test_the_first_fit_of_a_process_leaves_random_state_alone() -> None:
     """And neither fitting nor predicting brings torch into it."""
     code = """
@@ -276,6 +280,7 @@ assert "torch" not in sys.modules
     alone(code)
 
 
+@pytest.mark.slow
 def test_where_snorkel_is_imported_first_random_state_is_left_alone_too() -> None:
     """Snorkel draws from numpy when it is imported."""
     code = """

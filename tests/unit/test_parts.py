@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import polars as pl
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -41,6 +42,7 @@ def test_cuts_depend_on_the_keys_alone(keys: set[object], sizes: list[int]) -> N
     assert all(1 <= len(part) <= 16 for part in parts[-1:])
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(st.sets(st.integers(0, 3000), min_size=500, max_size=900), st.integers(0, 3000))
 def test_one_row_more_leaves_the_parts_before_it(keys: set[int], more: int) -> None:

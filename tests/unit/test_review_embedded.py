@@ -151,6 +151,7 @@ def _push_and_answer(path: Path, person: int) -> None:
         queue.answer(str(n + 1), "ham", annotator=f"person {person}")
 
 
+@pytest.mark.slow
 def test_people_in_several_programs_lose_nothing(tmp_path: Path) -> None:
     """All start on a file that is not there yet, and push the same batch."""
     spawned = multiprocessing.get_context("spawn")

@@ -53,6 +53,7 @@ def test_each_kind_is_found_and_the_code_does_what_was_measured() -> None:
         assert (votes[there] == labels[there]).sum() == line.right + chosen_right
 
 
+@pytest.mark.slow
 def test_labels_by_chance_are_not_flattered() -> None:
     """The best of many look good where they were chosen; on held-out rows they are at chance."""
     frame, labels = made(400)

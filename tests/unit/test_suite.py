@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 FILE = """
 import os
 
@@ -25,6 +27,7 @@ def test_needs_the_server(server, number):
 """
 
 
+@pytest.mark.slow
 def test_two_processes_share_out_files_and_start_nothing_twice(tmp_path: Path) -> None:
     """Pytest 9.2 scattered them one by one in silence: groups of pytest-xdist 3.8 had no effect."""
     conftest = Path(__file__).parents[1] / "conftest.py"

@@ -287,6 +287,7 @@ def test_a_batch_is_written_as_any_canonical_json_is(number: str, tasks: list[Ta
     assert batch.to_json() == to_canonical_json(plain)
 
 
+@pytest.mark.slow
 def test_doubt_holds_the_models_against_each_other_before_they_are_one() -> None:
     """Their product says spam throughout; a disagreement shows all the same, and both pieces."""
     soft, end = [[0.4, 0.6], [0.5, 0.5], [0.3, 0.7]], [[0.55, 0.45], [0.1, 0.9], [0.2, 0.8]]

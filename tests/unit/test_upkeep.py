@@ -203,6 +203,7 @@ def test_bytes_that_were_collected_cannot_be_committed(store: Store) -> None:
         store.commit("main", {"a": oid}, message="", author="", time=TIME, expected=head)
 
 
+@pytest.mark.slow
 def test_others_write_on_while_garbage_is_collected(store: Store, folder: Path) -> None:
     """Two processes commit, a third collects what was old before any of them began."""
     garbage = [store.put(b"old %d" % i) for i in range(50)]
