@@ -203,6 +203,11 @@ def csrf_of(session_secret: str) -> str:
     return digest(f"csrf {session_secret}")
 
 
+def is_csrf_of(header: str, session_secret: str) -> bool:
+    """Whether a header is what goes beside that session's cookie."""
+    return hmac.compare_digest(header.encode(), csrf_of(session_secret).encode())
+
+
 def checked_user(name: str) -> str:
     """Return a name that people and machines may have, else raise InputError.
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from datahub.core.errors import BranchNotFound, Guarded, NothingToCommit
+from datahub.core.errors import BranchNotFound, Guarded, NothingToCommit, StaleHead
 from datahub.core.layout import GATES
 from datahub.core.verdict import gates_of, guards
 from datahub.core.versions import Changes, Commit
@@ -21,17 +21,21 @@ def quiet(what: str, done: int, total: int) -> None:
 
 @dataclass(frozen=True)
 class Step:
-    """One step about to be made: on which branch, by whom, when; `id` is fresh and unique."""
+    """One step about to be made: on which branch, by whom, when; `id` is fresh and unique.
+
+    `head` is the commit that it must start from, where somebody has said so.
+    """
 
     branch: str
     author: str
     time: datetime
     id: str
     progress: Progress = quiet
+    head: str = ""
 
 
 def begin(store: VersionStore, step: Step) -> Commit:
-    """The head the step starts from. Raises Guarded at once, before any work is done."""
+    """The head the step starts from. Raises Guarded, StaleHead before any work is done."""
     branches = store.branches()
     if step.branch not in branches:
         raise BranchNotFound(step.branch)
@@ -39,6 +43,8 @@ def begin(store: VersionStore, step: Step) -> Commit:
     gates = store.objects(head.id, GATES).get(GATES)
     if gates is not None and guards(gates_of(store.read(gates)), step.branch):
         raise Guarded(step.branch)
+    if step.head and step.head != head.id:
+        raise StaleHead(step.branch, step.head, head.id)
     return head
 
 

@@ -58,14 +58,16 @@ class Hub(Access, Importing, Forking, Embedding, Reading, Reviewing, Versioning)
         hub.warn_once(config.unknown_variables())
         return hub
 
-    def on(self, branch: str | None, *, author: str | None = None) -> Hub:
+    def on(self, branch: str | None, *, author: str | None = None, head: str = "") -> Hub:
         """This hub on another branch, with the same connections: one for each thread, say.
 
         `author` is who commits there; without it, who does here. None is the current branch.
+        With `head`, a step starts from that commit, or raises StaleHead.
         """
         view = type(self)(
             self.settings if author is None else replace(self.settings, author=author),
             branch=branch,
+            head=head,
             progress=self.progress,
             warn=self.warn,
             clock=self.clock,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from datahub.flow.dataset import reading
+from datahub.flow.dataset import reading, tables
 from datahub.hub.wiring import Wiring
 from datahub.ports import Files
 
@@ -49,6 +50,32 @@ class Reading(Wiring):
         """
         at = self.at(dataset, ref=ref)
         return reading.batches(at, table=table, columns=columns, size=size, checked=checked)
+
+    def page(
+        self,
+        dataset: str | None = None,
+        *,
+        ref: str | None = None,
+        table: str = "labeled",
+        columns: Sequence[str] | None = None,
+        after: str | None = None,
+        limit: int = 100,
+    ) -> pl.DataFrame:
+        """At most `limit` rows, by key, from the next key after `after` on."""
+        at = self.at(dataset, ref=ref)
+        return reading.page(at, table=table, columns=columns, after=after, limit=limit)
+
+    def datasets(self, ref: str | None = None) -> list[str]:
+        """Names of the datasets that a commit holds."""
+        return tables.datasets_at(self.store, self.commit_id(ref))
+
+    def part_file(self, sha256: str, dataset: str | None = None, *, ref: str | None = None) -> Path:
+        """A part's rows as Parquet, as it lies: to be read, not to be written to."""
+        return reading.part_file(self.at(dataset, ref=ref), sha256)
+
+    def commit_id(self, ref: str | None = None) -> str:
+        """The id of the commit that a ref names now. Raises RefNotFound."""
+        return self.store.commit_at(self.ref(ref)).id
 
     def scan_files(
         self, paths: Sequence[str], *, ref: str | None = None, checked: bool = False

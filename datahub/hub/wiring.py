@@ -65,6 +65,7 @@ class Wiring:
         settings: config.Settings,
         *,
         branch: str | None = None,
+        head: str = "",
         progress: Progress = quiet,
         warn: Warn = unheard,
         clock: Callable[[], datetime] = _now,
@@ -75,6 +76,7 @@ class Wiring:
         self.warnings: list[str] = []
         self.clock = clock
         self._branch = branch
+        self._head = head
         self._parts = Parts()
         self._warning = threading.Lock()
 
@@ -353,7 +355,9 @@ class Wiring:
     def step(self) -> Step:
         """A step about to be made, now, on this branch."""
         fresh = uuid.uuid4().hex[:12]
-        return Step(self.branch, self.settings.author, self.clock(), fresh, self.progress)
+        return Step(
+            self.branch, self.settings.author, self.clock(), fresh, self.progress, self._head
+        )
 
     def caution(self, consent: Consent) -> Caution:
         """Who agrees to set answers aside, and what people are asked, by any queue."""

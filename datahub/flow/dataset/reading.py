@@ -10,10 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
 
 import polars as pl
 
-from datahub.core.dataset import Dataset, Part
+from datahub.core.dataset import Dataset, Key, Part
 from datahub.core.errors import InputError, NotFound, SourceError, StorageError
 from datahub.core.kept import FIT
 from datahub.core.layout import table_part
@@ -51,10 +53,54 @@ def scan(at: At, *, table: str, checked: bool) -> pl.LazyFrame:
 
 
 def batches(
-    at: At, *, table: str, columns: Sequence[str] | None, size: int, checked: bool
+    at: At,
+    *,
+    table: str,
+    columns: Sequence[str] | None,
+    size: int,
+    checked: bool,
+    after: Key | None = None,
 ) -> Iterator[pl.DataFrame]:
-    """The same table in order of the key, in frames of at most `size` rows."""
-    return _Table(at, table=table, checked=checked).batches(columns, size)
+    """The same table in order of the key, in frames of at most `size` rows.
+
+    With `after`, rows from the next key on: parts before it are not read.
+    """
+    return _Table(at, table=table, checked=checked, after=after).batches(columns, size)
+
+
+def page(
+    at: At, *, table: str, columns: Sequence[str] | None, after: str | None, limit: int
+) -> pl.DataFrame:
+    """At most `limit` rows after a key, by key, with the key. Raises InputError (no such key)."""
+    check_readable(at, table)
+    key = None if after is None else at.parse_key(after)
+    parts = at.dataset.parts
+    if key is not None and parts and type(key) is not type(parts[0].first_key):
+        raise InputError(
+            f"{after!r} is no key of {at.name}.", hint="Its keys are whole numbers, not text."
+        )
+    if columns is not None:
+        columns = list(dict.fromkeys([at.key, *columns]))
+    pieces: list[pl.DataFrame] = []
+    rows = 0
+    frames = batches(at, table=table, columns=columns, size=limit, checked=False, after=key)
+    for frame in frames:
+        pieces.append(frame)
+        rows += frame.height
+        if rows >= limit:
+            break
+    return pl.concat(pieces).head(limit) if pieces else pl.DataFrame()
+
+
+def part_file(at: At, sha256: str) -> Path:
+    """The Parquet file of a part's rows, as it lies. Raises NotFound."""
+    part = next((part for part in at.dataset.parts if part.sha256 == sha256), None)
+    oid = None if part is None else at.oid("rows", part)
+    if oid is None:
+        raise NotFound(
+            f"{at.name} has no part {sha256!r} at that commit.", hint="The dataset lists its parts."
+        )
+    return at.store.fetch(oid)
 
 
 def committed_files(store: VersionStore, ref: str, paths: Sequence[str], *, checked: bool) -> Files:
@@ -79,8 +125,9 @@ def _open(
 class _Table:
     """One table as of one commit."""
 
-    def __init__(self, at: At, *, table: str, checked: bool) -> None:
+    def __init__(self, at: At, *, table: str, checked: bool, after: Key | None = None) -> None:
         self._at = at
+        self._after = after
         self._table = table
         self._checked = checked
         self._dataset: Dataset = at.dataset
@@ -102,14 +149,25 @@ class _Table:
         if self._table == "labeled":
             frames = self._labeled_batches(size)
         elif self._table == "labels":
-            frames = (self._labels(part) for part in self._parts("labels"))
+            frames = (self._labels(part) for part in self._from(self._parts("labels")))
         else:
-            for part in self._parts(self._table):
+            for part in self._from(self._parts(self._table)):
                 files = self._files(self._table, [part])
-                yield from self._at.rows.batches(files, columns=columns, size=size)
+                for frame in self._at.rows.batches(files, columns=columns, size=size):
+                    yield self._later(frame)
             return
         for frame in frames:
-            yield from (frame if columns is None else frame.select(columns)).iter_slices(size)
+            later = self._later(frame)
+            yield from (later if columns is None else later.select(columns)).iter_slices(size)
+
+    def _from(self, parts: Sequence[Part]) -> list[Part]:
+        """Parts that may hold a key after the one that is asked for."""
+        after: Any = self._after
+        return [part for part in parts if after is None or cast(Any, part.last_key) > after]
+
+    def _later(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Rows after the key that is asked for."""
+        return frame if self._after is None else frame.filter(pl.col(self._at.key) > self._after)
 
     def _check(self, columns: Sequence[str]) -> None:
         names = self.scan().collect_schema().names()
@@ -122,7 +180,7 @@ class _Table:
 
     def _labeled_batches(self, size: int) -> Iterator[pl.DataFrame]:
         key = self._dataset.key
-        for part in self._labeled_parts():
+        for part in self._from(self._labeled_parts()):
             labels = self._labels(part)
             labels = labels.rename(beside(labels.columns, self._dataset))
             for frame in self._at.rows.batches(self._files("rows", [part]), size=size):

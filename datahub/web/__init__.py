@@ -1,0 +1,1 @@
+"""The HTTP door: it adds no rule, calls Hub, and answers in the declared result shapes."""
