@@ -107,6 +107,49 @@ class Job:
     failure: JobFailure | None = None
 
     @property
+    def kind(self) -> str:
+        """What kind of job it is."""
+        return self.request.kind
+
+    @property
+    def arguments(self) -> Mapping[str, Any]:
+        """What it was asked to do."""
+        return self.request.arguments
+
+    @property
+    def branch(self) -> str:
+        """The branch that it works on."""
+        return self.request.branch
+
+    @property
+    def author(self) -> str:
+        """Who asked for it, and makes its commits."""
+        return self.request.author
+
+    @property
+    def attempts(self) -> int:
+        """How often it is tried."""
+        return self.request.attempts
+
+    @property
+    def commit(self) -> str | None:
+        """The id of the commit that it made."""
+        return None if self.result is None else self.result.get("commit")
+
+    @property
+    def report(self) -> Any:
+        """What the command of its kind prints; None where an attempt died just before it told."""
+        return None if self.result is None else self.result.get("report")
+
+    @property
+    def mark(self) -> str:
+        """What its commits say in their metadata: no other job has it, of whatever catalog.
+
+        An attempt that follows one that died knows by it what was committed already.
+        """
+        return f"{self.id} {self.created.isoformat()}"
+
+    @property
     def lease(self) -> Lease:
         """What its present worker acts with."""
         return Lease(self.id, self.fence)

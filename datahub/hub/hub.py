@@ -26,6 +26,7 @@ from datahub.hub.access import Access
 from datahub.hub.embedding import Embedding
 from datahub.hub.fork import Forking
 from datahub.hub.importing import Importing
+from datahub.hub.jobs import Jobs
 from datahub.hub.reading import Reading
 from datahub.hub.registry import load
 from datahub.hub.reviewing import Reviewing
@@ -35,7 +36,7 @@ from datahub.hub.wiring import Warn, unheard
 from datahub.machine.installed import shared_folder
 
 
-class Hub(Access, Importing, Forking, Embedding, Reading, Reviewing, Versioning):
+class Hub(Access, Importing, Jobs, Forking, Embedding, Reading, Reviewing, Versioning):
     """One project: its settings, its adapters, its use cases."""
 
     @classmethod

@@ -33,7 +33,6 @@ from datahub.ports import (
     Embedder,
     EndModel,
     GateEngine,
-    Jobs,
     LedgerEntry,
     LFSource,
     LFWorkers,
@@ -111,13 +110,6 @@ class Wiring:
             _ = self.store  # its folder is the catalog's, and a clone of the project has none
             catalog.upgrade()  # lost, or never made, or of an earlier datahub
         return catalog
-
-    @once
-    def job_store(self) -> Jobs:
-        """The jobs of this project, in the catalog's database."""
-        _ = self.catalog  # which makes the schema where there is none
-        jobs: Jobs = adapter("jobs", "sql")(self.settings.catalog)
-        return jobs
 
     @once
     def verdict_secrets(self) -> dict[str, str]:

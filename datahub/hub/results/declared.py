@@ -40,6 +40,7 @@ from datahub.hub.results.history import (
     Tag,
     Verdict,
 )
+from datahub.hub.results.jobs import ExportedFile, Job, JobEvent, JobFailure, JobProgress
 from datahub.hub.results.label import (
     Accuracy,
     Alike,
@@ -233,6 +234,7 @@ __all__ = [
     "Estimate",
     "Event",
     "Exported",
+    "ExportedFile",
     "Failed",
     "Fault",
     "Fitted",
@@ -240,6 +242,10 @@ __all__ = [
     "HTTPProblem",
     "Healthy",
     "Imported",
+    "Job",
+    "JobEvent",
+    "JobFailure",
+    "JobProgress",
     "Judged",
     "Key",
     "LFLine",
