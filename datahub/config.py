@@ -291,6 +291,13 @@ def _typed(name: str, value: object, where: str) -> Any:
 
 
 def _checked(settings: Settings) -> Settings:
+    _check_choices(settings)
+    _check_texts(settings)
+    _check_numbers(settings)
+    return settings
+
+
+def _check_choices(settings: Settings) -> None:
     for name, value, choices in (
         ("store", settings.store, STORES),
         ("queue", settings.queue, QUEUES),
@@ -302,6 +309,9 @@ def _checked(settings: Settings) -> Settings:
     ):
         if value not in choices:
             raise ConfigError(f"{name} is {value!r}.", hint=f"It is one of {', '.join(choices)}.")
+
+
+def _check_texts(settings: Settings) -> None:
     for name in listed(settings.lf_environment):
         if name.upper().startswith(OWN):
             raise ConfigError(
@@ -315,6 +325,9 @@ def _checked(settings: Settings) -> Settings:
                 hint='Write it as "headline=title, body=code"; a kind is one of '
                 f"{', '.join(COLUMN_KINDS)}.",
             )
+
+
+def _check_numbers(settings: Settings) -> None:
     for name, least in (
         ("budget", 1),
         ("jobs", 1),
@@ -342,4 +355,3 @@ def _checked(settings: Settings) -> Settings:
     ):
         if not 0 <= share <= 1:
             raise ConfigError(f"{name} is {share}.", hint="It is a share between 0 and 1.")
-    return settings

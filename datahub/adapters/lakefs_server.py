@@ -36,20 +36,9 @@ class LakeFSInfo:
     process: int
 
 
-@contextmanager
-def running_in(
-    folder: Path, *, executable: Path, storage: Mapping[str, str] = MappingProxyType({})
-) -> Iterator[LakeFSInfo]:
-    """A server from nothing in an empty folder; stopped at the end, by its process id.
-
-    `storage` are settings of its block store (lakeFS's own names, without LAKEFS_BLOCKSTORE_),
-    where its bytes are not to lie in the folder.
-    """
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    key, secret = f"AKIA{secrets.token_hex(8).upper()}", secrets.token_hex(20)
-    port = _free_port()
-    endpoint = f"http://127.0.0.1:{port}"
-    settings = {
+def _settings(folder: Path, port: int, key: str, secret: str) -> dict[str, str]:
+    """LakeFS's own names: everything lies in the folder, and nothing is sent to anybody."""
+    return {
         "DATABASE_TYPE": "local",
         "DATABASE_LOCAL_PATH": str(folder / "kv"),
         "BLOCKSTORE_TYPE": "local",
@@ -63,8 +52,24 @@ def running_in(
         "USAGE_REPORT_ENABLED": "false",
         "SECURITY_CHECK_LATEST_VERSION": "false",
     }
-    environment = {"PATH": os.environ.get("PATH", ""), "HOME": str(folder)}
+
+
+@contextmanager
+def running_in(
+    folder: Path, *, executable: Path, storage: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[LakeFSInfo]:
+    """A server from nothing in an empty folder; stopped at the end, by its process id.
+
+    `storage` are settings of its block store (lakeFS's own names, without LAKEFS_BLOCKSTORE_),
+    where its bytes are not to lie in the folder.
+    """
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    key, secret = f"AKIA{secrets.token_hex(8).upper()}", secrets.token_hex(20)
+    port = _free_port()
+    endpoint = f"http://127.0.0.1:{port}"
+    settings = _settings(folder, port, key, secret)
     settings |= {f"BLOCKSTORE_{name}": value for name, value in storage.items()}
+    environment = {"PATH": os.environ.get("PATH", ""), "HOME": str(folder)}
     environment |= {f"LAKEFS_{name}": value for name, value in settings.items()}
     try:
         with (folder / "log").open("wb") as log:

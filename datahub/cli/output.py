@@ -143,6 +143,40 @@ def progress_bars() -> Iterator[Any]:
     if not sys.stderr.isatty():
         yield lambda name, count, total: None
         return
+    bars = _Bars()
+    try:
+        yield bars.update
+    finally:
+        bars.stop()
+
+
+class _Bars:
+    """Bars of rich, one a task; they are drawn from the first progress on."""
+
+    def __init__(self) -> None:
+        self._bars = _rich_progress()
+        self._tasks: dict[str, Any] = {}
+        self._starts: dict[str, float] = {}  # when what came before it had ended
+        self._last = time.monotonic()
+
+    def update(self, name: str, count: int, total: int) -> None:
+        if not self._tasks:
+            self._bars.start()
+            _bars.append(self._bars)
+        if name not in self._tasks:
+            self._tasks[name] = self._bars.add_task(name, total=total, speed="")
+            self._starts[name] = self._last
+        self._last = time.monotonic()
+        speed = f"{count / max(self._last - self._starts[name], 1e-3):,.0f}/s"
+        self._bars.update(self._tasks[name], completed=count, total=total, speed=speed)
+
+    def stop(self) -> None:
+        if self._tasks:
+            _bars.remove(self._bars)
+            self._bars.stop()
+
+
+def _rich_progress() -> Any:
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -159,29 +193,7 @@ def progress_bars() -> Iterator[Any]:
         TextColumn("{task.fields[speed]}"),
         TimeRemainingColumn(),
     )
-    tasks: dict[str, Any] = {}
-    starts: dict[str, float] = {}  # when what came before it had ended
-    last = time.monotonic()
-    bars = Progress(*columns, console=Console(stderr=True), transient=True)
-
-    def progress(name: str, count: int, total: int) -> None:
-        nonlocal last
-        if not tasks:
-            bars.start()
-            _bars.append(bars)
-        if name not in tasks:
-            tasks[name] = bars.add_task(name, total=total, speed="")
-            starts[name] = last
-        last = time.monotonic()
-        speed = f"{count / max(last - starts[name], 1e-3):,.0f}/s"
-        bars.update(tasks[name], completed=count, total=total, speed=speed)
-
-    try:
-        yield progress
-    finally:
-        if tasks:
-            _bars.remove(bars)
-            bars.stop()
+    return Progress(*columns, console=Console(stderr=True), transient=True)
 
 
 def confirm(question: str) -> bool:

@@ -36,6 +36,12 @@ from datahub.core.error_texts import (
     storable,
     told,
 )
+from datahub.core.job import (
+    JobEnded,
+    JobNotFound,
+    LeaseLost,
+    OtherJob,
+)
 from datahub.core.rowconflict import (
     ChangedSince,
     MergeConflict,
@@ -81,7 +87,10 @@ __all__ = [
     "GateRefused",
     "Guarded",
     "InputError",
+    "JobEnded",
+    "JobNotFound",
     "LabelingFunctionError",
+    "LeaseLost",
     "LimitReached",
     "MergeConflict",
     "NoGate",
@@ -90,6 +99,7 @@ __all__ = [
     "NothingToCommit",
     "NothingToMerge",
     "ObjectNotFound",
+    "OtherJob",
     "PromptNotReady",
     "RefNotFound",
     "Rejected",

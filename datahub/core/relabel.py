@@ -182,6 +182,21 @@ def checked_label(label: str | None, classes: tuple[str, ...], *, key: Key) -> s
     )
 
 
+def _reason() -> pl.Expr:
+    """Why a row is not accepted; null where it is, or where people decided."""
+    return (
+        pl.when(pl.col("people") == "tie")
+        .then(pl.lit(PEOPLE["tie"]))
+        .when(pl.col("people") == "skipped")
+        .then(pl.lit(PEOPLE["skipped"]))
+        .when(pl.col("becomes") == "accept")
+        .then(pl.lit(None, pl.String))
+        .when("thin")
+        .then(pl.lit("too little text"))
+        .otherwise("doubt")
+    )
+
+
 def final_labels(
     scores: pl.DataFrame,
     decisions: Mapping[Key, Decision],
@@ -227,15 +242,7 @@ def final_labels(
         .when("by_end")
         .then("end_confidence")
         .otherwise("confidence"),
-        reason=pl.when(pl.col("people") == "tie")
-        .then(pl.lit(PEOPLE["tie"]))
-        .when(pl.col("people") == "skipped")
-        .then(pl.lit(PEOPLE["skipped"]))
-        .when(pl.col("becomes") == "accept")
-        .then(pl.lit(None, pl.String))
-        .when("thin")
-        .then(pl.lit("too little text"))
-        .otherwise("doubt"),
+        reason=_reason(),
         lfs=lfs,
         model=pl.when(pl.col("label").is_not_null()).then(pl.lit(model)),
         pattern_answers=pl.col("pattern_answers"),

@@ -27,10 +27,11 @@ from datahub.flow.label.here import LFsHere
 from datahub.flow.label.looking import Eyes
 from datahub.flow.label.report import LFReport
 from datahub.flow.label.suggest import ROWS, SuggestReport, suggest_lfs
+from datahub.hub.backends import named_end_model
 from datahub.hub.label_models import dev_by, label_model
 from datahub.hub.lf_scaffold import lf_file
 from datahub.hub.registry import REGISTRY
-from datahub.hub.wiring import Wiring, named_end_model
+from datahub.hub.wiring import Wiring
 from datahub.ports import LeftOut, LFWorkers
 
 

@@ -6,19 +6,14 @@ import threading
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from datahub import config
-from datahub.core import signing
 from datahub.core.dataset import Dataset
 from datahub.core.errors import ConfigError, DatahubError
-from datahub.core.features import Looks
 from datahub.core.leaving import NO_RULE, Leaving
-from datahub.core.looks import LOOKS
-from datahub.core.outcome import Policy
 from datahub.core.prompt_lf import Spending
 from datahub.core.setaside import Consent
 from datahub.core.versions import Commit, with_current
@@ -26,23 +21,19 @@ from datahub.flow.dataset.at import At
 from datahub.flow.rows.setaside import Caution
 from datahub.flow.steps import Progress, Step, quiet
 from datahub.hub import stores
+from datahub.hub.backends import Backends
 from datahub.hub.parts import Parts, once
 from datahub.hub.registry import REGISTRY, adapter, load
 from datahub.ports import (
     Catalog,
     Embedder,
-    EndModel,
-    GateEngine,
     LedgerEntry,
     LFSource,
     LFWorkers,
-    PartProfiles,
     Prompts,
     ReviewQueue,
-    Rows,
     Run,
     VersionStore,
-    VoteJournal,
 )
 
 Warn = Callable[[str], None]
@@ -56,7 +47,7 @@ def unheard(warning: str) -> None:
     """A warning that nobody waits for; `warnings` has it."""
 
 
-class Wiring:
+class Wiring(Backends):
     """One project: its settings and its adapters."""
 
     def __init__(
@@ -97,12 +88,6 @@ class Wiring:
         )
 
     @once
-    def rows(self) -> Rows:
-        """Tables in files."""
-        rows: Rows = adapter("rows", "polars")()
-        return rows
-
-    @once
     def catalog(self) -> Catalog:
         """What happened and what is under way."""
         catalog: Catalog = adapter("catalog", "sql")(self.settings.catalog)
@@ -110,33 +95,6 @@ class Wiring:
             _ = self.store  # its folder is the catalog's, and a clone of the project has none
             catalog.upgrade()  # lost, or never made, or of an earlier datahub
         return catalog
-
-    @once
-    def verdict_secrets(self) -> dict[str, str]:
-        """The secrets that sign verdicts, by their ids. Raises ConfigError for a weak one."""
-        return signing.secrets_of(self.settings.verdict_secret)
-
-    @once
-    def gate(self) -> GateEngine:
-        """The judge of candidates."""
-        whole: GateEngine = adapter("gate", "great-expectations")()  # which loads itself on use
-        folder = self.settings.cache_folder / "profiles"
-        gate: GateEngine = adapter("gate", "polars")(self.rows, whole, folder)
-        return gate
-
-    @once
-    def part_profiles(self) -> PartProfiles:
-        """What was measured of parts before."""
-        make = load("datahub.adapters.part_profiles:FolderProfiles")
-        profiles: PartProfiles = make(self.settings.cache_folder / "profiles" / "measures")
-        return profiles
-
-    @once
-    def vote_journal(self) -> VoteJournal:
-        """What a run of LFs stored that has not committed yet."""
-        make = load("datahub.adapters.vote_journal:FileJournal")
-        journal: VoteJournal = make(self.settings.cache_folder / "lf_run.journal")
-        return journal
 
     @once
     def lf_source(self) -> LFSource:
@@ -222,38 +180,6 @@ class Wiring:
         """What prompts cost so far; None where nothing was asked."""
         prompts: Prompts | None = self._parts.peek("prompts")
         return None if prompts is None else prompts.spent
-
-    @once
-    def labelstudio(self) -> Any:
-        """The Label Studio server of this project."""
-        make = load("datahub.adapters.labelstudio_server:LabelStudioServer")
-        return make(
-            self.settings.own_folder / "labelstudio",
-            environment=self.settings.labelstudio_home,
-            port=self.settings.labelstudio_port or None,
-        )
-
-    @property
-    def policy(self) -> Policy:
-        """What becomes of rows. Raises ConfigError where the settings make no policy."""
-        names = (field.name for field in fields(Policy))
-        return Policy(**{name: getattr(self.settings, name) for name in names})
-
-    @property
-    def end_model(self) -> EndModel | None:
-        """The second opinion, if one is wanted."""
-        return named_end_model(self.settings.end_model)
-
-    @property
-    def end_model_columns(self) -> list[str]:
-        """Columns that the end model is to look at; empty: the default."""
-        return config.listed(self.settings.end_model_columns)
-
-    @property
-    def end_model_looks(self) -> Looks | Literal["auto"]:
-        """What the end model is to look at where a dataset has vectors."""
-        looks = next((looks for looks in LOOKS if looks == self.settings.end_model_looks), None)
-        return looks or "auto"
 
     @property
     def queue_leaving(self) -> Leaving:
@@ -382,13 +308,3 @@ class Wiring:
                 self.catalog.record_run(run)
             except DatahubError as error:
                 self.warn_once([f"{name} is done, and not in the catalog: {error.message}"])
-
-
-def named_end_model(name: str) -> EndModel | None:
-    """The end model of a name; `none`: no second opinion. Raises ConfigError: no such one."""
-    if name not in config.END_MODELS:
-        raise ConfigError(
-            f"There is no end model {name!r}.", hint=f"There are: {', '.join(config.END_MODELS)}."
-        )
-    model: EndModel | None = None if name == "none" else adapter("end_model", name)()
-    return model

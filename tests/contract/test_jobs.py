@@ -186,13 +186,13 @@ def test_who_lost_the_lease_changes_nothing(jobs: Jobs) -> None:
 def test_a_job_ends_once(jobs: Jobs) -> None:
     jobs.submit(asked(), time=NOON)
     job = claimed(jobs)
-    jobs.finish(job.lease, "failed", time=NOON, failure=JobFailure("x", "It broke.", "Mend it."))
+    jobs.finish(job.lease, "failed", time=NOON, failure=JobFailure("x", "It broke.", "Fix it."))
 
     with pytest.raises(LeaseLost):
         jobs.finish(job.lease, "done", time=NOON)
     with pytest.raises(JobEnded):
         jobs.cancel(job.id, time=NOON)
-    assert jobs.get(job.id).failure == JobFailure("x", "It broke.", "Mend it.")
+    assert jobs.get(job.id).failure == JobFailure("x", "It broke.", "Fix it.")
     assert jobs.claim("w", time=after(999), lease=LEASE) is None
 
 

@@ -83,7 +83,8 @@ def read_suite(suite: bytes, *, name: str) -> list[Check]:
     ]
 
 
-def _check(entry: Mapping[str, Any], parameters: Mapping[str, Any], at: str) -> Check:
+def _parse(entry: Mapping[str, Any], parameters: Mapping[str, Any], at: str) -> tuple[Any, Any]:
+    """The configuration of an entry and its expectation, in Great Expectations' own classes."""
     from great_expectations.exceptions import ExpectationNotFoundError, GreatExpectationsError
     from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
 
@@ -110,6 +111,11 @@ def _check(entry: Mapping[str, Any], parameters: Mapping[str, Any], at: str) -> 
     except (GreatExpectationsError, ValueError, TypeError, KeyError, AttributeError) as error:
         text = " ".join(str(error).split())[:300]
         raise GateError(f"Suite {at} ({entry['type']}) cannot be read: {text}") from error
+    return config, expectation
+
+
+def _check(entry: Mapping[str, Any], parameters: Mapping[str, Any], at: str) -> Check:
+    config, expectation = _parse(entry, parameters, at)
     empty = asks_nothing(entry["type"], config.kwargs)
     if empty:
         raise GateError(

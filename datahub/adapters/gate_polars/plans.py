@@ -73,12 +73,7 @@ def plan_of(question: Asked, families: Families) -> Plan:
         return make((), "rows", _rows_measure, partial(_row_count, kwargs))
     columns = _columns(kwargs)
     if kind in _NULLS:
-        if kind == _NULLS[1] and families[columns[0]] == OTHER:
-            raise NotCovered("values of another type are told")
-        bad = (
-            pl.col(columns[0]).is_null() if kind == _NULLS[0] else pl.col(columns[0]).is_not_null()
-        )
-        return _each(make, kwargs, columns, lambda frame: bad, skip=None, keeps_missing=False)
+        return _null_plan(make, question, families[columns[0]], columns)
     if kind == "expect_column_proportion_of_non_null_values_to_be_between":
         return make(columns, "nulls", partial(_nulls_measure, columns), partial(_nonnull, kwargs))
     if any(families[name] == OTHER for name in columns):
@@ -90,7 +85,24 @@ def plan_of(question: Asked, families: Families) -> Plan:
         if any(families[name] == "float" for name in columns) and len(columns) > 8:
             raise NotCovered("many columns")
         return _whole_plan(make, columns, partial(whole.compound_unique, kwargs, columns))
-    column = columns[0]
+    return _column_plan(make, question, families, columns[0])
+
+
+def _null_plan(
+    make: Callable[..., Plan], question: Asked, family: str, columns: Sequence[str]
+) -> Plan:
+    value, wants_nulls = pl.col(columns[0]), question.kind == _NULLS[1]
+    if wants_nulls and family == OTHER:
+        raise NotCovered("values of another type are told")
+    bad = value.is_not_null() if wants_nulls else value.is_null()
+    return _each(make, question.kwargs, columns, lambda frame: bad, skip=None, keeps_missing=False)
+
+
+def _column_plan(
+    make: Callable[..., Plan], question: Asked, families: Families, column: str
+) -> Plan:
+    """The plan of an expectation about the values of one column, all of a covered type."""
+    kind, kwargs, columns = question.kind, question.kwargs, [column]
     if kind == "expect_column_values_to_be_unique":
         compute = measures.distinct(column)
         return make(

@@ -81,7 +81,7 @@ def _run(command: list[str], variables: Mapping[str, str], say: Say) -> None:
         stderr=subprocess.STDOUT,
         text=True,
         errors="replace",
-        env=clean_environment() | variables,
+        env={**clean_environment(), **variables},
     ) as child:
         try:
             for line in child.stdout or ():

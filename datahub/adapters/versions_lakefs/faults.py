@@ -70,17 +70,8 @@ def _of_status(
             hint="Set DATAHUB_LAKEFS_ACCESS_KEY_ID and DATAHUB_LAKEFS_SECRET_ACCESS_KEY to a pair "
             "that the server of lakefs_endpoint gave you.",
         )
-    if status == 403 and "protected" in message:
-        return Guarded(branch, f"lakeFS protects {branch!r}: {message}.")
-    if status == 403 and "default branch" in message:
-        return Conflict(
-            f"{branch!r} is the default branch of the repository, which lakeFS does not delete.",
-            hint="Make another branch the repository's default on the server first.",
-        )
     if status == 403:
-        return AuthenticationError(
-            refusal, hint="Ask the server's administrator for a policy that allows it."
-        )
+        return _forbidden(message, refusal, branch)
     if status == 404:
         return NotFound(refusal, hint="`datahub status` and `datahub branch list` show what is.")
     if status == 409:
@@ -109,6 +100,20 @@ def _of_status(
             backend=BACKEND,
         )
     return Rejected(f"{refusal} ({status})", hint=_AGAIN, backend=BACKEND)
+
+
+def _forbidden(message: str, refusal: str, branch: str) -> DatahubError:
+    """LakeFS has one status for what its rules forbid and for what a user may not do."""
+    if "protected" in message:
+        return Guarded(branch, f"lakeFS protects {branch!r}: {message}.")
+    if "default branch" in message:
+        return Conflict(
+            f"{branch!r} is the default branch of the repository, which lakeFS does not delete.",
+            hint="Make another branch the repository's default on the server first.",
+        )
+    return AuthenticationError(
+        refusal, hint="Ask the server's administrator for a policy that allows it."
+    )
 
 
 def _hook_failed(message: str, hook_output: _HookOutput) -> DatahubError:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
-import polars as pl
 
 from datahub.core.choosing import adjust
 from datahub.core.dataset import Key
@@ -29,10 +27,11 @@ from datahub.flow.dataset.draft import Draft
 from datahub.flow.dataset.features import FeatureReader
 from datahub.flow.dataset.votes import VotesAt, current_votes
 from datahub.flow.label.dev import ByDev, Chosen, Dev, choose_by, dev_rows
-from datahub.flow.label.judging import JudgedPart, Judgment, judge, lines_of
+from datahub.flow.label.judging import Judgment, judge, lines_of
 from datahub.flow.label.judging_again import made_by
-from datahub.flow.label.looking import EndModelLooks, Eyes
+from datahub.flow.label.looking import EndModelLooks, Eyes, Sees
 from datahub.flow.label.pairs import columns_of, earlier_counts, keep_counts
+from datahub.flow.label.tally import Tally
 from datahub.flow.steps import Step
 from datahub.ports import EndModel, LabelModel, LabelModelFit
 
@@ -85,37 +84,6 @@ class FitReport(InHTML):
     looks: EndModelLooks | None = None
 
 
-@dataclass
-class _Tally:
-    """What `FitReport` counts, of parts that come one at a time; `rows` are those with a vote."""
-
-    sample: LabelSample
-    rows: int = 0
-    agreements: int = 0
-    changes: int = 0
-    statuses: Counter[str] = field(default_factory=Counter)
-    classes: Counter[str] = field(default_factory=Counter)
-    outcomes: Counter[str] = field(default_factory=Counter)
-
-    @property
-    def agreement(self) -> float | None:
-        """Share of covered rows whose likeliest class is that of the majority vote."""
-        return self.agreements / self.rows if self.rows else None
-
-    def add(self, part: JudgedPart, votes: LabelMatrix, plain: SoftLabels) -> None:
-        """Count one part, of which majority vote says `plain`."""
-        has_vote = ~np.isnan(part.final).any(axis=1)
-        agrees = part.final[has_vote].argmax(axis=1) == plain[has_vote].argmax(axis=1)
-        supported = (part.scores["end_label"] == part.scores["label"]).fill_null(value=False)
-        self.sample.add(votes, part.final, plain, supported.to_numpy())
-        self.rows += int(has_vote.sum())
-        self.agreements += int(agrees.sum())
-        self.changes += int(part.scores["label"].ne_missing(part.scores["model_label"]).sum())
-        self.statuses.update(counts_of(part.labels["status"]))
-        self.classes.update(counts_of(part.labels["label"].drop_nulls()))
-        self.outcomes.update(counts_of(part.labels["outcome"]))
-
-
 @dataclass(frozen=True)
 class Fitting:
     """What labels are made with: models, and how they are set.
@@ -154,26 +122,25 @@ def label_fit(at: At, fitting: Fitting, step: Step) -> FitReport:
     majority = _majority(fitting, votes, len(at.dataset.classes))
     decisions = decisions_at(at)
     if fitting.dev is None:
-        chosen, (fit, alike) = None, _fit(at, fitting, votes, majority, manifest, draft)
+        choice, (fit, alike) = None, _fit(at, fitting, votes, majority, manifest, draft)
         sees = fitting.eyes.see(at, lambda lines: fitting.model.predict(fit, votes[lines]))
     else:
-        chosen, alike = _choose(at, fitting, fitting.dev, votes, majority, decisions)
-        fit, sees = chosen.fit, chosen.sees
-        fitting = replace(fitting, model=chosen.model, options={})
+        choice, alike = _choose(at, fitting, fitting.dev, votes, majority, decisions)
+        fit, sees = choice.fit, choice.sees
+        fitting = replace(fitting, model=choice.model, options={})
     step.progress("label model", len(votes), len(votes))
-    reader = sees.reader
-    model = _model_manifest(at, fitting, fit, alike, reader, draft, chosen)
+    model = _model_manifest(at, fitting, fit, alike, sees.reader, draft, choice)
     draft.put(label_model_file(at.name), model.to_json())
     labels = judge(
         at.dataset,
         votes,
-        lambda part, votes: _says(fitting.model, fit, votes, chosen),
-        reader,
+        lambda part, votes: _says(fitting.model, fit, votes, choice),
+        sees.reader,
         lfs=manifest.names,
         end_model=fitting.end_model,
         decisions=decisions,
         audit_keys=at.audit_keys,
-        spent=() if chosen is None else chosen.rows.keys,
+        spent=() if choice is None else choice.rows.keys,
         policy=fitting.policy,
         model=made_by(model),
         seed=fitting.seed,
@@ -182,29 +149,32 @@ def label_fit(at: At, fitting: Fitting, step: Step) -> FitReport:
     )
     draft.put(triage_file(at.name), labels.triage.to_json())
     tally = _write(labels, votes, majority, draft, step)
+    warnings = _warnings(at, manifest, model, tally, sees)
+    commit = _commit(at, draft, step, model, fitting.seed, tally)
+    report = _report(at, manifest, model, alike, tally, warnings, labels.triage, commit)
+    columns = sees.reader.features.columns if fitting.end_model else ()
+    by_dev = None if choice is None else ByDev.of(choice)
+    return replace(report, features=columns, looks=sees.why, chosen=by_dev)
+
+
+def _warnings(
+    at: At, manifest: VotesManifest, model: ModelManifest, tally: Tally, sees: Sees
+) -> tuple[LabelWarning, ...]:
+    """What is odd about the labels, and vectors that the end model lacks."""
     warnings = tally.sample.warnings(
         manifest.names, at.dataset.classes, model.class_balance, model.balance_from
     )
     missing = sees.why and sees.why.warning(at.dataset.rows)
-    warnings = (*warnings, missing) if missing else warnings
-    commit = draft.commit(
-        step,
-        message=f"Fit {model.name} to the votes on {at.name}",
-        metadata={
-            "step": "label fit",
-            "dataset": at.name,
-            "model": model.name,
-            "seed": str(fitting.seed),
-        }
-        | {f"rows {status}": str(n) for status, n in sorted(tally.statuses.items())},
-    )
-    report = _report(at, manifest, model, alike, tally, warnings, labels.triage, commit)
-    return replace(
-        report,
-        features=reader.features.columns if fitting.end_model else (),
-        looks=sees.why,
-        chosen=None if chosen is None else ByDev.of(chosen),
-    )
+    return (*warnings, missing) if missing else warnings
+
+
+def _commit(
+    at: At, draft: Draft, step: Step, model: ModelManifest, seed: int, tally: Tally
+) -> Commit:
+    metadata = {"step": "label fit", "dataset": at.name, "model": model.name, "seed": str(seed)}
+    statuses = {f"rows {status}": str(n) for status, n in sorted(tally.statuses.items())}
+    message = f"Fit {model.name} to the votes on {at.name}"
+    return draft.commit(step, message=message, metadata=metadata | statuses)
 
 
 def _majority(fitting: Fitting, votes: VotesAt, cardinality: int) -> Majority:
@@ -275,11 +245,9 @@ def _says(
     return adjust(soft, chosen.choice.class_balance, chosen.choice.setting.temperature)
 
 
-def _write(
-    labels: Judgment, votes: VotesAt, majority: Majority, draft: Draft, step: Step
-) -> _Tally:
+def _write(labels: Judgment, votes: VotesAt, majority: Majority, draft: Draft, step: Step) -> Tally:
     """Write the tables of all parts; what they hold, counted."""
-    tally = _Tally(LabelSample(draft.at.dataset.rows))
+    tally = Tally(LabelSample(draft.at.dataset.rows))
     for part in labels.parts():
         tally.add(part, votes[part.lines], majority(part.lines))
         step.progress("labels", part.lines.stop, draft.at.dataset.rows)
@@ -288,11 +256,6 @@ def _write(
     for table in ("soft_labels", "labels"):
         draft.drop_rest(table)
     return tally
-
-
-def counts_of(values: pl.Series) -> dict[str, int]:
-    """How often each value stands there, by name."""
-    return dict(values.value_counts().sort(values.name).iter_rows())
 
 
 def resolve_balance(
@@ -368,7 +331,7 @@ def _report(
     manifest: VotesManifest,
     model: ModelManifest,
     alike: Dependence,
-    tally: _Tally,
+    tally: Tally,
     warnings: tuple[LabelWarning, ...],
     triage: Triage,
     commit: Commit,

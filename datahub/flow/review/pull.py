@@ -13,8 +13,8 @@ from datahub.core.versions import Commit
 from datahub.flow.dataset.annotations import decisions_at, hashes_of
 from datahub.flow.dataset.at import At
 from datahub.flow.dataset.draft import Draft
-from datahub.flow.label.fit import counts_of
 from datahub.flow.label.judging_again import check_fitted, judge_again, relabel
+from datahub.flow.label.tally import counts_of
 from datahub.flow.review.answers import (
     AnswerSorter,
     latest,

@@ -17,8 +17,8 @@ from datahub.flow.dataset.annotations import agreement_at, decisions_at
 from datahub.flow.dataset.at import At
 from datahub.flow.dataset.features import FeatureReader, out_of_fold, read_rows
 from datahub.flow.dataset.tables import read_parts, table_paths
-from datahub.flow.label.fit import counts_of
 from datahub.flow.label.judging_again import check_fitted, features_as_fitted, fitted_model
+from datahub.flow.label.tally import counts_of
 from datahub.ports import EndModel, Rows, VersionStore
 
 CHANCE = 0.05

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from datahub.hub.results.history import Verdict
-from datahub.hub.results.label import Judged, LFSummary
+from datahub.hub.results.label import LFSummary
+from datahub.hub.results.score import Judged
 from datahub.hub.results.shape import Key, Shape
 
 

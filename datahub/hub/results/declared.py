@@ -42,26 +42,20 @@ from datahub.hub.results.history import (
 )
 from datahub.hub.results.jobs import ExportedFile, Job, JobEvent, JobFailure, JobProgress
 from datahub.hub.results.label import (
-    Accuracy,
     Alike,
-    ClassScore,
     Compared,
     Comparison,
-    Confused,
     Disagreement,
     Fault,
     Fitted,
-    Judged,
     LabelWarning,
     LFReport,
     LFSummary,
     NewLF,
     Policy,
     Reuse,
-    Score,
     SeenRow,
     Sight,
-    SliceScore,
     Spending,
     Suggested,
     Suggestion,
@@ -111,6 +105,14 @@ from datahub.hub.results.rows import (
     SetAside,
     Stale,
     Status,
+)
+from datahub.hub.results.score import (
+    Accuracy,
+    ClassScore,
+    Confused,
+    Judged,
+    Score,
+    SliceScore,
 )
 from datahub.hub.results.service import (
     AskedTask,
