@@ -24,6 +24,7 @@ from datahub.cli import (
     labelstudio,
     leaves,
     lf,
+    monitor,
     project,
     review,
     tag,
@@ -76,6 +77,7 @@ history_edit.add_to(app)
 upkeep.add_to(app)
 app.command()(ci.ci)
 app.command()(audit.audit)
+app.command()(monitor.monitor)
 app.command()(why.why)
 app.command()(embed.embed)
 app.command()(embed.similar)

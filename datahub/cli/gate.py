@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from datahub.cli.context import CommittedLFs, Json, open_hub
+from datahub.cli.context import CommittedLFs, Dataset, Json, Ref, open_hub
 from datahub.cli.output import (
     emit_json,
     expectations,
@@ -134,6 +134,27 @@ def annotate(outcome: Outcome, places: Mapping[CheckFailure, Place]) -> None:
 
     for annotation in github_lines(outcome, places):
         talk(annotation)
+
+
+@app.command()
+def suggest(
+    of: Annotated[str, typer.Option("--table", help="labels or rows.")] = "labels",
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="A file to make.")] = None,
+    dataset: Dataset = None,
+    ref: Ref = None,
+    json: Json = False,
+) -> None:
+    """Write a suite with bounds from a dataset's history, for a person to edit."""
+    with open_hub() as hub:
+        suggestion = hub.gate_suggest(dataset, table=of, ref=ref, out=out)
+    if json:
+        emit_json(results.SuiteSuggestion.of(suggestion))
+    elif out is None:
+        line(suggestion.text.rstrip())
+    else:
+        count = expectations(len(suggestion.suite["expectations"]))
+        line(f"{suggestion.path}: {count} from {suggestion.commits} commits")
+        line("Edit it, name it in gates.toml, then run `datahub gate set`.")
 
 
 @app.command()

@@ -38,6 +38,8 @@ class Sketch:
     values: Floats = field(default_factory=lambda: np.empty(0))
     below: Floats = field(default_factory=lambda: np.empty(0))  # F at `values`
     deviation: float = 0.0
+    least: float | None = None
+    most: float | None = None
     counts: Mapping[str, int] | None = None
     is_numbers: bool = True
 
@@ -66,6 +68,7 @@ def sketch_part(column: pl.Series) -> dict[str, Any]:
         "points": points.tolist(),
         "mean": mean,
         "squares": float(((numbers - mean) ** 2).sum()) if n else 0.0,
+        "ends": [float(numbers[0]), float(numbers[-1])] if n else [],
     }
 
 
@@ -88,7 +91,8 @@ def merged(parts: Sequence[Mapping[str, Any]]) -> Sketch:
     squares = sum(part["squares"] for part in full) + float((sizes * (means - mean) ** 2).sum())
     below = np.cumsum(weights[order]) / weights.sum()
     deviation = float(np.sqrt(squares / sizes.sum()))
-    return Sketch(rows, nulls, values[order], below, deviation)
+    least, most = min(part["ends"][0] for part in full), max(part["ends"][1] for part in full)
+    return Sketch(rows, nulls, values[order], below, deviation, least, most)
 
 
 def drift(before: Sketch, after: Sketch) -> dict[str, float]:

@@ -8,7 +8,7 @@ for the engine to say that judges it.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,7 +35,7 @@ class Suite:
     """Expectations as they are written, in order, each with a type."""
 
     name: str
-    entries: list[Mapping[str, Any]]
+    entries: Sequence[Mapping[str, Any]]
     parameters: Mapping[str, Any]
 
 

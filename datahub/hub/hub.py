@@ -32,11 +32,12 @@ from datahub.hub.registry import load
 from datahub.hub.reviewing import Reviewing
 from datahub.hub.scaffold import files as scaffold_files
 from datahub.hub.versioning import Versioning
+from datahub.hub.watching import Watching
 from datahub.hub.wiring import Warn, unheard
 from datahub.machine.installed import shared_folder
 
 
-class Hub(Access, Importing, Jobs, Forking, Embedding, Reading, Reviewing, Versioning):
+class Hub(Access, Importing, Jobs, Forking, Embedding, Reading, Reviewing, Versioning, Watching):
     """One project: its settings, its adapters, its use cases."""
 
     @classmethod

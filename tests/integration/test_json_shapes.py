@@ -130,6 +130,8 @@ def _publish(walk: Walk, folder: Path) -> None:
     assert walk("gate refusals")
     assert walk("merge", "work", "--into", "main")["verdict"]["passed"]
     assert walk("audit", "main")["clean"]
+    assert walk("gate suggest")["suite"]["expectations"]
+    assert walk("monitor", "--against", "main", "--ref", "work")["state"] == "fine"
     assert walk("fork snapshot", "rows apart")["datasets"]
     assert walk("fork vote", "rows apart")["lfs"]["mail"]
     walk("ci", "--votes", "votes", "--report", "ci.json")

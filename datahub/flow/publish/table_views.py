@@ -25,7 +25,7 @@ from datahub.flow.dataset.at import At
 from datahub.flow.publish.slices import in_slice
 from datahub.ports import PartProfiles
 
-VERSION = 1  # of what measures mean: higher where any of them answers otherwise
+VERSION = 2  # of what measures mean: higher where any of them answers otherwise
 _KEYS = 20
 _WORD = r"\w{2,30}"
 
@@ -87,8 +87,8 @@ class MergeView:
         parts = self._new_parts() if new else self._after.dataset.parts
         if not parts:
             return None
-        before = _sketch(self._sides[0], column, only)
-        after = _sketch(self._sides[1], column, only, parts)
+        before = sketch_of(self._sides[0], column, only)
+        after = sketch_of(self._sides[1], column, only, parts)
         return None if before is None or after is None else (before, after)
 
     def _new_parts(self) -> Sequence[Part]:
@@ -244,9 +244,10 @@ class MergeView:
         return keys.is_in(old.implode())
 
 
-def _sketch(
+def sketch_of(
     side: Measures, column: str, only: Slice, parts: Sequence[Part] | None = None
 ) -> Sketch | None:
+    """The sketch of a column of these parts, or of all; None where the table has none."""
     at = side.at
     if not at.exists or not at.has(side.table) or column not in _columns(at, side.table):
         return None

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from datahub.hub.results.history import Verdict
+from datahub.hub.results.history import CheckResult, Verdict
 from datahub.hub.results.label import LFSummary
 from datahub.hub.results.score import Judged
-from datahub.hub.results.shape import Key, Shape
+from datahub.hub.results.shape import Cell, Key, Shape
 
 
 @dataclass(frozen=True)
@@ -133,3 +133,31 @@ class Comment(Shape):
 
     state: str
     markdown: str
+
+
+@dataclass(frozen=True)
+class SuiteSuggestion(Shape):
+    """A suite for a table with bounds from `commits`; `path` is the file it was written to."""
+
+    table: str
+    commits: int
+    path: str | None
+    suite: Cell
+
+
+@dataclass(frozen=True)
+class Monitored(Shape):
+    """A dataset next to a ref of before. `state` is fine, refit or relabel; `reasons` say why.
+
+    `unlabeled` of the `new_rows` have no label.
+    """
+
+    dataset: str
+    ref: str
+    against: str
+    rows: int
+    new_rows: int
+    unlabeled: int
+    state: str
+    reasons: list[str]
+    results: list[CheckResult]
