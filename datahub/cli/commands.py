@@ -24,10 +24,13 @@ from datahub.cli import (
     labelstudio,
     leaves,
     lf,
+    member,
     monitor,
     project,
     review,
+    serve,
     tag,
+    token,
     upkeep,
     verbose,
     versions,
@@ -82,6 +85,7 @@ app.command()(why.why)
 app.command()(embed.embed)
 app.command()(embed.similar)
 app.command()(leaves.leaves)
+app.command()(serve.serve)
 app.add_typer(branch.app, name="branch")
 app.add_typer(tag.app, name="tag")
 app.add_typer(git.app, name="git")
@@ -91,6 +95,8 @@ app.add_typer(review.app, name="review")
 app.add_typer(gate.app, name="gate")
 app.add_typer(fork.app, name="fork")
 app.add_typer(labelstudio.app, name="labelstudio")
+app.add_typer(member.app, name="member")
+app.add_typer(token.app, name="token")
 app.add_typer(database.app, name="db")
 
 

@@ -32,6 +32,11 @@ def emit_json(result: Shape | Sequence[Shape | Mapping[str, Any] | str]) -> None
     sys.stdout.write(json.dumps(plain(result), ensure_ascii=False, indent=2) + "\n")
 
 
+def emit_json_line(result: Shape) -> None:
+    """Print a declared result as one line: of a command that goes on, and whose reader waits."""
+    line(json.dumps(plain(result), ensure_ascii=False))
+
+
 def line(text: str = "") -> None:
     """Print one line of results."""
     sys.stdout.write(text + "\n")

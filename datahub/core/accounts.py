@@ -11,7 +11,7 @@ import hashlib
 import hmac
 import re
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from datahub.core.error_kinds import DatahubError, InputError
@@ -214,18 +214,28 @@ def checked_user(name: str) -> str:
     >>> checked_user("ada@example.org")
     'ada@example.org'
     """
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,99}", name):
+    if not is_user(name):
         raise InputError(
             f"{name!r} cannot be a user's name.", hint="Use letters, digits and . _ @ + -"
         )
     return name
 
 
+def is_user(name: str) -> bool:
+    """Whether people and machines may have the name.
+
+    >>> is_user("ci-1"), is_user("Ada L")
+    (True, False)
+    """
+    return re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,99}", name) is not None
+
+
 def checked_repository(name: str) -> str:
     """Return a name that a repository may have on a server, else raise InputError."""
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", name):
         raise InputError(
-            f"{name!r} cannot be a repository's name.", hint="Use letters, digits and . _ -"
+            f"{name!r} cannot be a repository's name.",
+            hint="Use letters, digits and . _ - in the setting `repository`.",
         )
     return name
 
@@ -235,6 +245,18 @@ def checked_role(name: str) -> Role:
     if name not in set(Role):
         raise InputError(f"There is no role {name!r}.", hint=f"Roles are {', '.join(Role)}.")
     return Role(name)
+
+
+def life_of(text: str) -> timedelta:
+    """A number of hours or days. Raises InputError.
+
+    >>> life_of("12h"), life_of("30d")
+    (datetime.timedelta(seconds=43200), datetime.timedelta(days=30))
+    """
+    match = re.fullmatch(r"([0-9]{1,5})([hd])", text)
+    if match is None:
+        raise InputError(f"{text!r} is no number of hours or days.", hint="Try 90d or 12h.")
+    return timedelta(**{{"h": "hours", "d": "days"}[match[2]]: int(match[1])})
 
 
 def checked_scope(name: str) -> str:

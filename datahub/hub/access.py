@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import timedelta
 
 from datahub.core.accounts import (
     LogEntry,
     Member,
     Principal,
+    Role,
     Session,
     Token,
     checked_repository,
     checked_role,
     checked_user,
+    is_user,
 )
+from datahub.core.errors import NotFound
 from datahub.flow.access import log, replies, sessions, tokens
 from datahub.hub.parts import once
 from datahub.hub.registry import adapter
@@ -41,6 +45,18 @@ class Access(Wiring):
         new = None if role is None else checked_role(role)
         self._accounts.set_role(checked_user(user), place, new)
         return None if new is None else Member(user, place, new)
+
+    def member_remove(self, user: str, *, repository: str | None = None) -> Member:
+        """Take somebody's role away; their sessions end. Raises NotFound."""
+        place = checked_repository(repository or self.repository)
+        role = self._accounts.roles(user).get(place)
+        if role is None:
+            raise NotFound(
+                f"{user!r} has no role in {place!r}.",
+                hint="`datahub member list` shows who has one.",
+            )
+        self.member_set(user, None, repository=place)
+        return Member(user, place, role)
 
     def members(self, *, repository: str | None = None) -> list[Member]:
         """Who has a role, by repository and name."""
@@ -78,6 +94,21 @@ class Access(Wiring):
             user, accounts=self._accounts, now=self.clock(), fresh=secrets.token_hex
         )
 
+    def invite_admin(self) -> tuple[str, str]:
+        """Who works in this project, as an admin of it, and a code that signs them in.
+
+        Who can write the catalog could make themselves one anyway. An author whose name is none
+        of a user is `admin`.
+        """
+        user = self._local_user()
+        if self._accounts.roles(user).get(self.repository) is not Role.ADMIN:
+            with self.logged("member set", {"user": user, "role": "admin"}):
+                self.member_set(user, Role.ADMIN)
+        return user, self.invite(user)
+
+    def _local_user(self) -> str:
+        return self.settings.author if is_user(self.settings.author) else "admin"
+
     def sign_in(self, code: str) -> tuple[str, Session]:
         """A new session for a code: its secret, and what it is. Raises NotSignedIn."""
         return sessions.sign_in(
@@ -108,6 +139,22 @@ class Access(Wiring):
         user, via = ("", "") if who is None else (who.user, who.via)
         note = log.Note(user, via, request, repository, act)
         return log.write(self._accounts, note, state, detail, now=self.clock())
+
+    @contextmanager
+    def logged(self, act: str, detail: Mapping[str, object]) -> Iterator[None]:
+        """Put what the command line does to accounts into the log, before it is done and after."""
+        who, request = Principal(self.settings.author, "command line", {}), secrets.token_hex(16)
+
+        def note(state: str) -> None:
+            self.log_write(who, act, state, detail, request=request, repository=self.repository)
+
+        note("begun")
+        state = "refused"
+        try:
+            yield
+            state = "done"
+        finally:
+            note(state)
 
     def written(
         self, *, repository: str | None = None, after: int = 0, limit: int = 100

@@ -107,7 +107,7 @@ def set_member(user: str, ask: Asks, role: Annotated[Role, Body(embed=True)]) ->
 @members.write("DELETE", "/members/{user}", right=R.ADMIN, result=results.Member)
 def remove_member(user: str, ask: Asks) -> Response:
     """Take somebody's role away; the sessions of that user end."""
-    ask.place.server.member_set(user, None, repository=ask.repo)
+    ask.place.server.member_remove(user, repository=ask.repo)
     return answer(results.Member(user, ask.repo, None))
 
 

@@ -17,7 +17,7 @@ from datahub.hub import results
 from datahub.web.asking import ANYBODY, Place
 from datahub.web.guard import set_session
 from datahub.web.problems import Malformed, problem
-from datahub.web.resource import Resource, answer
+from datahub.web.resource import V1, Resource, answer
 
 public = Resource("public", "")
 
@@ -70,7 +70,7 @@ async def sign_in(request: Request) -> Response:
     except DatahubError as error:
         return problem(error)
     response: Response = (
-        RedirectResponse("/", 303)
+        RedirectResponse(f"{V1}/session", 303)  # who you are
         if is_form
         else answer(results.SignedIn(session.user, csrf_of(secret)))
     )

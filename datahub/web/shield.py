@@ -78,7 +78,7 @@ class Shield:
     def _too_large(self) -> TooLarge:
         return TooLarge(
             f"The body has more than {self._largest:,} bytes.",
-            hint="Send large files in parts: POST /uploads, then PUT each part.",
+            hint="`datahub import` on the server takes files of any size.",
         )
 
 

@@ -20,8 +20,9 @@ from tests.shapes import breaches
 from tests.unit.test_commands import EVERY
 
 PAGE = Path(__file__).parents[2] / "docs" / "json.md"
-# Those that have a server or the demo's articles; their own tests hold them against the shapes.
-ELSEWHERE = {"demo", "labelstudio start", "labelstudio start --show-secrets"}
+# Those that are a server, have one, or have the demo's articles; their own tests hold them against
+# the shapes.
+ELSEWHERE = {"demo", "serve", "labelstudio start", "labelstudio start --show-secrets"}
 
 
 FAULTY = """
@@ -181,6 +182,12 @@ def _history(walk: Walk, folder: Path) -> None:
     for words in ((), ("--show-secrets",)):
         walk(" ".join(("labelstudio status", *words)))
     walk("labelstudio stop")
+    walk("member set", "ci", "labeler")
+    assert walk("member list")[0]["role"] == "labeler"
+    token = walk("token create", "ci", "--scope", "judge")
+    assert walk("token list")[0]["id"] == token["id"]
+    assert walk("token revoke", token["id"])["revoked"]
+    walk("member remove", "ci")
     walk("export", "labels.csv", "--table", "labels")
     walk("git export", "copy")
     assert walk("fsck") == []

@@ -196,6 +196,13 @@ COMMANDS: dict[str, Any] = {
     "git export": GitCopy,
     "git import": GitCopy,
     "db upgrade": Catalog,
+    "serve": Started,
+    "member set": Member,
+    "member list": list[Member],
+    "member remove": Member,
+    "token create": NewToken,
+    "token list": list[Token],
+    "token revoke": Token,
 }
 
 __all__ = [
