@@ -20,6 +20,7 @@ from datahub.cli import (
     git,
     helps,
     history_edit,
+    job,
     label,
     labelstudio,
     leaves,
@@ -94,6 +95,8 @@ app.add_typer(label.app, name="label")
 app.add_typer(review.app, name="review")
 app.add_typer(gate.app, name="gate")
 app.add_typer(fork.app, name="fork")
+app.add_typer(job.app, name="job")
+app.command()(job.worker)
 app.add_typer(labelstudio.app, name="labelstudio")
 app.add_typer(member.app, name="member")
 app.add_typer(token.app, name="token")

@@ -20,6 +20,17 @@ def quiet(what: str, done: int, total: int) -> None:
 
 
 @dataclass(frozen=True)
+class JobStamp:
+    """The job that a step is made for: `mark` goes into the metadata of its commits.
+
+    `check` raises LeaseLost where the job is another's by now: it is called before each commit.
+    """
+
+    mark: str
+    check: Callable[[], None]
+
+
+@dataclass(frozen=True)
 class Step:
     """One step about to be made: on which branch, by whom, when; `id` is fresh and unique.
 
@@ -32,6 +43,7 @@ class Step:
     id: str
     progress: Progress = quiet
     head: str = ""
+    job: JobStamp | None = None
 
 
 def begin(store: VersionStore, step: Step) -> Commit:
@@ -57,7 +69,10 @@ def end(
     message: str,
     metadata: Mapping[str, str] | None = None,
 ) -> Commit:
-    """Commit what differs from the head; the head itself when nothing does."""
+    """Commit what differs from the head; the head itself when nothing does. Raises LeaseLost."""
+    if step.job is not None:
+        step.job.check()
+        metadata = {**(metadata or {}), "job": step.job.mark}
     try:
         return store.commit(
             step.branch,
@@ -70,3 +85,18 @@ def end(
         )
     except NothingToCommit:
         return head
+
+
+def commit_of_job(store: VersionStore, mark: str, *, base: str, head: str) -> Commit | None:
+    """The commit of a job on the way from `base` to `head`; None where it has made none there."""
+    limit = 100
+    while True:
+        commits = store.log(head, limit=limit)
+        for commit in commits:
+            if commit.id == base:
+                return None
+            if commit.metadata.get("job") == mark:
+                return commit
+        if len(commits) < limit:
+            return None
+        limit *= 10

@@ -21,7 +21,7 @@ from typing import Any, Self
 from datahub import config
 from datahub.core.dataset import checked_name
 from datahub.core.errors import ConfigError
-from datahub.flow.steps import Progress, quiet
+from datahub.flow.steps import JobStamp, Progress, quiet
 from datahub.hub.access import Access
 from datahub.hub.embedding import Embedding
 from datahub.hub.fork import Forking
@@ -60,16 +60,24 @@ class Hub(Access, Importing, Jobs, Forking, Embedding, Reading, Reviewing, Versi
         hub.warn_once(config.unknown_variables())
         return hub
 
-    def on(self, branch: str | None, *, author: str | None = None, head: str = "") -> Hub:
+    def on(
+        self,
+        branch: str | None,
+        *,
+        author: str | None = None,
+        head: str = "",
+        job: JobStamp | None = None,
+    ) -> Hub:
         """This hub on another branch, with the same connections: one for each thread, say.
 
         `author` is who commits there; without it, who does here. None is the current branch.
-        With `head`, a step starts from that commit, or raises StaleHead.
+        With `head`, a step starts from that commit, or raises StaleHead. `job` marks its commits.
         """
         view = type(self)(
             self.settings if author is None else replace(self.settings, author=author),
             branch=branch,
             head=head,
+            job=job,
             progress=self.progress,
             warn=self.warn,
             clock=self.clock,

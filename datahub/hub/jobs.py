@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from threading import Event
 from typing import Any
 
 from datahub.core.errors import BranchNotFound
@@ -10,7 +11,9 @@ from datahub.core.job import Job, JobEvent, JobRequest, JobState
 from datahub.core.job_kinds import arguments_of, checked_arguments, kind_of, lane_of
 from datahub.hub.parts import once
 from datahub.hub.registry import adapter
+from datahub.hub.results.jobs import Worked
 from datahub.hub.wiring import Wiring
+from datahub.machine.processes import told_to_stop
 from datahub.ports import Jobs as JobStore
 
 
@@ -72,3 +75,15 @@ class Jobs(Wiring):
     def job_log(self, job: int, *, after: int = 0, limit: int = 1000) -> list[JobEvent]:
         """What happened to a job after an event, oldest first. Raises JobNotFound."""
         return self.job_store.events(job, after=after, limit=limit)
+
+    def work(self, *, once: bool = False, stop: Event | None = None) -> Worked:
+        """Claim jobs and run them, until `stop` is set; with `once`, until none is due.
+
+        In the main thread, without `stop`, SIGTERM and SIGINT end it. The job in hand goes back.
+        """
+        from datahub.hub.worker import Worker  # not needed to submit
+
+        if stop is not None:
+            return Worker(self, once=once, stop=stop).run()
+        with told_to_stop() as stop:
+            return Worker(self, once=once, stop=stop).run()

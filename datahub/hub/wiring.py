@@ -19,7 +19,7 @@ from datahub.core.setaside import Consent
 from datahub.core.versions import Commit, with_current
 from datahub.flow.dataset.at import At
 from datahub.flow.rows.setaside import Caution
-from datahub.flow.steps import Progress, Step, quiet
+from datahub.flow.steps import JobStamp, Progress, Step, quiet
 from datahub.hub import stores
 from datahub.hub.backends import Backends
 from datahub.hub.parts import Parts, once
@@ -56,6 +56,7 @@ class Wiring(Backends):
         *,
         branch: str | None = None,
         head: str = "",
+        job: JobStamp | None = None,
         progress: Progress = quiet,
         warn: Warn = unheard,
         clock: Callable[[], datetime] = _now,
@@ -67,6 +68,7 @@ class Wiring(Backends):
         self.clock = clock
         self._branch = branch
         self._head = head
+        self._job = job
         self._parts = Parts()
         self._warning = threading.Lock()
 
@@ -272,10 +274,8 @@ class Wiring(Backends):
 
     def step(self) -> Step:
         """A step about to be made, now, on this branch."""
-        fresh = uuid.uuid4().hex[:12]
-        return Step(
-            self.branch, self.settings.author, self.clock(), fresh, self.progress, self._head
-        )
+        fresh, author = uuid.uuid4().hex[:12], self.settings.author
+        return Step(self.branch, author, self.clock(), fresh, self.progress, self._head, self._job)
 
     def caution(self, consent: Consent) -> Caution:
         """Who agrees to set answers aside, and what people are asked, by any queue."""

@@ -10,7 +10,8 @@ import signal
 import sys
 import threading
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
@@ -55,6 +56,25 @@ def end_with(parent: int) -> None:
         threading.Thread(target=_wait_for_end_of, args=(parent,), daemon=True).start()
     if os.getppid() != parent:  # it was faster
         os._exit(1)
+
+
+@contextmanager
+def told_to_stop() -> Iterator[threading.Event]:
+    """What is set when somebody tells this process to end, by SIGTERM or Ctrl-C, in the while.
+
+    Only the main thread can hear that: elsewhere nobody sets it.
+    """
+    stop = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    before = [signal.signal(number, lambda *_: stop.set()) for number in numbers]
+    try:
+        yield stop
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
 
 
 def _wait_for_end_of(parent: int) -> None:

@@ -77,6 +77,7 @@ def test_every_command_prints_its_declared_result(datahub: Datahub, tmp_path: Pa
     _label(walk, tmp_path)
     _publish(walk, tmp_path)
     _review(walk, tmp_path)
+    _jobs(walk)
     _history(walk, tmp_path)
 
     assert walk.walked == set(COMMANDS) - ELSEWHERE
@@ -156,6 +157,16 @@ def _review(walk: Walk, folder: Path) -> None:
     failed = walk.datahub("import", "changed.parquet", "--key", "id", "--json")
     assert list(breaches_of_problem(json.loads(failed.err), {"set_aside"})) == []
     assert walk("import", "changed.parquet", "--key", "id", "--yes")["set_aside"]
+
+
+def _jobs(walk: Walk) -> None:
+    job = str(walk("job submit", "gc", "dry_run=yes")["id"])
+    assert walk("worker", "--once")["done"] == 1
+    assert walk("job show", job)["report"]["dry_run"]
+    assert walk("job log", job)[-1]["data"]["state"] == "done"
+    other = str(walk("job submit", "export", "--branch", "work")["id"])
+    assert walk("job cancel", other)["state"] == "cancelled"
+    assert [job["id"] for job in walk("job list", "-n", "2")] == [int(other), int(job)]
 
 
 def _history(walk: Walk, folder: Path) -> None:

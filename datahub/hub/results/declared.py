@@ -42,7 +42,7 @@ from datahub.hub.results.history import (
     Tag,
     Verdict,
 )
-from datahub.hub.results.jobs import ExportedFile, Job, JobEvent, JobFailure, JobProgress
+from datahub.hub.results.jobs import ExportedFile, Job, JobEvent, JobFailure, JobProgress, Worked
 from datahub.hub.results.label import (
     Alike,
     Compared,
@@ -193,6 +193,12 @@ COMMANDS: dict[str, Any] = {
     "why": Why,
     "fsck": list[Damage],
     "gc": Collection,
+    "job submit": Job,
+    "job list": list[Job],
+    "job show": Job,
+    "job cancel": Job,
+    "job log": list[JobEvent],
+    "worker": Worked,
     "git export": GitCopy,
     "git import": GitCopy,
     "db upgrade": Catalog,
@@ -329,6 +335,7 @@ __all__ = [
     "Vote",
     "VotesFile",
     "Why",
+    "Worked",
     "Written",
     "plain",
 ]

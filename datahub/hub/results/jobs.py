@@ -79,3 +79,17 @@ class ExportedFile(Shape):
     table: str
     ref: str
     rows: int
+
+
+@dataclass(frozen=True)
+class Worked(Shape):
+    """How many attempts a worker ended, by what became of their jobs.
+
+    `queued` went back, to be tried again; `lost` were claimed by another worker meanwhile.
+    """
+
+    done: int
+    failed: int
+    cancelled: int
+    queued: int
+    lost: int
