@@ -115,10 +115,17 @@ class Access(Wiring):
             code, accounts=self._accounts, now=self.clock(), fresh=secrets.token_hex
         )
 
-    def session_principal(self, secret: str) -> tuple[Principal, str | None]:
-        """Whose session it is, and a new secret where the old one is to be replaced."""
+    def session_principal(self, secret: str, *, rotate: bool) -> tuple[Principal, str | None]:
+        """Whose session it is, and a new secret where the old one is to be replaced.
+
+        Rotate where who asks can take the new one. Raises NotSignedIn.
+        """
         return sessions.principal(
-            secret, accounts=self._accounts, now=self.clock(), fresh=secrets.token_hex
+            secret,
+            rotate=rotate,
+            accounts=self._accounts,
+            now=self.clock(),
+            fresh=secrets.token_hex,
         )
 
     def sign_out(self, secret: str) -> None:

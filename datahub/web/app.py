@@ -13,7 +13,7 @@ from starlette.types import ASGIApp
 from datahub import __version__
 from datahub.core.errors import DatahubError
 from datahub.web import accounts, commits, datasets, public, refs, review
-from datahub.web.asking import ANYBODY, SIGNED_IN, Asks, Place
+from datahub.web.asking import ANYBODY, SERVER_ADMIN, Asks, Place
 from datahub.web.guard import Guarded, bug
 from datahub.web.metrics import MEDIA_TYPE, Metrics
 from datahub.web.problems import MEDIA_TYPE as PROBLEM
@@ -86,7 +86,7 @@ def _own(api: FastAPI) -> Resource:
         """This document."""
         return json_response(document(api))
 
-    @own.get("/metrics", right=SIGNED_IN, result=None, media=("text/plain",))
+    @own.get("/metrics", right=SERVER_ADMIN, result=None, media=("text/plain",))
     def get_metrics(ask: Asks) -> Response:
         """Figures for Prometheus."""
         return Response(api.state.metrics.text(), media_type=MEDIA_TYPE)

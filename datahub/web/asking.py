@@ -20,6 +20,7 @@ COOKIE = "datahub_session"
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 ANYBODY = "anybody"  # rights beside those in a repository
 SIGNED_IN = "signed-in"
+SERVER_ADMIN = "server-admin"  # an admin of a repository that is served
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,9 @@ def admit(request: Request, place: Place, right: str) -> Asking:
         raise
     place.requests.take(who.user)
     repo = request.path_params.get("repo", "")
-    if right != SIGNED_IN:
+    if right == SERVER_ADMIN:
+        _check_admin(who, place)
+    elif right != SIGNED_IN:
         if repo not in place.hubs or repo not in who.roles:
             raise NotFound(
                 f"There is no repository {repo!r} that you may see.",
@@ -93,6 +96,14 @@ def admit(request: Request, place: Place, right: str) -> Asking:
             )
         who.check(repo, Right(right))
     return Asking(place, who, repo, _if_match(request), new_session)
+
+
+def _check_admin(who: Principal, place: Place) -> None:
+    if not any(Right.ADMIN in who.rights(name) for name in place.hubs):
+        raise Forbidden(
+            f"{who.user!r} is an admin of no repository here.",
+            hint="An admin gives roles: PUT /api/v1/repos/{repo}/members/{user}.",
+        )
 
 
 def _principal(request: Request, place: Place) -> tuple[Principal, str | None]:
@@ -105,10 +116,10 @@ def _principal(request: Request, place: Place) -> tuple[Principal, str | None]:
     secret = request.cookies.get(COOKIE)
     if secret is None:
         raise NotSignedIn
-    who, fresh = place.server.session_principal(secret)
-    if request.method not in SAFE:
+    is_read = request.method in SAFE  # which can learn the CSRF header of a new secret
+    who, fresh = place.server.session_principal(secret, rotate=is_read)
+    if not is_read:
         _check_csrf(request, secret)
-        fresh = None  # rotated by a read, so that the page can learn the new CSRF header
     return who, fresh
 
 

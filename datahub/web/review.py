@@ -59,7 +59,7 @@ def add_answer(
     if task not in {name for name, _ in hub.review_open(dataset, annotator=ask.who.user)}:
         raise NotFound(
             f"No task {task!r} waits for an answer of yours.",
-            hint="GET /datasets/{dataset}/tasks lists those that do.",
+            hint=f"GET /datasets/{dataset}/tasks lists those that do.",
         )
     count = hub.review_answer([(task, label)], annotator=ask.who.user, dataset=dataset)
     return answer(results.Answered(count), status=201)

@@ -17,7 +17,7 @@ from fastapi.testclient import TestClient
 from datahub.core.accounts import RIGHTS, SCOPES, Right, Role
 from datahub.hub import Hub
 from datahub.web.app import create_api, create_app, document, place_of
-from datahub.web.asking import ANYBODY, SIGNED_IN, Place
+from datahub.web.asking import ANYBODY, SERVER_ADMIN, SIGNED_IN, Place
 from datahub.web.limits import Limiter
 from tests.projects import Projects
 
@@ -88,7 +88,7 @@ def test_every_endpoint_names_its_right(server: Server) -> None:
     rights = {one["operationId"]: one["x-datahub-right"] for *_, one in endpoints(server.place)}
 
     assert {name for name, right in rights.items() if right == ANYBODY} == FREE
-    assert set(rights.values()) <= {ANYBODY, SIGNED_IN, *Right}
+    assert set(rights.values()) <= {ANYBODY, SIGNED_IN, SERVER_ADMIN, *Right}
 
 
 def test_every_endpoint_by_every_kind_of_user(server: Server) -> None:
@@ -117,6 +117,8 @@ def refusal(who: str, right: str) -> int | None:
         return 401
     if right == SIGNED_IN:
         return None
+    if right == SERVER_ADMIN:
+        return None if who in ("admin", "elsewhere") else 403
     if who in ("stranger", "elsewhere"):
         return 404
     rights = RIGHTS[Role.ADMIN] & SCOPES["judge"] if who == "ci" else RIGHTS[Role(who)]

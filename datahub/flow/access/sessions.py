@@ -33,14 +33,17 @@ def sign_in(code: str, *, accounts: Accounts, now: datetime, fresh: Fresh) -> tu
 
 
 def principal(
-    secret: str, *, accounts: Accounts, now: datetime, fresh: Fresh
+    secret: str, *, rotate: bool, accounts: Accounts, now: datetime, fresh: Fresh
 ) -> tuple[Principal, str | None]:
-    """Whose session it is, and its new secret where it is time for one. Raises NotSignedIn."""
+    """Whose session it is, and its new secret where it is time for one. Raises NotSignedIn.
+
+    Without `rotate` the secret stays as it is, however old.
+    """
     session = accounts.session(digest(secret))
     if session is None or session.expires <= now:
         raise NotSignedIn(_ENDED)
     member = Principal(session.user, "session", accounts.roles(session.user))
-    if now < session.fresh_until or session.expires - now <= GRACE:
+    if not rotate or now < session.fresh_until or session.expires - now <= GRACE:
         return member, None
     accounts.end_session(digest(secret), at=now + GRACE)
     successor = Session(session.user, session.created, now + ROTATION, session.expires)
