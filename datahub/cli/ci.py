@@ -26,7 +26,7 @@ def ci(
     report: Annotated[
         list[Path] | None,
         typer.Option(
-            help="Write it to a file: .md (Markdown), .xml (JUnit) or .json; may be repeated."
+            help="Write it to a file: .md (Markdown), .html, .xml (JUnit) or .json; repeatable."
         ),
     ] = None,
     github: Annotated[

@@ -62,7 +62,7 @@ def run(
     report: Annotated[
         list[Path] | None,
         typer.Option(
-            help="Write it to a file: .md (Markdown), .xml (JUnit) or .json; may be repeated."
+            help="Write it to a file: .md (Markdown), .html, .xml (JUnit) or .json; repeatable."
         ),
     ] = None,
     github: Annotated[

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import asdict
 from xml.sax.saxutils import quoteattr
 
@@ -66,13 +66,6 @@ def ci_json(result: CIResult) -> str:
         "votes": result.votes,
     }
     return json.dumps(content, ensure_ascii=False, indent=1, default=str) + "\n"
-
-
-CI_REPORTS: Mapping[str, Callable[[CIResult], str]] = {
-    ".md": ci_markdown,
-    ".xml": ci_junit,
-    ".json": ci_json,
-}
 
 
 def summary(result: CIResult) -> Iterator[str]:
@@ -144,6 +137,7 @@ def _change_words(change: DatasetChange) -> str:
     )
 
 
+LF_HEAD = ("LF", "", "coverage", "overlaps", "conflicts", "faults", "right by gold")
 _STATES = ("edited", "new", "gone")
 
 
@@ -180,30 +174,30 @@ def _rules(result: CIResult) -> Iterator[str]:
 
 def _dataset(change: DatasetChange, room: int) -> str:
     text = f"\n#### Labels of {code(change.dataset)}\n"
-    rows = [[name, str(before), str(after)] for name, before, after in _figures(change)]
+    rows = [[name, str(before), str(after)] for name, before, after in figures(change)]
     text += table(["", "before", "after"], rows, room=room)
     moves = [
-        [_label(move.before), _label(move.after), str(move.rows), _keys(move.keys)]
+        [label_cell(move.before), label_cell(move.after), str(move.rows), keys_cell(move.keys)]
         for move in change.moves
     ]
     if moves:
         text += "\nLabels that change:\n"
         text += table(["from", "to", "rows", "first rows"], moves, room=room // 3)
-    lfs = [[code(lf.lf, in_table=True), str(lf.rows), _keys(lf.keys)] for lf in change.lf_moves]
+    lfs = [[code(lf.lf, in_table=True), str(lf.rows), keys_cell(lf.keys)] for lf in change.lf_moves]
     if lfs:
         text += "\nLFs whose votes changed where labels flipped:\n"
         text += table(["LF", "rows", "first rows"], lfs, room=room // 4)
-    head = ["LF", "", "coverage", "overlaps", "conflicts", "faults", "right by gold"]
-    edits = [_lf_cells(line) for line in change.lfs if line.state != "unchanged"]
+    edits = [lf_cells(line) for line in change.lfs if line.state != "unchanged"]
     if edits:
-        text += "\nLFs that change, before and after:\n" + table(head, edits, room=room // 3)
-    rest = [_lf_cells(line) for line in change.lfs if line.state == "unchanged"]
+        text += "\nLFs that change, before and after:\n" + table(LF_HEAD, edits, room=room // 3)
+    rest = [lf_cells(line) for line in change.lfs if line.state == "unchanged"]
     if rest:
-        text += folded(f"{len(rest)} other LFs", table(head, rest, room=room // 3))
+        text += folded(f"{len(rest)} other LFs", table(LF_HEAD, rest, room=room // 3))
     return text
 
 
-def _figures(change: DatasetChange) -> Iterator[tuple[str, object, object]]:
+def figures(change: DatasetChange) -> Iterator[tuple[str, object, object]]:
+    """What it is, before and after; the first is Markdown."""
     before, after = change.before, change.after
     yield "rows", before.rows, after.rows
     yield "rows with a label", _covered(before), _covered(after)
@@ -235,7 +229,8 @@ def _interval(score: Judged | None) -> str:
     return f"{_share(score)} ({low:.1%} to {high:.1%}, n = {score.everything.labeled})"
 
 
-def _lf_cells(line: LFLine) -> list[str]:
+def lf_cells(line: LFLine) -> list[str]:
+    """The cells below LF_HEAD, as Markdown."""
     sides = line.before, line.after
     cells = [code(line.name, in_table=True), "" if line.state == "unchanged" else line.state]
     for name in ("coverage", "overlaps", "conflicts"):
@@ -255,9 +250,11 @@ def _pair(before: str | None, after: str | None) -> str:
     return after if before in (None, after) else f"{before} to {after}"
 
 
-def _label(name: str | None) -> str:
+def label_cell(name: str | None) -> str:
+    """A class, or none, as Markdown."""
     return "none" if name is None else code(name, in_table=True)
 
 
-def _keys(keys: tuple[object, ...]) -> str:
+def keys_cell(keys: tuple[object, ...]) -> str:
+    """Keys of rows, as Markdown."""
     return code(", ".join(map(str, keys)), in_table=True)

@@ -45,7 +45,7 @@ def markdown(outcome: Outcome, *, limit: int = COMMENT_LIMIT) -> str:
         )
     results = outcome.results
     tables: list[Sequence[CheckResult | CheckFailure]]
-    tables = [not_run(results), _failed_first(outcome), passed(results)]
+    tables = [not_run(results), failed_first(outcome), passed(results)]
     for entries in filter(None, tables):
         text += _table(entries, limit - len(text) - 40)
     return text
@@ -139,7 +139,7 @@ def _failed(outcome: Outcome) -> Sequence[CheckResult | CheckFailure]:
     return failures or outcome.refused
 
 
-def _failed_first(outcome: Outcome) -> list[CheckResult | CheckFailure]:
+def failed_first(outcome: Outcome) -> list[CheckResult | CheckFailure]:
     """What failed, what refuses first."""
     return sorted(_failed(outcome), key=lambda entry: not _refuses(entry))
 

@@ -144,11 +144,12 @@ class Publishing(Wiring):
     ) -> Verdict:
         """Judge the merge of a branch (default: the current) without landing it.
 
-        `reports` are files to write: .md (Markdown), .xml (JUnit) or .json; where nothing can be
-        judged, they say so. With `keys_only` neither they nor the verdict hold a value of the data.
-        Where there is no gate, NoGate is raised, unless `ungated` asks only whether the two merge.
-        Answers that the merge would set aside are a warning. Labels must be of the LFs that stand
-        in labeling_functions/, unless `committed_lfs` holds them to those of the merge alone.
+        `reports` are files to write: .md (Markdown), .html, .xml (JUnit) or .json; where nothing
+        can be judged, they say so. With `keys_only` neither they nor the verdict hold a value of
+        the data. Where there is no gate, NoGate is raised, unless `ungated` asks only whether the
+        two merge. Answers that the merge would set aside are a warning. Labels must be of the LFs
+        that stand in labeling_functions/, unless `committed_lfs` holds them to those of the merge
+        alone.
         """
         with Reports(reports, source=source, into=into, keys_only=keys_only).running() as report:
             publisher = replace(

@@ -13,15 +13,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from datahub.core.ci_outcome import CIResult
-from datahub.core.ci_report import CI_REPORTS
 from datahub.core.errors import ConfigError, DatahubError, StorageError
+from datahub.core.gate_html import CI_REPORTS, GATE_REPORTS
 from datahub.core.gate_outcome import Outcome, Place, error_without_cells, line_of, without_cells
-from datahub.core.gate_report import REPORTS
 from datahub.core.verdict import CheckFailure, Verdict
 
 
 class Reports:
-    """The reports of one run: `paths` are .md (Markdown), .xml (JUnit) or .json.
+    """The reports of one run: `paths` are .md (Markdown), .html, .xml (JUnit) or .json.
 
     With `keys_only` no value of the data is in them. Raises ConfigError: no such report.
     """
@@ -75,7 +74,7 @@ class Reports:
     def _write(self, outcome: Outcome) -> None:
         self.outcome = outcome
         for path in self._paths:
-            _write(path, REPORTS[path.suffix](outcome))
+            _write(path, GATE_REPORTS[path.suffix](outcome))
 
 
 def places_of(outcome: Outcome, folder: Path) -> Mapping[CheckFailure, Place]:
@@ -103,10 +102,10 @@ def _write(path: Path, content: str) -> None:
 
 def _checked(paths: Sequence[Path | str]) -> list[Path]:
     for path in map(Path, paths):
-        if path.suffix not in REPORTS:
+        if path.suffix not in GATE_REPORTS:
             raise ConfigError(
                 f"There is no report {path.suffix or path.name!r}.",
-                hint="Name a file .md (Markdown), .xml (JUnit) or .json.",
+                hint="Name a file .md (Markdown), .html, .xml (JUnit) or .json.",
             )
         if not path.absolute().parent.is_dir():
             raise ConfigError(f"There is no folder {path.parent}.", hint="Make it first.")

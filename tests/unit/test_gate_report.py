@@ -6,12 +6,16 @@ import datetime as dt
 import json
 import re
 from dataclasses import replace
+from html.parser import HTMLParser
 from xml.etree import ElementTree
 
 import pytest
 
 from datahub.core.check_result import CheckResult, ChecksNotRun, State
+from datahub.core.ci_outcome import CIResult
 from datahub.core.errors import Conflict, GateError
+from datahub.core.gate_html import GATE_REPORTS as REPORTS
+from datahub.core.gate_html import ci_html, gate_html
 from datahub.core.gate_outcome import (
     Outcome,
     Place,
@@ -22,14 +26,18 @@ from datahub.core.gate_outcome import (
 )
 from datahub.core.gate_report import (
     COMMENT_LIMIT,
-    REPORTS,
     github_lines,
     json_report,
     junit,
     markdown,
 )
+from datahub.core.label_change import DatasetChange, LFLine, LFMove, Move, Side
+from datahub.core.labels import LFSummary
+from datahub.core.rules_change import RulesChange
 from datahub.core.verdict import KEYS_TOLD, CheckFailure, Verdict
 
+PAGE_TAGS = {"html", "head", "meta", "title", "style", "body", "h1", "h2", "span", "p", "br"}
+PAGE_TAGS |= {"ul", "li", "div", "table", "thead", "tbody", "tr", "th", "td", "code", "wbr"}
 HOSTILE = 'a|b `c` <d> & "e" % \x00\x1b[1m ünï\n::error::f\ud800'
 
 
@@ -289,3 +297,44 @@ def test_a_verdict_on_disk_holds_failures_alone() -> None:
     assert Verdict.from_json(made.to_json()) == made
     with pytest.raises(ValueError, match="no verdict"):
         Verdict.from_json(made.to_json().replace('"kind"', '"results":[],"kind"'))
+
+
+class _Page(HTMLParser):
+    """The tags, attributes and texts of a page."""
+
+    def __init__(self, content: str) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.names: set[str] = set()
+        self.texts: list[str] = []
+        self.feed(content)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """A tag begins."""
+        self.tags.add(tag)
+        self.names |= {name for name, _ in attrs}
+
+    def handle_data(self, data: str) -> None:
+        """Text between tags."""
+        self.texts.append(data)
+
+
+@pytest.mark.parametrize(
+    "text", [HOSTILE, "<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "</style><b>"]
+)
+def test_a_page_shows_data_as_text_and_loads_nothing(text: str) -> None:
+    judged = replace(verdict(failure("critical", text, text)), results=(result("passed", text),))
+    side = Side(1, 1, {text: 1})
+    lf = LFLine(text, None, LFSummary(text, (0,), 1.0, 0.0, 0.0, None), 0, 1)
+    moves, lf_moves = (Move(text, None, 1, (text,)),), (LFMove(text, 1, (text,)),)
+    change = DatasetChange(text, (), (lf,), side, side, 1, 1, 0, 0, 0, 0, moves, lf_moves)
+    pages = [
+        gate_html(Outcome(text, text, judged)),
+        gate_html(Outcome(text, text, error=GateError(text, hint=text))),
+        ci_html(CIResult(text, text, judged, (change,), RulesChange((text,), (text,)), text)),
+    ]
+
+    for page in map(_Page, pages):
+        assert page.tags <= PAGE_TAGS
+        assert page.names <= {"lang", "charset", "http-equiv", "content", "name", "class", "scope"}
+        assert any(" ".join(text.split())[:4] in " ".join(piece.split()) for piece in page.texts)
