@@ -113,29 +113,34 @@ class _Attempt:
                 self._progress = JobProgress(*message["progress"])
             else:
                 self._end, self._end_at = message, time.monotonic() + _ENDING
-        if self._lines or self._progress or time.monotonic() >= self._beat_at:
-            self._beat()
-        elif not self._cancel:
-            self._cancel = self._hub.job_store.get(self._job.id).cancel
+        self._hold()
         return has_ended or time.monotonic() >= self._end_at
 
-    def _beat(self) -> None:
-        """Hold the job for another while. Raises LeaseLost, also where that failed for too long."""
-        now, lease = self._hub.clock(), self._worker.lease
+    def _hold(self) -> None:
+        """Tell what is new, and see whether somebody asked for the end.
+
+        Raises LeaseLost, also where a catalog that does not answer outlasts the lease.
+        """
         try:
-            job = self._hub.job_store.beat(
-                self._job.lease,
-                time=now,
-                until=now + lease,
-                progress=self._progress,
-                lines=self._lines,
-            )
+            if self._lines or self._progress or time.monotonic() >= self._beat_at:
+                self._beat()
+            elif not self._cancel:
+                self._cancel = self._hub.job_store.get(self._job.id).cancel
         except LeaseLost:
             raise
         except DatahubError as error:
             if time.monotonic() >= self._held_until:
                 raise LeaseLost(self._job.lease) from error
-            return
+
+    def _beat(self) -> None:
+        now, lease = self._hub.clock(), self._worker.lease
+        job = self._hub.job_store.beat(
+            self._job.lease,
+            time=now,
+            until=now + lease,
+            progress=self._progress,
+            lines=self._lines,
+        )
         self._lines, self._progress, self._cancel = [], None, job.cancel
         self._held_until = time.monotonic() + lease.total_seconds()
         self._beat_at = time.monotonic() + lease.total_seconds() / 3

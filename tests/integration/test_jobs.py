@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -18,6 +19,7 @@ import pytest
 
 from datahub.core.errors import StaleHead
 from datahub.core.job import Job, LeaseLost
+from datahub.flow.steps import JobStamp
 from datahub.hub import Hub, results
 from datahub.hub.job_run import run_job
 from datahub.hub.worker import Worker
@@ -52,7 +54,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
 @pytest.fixture
 def hub(project: Hub, request: pytest.FixtureRequest) -> Iterator[Hub]:
     """The project on a branch of the test's own, whose jobs are all ended afterwards."""
-    branch = request.node.name.replace("[", "-").strip("]")
+    branch = re.sub(r"\W+", "-", request.node.name).strip("-")
     project.create_branch(branch, at="main")
     yield project.on(branch, author="ann")
     wait_file(project).unlink(missing_ok=True)
@@ -142,6 +144,8 @@ def test_jobs_of_a_branch_run_in_their_order_and_commit_once_each(hub: Hub) -> N
     assert done.report["rows"] == mail().height
     assert (done.author, hub.commit_at().author) == ("ann", "ann")
     assert done.progress.share == 1
+    log = [event.data["line"] for event in hub.job_log(run.id) if event.kind == "log"]
+    assert [line.rpartition(": ")[2] for line in log] == [f"seen {i}" for i in mail()["id"]]
     check_votes(hub)
     file = hub.settings.root / hub.job(export.id).report["file"]
     assert pl.read_parquet(file)["id"].to_list() == mail()["id"].to_list()
@@ -186,6 +190,37 @@ def test_whoever_lost_the_job_does_not_commit(hub: Hub) -> None:
 
     assert hub.commit_id() == head
     assert hub.job(job.id).worker == "thief"
+
+
+@pytest.mark.parametrize("when", ["before its work", "during its work"])
+def test_a_commit_that_an_earlier_attempt_was_late_with_is_not_done_twice(
+    hub: Hub, when: str
+) -> None:
+    """It had passed its last check of the fence, and lands when the next attempt has looked."""
+    job, head = hub.job_submit("lf run"), hub.commit_id()
+    first = claimed(hub)
+    attempt = later(hub)
+    now = attempt.clock()
+    second = claimed(attempt, "next")
+    late = hub.on(hub.branch, head=head, job=JobStamp(first.mark, lambda: None))
+
+    def land(*_: object) -> None:
+        if hub.commit_id() == head:
+            late.lf_run()
+
+    def land_and_tell() -> datetime:
+        land()
+        return now
+
+    if when == "before its work":
+        attempt.clock = land_and_tell  # the lease is held between the look and the work
+    else:
+        attempt.progress = land
+    with pytest.raises(StaleHead):
+        run_job(attempt, second, lease=LEASE)
+    outcome = run_job(attempt, hub.job(job.id), lease=LEASE)
+
+    assert commits_of(hub, job.id) == [hub.commit_id()] == [outcome["commit"]]
 
 
 def test_a_branch_that_moved_before_the_job_began_is_not_touched(hub: Hub) -> None:
