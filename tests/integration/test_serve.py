@@ -18,7 +18,10 @@ from typing import Any
 
 import httpx
 import pytest
+import sqlalchemy as sa
+from alembic import command
 
+from datahub.adapters.catalog_sql import migrations_config
 from datahub.core.errors import ConfigError
 from datahub.hub import Hub
 from datahub.hub.results import COMMANDS, Started
@@ -113,6 +116,24 @@ def test_a_started_server_keeps_the_sessions_of_before(mail: Path) -> None:
     while_serving(mail, read)
 
 
+def test_a_catalog_of_before_is_upgraded(mail: Path, datahub: Datahub) -> None:
+    """One that teams share, of a datahub without accounts: other commands say how to do it."""
+    url = f"sqlite:///{mail}/shared.db"
+    with (mail / "datahub.toml").open("a") as settings:
+        settings.write(f'catalog_url = "{url}"\n')
+    assert datahub("db", "upgrade").code == 0
+    with sa.create_engine(url).begin() as connection:
+        command.downgrade(migrations_config(connection), "0002")
+    refused = datahub("member", "list")
+
+    started = while_serving(mail, lambda client, started: None)
+
+    assert refused.code == 2
+    assert "datahub db upgrade" in refused.err
+    assert started.sign_in.startswith(f"{started.url}/sign-in?code=")
+    assert datahub("member", "list").out == "ada admin\n"
+
+
 def test_a_token_reads_under_names_that_were_given_and_no_other(
     mail: Path, datahub: Datahub
 ) -> None:
@@ -205,8 +226,8 @@ def test_the_lines_of_the_page_work_on_a_real_process(mail: Path, datahub: Datah
     """From the start line to a clean end; the commands and curl as docs/api.md has them."""
     if shutil.which("curl") is None:
         pytest.skip("there is no curl here")
-    command = [sys.executable, "-c", CHILD, str(os.getpid()), "serve", "--port", "0", "--json"]
-    with subprocess.Popen(command, cwd=mail, stdout=subprocess.PIPE, text=True) as process:
+    words = [sys.executable, "-c", CHILD, str(os.getpid()), "serve", "--port", "0", "--json"]
+    with subprocess.Popen(words, cwd=mail, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
             started = json.loads(process.stdout.readline())
