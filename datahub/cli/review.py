@@ -205,7 +205,7 @@ def _plainly(plain: Plain) -> str:
     elif plain.worse:
         verdict = "the LFs are worth having"
     else:
-        verdict = "no difference beyond chance"
+        verdict = "too few audited rows to tell which is better"
     return (
         f"a model taught by the {plain.answers} answers alone is right on {plain.plain} of "
         f"{plain.audited} audited rows, these labels on {plain.weak}: {verdict} "
