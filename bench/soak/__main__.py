@@ -17,6 +17,7 @@ RUNS = {  # name -> module; each has COUNT and soak(folder, *, count, seed) -> O
     "review": "bench.soak.review",
     "gate": "bench.soak.gate",
     "names": "bench.soak.names",
+    "jobs": "bench.soak.jobs",
 }
 BOUNDED = ("files", "names", "gate", "review")  # their soak takes bounds=, too
 RESULTS = Path(__file__).parent / "results"

@@ -14,6 +14,7 @@ from datahub.hub import results
 
 if TYPE_CHECKING:
     from datahub.hub.hub import Hub
+    from datahub.hub.jobs import Jobs
 
 Made = tuple[str | None, Any]  # the id of the commit that was made, and the report
 
@@ -41,17 +42,24 @@ def run_job(hub: Hub, job: Job, *, lease: timedelta) -> dict[str, Any]:
         head = hub.branches().get(job.branch, "")
         if not head:
             raise BranchNotFound(job.branch)
-        base = job.base or head
-        earlier = commit_of_job(hub.store, job.mark, base=base, head=head)
-        if earlier is not None:
-            return {"commit": earlier.id, "report": None}
+        if (earlier := committed(hub, job)) is not None:
+            return earlier
         expected = job.request.expected
         if expected and expected != head:
             raise StaleSubmission(job.branch, expected, head)
-        hold(base)  # before any work: the next attempt looks from here on
+        hold(job.base or head)  # before any work: the next attempt looks from here on
     view = hub.on(job.branch, author=job.author, head=head, job=JobStamp(job.mark, hold))
     commit, report = _RUNS[job.kind](view, job, arguments)
     return {"commit": commit, "report": results.plain(report)}
+
+
+def committed(hub: Jobs, job: Job) -> dict[str, Any] | None:
+    """What a job comes to by a commit that it made; None where it has made none."""
+    head = hub.store.branches().get(job.branch)
+    if not job.base or head is None:
+        return None
+    commit = commit_of_job(hub.store, job.mark, base=job.base, head=head)
+    return None if commit is None else {"commit": commit.id, "report": None}
 
 
 def _lf_run(hub: Hub, job: Job, arguments: dict[str, Any]) -> Made:

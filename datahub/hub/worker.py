@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from datahub.core.errors import DatahubError
 from datahub.core.job import Job, JobFailure, JobProgress, LeaseLost, retry_after
+from datahub.hub.job_run import committed
 from datahub.hub.results.jobs import Worked
 from datahub.machine.child_process import ChildProcess
 from datahub.machine.processes import machine
@@ -159,6 +160,9 @@ class _Attempt:
         jobs, lease, now = self._hub.job_store, self._job.lease, self._hub.clock()
         if "result" in self._end:
             return jobs.finish(lease, "done", time=now, result=self._end["result"])
+        made = None if self._end else committed(self._hub, jobs.get(self._job.id))
+        if made is not None:  # it died between its commit and its report
+            return jobs.finish(lease, "done", time=now, result=made)
         if self._cancel:
             return jobs.finish(lease, "cancelled", time=now)
         if "failure" in self._end:

@@ -280,6 +280,30 @@ def test_a_process_that_is_killed_is_tried_again_and_commits_once(hub: Hub) -> N
 
 
 @pytest.mark.slow
+def test_a_process_that_is_killed_after_its_commit_was_done(hub: Hub) -> None:
+    """Though somebody asked for its end: what is committed is not said to be cancelled."""
+    wait_file(hub).touch()
+    job = hub.job_submit("lf run")
+    with working(hub) as (worker, child):
+        until(lambda: is_voting(hub, job.id))
+        commit = hub.store.commit(
+            hub.branch,
+            {"notes.md": hub.store.put(b"made by the job")},
+            message="What the process would commit",
+            author="ann",
+            time=hub.clock(),
+            expected=hub.commit_id(),
+            metadata={"job": job.mark},
+        )
+        hub.job_cancel(job.id)
+        os.kill(child(), signal.SIGKILL)
+        until(lambda: worker.counts)
+
+    done = hub.job(job.id)
+    assert (done.state, done.commit, done.report) == ("done", commit.id, None)
+
+
+@pytest.mark.slow
 def test_the_job_of_a_worker_that_is_killed_goes_on_elsewhere(hub: Hub) -> None:
     wait_file(hub).touch()
     job = hub.job_submit("lf run")
