@@ -28,7 +28,7 @@ pytestmark = pytest.mark.slow
 ROWS = "ff834f1b11a0aa73d6f5a99877d07453bb2f6d2b2a813cfab5edebd5eec666ab"
 GOLD = "73b7fbad91f19defccb6a4ff365fccb91387ea90ef7b3934f0b6f4fb59edd7f4"
 VOTES = "27dacfe00915d455a0fc3ce15c64d65681985d59279032d4c1d039689f11ab42"
-LABELS = "7ce143a3afad5c98fb59039437d921b09ee16f19f759c30a70bea039a8f8f5bf"
+LABELS = "9426855a24c5baba04adfd28d3d63ce9c56f9ccd7e689fff11ee9bdca1dce0f0"
 
 
 def figures(datahub: Datahub, *words: str) -> dict[str, Any]:
