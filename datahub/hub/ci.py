@@ -74,6 +74,9 @@ class Checking(Labeling, Publishing):
             settings, branch=branch, progress=self.progress, warn=self.warn, clock=self.clock
         )
         hub._parts.get("store", lambda: store)
+        # The project's own journal is of its own store, and a run here must not end it.
+        journal: Any = load("datahub.adapters.vote_journal:FileJournal")
+        hub._parts.get("vote_journal", lambda: journal(folder / "lf_run.journal"))
         hub.catalog.upgrade()
         return hub
 

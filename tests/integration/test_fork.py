@@ -204,3 +204,17 @@ def test_a_verdict_that_contradicts_its_failures_is_none(
 def test_votes_and_a_branch_are_not_asked_together(datahub: Datahub, landed: Path) -> None:
     """Votes of a file are on the data of the destination."""
     assert datahub("ci", "work", "--votes", "votes").code == 2
+
+
+def test_a_run_in_an_overlay_leaves_the_journal_of_the_project(
+    datahub: Datahub, landed: Path
+) -> None:
+    """It is of a run that was killed, and that will go on."""
+    journal = landed / ".datahub" / "lf_run.journal"
+    journal.write_bytes(b"what a killed run stored\n")
+    (landed / "labeling_functions" / "first.py").write_text(LFS.replace(*CARELESS))
+
+    ran = datahub("ci", "--json")
+
+    assert ran.json["changes"][0]["ran"]
+    assert journal.read_bytes() == b"what a killed run stored\n"

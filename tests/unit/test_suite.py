@@ -39,7 +39,7 @@ def test_two_processes_share_out_files_and_start_nothing_twice(tmp_path: Path) -
     )
     for name in ("test_one.py", "test_other.py"):
         (folder / name).write_text(FILE)
-    options = re.search(r"pytest -n \$\(TEST_JOBS\) (.*) \$\(TESTS\)", _makefile())
+    options = re.search(r"pytest -n \$\(TEST_JOBS\) (.*) \\$", _makefile(), re.MULTILINE)
     assert options is not None
 
     run = subprocess.run(
